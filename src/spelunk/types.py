@@ -1,0 +1,236 @@
+"""The vocabulary: the frozen nouns that stages exchange, and nothing else.
+
+Paths are relative to the workspace root with ``/`` separators. A name that is
+not valid UTF-8 keeps its bytes as lone surrogates (``os.fsdecode``). Lines are
+1-based and inclusive. Offsets count characters of :attr:`Document.text`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Final
+
+MAX_SYMBOL: Final = 200
+"""Longest symbol name kept, in characters; a longer one is not a name."""
+
+
+class Flag(enum.IntFlag):
+    """Facts about a file that ranking weighs; none of them hides a file."""
+
+    NONE = 0
+    TEST = 1
+    VENDORED = 2
+    GENERATED = 4
+    DOCS = 8
+    EXAMPLE = 16
+    CONFIG = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file that discovery offers for indexing.
+
+    Attributes:
+        path: Relative path.
+        size: Bytes, as ``stat`` gave it.
+        mtime_ns: Modification time in nanoseconds.
+        ctime_ns: Change time in nanoseconds.
+        inode: Inode number, so that a file renamed over another is noticed.
+        language: Canonical language name, or ``"text"``.
+        flags: What the path alone tells about the file.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    language: str
+    flags: Flag = Flag.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file left out on purpose.
+
+    Attributes:
+        path: Relative path.
+        reason: A stable word: ``binary``, ``too-large``, ``minified``,
+            ``lock-file``, ``empty``, ...
+        detail: One line for people, e.g. the limit that was exceeded.
+    """
+
+    path: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A file left out by an error.
+
+    Attributes:
+        path: Relative path.
+        stage: ``discover``, ``read``, ``chunk``, ``embed``, ``store`` or ``worker``.
+        error: One line, without a traceback.
+    """
+
+    path: str
+    stage: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file read and decoded.
+
+    Attributes:
+        path: Relative path.
+        text: The decoded text, line endings as in the file. For a format that
+            wraps its text (a notebook) this is the text inside the wrapping.
+        digest: 16 bytes of xxh3-128 over the raw bytes.
+        language: Canonical language name.
+        encoding: The codec that decoded it, e.g. ``utf-8``, ``utf-16-le``, ``latin-1``.
+        size: Raw size in bytes.
+        flags: The candidate's flags and what the content adds to them.
+        lines: For a wrapped format, the line in the raw file of each line of
+            ``text`` (so ``lines[0]`` belongs to the first line); None where
+            they are the same.
+    """
+
+    path: str
+    text: str
+    digest: bytes
+    language: str
+    encoding: str = "utf-8"
+    size: int = 0
+    flags: Flag = Flag.NONE
+    lines: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A name that a chunk defines.
+
+    Attributes:
+        name: The bare name (``run``, not ``Server.run``).
+        kind: ``function``, ``class``, ``method``, ``section``, ...
+        line: The line of the name, in the raw file.
+    """
+
+    name: str
+    kind: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A searchable unit. The chunks of a document are ordered, do not overlap
+    and together cover every line that is not blank.
+
+    Attributes:
+        start_line: First line, in the raw file.
+        end_line: Last line, inclusive, in the raw file.
+        start: Offset of the first character in ``Document.text``.
+        end: Offset behind the last character.
+        kind: ``function``, ``class``, ``method``, ``section``, ``block``, ...
+        symbol: The name of the main definition, or the heading; ``""`` if none.
+        scope: Enclosing names, outermost first, joined by ``.`` in code and
+            `` > `` in documents; ``""`` at top level.
+        definitions: Every name defined here, the main one first.
+        fields: Facts for filters that hold for this chunk (front matter).
+    """
+
+    start_line: int
+    end_line: int
+    start: int
+    end: int
+    kind: str
+    symbol: str = ""
+    scope: str = ""
+    definitions: tuple[Definition, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A ranked result.
+
+    Attributes:
+        path: Relative path; prefixed by the workspace's name when several were searched.
+        start_line: First line of the chunk.
+        end_line: Last line, inclusive.
+        language: The file's language.
+        kind: The chunk's kind.
+        symbol: The chunk's main symbol, qualified by its scope, or ``""``.
+        score: Higher is better; comparable within one answer only.
+        content: The chunk's text, with context lines where asked for.
+        signals: What made the score, by name; empty unless asked for.
+        chunk_id: 16 hex digits, stable across rebuilds of the same content.
+        root: The workspace's root the path is relative to.
+    """
+
+    path: str
+    start_line: int
+    end_line: int
+    language: str
+    kind: str
+    symbol: str
+    score: float
+    content: str
+    signals: dict[str, float] = field(default_factory=dict)
+    chunk_id: str = ""
+    root: str = ""
+
+    @property
+    def citation(self) -> str:
+        """``path:start-end``, exact in the file as indexed."""
+        return f"{self.path}:{self.start_line}-{self.end_line}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileCounts:
+    """How every file seen ended: ``seen = indexed + unchanged + skipped + failed``.
+
+    ``removed`` counts files of the previous generation that are gone; they are
+    not among those seen.
+    """
+
+    seen: int = 0
+    indexed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an update did.
+
+    Attributes:
+        root: Absolute path of the workspace.
+        generation: The generation visible afterwards.
+        mode: ``sequential`` or ``parallel``: what was run, not what was asked.
+        workers: Processes that did phase 1, the parent included.
+        seconds: Wall time.
+        files: The counts.
+        chunks: Chunks written in this run.
+        bytes: Source bytes read and indexed in this run.
+        peak_rss_bytes: Peak resident memory over the process tree.
+        failures: Every failed file.
+        skipped: Every file skipped after discovery offered it.
+    """
+
+    root: str
+    generation: int
+    mode: str
+    workers: int
+    seconds: float
+    files: FileCounts
+    chunks: int
+    bytes: int
+    peak_rss_bytes: int
+    failures: tuple[Failed, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
