@@ -35,15 +35,43 @@ LANGUAGES: Final = frozenset({*_BY_EXTENSION.values(), *_BY_NAME.values(), *_UNL
 """Every canonical name."""
 
 PROSE: Final = frozenset(
-    "asciidoc latex markdown notebook org rst text textile troff typst wikitext".split(" ")
+    [
+        "asciidoc",
+        "latex",
+        "markdown",
+        "notebook",
+        "org",
+        "rst",
+        "text",
+        "textile",
+        "troff",
+        "typst",
+        "wikitext",
+    ]
 )
 """Languages whose text is written for people."""
 
-DATA: Final = frozenset("csv gosum json pem pgn po psv ron tsv xml".split(" "))
+DATA: Final = frozenset(["csv", "gosum", "json", "pem", "pgn", "po", "psv", "ron", "tsv", "xml"])
 """Languages that mostly hold data rather than behaviour."""
 
 _TEMPLATE_SUFFIXES: Final = frozenset(
-    "in tmpl tpl template j2 jinja jinja2 dist sample example orig bak inc tt tp".split(" ")
+    [
+        "in",
+        "tmpl",
+        "tpl",
+        "template",
+        "j2",
+        "jinja",
+        "jinja2",
+        "dist",
+        "sample",
+        "example",
+        "orig",
+        "bak",
+        "inc",
+        "tt",
+        "tp",
+    ]
 )
 """Suffixes that wrap another name: ``config.h.in`` is C. Alone they say nothing."""
 
@@ -124,7 +152,29 @@ def refine(path: str, head: str) -> str:
     return _by_first_line(head, extension)
 
 
-_AMBIGUOUS: Final = frozenset("h m v ts cls fs inc pl t pp pro d r cl l as ms asc rules".split(" "))
+_AMBIGUOUS: Final = frozenset(
+    [
+        "h",
+        "m",
+        "v",
+        "ts",
+        "cls",
+        "fs",
+        "inc",
+        "pl",
+        "t",
+        "pp",
+        "pro",
+        "d",
+        "r",
+        "cl",
+        "l",
+        "as",
+        "ms",
+        "asc",
+        "rules",
+    ]
+)
 
 
 def _by_first_line(head: str, extension: str) -> str:
