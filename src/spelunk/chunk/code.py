@@ -1,0 +1,466 @@
+"""Source code along its definitions: one parse, one shallow walk, one assembly.
+
+The walk looks only at the children of containers (files, classes, modules);
+the inside of a function is looked at when the function must be split. All
+positions are rows, so nothing converts between bytes and characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from spelunk.chunk.layout import MAX_CHARS, SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Layout
+from spelunk.chunk.registry import METHOD_HOLDERS, NOTE, Found, Grammar, Rule, grammar_for
+from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
+
+MAX_DEPTH: Final = 40
+"""Nested containers looked into; deeper ones are cut by lines."""
+
+MIN_STEPS: Final = 4_000
+BYTES_PER_STEP: Final = 20
+"""The parser reports progress about every 400 bytes of ordinary source. A parse
+that reports more than ``MIN_STEPS`` plus one a ``BYTES_PER_STEP`` is stopped:
+a limit in steps, not in seconds, gives the same chunks on every machine."""
+
+ERROR_SHARE: Final = 0.5
+"""A parse whose top level is errors for more than this share is not believed."""
+
+_ERROR_KIND: Final = 65_535
+_LOCAL_KINDS: Final = frozenset({"variable", "constant", "declaration", "field"})
+_CALLABLE: Final = frozenset({"function", "method", "block", ""})
+
+
+class Unit:
+    """A run of rows that belongs together; it ends where the next unit starts.
+
+    ``kids`` are the members of a container; ``nodes`` are what to look into
+    when the unit has no members yet and is too large; a ``head`` is what
+    stands in a container before its first member.
+    """
+
+    __slots__ = ("definitions", "end", "head", "inner", "kids", "kind", "nodes", "row", "scope", "symbol")
+
+    def __init__(self, row: int, end: int, kind: str = "", symbol: str = "", scope: str = "") -> None:
+        self.row = row
+        self.end = end
+        self.kind = kind
+        self.symbol = symbol
+        self.scope = scope
+        self.inner = scope
+        self.definitions: list[Definition] = []
+        self.kids: list[Unit] | None = None
+        self.nodes: list[Any] = []
+        self.head = False
+
+
+def chunk_code(document: Document, layout: Layout) -> list[Chunk] | None:
+    """Chunks along the definitions of a source file.
+
+    Returns:
+        None where the language has no grammar, or where the parse fails,
+        takes too many steps or is mostly errors.
+    """
+    grammar = grammar_for(document.language)
+    if grammar is None:
+        return None
+    source = document.text.encode("utf-8", "replace")
+    root = parse(grammar, source)
+    if root is None:
+        return None
+    walker = _Walker(grammar, source, layout)
+    units = walker.walk(root.named_children, "", "", False, 0)
+    if root.has_error and _mostly_errors(root, units, len(source)):
+        return None
+    if not units:
+        return None
+    units[0].row = 0
+    walker.assemble(units, layout.count, None, 0)
+    return walker.out
+
+
+def parse(grammar: Grammar, source: bytes) -> Any:
+    """The root node of a parse, or None where it took too many steps."""
+    budget = MIN_STEPS + len(source) // BYTES_PER_STEP
+    steps = 0
+
+    def progress(_offset: int, _has_error: bool) -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > budget  # true stops the parse
+
+    def give(offset: int, _point: object) -> bytes:
+        return source[offset:] if offset else source
+
+    try:
+        return grammar.parser.parse(give, progress_callback=progress).root_node
+    except ValueError:
+        grammar.parser.reset()
+        return None
+
+
+def _mostly_errors(root: Any, units: list[Unit], size: int) -> bool:
+    if root.kind_id == _ERROR_KIND:
+        wrong = size
+    else:
+        wrong = sum(n.end_byte - n.start_byte for n in root.children if n.kind_id == _ERROR_KIND)
+    if wrong <= size * ERROR_SHARE:
+        return False
+    # errors that still show the definitions inside (a macro around a file) are good enough
+    named = sum(1 for unit in units if unit.definitions)
+    return named * TARGET_CHARS < size
+
+
+class _Walker:
+    """The walk and the assembly over one document."""
+
+    __slots__ = ("grammar", "layout", "out", "source")
+
+    def __init__(self, grammar: Grammar, source: bytes, layout: Layout) -> None:
+        self.grammar = grammar
+        self.source = source
+        self.layout = layout
+        self.out: list[Chunk] = []
+
+    def walk(self, nodes: Iterable[Any], scope: str, inside: str, local: bool, depth: int) -> list[Unit]:
+        """The units of some sibling nodes, in order, starting on rising rows.
+
+        Args:
+            scope: Of the definitions among the nodes.
+            inside: The kind of their container.
+            local: Whether names of values are local, so no definitions.
+        """
+        units: list[Unit] = []
+        self._walk(units, nodes, scope, inside, local, depth)
+        return units
+
+    def _walk(
+        self, units: list[Unit], nodes: Iterable[Any], scope: str, inside: str, local: bool, depth: int
+    ) -> None:
+        rules = self.grammar.rules
+        size = self.layout.size
+        merge = self.grammar.merge
+        lead = lead_end = -1  # rows of the comments and attributes gathered for the next unit
+        for node in nodes:
+            row = node.start_point[0]
+            end, column = node.end_point
+            if column == 0 and end > row:
+                end -= 1
+            rule = rules.get(node.kind_id)
+            found: list[Found] | None = None
+            if rule is not None:
+                if rule.describe is not None:
+                    answer = rule.describe(node, self.source, rule)
+                    if answer is NOTE:
+                        rule = NOTE_RULE
+                    else:
+                        found = answer
+                if rule.note:
+                    last_end = units[-1].end if units else -1
+                    if row <= last_end:
+                        continue  # behind code, on its line
+                    if lead < 0:
+                        lead = row
+                    elif row > lead_end + 1:
+                        self._other(units, lead, lead_end, None, scope)
+                        lead = row
+                    lead_end = end
+                    continue
+            start = row
+            if lead >= 0:
+                if row <= lead_end + 1:
+                    start = lead
+                else:
+                    self._other(units, lead, lead_end, None, scope)
+                lead = -1
+            if rule is None:
+                if units:
+                    last = units[-1]
+                    if not last.definitions and not last.nodes and size(last.row, end + 1) <= TARGET_CHARS:
+                        last.end = end  # one more import or statement
+                        continue
+                self._other(units, start, end, node, scope)
+                continue
+            if rule.flat and depth < MAX_DEPTH:
+                if end == row:
+                    self._flat_row(units, start, end, node, scope, inside, local, depth)
+                    continue
+                if not units or start > units[-1].end:
+                    self._other(units, start, row, None, scope)
+                self._walk(units, node.named_children, scope, inside, local, depth + 1)
+                if units and units[-1].end < end:
+                    units[-1].end = end
+                continue
+            target = node
+            if rule.wrap:
+                inner = self._unwrap(node)
+                if inner is None:
+                    self._other(units, start, end, node, scope)
+                    continue
+                target, rule = inner
+                if rule.describe is not None:
+                    found = rule.describe(target, self.source, rule)
+            if found is None:
+                found = self._named(target, rule)
+            if rule.rest:
+                self._other(units, start, end, None, scope)
+                if found:
+                    scope = f"{scope}.{found[0][0]}" if scope else found[0][0]
+                continue
+            if local and found and found[0][1] in _LOCAL_KINDS:
+                found = []
+            if not found and not rule.box:
+                self._other(units, start, end, node, scope)
+                continue
+            unit = self._unit(start, end, target, rule, found, scope, inside, depth)
+            if units:
+                last = units[-1]
+                if start <= last.end:
+                    _absorb(last, unit)
+                    continue
+                if merge and unit.symbol == last.symbol and unit.kind == last.kind and unit.symbol:
+                    last.end = end
+                    last.nodes.extend(unit.nodes)
+                    continue
+            units.append(unit)
+        if lead >= 0:
+            self._other(units, lead, lead_end, None, scope)
+
+    def _named(self, node: Any, rule: Rule) -> list[Found]:
+        name = node.child_by_field_id(rule.field) if rule.field else None
+        if name is None:
+            return []
+        text = self.source[name.start_byte : name.end_byte].decode("utf-8", "replace")
+        return [(text, rule.kind, name.start_point[0], "", None)]
+
+    def _unwrap(self, node: Any) -> tuple[Any, Rule] | None:
+        rules = self.grammar.rules
+        for _ in range(8):
+            for child in node.named_children:
+                rule = rules.get(child.kind_id)
+                if rule is not None and not rule.note and not rule.flat:
+                    if rule.wrap:
+                        node = child
+                        break
+                    return child, rule
+            else:
+                return None
+        return None
+
+    def _unit(
+        self,
+        start: int,
+        end: int,
+        node: Any,
+        rule: Rule,
+        found: list[Found],
+        scope: str,
+        inside: str,
+        depth: int,
+    ) -> Unit:
+        unit = Unit(start, end, scope=scope)
+        unit.nodes.append(node)
+        body = None
+        for name, kind, row, own_scope, own_body in found:
+            if kind == "function" and inside in METHOD_HOLDERS:
+                kind = "method"
+            elif kind == "variable" and name.isupper() and len(name) > 1:
+                kind = "constant"
+            name = name if len(name) <= MAX_SYMBOL else name[:MAX_SYMBOL]
+            if not unit.definitions:
+                unit.kind = kind
+                unit.symbol = name
+                if own_scope:
+                    unit.scope = f"{scope}.{own_scope}" if scope else own_scope
+                unit.inner = f"{unit.scope}.{name}" if unit.scope else name
+                body = own_body
+            unit.definitions.append(Definition(name, kind, self.layout.raw_line(row)))
+        if body is not None or (rule.box and depth < MAX_DEPTH):
+            if body is None:
+                body = self.grammar.body_of(node)
+            if body is not None:
+                kids = self.walk(body.named_children, unit.inner, unit.kind or inside, False, depth + 1)
+                if any(kid.definitions for kid in kids):
+                    unit.kids = kids
+        return unit
+
+    def _flat_row(
+        self,
+        units: list[Unit],
+        start: int,
+        end: int,
+        node: Any,
+        scope: str,
+        inside: str,
+        local: bool,
+        depth: int,
+    ) -> None:
+        """A transparent node on one row: its definitions belong to that row."""
+        kids = self.walk(node.named_children, scope, inside, local, depth + 1)
+        if kids and kids[0].definitions:
+            kids[0].row = start
+            kids[0].end = end
+            if units and start <= units[-1].end:
+                _absorb(units[-1], kids[0])
+            else:
+                units.append(kids[0])
+        else:
+            self._other(units, start, end, None, scope)
+
+    def _other(self, units: list[Unit], start: int, end: int, node: Any, scope: str) -> None:
+        """Rows without a name: imports, statements, free comments."""
+        if units:
+            last = units[-1]
+            if start <= last.end:
+                last.end = max(last.end, end)
+                if node is not None and last.nodes and last.kids is None:
+                    last.nodes.append(node)
+                return
+            if (
+                not last.definitions
+                and not last.nodes
+                and self.layout.size(last.row, end + 1) <= TARGET_CHARS
+            ):
+                last.end = end
+                return
+        unit = Unit(start, end, scope=scope)
+        if node is not None and self.layout.size(start, min(end + 1, self.layout.count)) > TARGET_CHARS:
+            unit.nodes.append(node)
+        units.append(unit)
+
+    def _expand(self, unit: Unit, depth: int) -> list[Unit] | None:
+        """The inner units of a large leaf: of its body, however deep that is wrapped."""
+        nodes = unit.nodes
+        first = nodes[0].start_point[0] if nodes else 0
+        for _ in range(MAX_DEPTH):
+            kids = [kid for node in nodes for kid in node.named_children if kid.end_point[0] > first]
+            if not kids:
+                return None
+            widest = max(kids, key=_rows)
+            if len(nodes) > 1 or _rows(widest) * 5 < sum(map(_rows, nodes)) * 4:
+                break
+            rule = self.grammar.rules.get(widest.kind_id)
+            if rule is not None and (rule.box or rule.kind):
+                break  # a definition around which there is little else
+            nodes = [widest]
+        if depth >= MAX_DEPTH:
+            return None
+        kids = [kid for node in nodes for kid in node.named_children]
+        units = self.walk(kids, unit.inner, unit.kind, unit.kind in _CALLABLE, depth + 1)
+        units = [u for u in units if u.row > unit.row]
+        return units or None
+
+    def assemble(self, units: list[Unit], stop: int, owner: Unit | None, depth: int) -> None:
+        """Emit the chunks of consecutive units; the last one ends before the row ``stop``."""
+        size = self.layout.size
+        group: list[Unit] = []
+        total = 0
+        nameless = True
+        full = False  # holds a definition that deserves a chunk of its own
+        count = len(units)
+        for i, unit in enumerate(units):
+            after = units[i + 1].row if i + 1 < count else stop
+            own = size(unit.row, after)
+            if own > TARGET_CHARS:
+                kids = unit.kids
+                if kids is None and own > MAX_CHARS and unit.nodes:
+                    kids = self._expand(unit, depth)
+                if kids and kids[0].row > unit.row:
+                    if group:
+                        self._flush(group, unit.row, owner)
+                        group = []
+                    self.assemble(_with_head(unit, kids), after, unit if unit.symbol else owner, depth + 1)
+                    continue
+            named = bool(unit.definitions)
+            if group and not (
+                total + own <= TARGET_CHARS
+                and (
+                    (not named and own < TINY_CHARS)
+                    or (not named and (nameless or group[-1].head))
+                    or (nameless and total < TINY_CHARS)
+                    or (named and not full and own < SMALL_CHARS)
+                )
+            ):
+                self._flush(group, unit.row, owner)
+                group = []
+            if not group:
+                total = 0
+                nameless = True
+                full = False
+            group.append(unit)
+            total += own
+            if named:
+                nameless = False
+                full = full or own >= SMALL_CHARS
+        if group:
+            self._flush(group, stop, owner)
+
+    def _flush(self, group: list[Unit], stop: int, owner: Unit | None) -> None:
+        main: Unit | None = None
+        if len(group) == 1:
+            if group[0].definitions:
+                main = group[0]
+        else:
+            best = -1
+            for unit in group:
+                if unit.definitions and unit.end - unit.row > best:
+                    best = unit.end - unit.row
+                    main = unit
+            if group[0].head and group[0].definitions:
+                main = group[0]  # the head of a container names its first chunk
+        if main is None:
+            if owner is None:
+                self.layout.emit(self.out, group[0].row, stop, "block")
+            else:
+                self.layout.emit(
+                    self.out, group[0].row, stop, owner.kind or "block", owner.symbol, owner.scope
+                )
+            return
+        names: list[Definition] = []
+        _collect(main, names)
+        for unit in group:
+            if unit is not main and unit.definitions:
+                _collect(unit, names)
+        self.layout.emit(self.out, group[0].row, stop, main.kind, main.symbol, main.scope, tuple(names))
+
+
+NOTE_RULE: Final = Rule(note=True)
+
+
+def _rows(node: Any) -> int:
+    rows: int = node.end_point[0] - node.start_point[0] + 1
+    return rows
+
+
+def _with_head(unit: Unit, kids: list[Unit]) -> list[Unit]:
+    """The members of a split unit, and before them its signature with the documentation."""
+    first = 0 if kids[0].definitions else 1
+    head = Unit(
+        unit.row, kids[first - 1].end if first else kids[0].row - 1, unit.kind, unit.symbol, unit.scope
+    )
+    head.definitions = unit.definitions
+    head.head = True
+    return [head, *kids[first:]]
+
+
+def _collect(unit: Unit, names: list[Definition]) -> None:
+    names.extend(unit.definitions)
+    if unit.kids:
+        for kid in unit.kids:
+            _collect(kid, names)
+
+
+def _absorb(last: Unit, unit: Unit) -> None:
+    """Two units meet on one row: the earlier one takes the later one in."""
+    names: list[Definition] = []
+    _collect(unit, names)
+    if last.kids is not None:
+        last.kids[-1].definitions.extend(names)
+    elif last.definitions:
+        last.definitions.extend(names)
+        last.nodes.extend(unit.nodes)
+    else:
+        last.kind, last.symbol, last.scope, last.inner = unit.kind, unit.symbol, unit.scope, unit.inner
+        last.definitions = names
+        last.nodes.extend(unit.nodes)
+    last.end = max(last.end, unit.end)

@@ -1,0 +1,157 @@
+"""A document as rows: sizes, offsets, and the cutting of rows into chunks.
+
+Rows are 0-based lines separated by ``\\n`` alone, as ``grep -n``, git and
+tree-sitter count them; a chunk's lines are 1-based and mapped to the raw file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Final
+
+from spelunk.types import Chunk, Definition, Document
+
+TARGET_CHARS: Final = 1_500
+"""Small neighbours are joined up to this many characters."""
+
+MAX_CHARS: Final = 3_000
+"""A larger definition is split; only a single longer line is cut inside a line."""
+
+SMALL_CHARS: Final = 600
+"""A definition of at least this size is a chunk of its own."""
+
+TINY_CHARS: Final = 160
+"""A nameless remnant below this size joins its neighbour whatever that is."""
+
+Fields = tuple[tuple[str, str], ...]
+
+
+class Layout:
+    """The rows of a document.
+
+    Attributes:
+        text: The document's text.
+        lines: Its rows without their ``\\n``.
+        count: How many rows there are, at least one.
+    """
+
+    __slots__ = ("_before", "_raw", "count", "lines", "text")
+
+    def __init__(self, document: Document) -> None:
+        self.text = document.text
+        self.lines = document.text.split("\n")
+        self.count = len(self.lines)
+        # characters before a row, newlines not counted: accumulate(map(len)) never leaves C
+        self._before = list(accumulate(map(len, self.lines), initial=0))
+        self._raw = document.lines
+
+    def size(self, first: int, stop: int) -> int:
+        """Characters from the row ``first`` up to, not including, the row ``stop``."""
+        return self._before[stop] - self._before[first] + stop - first
+
+    def raw_line(self, row: int) -> int:
+        """The 1-based line of the raw file."""
+        raw = self._raw
+        if raw is None:
+            return row + 1
+        return raw[row] if row < len(raw) else (raw[-1] if raw else 1)
+
+    def emit(
+        self,
+        out: list[Chunk],
+        first: int,
+        stop: int,
+        kind: str,
+        symbol: str = "",
+        scope: str = "",
+        definitions: tuple[Definition, ...] = (),
+        fields: Fields = (),
+    ) -> None:
+        """Append the rows ``[first, stop)`` as one chunk, or as several if they are too large.
+
+        Blank rows at both ends are left out; rows that are all blank give no
+        chunk. Continuation chunks keep everything but the definitions of
+        other pieces.
+        """
+        lines = self.lines
+        while first < stop and (not lines[first] or lines[first].isspace()):
+            first += 1
+        while stop > first and (not lines[stop - 1] or lines[stop - 1].isspace()):
+            stop -= 1
+        if first == stop:
+            return
+        before = self._before
+        if before[stop] - before[first] + stop - first <= MAX_CHARS:
+            raw = self._raw
+            out.append(
+                Chunk(
+                    first + 1 if raw is None else self.raw_line(first),
+                    stop if raw is None else self.raw_line(stop - 1),
+                    before[first] + first,
+                    before[stop] + stop - 1,
+                    kind,
+                    symbol,
+                    scope,
+                    definitions,
+                    fields,
+                )
+            )
+            return
+        if stop - first == 1:
+            self._emit_long_line(out, first, kind, symbol, scope, definitions, fields)
+            return
+        for a, b in self._split(first, stop):
+            if definitions:
+                low, high = self.raw_line(a), self.raw_line(b - 1)
+                here = tuple(d for d in definitions if low <= d.line <= high)
+            else:
+                here = ()
+            self.emit(out, a, b, kind, symbol, scope, here, fields)
+
+    def _split(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Cut rows into runs of about the target size, at blank rows where there are any."""
+        a = first
+        while a < stop:
+            b = a + 1
+            cut = 0
+            while b < stop:
+                # a blank row early in the run would leave a splinter
+                if not self.lines[b].strip() and self.size(a, b) >= TARGET_CHARS // 3:
+                    cut = b
+                if self.size(a, b + 1) > TARGET_CHARS:
+                    break
+                b += 1
+            if b < stop and cut:
+                b = cut
+            elif b < stop and self.size(a, b) < TARGET_CHARS // 3 and self.size(a, b + 1) <= MAX_CHARS:
+                b += 1
+            yield a, b
+            a = b
+
+    def _emit_long_line(
+        self,
+        out: list[Chunk],
+        row: int,
+        kind: str,
+        symbol: str,
+        scope: str,
+        definitions: tuple[Definition, ...],
+        fields: Fields,
+    ) -> None:
+        start = self._before[row] + row
+        end = start + len(self.lines[row])
+        line = self.raw_line(row)
+        text = self.text
+        while start < end:
+            cut = min(start + MAX_CHARS, end)
+            if cut < end:
+                best = max(
+                    text.rfind(mark, start + MAX_CHARS // 2, cut) for mark in ("\r", " ", ";", ",", "}")
+                )
+                if best > 0:
+                    cut = best + 1
+            if not text[start:cut].isspace():
+                out.append(Chunk(line, line, start, cut, kind, symbol, scope, definitions, fields))
+                definitions = ()
+            start = cut
