@@ -112,6 +112,19 @@ def language_of(path: str) -> str:
     return TEXT
 
 
+def by_name(name: str) -> str | None:
+    """The language that a whole file name fixes, or None."""
+    return _BY_NAME.get(name)
+
+
+def by_extension(extension: str) -> str | None:
+    """The language of every name with this extension, or None where :func:`language_of` needs the whole name."""
+    if extension in _TEMPLATE_SUFFIXES:
+        return None
+    known = _BY_EXTENSION.get(extension) or _BY_EXTENSION.get(extension.lower())
+    return None if known == TEXT else known
+
+
 def _wrapped(stem: str) -> str | None:
     known = _BY_NAME.get(stem)
     if known is None and "." in stem:
