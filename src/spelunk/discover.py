@@ -86,7 +86,7 @@ class Place:
         relative: ``""`` or with a trailing slash.
         scope: The rules, before the directory's own files.
         bits: Flags of the directories above.
-        held: Whether it is left out itself and entered only for what is re-included below.
+        held: Why it is left out itself, and entered only for what is re-included below; or None.
         forced: Whether a rule of Spelunk's own re-included it by name.
         include: The ``include`` setting's rules here; None without the setting.
         kept: Whether the ``include`` setting takes in everything here.
@@ -98,7 +98,7 @@ class Place:
     relative: str
     scope: Scope
     bits: int = 0
-    held: bool = False
+    held: Skipped | Rule | str | None = None
     forced: bool = False
     include: Scope | None = None
     kept: bool = True
@@ -153,7 +153,7 @@ def settle(place: Place, names: Iterable[str], now_ns: int) -> tuple[Skipped | N
             if "pyvenv.cfg" in names:
                 return Skipped(here, "dependencies", "a Python virtual environment"), signatures
     present = [name for name in _IGNORE_NAMES if name in names]
-    if present and not place.held:
+    if present and place.held is None:
         rules, own = directory_rules(place.path, place.relative, present, place.depth, now_ns)
         signatures += own
         if rules:
@@ -217,7 +217,7 @@ def child(place: Place, name: str, options: Options) -> Place | Skipped | Rule |
         relative=f"{place.relative}{name}/",
         scope=scope.enter(name),
         bits=place.bits | directory_bits(name),
-        held=not forced and (place.held or out is not None),
+        held=None if forced else out or place.held,
         forced=forced,
         include=include,
         kept=kept,
@@ -283,14 +283,14 @@ def _visit(
     reason, signatures = settle(place, names, now)
     found.rule_files += signatures
     if reason is not None:
-        if not place.held:
+        if place.held is None:
             found.skipped.append(reason)
         return
     rows, skipped, relative = found.rows, found.skipped, place.relative
     scope, bits, limit, trusted_before = place.scope, place.bits, options.max_file_size, now - 2_000_000_000
     show_hidden = options.hidden or scope.reincludes
     rule_of = scope.file
-    plain = not place.held and place.include is None and not scope.reincludes
+    plain = place.held is None and place.include is None and not scope.reincludes
     for name, entry in names.items():
         if name[0] == "." and not show_hidden:
             continue
@@ -302,7 +302,7 @@ def _visit(
                 forced = False
             else:
                 forced = is_forced(rule)
-                if not forced and (place.held or (rule is not None and not rule.negated)):
+                if not forced and (place.held is not None or (rule is not None and not rule.negated)):
                     continue
                 if name[0] == "." and not options.hidden and not forced:
                     continue
@@ -331,7 +331,7 @@ def _visit(
             below = child(place, name, options)
             if isinstance(below, Place):
                 pending.append(below)
-            elif isinstance(below, Skipped) and not place.held:
+            elif isinstance(below, Skipped) and place.held is None:
                 skipped.append(below)
         elif _is_seen(place, name, options):
             skipped.append(odd(relative + name, entry.stat(follow_symlinks=False).st_mode))
@@ -348,7 +348,9 @@ def chosen(place: Place, name: str) -> bool:
 def _is_seen(place: Place, name: str, options: Options) -> bool:
     rule = place.scope.file(name)
     if not is_forced(rule) and (
-        place.held or (rule is not None and not rule.negated) or (name[0] == "." and not options.hidden)
+        place.held is not None
+        or (rule is not None and not rule.negated)
+        or (name[0] == "." and not options.hidden)
     ):
         return False
     return chosen(place, name)

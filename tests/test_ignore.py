@@ -1,0 +1,129 @@
+"""The ignore rules against git itself, and against the sentences of its manual."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spelunk.config import Options
+from spelunk.discover import walk
+from spelunk.globs import Rule
+from spelunk.ignore import GITIGNORE, empty_scope, from_setting, parse
+from spelunk.ignorefiles import git_config_files, global_excludes
+from spelunk.why import why
+
+HIDDEN = Options(hidden=True)
+NAMES = ["a", "b", "foo", "bar", "foobar", "a.c", "foo.c", "b.tar.gz", ".hid", "x y", "é", "a[b]", "b\\c", "#x", "!y",
+         "sp ", "A", "-", "a^", "]"]  # fmt: skip
+ATOMS = ["a", "b", "foo", "bar", "f", "o", ".", ".c", "*", "*", "?", "**", "[ab]", "[!a]", "[^f]", "[a-f]", "[]]", "[]-a]",
+         "[[:alpha:]]", "[[:upper:]b]", "[[:nope:]]", "[a", "\\", "\\*", "\\[", "\\!", "é", "[é]", "x y", "#", "!", " ",
+         "[/]", "[!/]", "\\/", "gz"]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _only_git_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    empty = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(empty))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(empty / "config"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_DIR", "GIT_WORK_TREE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@st.composite
+def patterns(draw: st.DrawFn) -> str:
+    parts = draw(st.lists(st.sampled_from(ATOMS), min_size=1, max_size=4))
+    joined = "".join(part + draw(st.sampled_from(["", "", "", "/"])) for part in parts)
+    bang = draw(st.sampled_from(["", "", "!"]))
+    slash = draw(st.sampled_from(["", "", "", "/", "**/"]))
+    end = draw(st.sampled_from(["", "", "", "/", "/*", "/**", " ", "\\ ", "\t"]))
+    return bang + slash + joined + end
+
+
+def ignore_texts() -> st.SearchStrategy[bytes]:
+    line = st.one_of(patterns(), patterns(), st.sampled_from(NAMES), st.sampled_from(["", "# no", "*", "!*/", "!*.c", "/*"]))
+    eol = st.sampled_from(["\n", "\n", "\r\n"])
+    return st.builds(
+        lambda bom, lines, end: (bom + end.join(lines) + end).encode(),
+        st.sampled_from(["", "", "", "\ufeff"]),
+        st.lists(line, max_size=6),
+        eol,
+    )
+
+
+PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
+TREES = st.tuples(
+    st.lists(PATHS, min_size=1, max_size=14),
+    ignore_texts(),
+    st.lists(st.tuples(st.lists(st.sampled_from(NAMES), max_size=2).map("/".join), ignore_texts()), max_size=3),
+    st.one_of(st.just(b""), ignore_texts()),
+)
+Tree = tuple[list[str], bytes, list[tuple[str, bytes]], bytes]
+
+
+def build(root: str, tree: Tree) -> None:
+    """Make a repository by hand: cheaper than a process."""
+    paths, top, nested, exclude = tree
+    for part in (".git/objects", ".git/refs", ".git/info"):
+        os.makedirs(os.path.join(root, part))
+    Path(root, ".git/HEAD").write_text("ref: refs/heads/main\n")
+    Path(root, ".git/info/exclude").write_bytes(exclude)
+    for path in paths:
+        full = os.path.join(root, path)
+        try:
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            if not os.path.isdir(full):
+                Path(full).touch()
+        except (FileExistsError, NotADirectoryError):
+            continue
+    Path(root, ".gitignore").write_bytes(top)
+    for directory, text in nested:
+        if os.path.isdir(os.path.join(root, directory)):
+            Path(root, directory, ".gitignore").write_bytes(text)
+
+
+def listed_by_git(directory: str) -> list[str]:
+    done = subprocess.run(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=directory, capture_output=True, check=True
+    )
+    return sorted(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+
+
+def agrees(tree: Tree) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        build(root, tree)
+
+        found = walk(root, HIDDEN)
+        ours = [row[0] for row in found.rows] + [skipped.path for skipped in found.skipped]
+
+        assert sorted(ours) == listed_by_git(root)
+        for path in {os.path.join(d, f)[len(root) + 1 :] for d, _, fs in os.walk(root) for f in fs}:
+            verdict = why(root, path, HIDDEN).verdict
+            assert (verdict != "ignored") == (path in ours), (path, verdict)
+        below = next((row[0].split("/")[0] for row in found.rows if "/" in row[0]), None)
+        if below is not None:
+            inner = walk(os.path.join(root, below), HIDDEN)
+            ours = [row[0] for row in inner.rows] + [skipped.path for skipped in inner.skipped]
+            assert sorted(ours) == listed_by_git(os.path.join(root, below))
+
+
+COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+@settings(max_examples=1000, **COMMON)  # type: ignore[arg-type]
+@given(TREES)
+def test_the_walk_agrees_with_git_on_a_thousand_trees(tree: Tree) -> None:
+    agrees(tree)
+
+
+@pytest.mark.slow
+@settings(max_examples=12_000, **COMMON)  # type: ignore[arg-type]
+@given(TREES)
+def test_the_walk_agrees_with_git_on_many_trees(tree: Tree) -> None:
+    agrees(tree)
