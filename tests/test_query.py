@@ -48,7 +48,7 @@ def test_prose_passes_through_as_words(words: list[str]) -> None:
     [
         "How does X work?", "don't stop", "/usr/bin and /etc", "src/net/tcp.c", "a / b / c", "// comment",
         "/* comment */", "std::vector<int> http://x.org/y", r"C:\x\y", "key: value", "x:int", "def f(x:int)->str:",
-        "localhost:8080", "foo::bar", 'print("hello world")', '5" disk', "--flag -", "/users/{id}", "file: name",
+        "localhost:8080", "foo::bar", 'print("hello world")', '5" disk', "--flag - -1 -> x", "/users/{id}", "file: name",
         "path::Path", "node:fs", "data:text/html,x", "the kind: of",
     ],
 )  # fmt: skip

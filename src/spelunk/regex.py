@@ -134,7 +134,10 @@ Runs = list[frozenset[str]]
 """All of the sets must hold; a set holds if a token contains any of its strings."""
 
 MAX_ALTERNATIVES: Final = 16
-"""Strings kept apart in one set; ``[a-z]`` costs more look-ups than it saves."""
+"""Strings kept apart in one set; more cost more look-ups than they save."""
+
+MAX_CLASS: Final = 6
+"""Characters of a class kept apart: ``ba[rz]``, but not ``0x[0-9a-f]``."""
 
 _MAX_RUN: Final = 48
 _WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
@@ -241,13 +244,13 @@ def _characters(items: list[Any], folds: bool) -> frozenset[str]:
             low, high = argument
         else:
             return frozenset()
-        if high - low > MAX_ALTERNATIVES:
+        if high - low > 2 * MAX_CLASS:
             return frozenset()
         found.update(map(chr, range(low, high + 1)))
     if not found <= _WORD or (folds and found & _FOLDS_BEYOND_ASCII):
         return frozenset()
     lowered = frozenset(c.lower() for c in found)
-    return lowered if len(lowered) <= MAX_ALTERNATIVES else frozenset()
+    return lowered if len(lowered) <= MAX_CLASS else frozenset()
 
 
 def _branch(builder: _Builder, branches: list[tuple[Runs, frozenset[str] | None]]) -> None:

@@ -13,6 +13,9 @@ from spelunk.query import Query, parse
 DEFAULT_LINES: Final = 6
 """Enough for a signature and its first statements; a page shows some eight hits."""
 
+EXACT_WEIGHT: Final = 4
+"""A phrase or a whole name tells more than the words it is made of."""
+
 MAX_COLUMNS: Final = 240
 """A longer line (minified code, data) is cut around its first match."""
 
@@ -33,10 +36,12 @@ class Finder:
     Attributes:
         spans: Start and end of what to mark in a line, in order, not overlapping.
         terms: The lower-case terms found in a line: which, not how often.
+        exact: Those of them that were asked for literally: phrases and names.
     """
 
     spans: Callable[[str], list[tuple[int, int]]]
     terms: Callable[[str], set[str]]
+    exact: frozenset[str] = frozenset()
 
 
 def finder(query: str, mode: str = "hybrid") -> Finder:
@@ -47,25 +52,28 @@ def finder(query: str, mode: str = "hybrid") -> Finder:
         parsed = None
     if parsed is not None and parsed.regexes:
         return _regex_finder(parsed)
-    exact = list(parsed.phrases + parsed.symbols) if parsed is not None else []
-    stems = _stems(" ".join((parsed.words + parsed.symbols) if parsed is not None else query.split()))
-    patterns = [r"\s+".join(map(re.escape, phrase.split())) for phrase in exact]
+    words = parsed.words if parsed is not None else tuple(query.split())
+    names = [w for w in (word.strip(".,;:!?'\"`()") for word in words) if len(_PART.findall(w)) > 1]
+    literal = [*names, *parsed.phrases, *parsed.symbols] if parsed is not None else names
+    stems = _stems(" ".join(words))
+    patterns = [r"\s+".join(map(re.escape, text.split())) for text in literal]
     patterns += [
         rf"(?<![^\W_]){re.escape(s)}[^\W_]*" if len(s) < 4 else re.escape(s) + r"[a-z]{0,3}" for s in stems
     ]
     if not patterns:
         return Finder(lambda _: [], lambda _: set())
     test = re.compile("|".join(patterns), re.IGNORECASE)
-    by_length = sorted(stems, key=len, reverse=True)
+    exact = frozenset(" ".join(text.lower().split()) for text in literal)
 
     def terms(line: str) -> set[str]:
         found = set()
         for match in test.finditer(line):
-            lowered = match.group().lower()
-            found.add(next((s for s in by_length if lowered.startswith(s)), lowered))
+            lowered = " ".join(match.group().lower().split())
+            whole = lowered in exact
+            found.add(lowered if whole else next((s for s in stems if lowered.startswith(s)), lowered))
         return found
 
-    return Finder(lambda line: [m.span() for m in test.finditer(line)], terms)
+    return Finder(lambda line: [m.span() for m in test.finditer(line)], terms, exact)
 
 
 def _regex_finder(parsed: Query) -> Finder:
@@ -115,7 +123,7 @@ def choose(lines: list[str], find: Finder, symbol: str, *, limit: int = DEFAULT_
     for terms in found:
         for term in terms:
             frequency[term] = frequency.get(term, 0) + 1
-    weights = [sum(1 / frequency[t] for t in terms) for terms in found]
+    weights = [sum((EXACT_WEIGHT if t in find.exact else 1) / frequency[t] for t in terms) for terms in found]
     named = _naming_line(lines, symbol)
     size = max(1, limit - 1)
     sums = [sum(weights[i : i + size]) for i in range(len(lines) - size + 1)]
