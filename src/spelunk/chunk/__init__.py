@@ -13,11 +13,9 @@ from spelunk.chunk.layout import MAX_CHARS, TARGET_CHARS, Layout
 from spelunk.chunk.lines import chunk_lines
 from spelunk.config import Options
 from spelunk.types import Chunk, Document
+from spelunk.versions import CHUNKER_VERSION
 
 __all__ = ["CHUNKER_VERSION", "MAX_CHARS", "TARGET_CHARS", "chunk"]
-
-CHUNKER_VERSION: Final = 1
-"""Part of an index's fingerprint: raise it when the same text gives other chunks."""
 
 _PROSE: Final = frozenset(
     {"markdown", "rst", "text", "asciidoc", "org", "latex", "textile", "troff", "wikitext"}

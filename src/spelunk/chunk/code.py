@@ -138,6 +138,7 @@ class _Walker:
         self, units: list[Unit], nodes: Iterable[Any], scope: str, inside: str, local: bool, depth: int
     ) -> None:
         rules = self.grammar.rules
+        source = self.source
         size = self.layout.size
         merge = self.grammar.merge
         lead = lead_end = -1  # rows of the comments and attributes gathered for the next unit
@@ -150,7 +151,7 @@ class _Walker:
             found: list[Found] | None = None
             if rule is not None:
                 if rule.describe is not None:
-                    answer = rule.describe(node, self.source, rule)
+                    answer = rule.describe(node, source, rule)
                     if answer is NOTE:
                         rule = NOTE_RULE
                     else:
@@ -199,9 +200,14 @@ class _Walker:
                     continue
                 target, rule = inner
                 if rule.describe is not None:
-                    found = rule.describe(target, self.source, rule)
+                    found = rule.describe(target, source, rule)
             if found is None:
-                found = self._named(target, rule)
+                name = target.child_by_field_id(rule.field)
+                if name is None:
+                    found = []
+                else:
+                    text = source[name.start_byte : name.end_byte].decode("utf-8", "replace")
+                    found = [(text, rule.kind, name.start_point[0], "", None)]
             if rule.rest:
                 self._other(units, start, end, None, scope)
                 if found:
@@ -213,6 +219,7 @@ class _Walker:
                 self._other(units, start, end, node, scope)
                 continue
             unit = self._unit(start, end, target, rule, found, scope, inside, depth)
+            unit.nodes.append(node)
             if units:
                 last = units[-1]
                 if start <= last.end:
@@ -225,13 +232,6 @@ class _Walker:
             units.append(unit)
         if lead >= 0:
             self._other(units, lead, lead_end, None, scope)
-
-    def _named(self, node: Any, rule: Rule) -> list[Found]:
-        name = node.child_by_field_id(rule.field) if rule.field else None
-        if name is None:
-            return []
-        text = self.source[name.start_byte : name.end_byte].decode("utf-8", "replace")
-        return [(text, rule.kind, name.start_point[0], "", None)]
 
     def _unwrap(self, node: Any) -> tuple[Any, Rule] | None:
         rules = self.grammar.rules
@@ -259,7 +259,6 @@ class _Walker:
         depth: int,
     ) -> Unit:
         unit = Unit(start, end, scope=scope)
-        unit.nodes.append(node)
         body = None
         for name, kind, row, own_scope, own_body in found:
             if kind == "function" and inside in METHOD_HOLDERS:
@@ -274,15 +273,27 @@ class _Walker:
                     unit.scope = f"{scope}.{own_scope}" if scope else own_scope
                 unit.inner = f"{unit.scope}.{name}" if unit.scope else name
                 body = own_body
-            unit.definitions.append(Definition(name, kind, self.layout.raw_line(row)))
+            unit.definitions.append(Definition(name, kind, row + 1))
         if body is not None or (rule.box and depth < MAX_DEPTH):
             if body is None:
                 body = self.grammar.body_of(node)
             if body is not None:
-                kids = self.walk(body.named_children, unit.inner, unit.kind or inside, False, depth + 1)
+                kids = self.walk(self._members(body), unit.inner, unit.kind or inside, False, depth + 1)
                 if any(kid.definitions for kid in kids):
                     unit.kids = kids
         return unit
+
+    def _members(self, body: Any) -> list[Any]:
+        """The children of a body, and the comments that some grammars put in front of it."""
+        members: list[Any] = body.named_children
+        before = body.prev_named_sibling
+        while before is not None:
+            rule = self.grammar.rules.get(before.kind_id)
+            if rule is None or not rule.note:
+                break
+            members.insert(0, before)
+            before = before.prev_named_sibling
+        return members
 
     def _flat_row(
         self,
@@ -331,7 +342,8 @@ class _Walker:
     def _expand(self, unit: Unit, depth: int) -> list[Unit] | None:
         """The inner units of a large leaf: of its body, however deep that is wrapped."""
         nodes = unit.nodes
-        first = nodes[0].start_point[0] if nodes else 0
+        # the name's row: what starts there is the definition itself, wrapped once more
+        first = max([unit.row, nodes[0].start_point[0], *(d.line - 1 for d in unit.definitions[:1])])
         for _ in range(MAX_DEPTH):
             kids = [kid for node in nodes for kid in node.named_children if kid.end_point[0] > first]
             if not kids:
@@ -340,14 +352,14 @@ class _Walker:
             if len(nodes) > 1 or _rows(widest) * 5 < sum(map(_rows, nodes)) * 4:
                 break
             rule = self.grammar.rules.get(widest.kind_id)
-            if rule is not None and (rule.box or rule.kind):
-                break  # a definition around which there is little else
+            if rule is not None and (rule.box or rule.kind) and widest.start_point[0] > first:
+                break  # another definition around which there is little else
             nodes = [widest]
         if depth >= MAX_DEPTH:
             return None
         kids = [kid for node in nodes for kid in node.named_children]
         units = self.walk(kids, unit.inner, unit.kind, unit.kind in _CALLABLE, depth + 1)
-        units = [u for u in units if u.row > unit.row]
+        units = [u for u in units if u.row > first]
         return units or None
 
     def assemble(self, units: list[Unit], stop: int, owner: Unit | None, depth: int) -> None:
@@ -365,10 +377,14 @@ class _Walker:
                 kids = unit.kids
                 if kids is None and own > MAX_CHARS and unit.nodes:
                     kids = self._expand(unit, depth)
-                if kids and kids[0].row > unit.row:
-                    if group:
+                if kids and _can_split(unit, kids):
+                    if group and total < TINY_CHARS and (nameless or group[-1].head):
+                        unit.row = group[0].row  # a lone line such as a namespace's
+                        for small in group:
+                            unit.definitions.extend(small.definitions)
+                    elif group:
                         self._flush(group, unit.row, owner)
-                        group = []
+                    group = []
                     self.assemble(_with_head(unit, kids), after, unit if unit.symbol else owner, depth + 1)
                     continue
             named = bool(unit.definitions)
@@ -377,7 +393,7 @@ class _Walker:
                 and (
                     (not named and own < TINY_CHARS)
                     or (not named and (nameless or group[-1].head))
-                    or (nameless and total < TINY_CHARS)
+                    or (total < TINY_CHARS and (nameless or group[-1].head))
                     or (named and not full and own < SMALL_CHARS)
                 )
             ):
@@ -406,7 +422,7 @@ class _Walker:
                 if unit.definitions and unit.end - unit.row > best:
                     best = unit.end - unit.row
                     main = unit
-            if group[0].head and group[0].definitions:
+            if group[0].head and group[0].definitions and not _tiny_before_large(group):
                 main = group[0]  # the head of a container names its first chunk
         if main is None:
             if owner is None:
@@ -422,6 +438,18 @@ class _Walker:
             if unit is not main and unit.definitions:
                 _collect(unit, names)
         self.layout.emit(self.out, group[0].row, stop, main.kind, main.symbol, main.scope, tuple(names))
+
+
+def _can_split(unit: Unit, kids: list[Unit]) -> bool:
+    """Whether the members begin below the row of the name, so that the head is a piece of its own."""
+    first = kids[0]
+    floor = unit.definitions[0].line - 1 if unit.definitions else unit.row
+    return first.row > floor or (not first.definitions and len(kids) > 1 and kids[1].row > floor)
+
+
+def _tiny_before_large(group: list[Unit]) -> bool:
+    """Whether the group is a container's bare first line and one large member."""
+    return len(group) == 2 and group[1].end - group[1].row > 4 * (group[0].end - group[0].row + 1)
 
 
 NOTE_RULE: Final = Rule(note=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate
+from operator import attrgetter
 from typing import Final
 
 from spelunk.types import Chunk, Definition, Document
@@ -23,6 +24,8 @@ SMALL_CHARS: Final = 600
 
 TINY_CHARS: Final = 160
 """A nameless remnant below this size joins its neighbour whatever that is."""
+
+_line_of: Final = attrgetter("line")
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -101,13 +104,16 @@ class Layout:
         if stop - first == 1:
             self._emit_long_line(out, first, kind, symbol, scope, definitions, fields)
             return
+        left = sorted(definitions, key=_line_of, reverse=True)
         for a, b in self._split(first, stop):
-            if definitions:
-                low, high = self.raw_line(a), self.raw_line(b - 1)
-                here = tuple(d for d in definitions if low <= d.line <= high)
-            else:
-                here = ()
-            self.emit(out, a, b, kind, symbol, scope, here, fields)
+            here: list[Definition] = []
+            high = self.raw_line(b - 1)
+            while left and left[-1].line <= high:
+                here.append(left.pop())
+            if len(here) > 1 and definitions[0] in here:
+                here.remove(definitions[0])
+                here.insert(0, definitions[0])  # the main one first
+            self.emit(out, a, b, kind, symbol, scope, tuple(here), fields)
 
     def _split(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
         """Cut rows into runs of about the target size, at blank rows where there are any."""

@@ -136,7 +136,32 @@ def c_function(node: Any, source: bytes, rule: Any) -> list[Found]:
     if declared is None:
         return []
     name, scope, row, _ = declared
+    if name.isupper() and _field(node, "type") is None:
+        return _macro_function(declarator, source, name, row)
     return [(name, "method" if scope else "function", row, scope, None)]
+
+
+def _macro_function(declarator: Any, source: bytes, macro: str, row: int) -> list[Found]:
+    """``SYSCALL_DEFINE3(read, ...) {`` defines read, ``TEST(Suite, Case) {`` the case of a suite."""
+    parameters = _field(declarator, "parameters")
+    words = (
+        [w.strip() for w in _text(parameters, source).strip("()").split(",")[:2]]
+        if parameters is not None
+        else []
+    )
+    if len(words) == 2 and "TEST" in macro and words[1].isidentifier():
+        return [(words[1], "function", row, words[0], None)]
+    if words and words[0].isidentifier():
+        return [(words[0], "function", row, "", None)]
+    return [(macro, "function", row, "", None)]
+
+
+def c_macro(node: Any, source: bytes, rule: Any) -> list[Found]:
+    """``#define NAME value``; without a value it is an include guard or a switch."""
+    name = _field(node, "name")
+    if name is None or _field(node, "value") is None:
+        return []
+    return _found(name, source, "macro")
 
 
 def c_declaration(node: Any, source: bytes, rule: Any) -> list[Found]:
@@ -150,7 +175,7 @@ def c_declaration(node: Any, source: bytes, rule: Any) -> list[Found]:
     ):
         name = _field(declared_type, "name")
         if name is not None:
-            found += _found(name, source, _C_TYPES[declared_type.type])
+            found += _found(name, source, _C_TYPES[declared_type.type], "", _field(declared_type, "body"))
     for declarator in node.children_by_field_name("declarator"):
         declared = _declared(declarator, source)
         if declared is not None:

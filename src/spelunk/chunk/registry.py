@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from spelunk.chunk import names
+from spelunk.chunk import dialects, names
 from spelunk.chunk.names import NOTE, Found
 
 __all__ = ["METHOD_HOLDERS", "NOTE", "Found", "Grammar", "Rule", "grammar_for"]
@@ -152,7 +152,9 @@ def _compile(parser: Any, language: Any, table: str) -> Grammar:
             if verb == "body":
                 bodies.add(type_id)
                 continue
-            describe = getattr(names, how[1:]) if how.startswith("@") else None
+            describe = None
+            if how.startswith("@"):
+                describe = getattr(names, how[1:], None) or getattr(dialects, how[1:])
             field = 0
             if describe is None and verb in ("def", "box", "rest"):
                 field = language.field_id_for_name(how if colon else "name") or 0

@@ -14,7 +14,8 @@ NO_GRAMMAR: Final = frozenset(
 
 _C: Final = """
 def function function_definition:@c_function
-def macro preproc_def preproc_function_def
+ask macro preproc_def:@c_macro
+def macro preproc_function_def
 def struct struct_specifier:@c_type
 def union union_specifier:@c_type
 box enum enum_specifier:@c_type
@@ -108,5 +109,147 @@ def constant enum_constant
 ask variable field_declaration:@declarators constant_declaration:@declarators
 flat enum_body_declarations
 note line_comment block_comment
+""",
+    "csharp": """
+box class class_declaration record_declaration
+box struct struct_declaration record_struct_declaration
+box interface interface_declaration
+box enum enum_declaration
+box module namespace_declaration
+rest file_scoped_namespace_declaration
+def method method_declaration constructor_declaration destructor_declaration
+def method operator_declaration:@csharp_operator indexer_declaration:@csharp_operator
+def method conversion_operator_declaration:@csharp_operator
+def function local_function_statement
+def type delegate_declaration
+def constant enum_member_declaration
+def property property_declaration event_declaration
+ask variable field_declaration:@declarators event_field_declaration:@declarators
+flat preproc_if preproc_else preproc_elif preproc_region
+note comment attribute_list
+""",
+    "ruby": """
+box module module
+box class class
+flat singleton_class body_statement if unless else then begin
+def method method singleton_method
+ask constant assignment:@ruby_assignment
+ask method call:@ruby_call
+note comment
+""",
+    "php": """
+box class class_declaration
+box interface interface_declaration
+box trait trait_declaration
+box enum enum_declaration
+rest namespace_definition:@php_namespace
+def method method_declaration
+def function function_definition
+def constant enum_case
+ask constant const_declaration:@php_constants property_declaration:@php_constants
+ask constant expression_statement:@php_define
+flat if_statement compound_statement
+note comment attribute_list
+""",
+    "kotlin": """
+box class class_declaration:@kotlin_class object_declaration:@kotlin_class companion_object:@kotlin_class
+def function function_declaration:@kotlin_function
+def method secondary_constructor:@kotlin_function
+ask variable property_declaration:@kotlin_property
+def constant enum_entry:@first_identifier
+def type type_alias:@first_identifier
+body class_body enum_class_body
+note line_comment multiline_comment
+""",
+    "swift": """
+box class class_declaration:@swift_type
+box interface protocol_declaration
+def function function_declaration protocol_function_declaration
+def method init_declaration:@swift_member deinit_declaration:@swift_member subscript_declaration:@swift_member
+ask variable property_declaration:@swift_property protocol_property_declaration:@swift_property
+def constant enum_entry
+def type typealias_declaration associatedtype_declaration
+note comment multiline_comment
+""",
+    "scala": """
+box class class_definition
+box object object_definition package_object
+box trait trait_definition
+box enum enum_definition
+def function function_definition function_declaration
+def type type_definition
+def variable given_definition
+def constant simple_enum_case full_enum_case
+ask variable val_definition:@scala_value var_definition:@scala_value
+ask variable val_declaration:@scala_value var_declaration:@scala_value
+flat extension_definition enum_case_definitions
+note comment block_comment
+""",
+    "lua": """
+def function function_declaration:@lua_function
+ask variable variable_declaration:@lua_assignment assignment_statement:@lua_assignment
+ask variable field:@lua_field
+note comment
+""",
+    "bash": """
+def function function_definition
+ask variable variable_assignment:@bash_variable declaration_command:@bash_variable
+note comment
+""",
+    "elixir": """
+merge
+ask function call:@elixir_call
+ask type unary_operator:@elixir_attribute
+note comment
+""",
+    "haskell": """
+merge
+flat declarations class_declarations instance_declarations class_declaration instance_declaration
+def function signature:@haskell_function function:@haskell_function bind:@haskell_function
+def type data_type newtype type_synomym type_family data_family
+box class class
+box impl instance
+def constant pattern_synonym
+body class_declarations instance_declarations
+note comment haddock
+""",
+    "zig": """
+wrap Decl
+def function FnProto:function
+box variable VarDecl:@zig_variable
+def function TestDecl:@zig_test
+note line_comment doc_comment container_doc_comment
+""",
+    "sql": """
+wrap statement
+def table create_table:@sql_create
+def view create_view:@sql_create create_materialized_view:@sql_create
+def function create_function:@sql_create create_procedure:@sql_create
+def index create_index:@sql_create
+def type create_type:@sql_create
+def trigger create_trigger:@sql_create
+def module create_schema:@sql_create create_database:@sql_create
+def variable create_sequence:@sql_create
+note comment marginalia
+""",
+    "css": """
+def rule rule_set:@css_rule
+box rule media_statement:@css_at supports_statement:@css_at at_rule:@css_at
+def rule keyframes_statement:@css_at
+body block
+note comment
+""",
+    "scss": """
+def rule rule_set:@css_rule
+def macro mixin_statement
+def function function_statement
+box rule media_statement:@css_at supports_statement:@css_at at_rule:@css_at
+def rule keyframes_statement:@css_at
+body block
+note comment
+""",
+    "html": """
+ask element element:@html_element
+note comment
 """,
 }
