@@ -1,0 +1,112 @@
+"""Memory of the process tree, against the cap.
+
+What counts is resident memory that is not backed by a file: the pages of a
+memory-mapped index go when the system wants them. Shared pages of forked
+workers count once a process, so the figure errs to the safe side.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+from spelunk.config import MIB, format_size
+from spelunk.errors import MemoryLimitError
+
+BASE: Final = 176 * MIB
+"""The parent with both stores open and the smallest buffers (docs/benchmarks)."""
+PER_WORKER: Final = 112 * MIB
+"""A worker with its parsers, caches and one file of ``max_parse_size`` in hand."""
+MIN_LEXICAL: Final = 16 * MIB
+MAX_LEXICAL: Final = 64 * MIB
+SOFT: Final = 0.9
+"""Share of the cap above which workers are let go."""
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+def resident(pid: int | str = "self") -> int:
+    """Bytes of anonymous and shared memory a process holds; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as f:
+            fields = f.read().split()
+        return (int(fields[1]) - int(fields[2])) * _PAGE
+    except (OSError, IndexError, ValueError):
+        return _peak_of_self() if pid == "self" else 0
+
+
+def _peak_of_self() -> int:
+    import resource  # noqa: PLC0415 - where there is no /proc
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+class Budget:
+    """How a cap is shared out, decided before work starts.
+
+    Attributes:
+        workers: Processes that fit, at most those asked for.
+        lexical: Bytes for the full-text writer.
+        worker: Bytes one worker may allocate, or None without a cap.
+    """
+
+    def __init__(self, limit: int | None, workers: int) -> None:
+        """Share out ``limit`` bytes, or whatever is needed when it is None.
+
+        Raises:
+            MemoryLimitError: Not even one process fits; names the minimum.
+        """
+        self.limit = limit
+        self.lexical = MAX_LEXICAL
+        self.worker: int | None = None
+        self.workers = workers
+        if limit is None:
+            return
+        minimum = BASE + MIN_LEXICAL
+        if limit < minimum:
+            raise MemoryLimitError(
+                f"a memory limit of {format_size(limit)} is too small: at least {format_size(minimum)} is needed"
+            )
+        while self.workers > 1 and BASE + MIN_LEXICAL + (self.workers - 1) * PER_WORKER > limit:
+            self.workers -= 1
+        spare = limit - BASE - (self.workers - 1) * PER_WORKER
+        self.lexical = max(MIN_LEXICAL, min(MAX_LEXICAL, spare // 2))
+        self.worker = max(PER_WORKER * 2, (limit - BASE) // self.workers)
+
+
+class Governor:
+    """Watches the tree and lets workers go when it comes near the cap.
+
+    Attributes:
+        peak: The most memory seen over the tree, in bytes.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self.peak = 0
+
+    def total(self, pids: list[int]) -> int:
+        """Memory of this process and these children, in bytes; remembers the peak."""
+        total = resident() + sum(map(resident, pids))
+        self.peak = max(self.peak, total)
+        return total
+
+    def __call__(self, pids: list[int]) -> int:
+        """How many of the children may be given more work.
+
+        Raises:
+            MemoryLimitError: This process alone is beyond the cap.
+        """
+        total = self.total(pids)
+        if self.limit is None or total <= self.limit * SOFT:
+            return len(pids)
+        if pids:
+            return len(pids) - 1
+        if total > self.limit:
+            raise MemoryLimitError(
+                f"memory limit of {format_size(self.limit)} reached with one process ({format_size(total)}); "
+                f"what is published stays; raise it to at least {format_size(int(total * 1.25))} and run again"
+            )
+        return 0

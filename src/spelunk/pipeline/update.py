@@ -1,0 +1,330 @@
+"""Here is a workspace, bring its index up to date; reads like its sentence.
+
+discover → plan → workers → writer → publish. Everything before the workers is
+done with the stores closed, because they are forked before a store opens
+threads.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from spelunk import embed, home
+from spelunk.config import IO_THREADS, MAX_WORKERS, Options
+from spelunk.discover import Walk, walk
+from spelunk.errors import IndexMissingError
+from spelunk.packet import Item, Packet
+from spelunk.pipeline import storage
+from spelunk.pipeline.children import Start, token_pipe
+from spelunk.pipeline.memory import Budget, Governor
+from spelunk.pipeline.plan import Plan, plan
+from spelunk.pipeline.pool import Batches, Pool
+from spelunk.state import fingerprint, walk_fingerprint
+from spelunk.store.lock import WriterLock
+from spelunk.store.manifest import Known, Manifest, ManifestWriter
+from spelunk.store.writer import StoreWriter
+from spelunk.types import Failed, FileCounts, Report, Skipped
+
+PARALLEL_BYTES: Final = 400_000
+"""Work from which a forked worker pays for itself: some 100 ms (docs/benchmarks)."""
+PARALLEL_FILES: Final = 8
+SPAWN_FACTOR: Final = 8
+"""A worker started as a fresh interpreter costs that much more than a forked one."""
+
+Progress = Callable[[int, int, int, int], None]
+"""Called with files done, files in all, bytes done, bytes in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One update.
+
+    Attributes:
+        root: Absolute path of the workspace.
+        directory: The index directory.
+        options: The settings.
+        rebuild: Start over.
+        dry_run: Only say what would be done.
+        wait: Wait for another writer instead of raising.
+        command: What the lock's registry says of this run.
+        progress: Hears how far the run is.
+    """
+
+    root: str
+    directory: str
+    options: Options
+    rebuild: bool = False
+    dry_run: bool = False
+    wait: bool = False
+    command: str = "index"
+    progress: Progress | None = None
+
+
+def update(job: Job) -> Report:
+    """Bring the index up to date; what is published when it ends early stays.
+
+    Raises:
+        WorkspaceError: The root or the index directory cannot be used.
+        IndexBusyError: Another writer is at work and ``wait`` is false.
+        IndexCorruptError: A store is damaged and ``rebuild`` is false.
+        IndexFormatError: Written by a newer Spelunk and ``rebuild`` is false.
+        MemoryLimitError: The cap is too small.
+        StorageError: The disk refuses.
+    """
+    began = time.monotonic()
+    if job.dry_run:
+        found = walk(job.root, job.options)
+        return _dry_report(job, _plan(job, found), began)
+    cores = usable_cores()
+    budget = Budget(job.options.memory_limit, job.options.workers or min(cores, MAX_WORKERS))
+    home.claim(job.directory, job.root)
+    lock = WriterLock(job.directory)
+    lock.acquire(job.command, wait=job.wait)
+    try:
+        if job.rebuild:
+            wipe(job.directory)
+        return _update(job, budget, lock, began)
+    finally:
+        lock.release()
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def wipe(directory: str) -> None:
+    """Delete all stores of an index; the lock is held."""
+    import shutil  # noqa: PLC0415 - only for a rebuild
+
+    for name in os.listdir(directory):
+        path = os.path.join(directory, name)
+        if name.startswith("manifest.sqlite"):
+            os.unlink(path)
+        elif name == "vectors" or name.startswith("lexical-"):
+            shutil.rmtree(path)
+
+
+def _plan(job: Job, found: Walk) -> Plan:
+    known: dict[str, Known] = {}
+    others: dict[str, Any] = {}
+    try:
+        manifest = Manifest(job.directory)
+    except IndexMissingError:
+        pass
+    else:
+        try:
+            known, others = manifest.known(), manifest.others()
+            if _contents_changed(manifest, job.options):
+                # Other contents are asked for: every file is redone, whatever its stat says.
+                known = {p: k._replace(mtime_ns=-1, digest=b"") for p, k in known.items()}
+                others = {p: (what, (-1, -1, -1, -1)) for p, (what, _) in others.items()}
+        finally:
+            manifest.close()
+    return plan(found.rows, found.skipped, found.failed, known, others)
+
+
+def _contents_changed(manifest: Manifest, options: Options) -> bool:
+    return bool(manifest.meta("fingerprint", "") not in ("", fingerprint(options)))
+
+
+def _dry_report(job: Job, todo: Plan, began: float) -> Report:
+    try:
+        manifest = Manifest(job.directory)
+        generation = manifest.generation
+        manifest.close()
+    except IndexMissingError:
+        generation = 0
+    counts = FileCounts(
+        seen=todo.seen,
+        indexed=len(todo.items) + len(todo.suspects),
+        unchanged=todo.unchanged,
+        removed=sum(1 for _, k in todo.gone if k),
+        skipped=len(todo.skipped),
+        failed=len(todo.failed),
+    )
+    return Report(
+        root=job.root, generation=generation, mode="sequential", workers=0, seconds=time.monotonic() - began,
+        files=counts, chunks=0, bytes=todo.bytes, peak_rss_bytes=0, failures=todo.failed, skipped=todo.skipped,
+    )  # fmt: skip
+
+
+def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
+    found = walk(job.root, job.options)
+    todo = _plan(job, found)
+    if todo.empty and _settle(job, found, todo):
+        return _report(job, todo, _Tally(), Governor(None), "sequential", 1, began)
+    workers, mode = choose_workers(job.options, budget.workers, todo)
+    embedder = job.options.embedder
+    donors, donor_segments = _donors(job, todo)
+    start = Start(
+        job.root, job.options, embedder, donors, _read_tokens(job, workers), budget.worker
+    )
+    governor = Governor(job.options.memory_limit)
+    pool = Pool(start, workers, in_child=lock.forget, governor=governor)
+    finished = False
+    try:
+        manifest = ManifestWriter(job.directory)
+        try:
+            writer = StoreWriter(
+                job.directory, manifest, embed.get(embedder).dimensions,
+                heap=budget.lexical, threads=max(1, workers // 4),
+            )  # fmt: skip
+            try:
+                tally = _run(job, todo, found, pool, writer, governor, donor_segments)
+                finished = True
+            finally:
+                writer.close(merge=finished)
+        finally:
+            manifest.close()
+    finally:
+        pool.close(kill=not finished)
+    return _report(job, todo, tally, governor, mode, workers, began)
+
+
+def _settle(job: Job, found: Walk, todo: Plan) -> bool:
+    """Nothing to index: note what the walk saw. False if the index has to be made first."""
+    try:
+        manifest = ManifestWriter(job.directory) if os.path.exists(os.path.join(job.directory, "manifest.sqlite")) else None
+    except IndexMissingError:
+        return False
+    if manifest is None:
+        return False
+    try:
+        if not manifest.generation or manifest.all("SELECT 1 FROM intents LIMIT 1"):
+            return False
+        if manifest.all("SELECT 1 FROM purges LIMIT 1") or _contents_changed(manifest, job.options):
+            return False
+        if found.dirs != manifest.dirs() or found.rule_files != manifest.rules() or not manifest.meta("complete", 0):
+            manifest.start()
+            manifest.set_walk(found.dirs, found.rule_files)
+            manifest.set_meta("complete", 1)
+            manifest.set_meta("walk", walk_fingerprint(job.options))
+            manifest.commit()
+        return True
+    finally:
+        manifest.close()
+
+
+def choose_workers(options: Options, allowed: int, todo: Plan) -> tuple[int, str]:
+    """How many processes, and the mode's name, for this much work."""
+    from spelunk.pipeline.children import fork_is_safe  # noqa: PLC0415
+
+    workers = min(allowed, MAX_WORKERS)
+    if options.mode == "sequential" or workers == 1:
+        return 1, "sequential"
+    if options.mode == "parallel":
+        return workers, "parallel"
+    worthwhile = PARALLEL_BYTES * (1 if fork_is_safe() else SPAWN_FACTOR)
+    if len(todo.items) < PARALLEL_FILES or todo.bytes < worthwhile:
+        return 1, "sequential"
+    # Each further worker has to earn its start as well.
+    return max(2, min(workers, 1 + todo.bytes // worthwhile)), "parallel"
+
+
+def _read_tokens(job: Job, workers: int) -> tuple[int, int] | None:
+    threads = job.options.io_threads or IO_THREADS[storage.kind(job.root, job.options.storage)]
+    return token_pipe(threads) if threads < workers else None
+
+
+def _donors(job: Job, todo: Plan) -> tuple[dict[bytes, tuple[int, int]], list[list[Any]]]:
+    """Vectors that exist already, here and in other workspaces, for files of a size to be indexed."""
+    from spelunk.store.donors import find  # noqa: PLC0415 - needs numpy
+
+    if not todo.items:
+        return {}, []
+    directories = [job.directory, *(p.directory for p in home.places() if p.directory != job.directory)]
+    return find(directories, {i.candidate.size for i in todo.items}, embed.identify(job.options.embedder))
+
+
+class _Tally:
+    """What became of the files so far."""
+
+    def __init__(self) -> None:
+        self.indexed = self.same = self.chunks = self.bytes = 0
+        self.skipped: list[Skipped] = []
+        self.failed: list[Failed] = []
+
+    @property
+    def files(self) -> int:
+        return self.indexed + self.same + len(self.skipped) + len(self.failed)
+
+    def add(self, items: list[Item], packet: Packet) -> None:
+        self.indexed += len(packet.files)
+        self.same += len(packet.same)
+        self.chunks += packet.chunks
+        self.bytes += packet.source_bytes
+        self.skipped += [Skipped(items[i].candidate.path, r, d) for i, r, d in packet.skipped]
+        self.failed += [Failed(items[i].candidate.path, s, e) for i, s, e in packet.failed]
+
+
+def _run(
+    job: Job, todo: Plan, found: Walk, pool: Pool, writer: StoreWriter, governor: Governor, donors: list[list[Any]]
+) -> _Tally:
+    options = job.options
+    manifest = writer.manifest
+    known = manifest.known()
+    writer.use(known, donors)
+    changed = _contents_changed(manifest, options)
+    for path, k in todo.gone:
+        writer.remove(path, k)
+    if changed:
+        writer.outdate(vectors=manifest.meta("embedder") != embed.identify(options.embedder))
+    meta = {"fingerprint": fingerprint(options), "embedder": embed.identify(options.embedder), "complete": 0}
+    tally = _Tally()
+    total_files, total_bytes = len(todo.items) + len(todo.suspects), todo.bytes
+    done_bytes = 0
+    batches = Batches(list(todo.items), options.files_per_batch, pool.workers)
+    for items, packet in pool.run(batches, list(todo.suspects)):
+        writer.take(items, packet)
+        tally.add(items, packet)
+        if writer.pending_chunks >= options.max_chunks_in_memory:
+            writer.publish(**meta)
+        if job.progress is not None:
+            done_bytes += packet.source_bytes
+            job.progress(tally.files, total_files, done_bytes, total_bytes)
+    writer.set_walk(found.dirs, found.rule_files)
+    meta |= {"complete": 1, "walk": walk_fingerprint(options)}
+    writer.publish(**meta)
+    writer.purge()
+    writer.compact()
+    governor.total(pool.pids)
+    return tally
+
+
+def _report(
+    job: Job, todo: Plan, tally: _Tally, governor: Governor, mode: str, workers: int, began: float
+) -> Report:
+    manifest = Manifest(job.directory)
+    generation = manifest.generation
+    manifest.close()
+    counts = FileCounts(
+        seen=todo.seen,
+        indexed=tally.indexed,
+        unchanged=todo.unchanged + tally.same,
+        removed=sum(1 for _, k in todo.gone if k),
+        skipped=len(todo.skipped) + len(tally.skipped),
+        failed=len(todo.failed) + len(tally.failed),
+    )
+    governor.total([])
+    return Report(
+        root=job.root,
+        generation=generation,
+        mode=mode,
+        workers=workers,
+        seconds=time.monotonic() - began,
+        files=counts,
+        chunks=tally.chunks,
+        bytes=tally.bytes,
+        peak_rss_bytes=governor.peak,
+        failures=tuple(sorted([*todo.failed, *tally.failed], key=lambda f: f.path)),
+        skipped=tuple(sorted([*todo.skipped, *tally.skipped], key=lambda s: s.path)),
+    )
+
+

@@ -1,0 +1,297 @@
+"""Here are terms, give me the best chunk ids: the full-text index, on Tantivy.
+
+Text arrives already split (:mod:`spelunk.tokens`), blank-separated, because a
+split in Python inside the add loop costs 4-5 times the indexing itself. No
+positions are kept: phrases and regular expressions are verified against the
+stored text. What is visible is decided by the manifest, not here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import tantivy
+from tantivy import Occur, Query
+
+from spelunk.errors import IndexCorruptError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MIN_HEAP: Final = 16 * 1024 * 1024
+"""Per indexing thread; Tantivy refuses less than 3 MB and thrashes below this."""
+
+ANALYSER: Final = "terms"
+_NEEDS_ESCAPE: Final = re.compile(r"[^\w]")
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("cid", indexed=True, fast=True)
+    builder.add_unsigned_field("file", indexed=True)
+    for name in ("body", "name", "path"):
+        builder.add_text_field(name, tokenizer_name=ANALYSER, index_option="freq")
+    for name in ("language", "kind"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+SCHEMA: Final = _schema()
+
+
+def _open(directory: str, create: bool) -> tantivy.Index:
+    try:
+        if create:
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            index = tantivy.Index(SCHEMA, path=directory, reuse=True)
+        else:
+            index = tantivy.Index.open(directory)
+    except (ValueError, OSError) as error:
+        if create and _disk_refuses(error):
+            raise _storage_error(directory, error) from None
+        raise IndexCorruptError(f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`") from None
+    index.register_tokenizer(ANALYSER, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
+    return index
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).split("\n", 1)[0][:200]
+
+
+def _disk_refuses(error: BaseException) -> bool:
+    text = str(error)
+    return isinstance(error, OSError) or any(
+        s in text for s in ("No space left", "Read-only file system", "Permission denied", "os error", "IoError", "Io")
+    )
+
+
+def _storage_error(directory: str, error: BaseException) -> StorageError:
+    return StorageError(
+        f"{directory}: cannot write the full text ({_first_line(error)}); nothing published was lost"
+    )
+
+
+class LexicalWriter:
+    """Adds and deletes documents; nothing is durable before :meth:`commit`."""
+
+    def __init__(self, directory: str, *, heap: int, threads: int = 1) -> None:
+        """Open for writing; made if missing.
+
+        Args:
+            directory: Folder of the Tantivy index.
+            heap: Memory for indexing in bytes, over all threads.
+            threads: Indexing threads, outside the interpreter lock.
+
+        Raises:
+            IndexCorruptError: What is there cannot be opened.
+            StorageError: The disk refuses.
+        """
+        self.directory = directory
+        index = _open(directory, create=True)
+        try:
+            self._writer = index.writer(max(heap, MIN_HEAP * threads), threads)
+        except ValueError as error:
+            if "lock" in str(error).lower():
+                raise StorageError(f"{directory}: held by another writer ({_first_line(error)})") from None
+            raise _storage_error(directory, error) from None
+
+    def add(self, cid: int, file: int, body: str, name: str, path: str, language: str, kind: str) -> None:
+        """Add one chunk; ``body``, ``name`` and ``path`` are blank-separated terms."""
+        document = tantivy.Document()
+        document.add_unsigned("cid", cid)
+        document.add_unsigned("file", file)
+        document.add_text("body", body)
+        if name:
+            document.add_text("name", name)
+        document.add_text("path", path)
+        document.add_text("language", language)
+        document.add_text("kind", kind)
+        try:
+            self._writer.add_document(document)
+        except ValueError as error:
+            raise _storage_error(self.directory, error) from None
+
+    def delete_files(self, files: Iterable[int]) -> None:
+        """Delete every chunk of these file versions."""
+        for file in files:
+            self._writer.delete_documents_by_term("file", file)
+
+    def delete_from(self, first_chunk: int) -> None:
+        """Delete every chunk whose id is ``first_chunk`` or higher: work never published."""
+        self._writer.delete_documents_by_query(
+            Query.range_query(SCHEMA, "cid", tantivy.FieldType.Unsigned, first_chunk, None)
+        )
+
+    def commit(self) -> None:
+        """Make everything so far durable.
+
+        Raises:
+            StorageError: The disk refuses; nothing since the last commit is kept.
+        """
+        try:
+            self._writer.commit()
+        except (ValueError, OSError) as error:
+            raise _storage_error(self.directory, error) from None
+
+    def close(self) -> None:
+        """Drop what was not committed, let merges end, release the lock."""
+        try:
+            self._writer.wait_merging_threads()
+        except (ValueError, RuntimeError, OSError):
+            pass  # the writer died of an error that was reported when it happened
+        del self._writer
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which documents may be returned; applied before the best are chosen.
+
+    ``None`` means no condition. Languages, kinds and files are alternatives
+    within one attribute and all hold together across attributes.
+    """
+
+    languages: tuple[str, ...] | None = None
+    not_languages: tuple[str, ...] = ()
+    kinds: tuple[str, ...] | None = None
+    not_kinds: tuple[str, ...] = ()
+    files: tuple[int, ...] | None = None
+    not_files: tuple[int, ...] = ()
+    not_terms: tuple[str, ...] = ()
+
+
+class LexicalReader:
+    """A searcher over one commit; later commits do not change what it sees."""
+
+    def __init__(self, directory: str) -> None:
+        """Open what the last commit left.
+
+        Raises:
+            IndexCorruptError: It cannot be opened.
+        """
+        self.directory = directory
+        index = _open(directory, create=False)
+        try:
+            index.config_reader("manual")
+            index.reload()
+            self._searcher = index.searcher()
+        except (ValueError, OSError) as error:
+            raise IndexCorruptError(f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`") from None
+
+    @property
+    def documents(self) -> int:
+        """Documents alive in this commit, published or not."""
+        return int(self._searcher.num_docs)
+
+    def document_frequency(self, term: str, field: str = "body") -> int:
+        """How many chunks hold the term; deleted ones count until merged away."""
+        return int(self._searcher.doc_freq(field, term))
+
+    def top(
+        self,
+        terms: Mapping[str, float],
+        limit: int,
+        *,
+        fields: Mapping[str, float],
+        scope: Scope | None = None,
+        required: Sequence[str] = (),
+    ) -> list[tuple[int, float]]:
+        """The best chunk ids by BM25 (k1 1.2, b 0.75), best first; ties by id.
+
+        Args:
+            terms: Weight by term.
+            limit: How many.
+            fields: Boost by field name.
+            scope: Which documents may be returned.
+            required: Terms that the body must hold.
+        """
+        clauses: list[tuple[Any, Query]] = []
+        for term, weight in terms.items():
+            for field, boost in fields.items():
+                query = Query.term_query(SCHEMA, field, term, "freq")
+                factor = weight * boost
+                clauses.append((Occur.Should, query if factor == 1 else Query.boost_query(query, factor)))
+        if not clauses:
+            return []
+        outer = [(Occur.Must, Query.boolean_query(clauses)), *_conditions(scope)]
+        outer += [(Occur.Must, _constant(Query.term_query(SCHEMA, "body", t, "freq"))) for t in required]
+        return self._run(outer, limit)
+
+    def matching(self, query: Query | None, limit: int, scope: Scope | None = None) -> list[int]:
+        """Ids of documents that match a condition, ascending, at most ``limit``."""
+        outer = _conditions(scope)
+        if query is not None:
+            outer.append((Occur.Must, _constant(query)))
+        if not any(occur == Occur.Must for occur, _ in outer):
+            outer.append((Occur.Must, Query.all_query()))
+        found = self._searcher.search(Query.boolean_query(outer), max(1, min(limit, self.documents or 1)), count=False)
+        return sorted(self._ids(found))
+
+    def _run(self, clauses: list[tuple[Any, Query]], limit: int) -> list[tuple[int, float]]:
+        found = self._searcher.search(Query.boolean_query(clauses), limit, count=False)
+        ids = self._ids(found)
+        scores = (float(score) for score, _ in found.hits)
+        return sorted(zip(ids, scores, strict=True), key=lambda hit: (-hit[1], hit[0]))
+
+    def _ids(self, found: Any) -> list[int]:
+        values = self._searcher.fast_field_values("cid", [address for _, address in found.hits])
+        return [int(v) for v in values if v is not None]
+
+
+def term(text: str, field: str = "body") -> Query:
+    """The condition that a field holds a term."""
+    return Query.term_query(SCHEMA, field, text, "freq")
+
+
+def containing(run: str) -> Query:
+    """The condition that some term of the body contains ``run`` (word characters, lower case)."""
+    escaped = _NEEDS_ESCAPE.sub(lambda m: "\\" + m.group(), run)
+    return Query.regex_query(SCHEMA, "body", f".*{escaped}.*")
+
+
+def all_of(queries: Sequence[Query]) -> Query:
+    """The condition that all of these hold."""
+    return Query.boolean_query([(Occur.Must, q) for q in queries])
+
+
+def any_of(queries: Sequence[Query]) -> Query:
+    """The condition that one of these holds."""
+    return Query.boolean_query([(Occur.Should, q) for q in queries])
+
+
+def _constant(query: Query) -> Query:
+    return Query.const_score_query(query, 0.0)
+
+
+def _conditions(scope: Scope | None) -> list[tuple[Any, Query]]:
+    if scope is None:
+        return []
+    out: list[tuple[Any, Query]] = []
+
+    def text_set(field: str, values: Sequence[str]) -> Query:
+        return any_of([Query.term_query(SCHEMA, field, v, "basic") for v in values])
+
+    if scope.languages is not None:
+        out.append((Occur.Must, _constant(text_set("language", scope.languages))))
+    if scope.kinds is not None:
+        out.append((Occur.Must, _constant(text_set("kind", scope.kinds))))
+    if scope.files is not None:
+        out.append((Occur.Must, _constant(Query.term_set_query(SCHEMA, "file", list(scope.files)))))
+    if scope.not_languages:
+        out.append((Occur.MustNot, text_set("language", scope.not_languages)))
+    if scope.not_kinds:
+        out.append((Occur.MustNot, text_set("kind", scope.not_kinds)))
+    if scope.not_files:
+        out.append((Occur.MustNot, Query.term_set_query(SCHEMA, "file", list(scope.not_files))))
+    if scope.not_terms:
+        out.append((Occur.MustNot, any_of([Query.term_query(SCHEMA, "body", t, "freq") for t in scope.not_terms])))
+    return out
+
+
+def remove(directory: str) -> None:
+    """Delete a full-text index that nothing refers to any more."""
+    shutil.rmtree(directory, ignore_errors=True)

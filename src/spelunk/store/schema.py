@@ -1,0 +1,151 @@
+"""The manifest's tables, and how a connection to them is opened.
+
+The database runs in WAL mode: readers never wait for the writer, and each
+read transaction sees one generation. ``synchronous=FULL`` because a publish
+must be on disk before the documents it replaces are purged elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import Final
+from urllib.parse import quote
+
+from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingError, StorageError
+
+FORMAT: Final = 1
+"""The on-disk format this release writes; one with a higher number is refused."""
+
+MANIFEST: Final = "manifest.sqlite"
+
+BUSY_SECONDS: Final = 30.0
+
+SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE files (
+  id INTEGER PRIMARY KEY,          -- a new one for every version of a file
+  path NOT NULL,                   -- TEXT, or BLOB where the name is not UTF-8
+  size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
+  digest BLOB NOT NULL, layout BLOB NOT NULL,
+  language TEXT NOT NULL, flags INTEGER NOT NULL, encoding TEXT NOT NULL,
+  first_chunk INTEGER NOT NULL, chunks INTEGER NOT NULL,
+  lines INTEGER NOT NULL, generation INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX files_path ON files (path);
+CREATE INDEX files_chunk ON files (first_chunk);
+CREATE TABLE others (              -- files seen and not indexed
+  path PRIMARY KEY, failed INTEGER NOT NULL,
+  reason TEXT NOT NULL, detail TEXT NOT NULL,
+  size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE chunks (
+  id INTEGER PRIMARY KEY, file INTEGER NOT NULL,
+  start_line INTEGER NOT NULL, end_line INTEGER NOT NULL,
+  start INTEGER NOT NULL, end INTEGER NOT NULL,
+  kind TEXT NOT NULL, symbol TEXT NOT NULL, scope TEXT NOT NULL,
+  definitions TEXT                 -- name TAB kind TAB line, one a row; NULL if none
+);
+CREATE TABLE contents (file INTEGER PRIMARY KEY, text BLOB NOT NULL, lines BLOB);
+CREATE TABLE fields (chunk INTEGER NOT NULL, file INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL);
+CREATE INDEX fields_key ON fields (key, value);
+CREATE INDEX fields_file ON fields (file);
+CREATE TABLE dirs (path PRIMARY KEY, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE rules (path PRIMARY KEY, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL, inode INTEGER NOT NULL)
+  WITHOUT ROWID;
+CREATE TABLE segments (
+  name TEXT PRIMARY KEY, rows INTEGER NOT NULL, dead INTEGER NOT NULL,
+  first_chunk INTEGER NOT NULL, last_chunk INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE intents (             -- work begun and not yet published
+  id INTEGER PRIMARY KEY, what TEXT NOT NULL, first_chunk INTEGER, segment TEXT, started REAL NOT NULL
+);
+CREATE TABLE purges (file INTEGER PRIMARY KEY);  -- superseded, still in the full-text index
+CREATE TABLE generations (number INTEGER PRIMARY KEY, published REAL NOT NULL, files INTEGER, chunks INTEGER);
+"""
+
+
+def encode_path(path: str) -> str | bytes:
+    """A relative path as the manifest keeps it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+def decode_path(value: str | bytes) -> str:
+    """The inverse of :func:`encode_path`."""
+    return value if isinstance(value, str) else os.fsdecode(value)
+
+
+def exists(directory: str) -> bool:
+    """Is there a manifest here?"""
+    return os.path.exists(os.path.join(directory, MANIFEST))
+
+
+def connect(directory: str, *, write: bool, create: bool = False) -> sqlite3.Connection:
+    """A connection to the manifest in autocommit mode, checked for its format.
+
+    Raises:
+        IndexMissingError: There is none, and ``create`` is false.
+        IndexFormatError: It was written by a newer Spelunk.
+        IndexCorruptError: It is not a manifest, or is damaged.
+        StorageError: The disk refuses.
+    """
+    path = os.path.join(directory, MANIFEST)
+    if not create and not os.path.exists(path):
+        raise IndexMissingError(f"{directory}: no index here; run `spelunk index`")
+    try:
+        if write:
+            db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        else:
+            db = _connect_reader(path)
+        db.execute("PRAGMA cache_size = -16000")
+        if create and not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(f"BEGIN;{SCHEMA};INSERT INTO meta VALUES ('format', {FORMAT});COMMIT")
+        if write:
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA wal_autocheckpoint = 4000")
+        row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+    except sqlite3.Error as error:
+        raise translate(error, path) from None
+    if row is None:
+        raise IndexCorruptError(f"{path}: no format number; run `spelunk index --rebuild`")
+    if row[0] > FORMAT:
+        db.close()
+        raise IndexFormatError(
+            f"{path}: format {row[0]} is newer than this Spelunk reads ({FORMAT}); upgrade Spelunk, "
+            "or run `spelunk index --rebuild` to start over"
+        )
+    return db
+
+
+def _connect_reader(path: str) -> sqlite3.Connection:
+    uri = f"file:{quote(path)}?mode=ro"
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("SELECT 1 FROM meta LIMIT 1")
+    except sqlite3.OperationalError:
+        # A read-only disk cannot hold the shared-memory file of WAL; nothing can write there either.
+        if os.access(os.path.dirname(path), os.W_OK):
+            raise
+        db.close()
+        db = sqlite3.connect(uri + "&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
+    return db
+
+
+def translate(error: sqlite3.Error, path: str) -> Exception:
+    """The error of ours that says the same, with what to do."""
+    text = str(error)
+    code = getattr(error, "sqlite_errorname", "") or ""
+    if "SQLITE_FULL" in code or "disk is full" in text:
+        return StorageError(f"{path}: the disk is full; free some space and run `spelunk index` again")
+    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return StorageError(f"{path}: cannot be written ({text}); choose another place with --index-dir")
+    if code.startswith("SQLITE_IOERR"):
+        return StorageError(f"{path}: input/output error ({text})")
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "malformed" in text or "no such" in text:
+        return IndexCorruptError(f"{path}: damaged ({text}); run `spelunk check --repair`")
+    return StorageError(f"{path}: {text}")

@@ -1,0 +1,130 @@
+"""A read-only view of one generation: manifest, full text and vectors that agree.
+
+Opening costs milliseconds and reads no vector: segments are mapped when the
+dense side is first asked.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from spelunk.errors import IndexCorruptError
+from spelunk.store.lexical import LexicalReader
+from spelunk.store.manifest import ChunkRow, FileRow, Manifest
+from spelunk.store.texts import Text, unpack
+from spelunk.store.layout import VECTORS, lexical_name
+
+if TYPE_CHECKING:
+    from spelunk.store.vectors import Segment
+
+ATTEMPTS: Final = 20
+"""Tries to open while a writer purges or merges; each ends with a publish between them."""
+
+
+class Snapshot:
+    """One generation. Usable from one thread at a time; close it.
+
+    Attributes:
+        manifest: Inside a read transaction.
+        lexical: The full text as of this generation or later; what a later one
+            added is not in the manifest and is dropped by :meth:`visible`.
+        generation: Its number.
+    """
+
+    def __init__(self, directory: str) -> None:
+        """Open the newest generation.
+
+        Raises:
+            IndexMissingError: Nothing was published yet.
+            IndexCorruptError: A store is damaged.
+            IndexFormatError: Written by a newer Spelunk.
+        """
+        self.directory = directory
+        self.manifest = Manifest(directory)
+        try:
+            self._open()
+        except BaseException:
+            self.manifest.close()
+            raise
+        self._texts: dict[int, Text] = {}
+
+    def _open(self) -> None:
+        manifest = self.manifest
+        for attempt in range(ATTEMPTS):
+            manifest.end()
+            manifest.begin()
+            before = (manifest.meta("purge", 0), manifest.meta("merges", 0), manifest.meta("lexical", 1))
+            try:
+                self.lexical = LexicalReader(os.path.join(self.directory, lexical_name(manifest)))
+                self._segments = manifest.segments()
+                missing = [s.name for s in self._segments if not os.path.exists(self._segment_path(s.name))]
+                if missing:
+                    raise IndexCorruptError(
+                        f"{self._segment_path(missing[0])}: vectors missing; run `spelunk check --repair`"
+                    )
+            except IndexCorruptError:
+                manifest.end()
+                if attempt + 1 < ATTEMPTS and before != self._marks():
+                    continue
+                raise
+            # A purge between the two opens took out documents that this generation still shows.
+            generation = manifest.generation
+            manifest.end()
+            if before == self._marks():
+                manifest.begin()
+                if manifest.generation == generation:
+                    self.generation = generation
+                    return
+        raise IndexCorruptError(f"{self.directory}: no consistent view in {ATTEMPTS} tries; run `spelunk check`")
+
+    def _marks(self) -> tuple[int, int, int]:
+        m = self.manifest
+        return (m.meta("purge", 0), m.meta("merges", 0), m.meta("lexical", 1))
+
+    def _segment_path(self, name: str) -> str:
+        return os.path.join(self.directory, VECTORS, name)
+
+    @cached_property
+    def segments(self) -> list[Segment]:
+        """The vector segments, mapped.
+
+        Raises:
+            IndexCorruptError: One is missing or damaged.
+        """
+        from spelunk.store.vectors import Segment  # noqa: PLC0415 - needs numpy
+
+        return [Segment(self._segment_path(s.name), s.rows) for s in self._segments]
+
+    @property
+    def dead(self) -> int:
+        """Vector rows of files that were replaced or removed."""
+        return sum(s.dead for s in self._segments)
+
+    def visible(self, ids: list[int]) -> dict[int, ChunkRow]:
+        """The chunks of this generation among the ids."""
+        return self.manifest.chunks(ids)
+
+    def text(self, file: int) -> Text:
+        """A file's text; kept for the snapshot's life."""
+        found = self._texts.get(file)
+        if found is None:
+            found = self._texts[file] = unpack(*self.manifest.content(file))
+        return found
+
+    def files(self, ids: list[int]) -> dict[int, FileRow]:
+        """Files by id."""
+        return self.manifest.files(ids)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.manifest.end()
+        self.manifest.close()
+        self._texts.clear()
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,370 @@
+"""Here are packets, make them a generation: the one writer over all three stores.
+
+A publish goes: journal the intent → vectors (aside, flushed, renamed) → full
+text (commit) → manifest transaction, which makes it visible. What a crash
+leaves behind has ids the manifest never handed out as published: the next
+writer removes it. Documents that were replaced are purged from the full text
+after the publish that hides them, so the old generation stays whole until the
+new one is visible.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spelunk.packet import FilePacket, Item, Packet
+from spelunk.store import lexical
+from spelunk.store.layout import VECTORS, lexical_name
+from spelunk.store.lexical import LexicalWriter
+from spelunk.store.manifest import Known, ManifestWriter, SegmentRow
+from spelunk.store.schema import encode_path
+from spelunk.store.vectors import Rows, Segment, write_segment
+from spelunk.types import Candidate, Failed, Skipped
+
+MAX_SEGMENTS: Final = 8
+"""More vector segments than this are merged: each costs a search some 50 µs."""
+MAX_MERGED_ROWS: Final = 1_000_000
+"""A segment this large is left alone: merging it again would cost more than it saves."""
+MIN_MERGED_ROWS: Final = 4_096
+MERGE_FACTOR: Final = 4
+"""A segment joins newer ones that hold at least a quarter of its rows: each row is copied
+some log4 times in its life."""
+MAX_KINDS: Final = 255
+
+
+def signature(c: Candidate) -> tuple[int, int, int, int]:
+    """What is compared to know that a file is unchanged."""
+    return c.size, c.mtime_ns, c.ctime_ns, c.inode
+
+
+class StoreWriter:
+    """Takes packets; :meth:`publish` makes all taken so far one generation."""
+
+    def __init__(self, directory: str, manifest: ManifestWriter, dimensions: int, *, heap: int, threads: int) -> None:
+        """Open the stores for writing and undo what a crash left unpublished.
+
+        Args:
+            directory: The index directory; the writer's lock is held.
+            manifest: Open for writing, no transaction under way.
+            dimensions: Columns of the vectors; 0 where none are stored.
+            heap: Memory for the full-text writer in bytes.
+            threads: Its threads.
+        """
+        self.directory = directory
+        self.manifest = manifest
+        self._dimensions = dimensions
+        self._lexical = LexicalWriter(os.path.join(directory, lexical_name(manifest)), heap=heap, threads=threads)
+        self._next_chunk = int(manifest.meta("next_chunk", 1))
+        self._next_file = int(manifest.meta("next_file", 1))
+        self._kinds = {name: code for code, name in enumerate(manifest.kinds())}
+        self._known: Mapping[str, Known] = {}
+        self._donor_segments: list[list[Segment]] = []
+        self._open = False
+        self._generation = 0
+        self._begin_values()
+        self.recover()
+
+    def _begin_values(self) -> None:
+        self._ids: list[int] = []
+        self._kind_codes: list[int] = []
+        self._parts: list[Rows] = []
+        self._first_chunk = self._next_chunk
+        self.pending_chunks = 0
+        self.pending_files = 0
+
+    def use(self, known: Mapping[str, Known], donor_segments: list[list[Segment]]) -> None:
+        """What the manifest holds now, and where donors' vectors lie."""
+        self._known = known
+        self._donor_segments = donor_segments
+
+    def recover(self) -> None:
+        """Undo unpublished work of a writer that died, and finish its purges."""
+        if self.manifest.all("SELECT 1 FROM intents LIMIT 1"):
+            self._lexical.delete_from(self._next_chunk)
+            self._lexical.commit()
+            self.manifest.run("DELETE FROM intents")
+        self._remove_orphans()
+
+    def _remove_orphans(self) -> None:
+        """Delete files that no generation refers to."""
+        listed = {s.name for s in self.manifest.segments()}
+        folder = os.path.join(self.directory, VECTORS)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        for name in os.listdir(folder):
+            if name not in listed:
+                os.unlink(os.path.join(folder, name))
+        current = lexical_name(self.manifest)
+        for name in os.listdir(self.directory):
+            if name.startswith("lexical-") and name != current:
+                lexical.remove(os.path.join(self.directory, name))
+
+    def _begin(self) -> None:
+        if not self._open:
+            self.manifest.run(
+                "INSERT INTO intents (what, first_chunk, segment, started) VALUES ('publish', ?, ?, ?)",
+                (self._next_chunk, self._segment_name(), time.time()),
+            )
+            self.manifest.start()
+            self._generation = self.manifest.generation + 1
+            self._open = True
+
+    def _segment_name(self) -> str:
+        return f"{self._first_chunk:012d}.vec"
+
+    def take(self, items: Sequence[Item], packet: Packet) -> None:
+        """Apply a packet to the stores; nothing of it is visible yet."""
+        self._begin()
+        at = 0
+        embedded: Rows | None = None
+        if packet.scales:
+            n = len(packet.scales) // 4
+            embedded = Rows(
+                np.frombuffer(packet.planes, np.uint64).reshape(-1, n),
+                np.frombuffer(packet.scales, np.float32),
+                np.frombuffer(packet.codes, np.int8).reshape(n, -1),
+            )
+        for file in packet.files:
+            candidate = items[file.item].candidate
+            first = self._next_chunk
+            self._take_file(candidate, file)
+            count = len(file.rows)
+            if not self._dimensions or not count:
+                continue
+            if file.donor is not None:
+                self._parts.append(self._donated(file.donor, count))
+            elif embedded is not None:
+                stop = at + count
+                self._parts.append(
+                    Rows(embedded.planes[:, at:stop], embedded.scales[at:stop], embedded.codes[at:stop])
+                )
+                at = stop
+            self._ids.extend(range(first, first + count))
+            self._kind_codes.extend(self._kind_code(row[4]) for row in file.rows)
+        for i in packet.same:
+            self.manifest.touch(items[i].candidate)
+            self.manifest.remove_other(items[i].candidate.path)
+        for i, reason, detail in packet.skipped:
+            self._set_other(Skipped(items[i].candidate.path, reason, detail), items[i].candidate)
+        for i, stage, error in packet.failed:
+            self._set_other(Failed(items[i].candidate.path, stage, error), items[i].candidate)
+        self.pending_chunks += packet.chunks
+        self.pending_files += len(packet.files) + len(packet.same) + len(packet.skipped) + len(packet.failed)
+
+    def _set_other(self, what: Skipped | Failed, candidate: Candidate) -> None:
+        known = self._known.get(what.path)
+        if known is not None:
+            self.manifest.remove_file(known)
+        self.manifest.set_other(what, signature(candidate))
+
+    def _take_file(self, candidate: Candidate, file: FilePacket) -> None:
+        known = self._known.get(candidate.path)
+        if known is not None:
+            self.manifest.remove_file(known)
+        else:
+            self.manifest.remove_other(candidate.path)
+        number, first = self._next_file, self._next_chunk
+        self._next_file += 1
+        self._next_chunk += len(file.rows)
+        m = self.manifest
+        m.add_file(
+            (
+                number, encode_path(candidate.path), *signature(candidate), file.digest, file.layout,
+                file.language, file.flags, file.encoding, first, len(file.rows), file.lines, self._generation,
+            )
+        )  # fmt: skip
+        m.run("INSERT INTO contents VALUES (?, ?, ?)", (number, file.text, file.line_map))
+        m.many(
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(first + n, number, *row) for n, row in enumerate(file.rows)],
+        )
+        if file.fields:
+            m.many("INSERT INTO fields VALUES (?, ?, ?, ?)", [(first + n, number, k, v) for n, k, v in file.fields])
+        add = self._lexical.add
+        for n, (row, body, name) in enumerate(zip(file.rows, file.bodies, file.names, strict=True)):
+            add(first + n, number, body, name, file.path_terms, file.language, row[4])
+
+    def _kind_code(self, kind: str) -> int:
+        return self._kinds.setdefault(kind, min(len(self._kinds), MAX_KINDS))
+
+    def _donated(self, donor: tuple[int, int], count: int) -> Rows:
+        first, workspace = donor
+        ids = np.arange(first, first + count)
+        for segment in self._donor_segments[workspace]:
+            if segment.rows and segment.ids[0] <= first <= segment.ids[-1]:
+                index = segment.lookup(ids)
+                if len(index) == count:
+                    return segment.select(index)
+        raise AssertionError("a donor was offered whose vectors are not there")
+
+    def remove(self, path: str, known: Known | None) -> None:
+        """A file is gone: it leaves with the next publish."""
+        self._begin()
+        if known is not None:
+            self.manifest.remove_file(known)
+        else:
+            self.manifest.remove_other(path)
+
+    def set_walk(
+        self, dirs: Sequence[tuple[str, int]], rules: Sequence[tuple[str, int, int, int]]
+    ) -> None:
+        """Remember what the walk saw, for the quick look before a search."""
+        self._begin()
+        self.manifest.set_walk(dirs, rules)
+
+    def outdate(self, *, vectors: bool) -> None:
+        """Other contents are asked for: no file counts as done.
+
+        Args:
+            vectors: Another embedder is asked for: the old one's vectors go.
+
+        Published together with the first files that are redone, so that a run
+        that is interrupted goes on where it was.
+        """
+        self._begin()
+        m = self.manifest
+        m.run("UPDATE files SET mtime_ns = -1, digest = x''")
+        m.run("UPDATE others SET mtime_ns = -1")
+        if vectors:
+            m.run("DELETE FROM segments")
+
+    def publish(self, **meta: Any) -> int:
+        """Make everything taken visible as one generation.
+
+        Args:
+            meta: Further values of the manifest's ``meta`` table.
+
+        Returns:
+            The generation's number.
+
+        Raises:
+            StorageError: The disk refuses; the last generation stays.
+        """
+        self._begin()
+        segments: list[SegmentRow] = []
+        if self._ids:
+            name = self._segment_name()
+            ids = np.asarray(self._ids, np.int64)
+            kinds = np.asarray(self._kind_codes, np.uint8)
+            write_segment(os.path.join(self.directory, VECTORS, name), ids, kinds, self._parts, self._dimensions)
+            segments.append(SegmentRow(name, len(ids), 0, int(ids[0]), int(ids[-1])))
+        if self.pending_chunks:
+            self._lexical.commit()
+        m = self.manifest
+        m.set_meta("next_chunk", self._next_chunk)
+        m.set_meta("next_file", self._next_file)
+        m.set_meta("kinds", json.dumps(list(self._kinds)))
+        for key, value in meta.items():
+            m.set_meta(key, value)
+        number = m.publish(segments)
+        self._open = False
+        self._begin_values()
+        return number
+
+    def purge(self) -> None:
+        """Take replaced documents out of the full text; call it after their publish."""
+        gone = [row[0] for row in self.manifest.all("SELECT file FROM purges")]
+        if not gone:
+            return
+        # A reader that opened its manifest before this and its full text after it looks at the
+        # number again, sees that it moved, and opens afresh.
+        self.manifest.start()
+        self.manifest.set_meta("purge", int(self.manifest.meta("purge", 0)) + 1)
+        self.manifest.commit()
+        self._lexical.delete_files(gone)
+        self._lexical.commit()
+        self.manifest.start()
+        self.manifest.run("DELETE FROM purges")
+        self.manifest.commit()
+
+    def compact(self) -> None:
+        """Merge the newest vector segments where there are many, and rewrite those mostly dead.
+
+        Only neighbours are merged, so that ranges of ids stay disjoint, and a
+        segment only with others that make up a good part of it: an update of a
+        few files does not copy a large index.
+        """
+        rows = self.manifest.segments()
+        if len(rows) > MAX_SEGMENTS:
+            group: list[SegmentRow] = []
+            total = 0
+            for s in reversed(rows):
+                if s.rows > max(MIN_MERGED_ROWS, MERGE_FACTOR * total) or total + s.rows > MAX_MERGED_ROWS:
+                    self._merge(group)
+                    group, total = [], 0
+                group.insert(0, s)
+                total += s.rows
+            self._merge(group)
+        for s in self.manifest.segments():
+            if s.dead * 2 > s.rows:
+                self._merge([s])
+
+    def _merge(self, group: list[SegmentRow]) -> None:
+        if not group or (len(group) == 1 and not group[0].dead):
+            return
+        alive = _alive_ranges(self.manifest, group[0].first_chunk, group[-1].last_chunk)
+        parts: list[Rows] = []
+        ids: list[NDArray[np.int64]] = []
+        kinds: list[NDArray[np.uint8]] = []
+        for s in group:
+            segment = Segment(os.path.join(self.directory, VECTORS, s.name), s.rows)
+            keep = _inside(segment.ids, alive)
+            ids.append(segment.ids[keep])
+            kinds.append(segment.kinds[keep])
+            parts.append(segment.select(keep))
+        all_ids = np.concatenate(ids)
+        name = f"{group[0].first_chunk:012d}-{int(self.manifest.meta('merges', 0)) + 1}.vec"
+        self.manifest.run(
+            "INSERT INTO intents (what, first_chunk, segment, started) VALUES ('merge', NULL, ?, ?)",
+            (name, time.time()),
+        )
+        if len(all_ids):
+            path = os.path.join(self.directory, VECTORS, name)
+            write_segment(path, all_ids, np.concatenate(kinds), parts, self._dimensions)
+        m = self.manifest
+        m.start()
+        m.set_meta("merges", int(m.meta("merges", 0)) + 1)
+        m.many("DELETE FROM segments WHERE name = ?", [(s.name,) for s in group])
+        if len(all_ids):
+            m.run(
+                "INSERT INTO segments VALUES (?, ?, 0, ?, ?)",
+                (name, len(all_ids), int(all_ids[0]), int(all_ids[-1])),
+            )
+        m.run("DELETE FROM intents")
+        m.commit()
+        for s in group:
+            os.unlink(os.path.join(self.directory, VECTORS, s.name))
+
+    def close(self, *, merge: bool = True) -> None:
+        """Forget what was not published and close the full text.
+
+        Args:
+            merge: Let background merges end; without it they are dropped.
+        """
+        self.manifest.abandon()
+        self._open = False
+        if merge:
+            self._lexical.close()
+
+
+def _alive_ranges(manifest: ManifestWriter, first: int, last: int) -> NDArray[np.int64]:
+    rows = manifest.all(
+        "SELECT first_chunk, first_chunk + chunks FROM files WHERE chunks > 0 AND first_chunk >= ? AND first_chunk <= ? "
+        "ORDER BY first_chunk",
+        (first, last),
+    )
+    return np.asarray(rows, np.int64).reshape(-1, 2)
+
+
+def _inside(ids: NDArray[np.int64], ranges: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Row numbers of the ids that fall into one of the ascending, disjoint ranges."""
+    if not len(ranges):
+        return np.zeros(0, np.intp)
+    at = np.searchsorted(ranges[:, 0], ids, side="right") - 1
+    return np.flatnonzero((at >= 0) & (ids < ranges[np.maximum(at, 0), 1]))

@@ -1,0 +1,88 @@
+"""Here is a text, give me its words and the terms they are indexed under.
+
+A *word* is a run of ``\\w``. Each word is indexed whole, in lower case, and,
+where it has several, by its camelCase, snake_case and digit parts in the
+singular. Both stores are fed from one pass: the full-text index takes the
+terms as one string with blanks, the embedder takes the words.
+
+The regex planner (``regex.py``) relies on two facts: every word of a text is a
+term of its chunk in lower case, and a word longer than :data:`MAX_WORD`
+leaves :data:`LONG_WORD` in its chunk.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MAX_WORD: Final = 120
+"""Longer words are data (base64, digests), not names: their head alone is indexed."""
+
+LONG_WORD: Final = "\x01long"
+"""A term that no word can be; marks a chunk that holds a word beyond :data:`MAX_WORD`."""
+
+MAX_CACHED: Final = 200_000
+"""Words kept by a :class:`Lexicon`: some 40 MB. A corpus full of constants has millions."""
+
+_WORD: Final = re.compile(r"\w+")
+_PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^\W\d_A-Za-z]+")
+
+words = _WORD.findall
+"""``words(text, start, end)``: the words of a span, in order."""
+
+
+def singular(part: str) -> str:
+    """A lower-case part without its plural ending (Harman's S-stemmer, 1991)."""
+    if len(part) < 4 or part[-1] != "s":
+        return part
+    if part.endswith("ies"):
+        return part[:-3] + "y" if len(part) > 4 else part
+    if part.endswith("es"):
+        if part.endswith(("sses", "xes", "ches", "shes", "zes")):
+            return part[:-2]
+        return part[:-1]
+    if part.endswith(("us", "ss", "is")):
+        return part
+    return part[:-1]
+
+
+def parts(word: str) -> list[str]:
+    """The lower-case parts of an identifier: ``HTTPServer2`` gives http, server, 2."""
+    return [p.lower() for p in _PART.findall(word)]
+
+
+def terms(word: str) -> list[str]:
+    """What a word is indexed under: the whole first, then each part that adds something."""
+    if len(word) > MAX_WORD:
+        return [word[:MAX_WORD].lower(), LONG_WORD]
+    whole = word.lower()
+    found = [whole]
+    for part in parts(word):
+        stem = singular(part)
+        if stem not in found:
+            found.append(stem)
+    return found
+
+
+class Lexicon(dict[str, str]):
+    """Word -> its terms with blanks between; remembers what it has seen.
+
+    ``" ".join(map(lexicon.__getitem__, words(text)))`` then runs at C speed
+    (30 MB/s against 4 MB/s with a function call a word).
+    """
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= MAX_CACHED:
+            self.clear()
+        value = self[word] = " ".join(terms(word))
+        return value
+
+
+def path_terms(path: str) -> str:
+    """The terms of a path, for the full-text index's ``path`` field."""
+    return " ".join(t for w in words(path.encode("utf-8", "replace").decode()) for t in terms(w))
+
+
+def query_terms(text: str) -> list[str]:
+    """The distinct terms of a query's text, in order of first appearance."""
+    return list(dict.fromkeys(t for w in words(text) for t in terms(w)))

@@ -1,0 +1,14 @@
+"""Versions of what decides an index's contents; a change of one redoes the files."""
+
+from __future__ import annotations
+
+from typing import Final
+
+READER_VERSION: Final = 1
+"""Raised when the same bytes are decoded to another text."""
+
+CHUNKER_VERSION: Final = 1
+"""Raised when the same text is cut or named otherwise."""
+
+TOKENS_VERSION: Final = 1
+"""Raised when the same words are indexed under other terms."""
