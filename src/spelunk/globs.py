@@ -194,7 +194,7 @@ def _never(_: str) -> object:
 class Table:
     """Globs over bare names, each with the rule it stands for."""
 
-    __slots__ = ("_combined", "ends", "literals", "others", "starts", "suffixes", "tails")
+    __slots__ = ("_finder", "ends", "literals", "others", "starts", "suffixes", "tails")
 
     def __init__(self, parent: Table | None = None) -> None:
         self.literals: dict[str, Found] = {}
@@ -203,16 +203,17 @@ class Table:
         self.starts: tuple[str, ...] = ()
         self.tails: tuple[tuple[str, str, int, Found], ...] = ()
         self.others: tuple[tuple[str, int, Found], ...] = ()
-        self._combined: Match | None = None
+        self._finder: Callable[[str], Found | None] | None = None
         if parent is not None:
             self.literals = parent.literals.copy()
             self.suffixes = parent.suffixes.copy()
             self.ends, self.starts, self.tails = parent.ends, parent.starts, parent.tails
-            self.others, self._combined = parent.others, parent._combined
+            self.others = parent.others
 
     def add(self, pattern: str, rule: Rule) -> None:
         """Let a glob without a slash stand for a rule."""
         found = (rule.priority, rule)
+        self._finder = None
         literal = literal_of(pattern)
         if literal is not None:
             _put(self.literals, literal, found)
@@ -235,10 +236,10 @@ class Table:
         except MalformedError:
             return
         self.others += ((expression, stars, found),)
-        self._combined = None
 
     def put(self, name: str, rule: Rule) -> None:
         """Let a whole name stand for a rule."""
+        self._finder = None
         _put(self.literals, name, (rule.priority, rule))
 
     def is_empty(self) -> bool:
@@ -247,27 +248,43 @@ class Table:
 
     def find(self, name: str) -> Found | None:
         """The deciding rule for a name (a bytes view), or None."""
-        best = self.literals.get(name)
-        found = self.suffixes.get(name[name.rfind(".") :])
-        if found is not None and (best is None or found[0] > best[0]):
-            best = found
-        if (self.starts and name.startswith(self.starts)) or (self.ends and name.endswith(self.ends)):
-            for head, tail, size, found in self.tails:
-                if (
-                    (best is None or found[0] > best[0])
-                    and len(name) >= size
-                    and name.startswith(head)
-                    and name.endswith(tail)
-                ):
-                    best = found
-        if self.others:
-            if self._combined is None:
-                self._combined = _union(self.others)
-            if self._combined(name):
-                for expression, stars, found in self.others:
+        if self._finder is None:
+            self._finder = self._build()
+        return self._finder(name)
+
+    def finder(self) -> Callable[[str], Found | None]:
+        """:meth:`find` as a plain function, for a loop over many names. Later additions do not count."""
+        if self._finder is None:
+            self._finder = self._build()
+        return self._finder
+
+    def _build(self) -> Callable[[str], Found | None]:
+        literal, suffix, starts, ends, tails, others = (
+            self.literals.get, self.suffixes.get, self.starts, self.ends, self.tails, self.others
+        )  # fmt: skip
+        union = _union(others) if others else None
+
+        def find(name: str) -> Found | None:
+            best = literal(name)
+            found = suffix(name[name.rfind(".") :])
+            if found is not None and (best is None or found[0] > best[0]):
+                best = found
+            if name.startswith(starts) or name.endswith(ends):
+                for head, tail, size, found in tails:
+                    if (
+                        (best is None or found[0] > best[0])
+                        and len(name) >= size
+                        and name.startswith(head)
+                        and name.endswith(tail)
+                    ):
+                        best = found
+            if union is not None and union(name):
+                for expression, stars, found in others:
                     if (best is None or found[0] > best[0]) and compiled(expression, stars)(name):
                         best = found
-        return best
+            return best
+
+        return find
 
 
 def _put(table: dict[str, Found], key: str, found: Found) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -242,6 +242,12 @@ class Scope:
         if self._here_files is not None or self._bases:
             best = self._here(name, self._here_files, best, False)
         return best[1] if best is not None else None
+
+    def file_finder(self) -> Callable[[str], Found | None]:
+        """:meth:`file` for a loop over the names of this directory; ASCII names only, and with the priority."""
+        if self._here_files is not None or self._bases:
+            return lambda name: self._here(name, self._here_files, self._files.find(name), False)
+        return self._files.finder()
 
     def directory(self, name: str) -> Rule | None:
         """The rule that decides about a sub-directory, or None."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from spelunk.classify import BINARY_PROBE, looks_binary
 from spelunk.config import DEFAULTS, Options, format_size
-from spelunk.discover import Place, child, chosen, is_forced, odd, settle, start
 from spelunk.globs import Rule
 from spelunk.languages import refine
 from spelunk.pathflags import FLAGS, describe
+from spelunk.places import Place, child, chosen, is_forced, odd, settle, start
 from spelunk.types import Flag, Skipped
 
 
