@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +51,7 @@ def test_prose_passes_through_as_words(words: list[str]) -> None:
         "How does X work?", "don't stop", "/usr/bin and /etc", "src/net/tcp.c", "a / b / c", "// comment",
         "/* comment */", "std::vector<int> http://x.org/y", r"C:\x\y", "key: value", "x:int", "def f(x:int)->str:",
         "localhost:8080", "foo::bar", 'print("hello world")', '5" disk', "--flag - -1 -> x", "/users/{id}", "file: name",
-        "path::Path", "node:fs", "data:text/html,x", "the kind: of",
+        "path::Path", "node:fs", "data:text/html,x", "the kind: of", "language: x",
     ],
 )  # fmt: skip
 def test_prose_and_code_are_plain_words(text: str) -> None:
@@ -186,3 +188,15 @@ def test_path_predicate(pattern: str, path: str, passes: bool) -> None:
 )
 def test_any_path_pattern_compiles(pattern: str, path: str) -> None:
     assert path_predicate(pattern)(path) in (True, False)
+
+
+def test_every_example_of_the_documentation_parses() -> None:
+    page = Path(__file__).parents[1] / "docs" / "query-language.md"
+    blocks = page.read_text(encoding="utf-8").split("```text\n")[1:]
+    examples = [line for block in blocks for line in block.split("```")[0].splitlines()]
+
+    for example in examples:
+        if not example.startswith("query, column"):
+            assert parse(str(parse(example))) == parse(example)
+    assert len(examples) > 25
+    assert parse("gcc \\-Wall").words == ("gcc", "-Wall")

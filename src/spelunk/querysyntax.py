@@ -152,7 +152,7 @@ def _filter(text: str, at: int, start: int, negated: bool) -> tuple[list[Term], 
         found = _WORD.match(text, head.end())
         value, end = (found.group(), found.end()) if found else ("", head.end())
     if not value:
-        if name in _NEVER_EMPTY or (known and quoted):
+        if head.group(1) in _NEVER_EMPTY or (known and quoted):
             raise QuerySyntaxError(f"{head.group()} needs a value right behind it", text, start + 1)
         return None
     if name == "sym":
