@@ -106,6 +106,8 @@ def _append(out: list[str], lines: list[int], kind: str, sources: list[tuple[str
                 out.append(part)
                 lines.append(line)
             else:
+                if not out[-1]:
+                    lines[-1] = line  # the string before ended its line
                 out[-1] += part
         fresh = False
     if out[-1] == "":
