@@ -47,7 +47,12 @@ def patterns(draw: st.DrawFn) -> str:
 
 
 def ignore_texts() -> st.SearchStrategy[bytes]:
-    line = st.one_of(patterns(), patterns(), st.sampled_from(NAMES), st.sampled_from(["", "# no", "*", "!*/", "!*.c", "/*"]))
+    line = st.one_of(
+        patterns(),
+        patterns(),
+        st.sampled_from(NAMES),
+        st.sampled_from(["", "# no", "*", "!*/", "!*.c", "/*"]),
+    )
     eol = st.sampled_from(["\n", "\n", "\r\n"])
     return st.builds(
         lambda bom, lines, end: (bom + end.join(lines) + end).encode(),
@@ -61,7 +66,9 @@ PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
 TREES = st.tuples(
     st.lists(PATHS, min_size=1, max_size=14),
     ignore_texts(),
-    st.lists(st.tuples(st.lists(st.sampled_from(NAMES), max_size=2).map("/".join), ignore_texts()), max_size=3),
+    st.lists(
+        st.tuples(st.lists(st.sampled_from(NAMES), max_size=2).map("/".join), ignore_texts()), max_size=3
+    ),
     st.one_of(st.just(b""), ignore_texts()),
 )
 Tree = tuple[list[str], bytes, list[tuple[str, bytes]], bytes]
@@ -127,3 +134,98 @@ def test_the_walk_agrees_with_git_on_a_thousand_trees(tree: Tree) -> None:
 @given(TREES)
 def test_the_walk_agrees_with_git_on_many_trees(tree: Tree) -> None:
     agrees(tree)
+
+
+def scope_of(text: str) -> object:
+    return empty_scope().extend(parse(text.encode(), ".gitignore", GITIGNORE))
+
+
+def file_rule(text: str, path: str) -> Rule | None:
+    scope = empty_scope().extend(parse(text.encode(), ".gitignore", GITIGNORE))
+    *above, name = path.split("/")
+    for directory in above:
+        scope = scope.enter(directory)
+    return scope.file(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "line"),
+    [
+        ("*.o\n", "deep/down/x.o", 1),
+        ("*.o\n!keep.o\n", "keep.o", 2),
+        ("/top\n", "sub/top", 0),
+        ("/top\n", "top", 1),
+        ("a/b\n", "x/a/b", 0),
+        ("**/a/b\n", "x/y/a/b", 1),
+        ("a/**/b\n", "a/b", 1),
+        ("a/**/b\n", "a/x/y/b", 1),
+        ("a/**\n", "a/x/y", 1),
+        ("# no\n\n\\#yes\n", "#yes", 3),
+        ("trail   \n", "trail", 1),
+        ("trail\\ \n", "trail ", 1),
+        ("crlf\r\n", "crlf", 1),
+        ("\ufeffbom\n", "bom", 1),
+        ("[a-c]x\n", "bx", 1),
+        ("[!a-c]x\n", "bx", 0),
+        ("a*b*c*d*e*f\n", "a1b2c3d4e5f", 1),
+        ("only-dirs/\n", "only-dirs", 0),
+    ],
+)
+def test_the_last_matching_line_decides_and_is_known(text: str, path: str, line: int) -> None:
+    rule = file_rule(text, path)
+
+    assert (rule.line if rule else 0) == line
+
+
+def test_a_pattern_of_many_stars_does_not_explode() -> None:
+    assert file_rule("*a" * 30 + "b\n", "a" * 250) is None
+
+
+def test_settings_are_rules_too() -> None:
+    scope = empty_scope().extend(from_setting(("*.log", "!keep.log"), "exclude"))
+
+    found = scope.file("x.log")
+    kept = scope.file("keep.log")
+
+    assert found is not None and (found.source, found.line, found.negated) == ("exclude", 1, False)
+    assert kept is not None and kept.negated
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[core]\n\texcludesFile = ~/mine\n", "{home}/mine"),
+        ('[core]\n\texcludesfile = "/with space/x" # said\n', "/with space/x"),
+        ("[user]\n\texcludesfile = /no\n", "{home}/config/git/ignore"),
+        ("[core] excludesfile = /one\n[CORE]\nEXCLUDESFILE=/two\n", "/two"),
+        ("[include]\n\tpath = other\n", "{home}/from-include"),
+    ],
+)
+def test_the_users_excludes_file_is_found(text: str, expected: str) -> None:
+    home = os.environ["HOME"]
+    Path(home, ".gitconfig").write_text(text)
+    Path(home, "other").write_text(f"[core]\n\texcludesfile = {home}/from-include\n")
+    contents = [Path(f).read_bytes() for f in git_config_files(None) if os.path.exists(f)]
+
+    assert global_excludes(None, contents) == expected.format(home=home)
+
+
+def test_global_excludes_and_info_exclude_count_and_the_nearer_wins(tmp_path: Path) -> None:
+    build(str(tmp_path), (["a.glob", "b.info", "c.glob", "keep.glob"], b"", [], b"*.info\n!keep.glob\n"))
+    Path(os.environ["HOME"], "config/git").mkdir(parents=True)
+    Path(os.environ["HOME"], "config/git/ignore").write_text("*.glob\n")
+
+    paths = [row[0] for row in walk(str(tmp_path)).rows]
+
+    assert paths == ["keep.glob"]
+    assert why(str(tmp_path), "b.info").source == ".git/info/exclude"
+    assert why(str(tmp_path), "a.glob").source.endswith("config/git/ignore")
+
+
+def test_outside_a_repository_ignore_files_count_as_well(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*.log\n")
+    (tmp_path / ".ignore").write_text("!wanted.log\n*.tmp\n")
+    for name in ("a.log", "wanted.log", "x.tmp", "y.py"):
+        (tmp_path / name).touch()
+
+    assert [row[0] for row in walk(str(tmp_path)).rows] == ["wanted.log", "y.py"]

@@ -195,7 +195,11 @@ def _visit(
             elif isinstance(below, Skipped) and place.held is None:
                 skipped.append(below)
         elif _is_seen(place, name, options):
-            skipped.append(odd(relative + name, entry.stat(follow_symlinks=False).st_mode))
+            try:
+                mode = entry.stat(follow_symlinks=False).st_mode
+            except OSError:
+                continue  # gone, or about to be
+            skipped.append(odd(relative + name, mode))
 
 
 def _is_seen(place: Place, name: str, options: Options) -> bool:

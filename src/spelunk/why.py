@@ -110,8 +110,8 @@ def _skipped(path: str, reason: Skipped, language: str = "", flags: Flag = Flag.
 
 
 def _left_out(path: str, reason: Skipped | Rule | str, at: str) -> Explanation:
-    """The explanation of a reason found at a path or at a folder above it."""
-    through = "" if at == path else f"the folder {at} "
+    """The explanation of a reason found at a path, at a named folder above it, or (``""``) at one of them."""
+    through = "" if at == path else f"the folder {at} " if at else "it or a folder above "
     if isinstance(reason, Skipped):
         return _skipped(path, reason)
     if isinstance(reason, Rule):
@@ -139,7 +139,7 @@ def _last(place: Place, name: str, path: str, options: Options, now: int) -> Exp
         if not isinstance(below, Place):
             return _left_out(path, below, path)
         if below.held is not None:
-            return _left_out(path, below.held, path)
+            return _left_out(path, below.held, "")
         settled = _settled(below, now)
         if settled is not None:
             return _about(settled, path)
@@ -154,7 +154,7 @@ def _last(place: Place, name: str, path: str, options: Options, now: int) -> Exp
         if rule is not None and not rule.negated:
             return _left_out(path, rule, path)
         if place.held is not None:
-            return _left_out(path, place.held, place.relative[:-1])
+            return _left_out(path, place.held, "")
         if name[0] == "." and not options.hidden:
             return _left_out(path, "hidden", path)
     if not chosen(place, name):
