@@ -37,7 +37,7 @@ _BY_DIRECTORY: Final = {
     )
     for word in _words(words)
 }  # fmt: skip
-_TEST_DIRECTORY: Final = re.compile(r".*(?:[-_.](?:unit|integration)?tests?|[a-z]Tests?)")
+_TEST_DIRECTORY: Final = re.compile(r".*(?:[-_.](?:unit|integration)?[Tt]ests?|[a-z]Tests?)")
 _TEST_FILE: Final = re.compile(
     r"(?:test|spec)s?[-_.].*|tests?\.\w+|conftest\.py|.*[-_.](?:test|spec|e2e)s?(?:\.\w+){1,2}"
     r"|Test[A-Z0-9].*\.\w+|.*[a-z0-9](?:Tests?|Spec|TestCase|IT)\.\w+"
@@ -67,10 +67,12 @@ _CONFIG_LANGUAGES: Final = frozenset(
         hyprlang udev"""
     )
 )
-_CONFIG_FILES: Final = _words(
-    """package.json tsconfig.json jsconfig.json composer.json bower.json angular.json nx.json turbo.json lerna.json
+_CONFIG_FILES: Final = frozenset(
+    _words(
+        """package.json tsconfig.json jsconfig.json composer.json bower.json angular.json nx.json turbo.json lerna.json
     deno.json biome.json vercel.json firebase.json manifest.json global.json appsettings.json nuget.config pom.xml
     web.config app.config .babelrc .eslintrc .prettierrc .stylelintrc .swcrc .editorconfig"""
+    )
 )
 _CONFIG_ENDS: Final = _words(".conf .config.js .config.ts .config.mjs .config.cjs .config.mts rc.json")
 
@@ -120,10 +122,12 @@ _MINIFIED: Final = ("minified", "by its name")
 _MAP: Final = ("source-map", "by its name")
 _ENDINGS: Final = (
     *((end, _GENERATED, None) for end in _GENERATED_ENDS),
-    *((end, _CONFIG, None) for end in (*_CONFIG_ENDS, *_CONFIG_FILES)),
+    *((end, _CONFIG, None) for end in _CONFIG_ENDS),
     *((end, 0, _MINIFIED) for end in _MINIFIED_ENDS),
     *((end, 0, _MAP) for end in _MAP_ENDS),
 )
+
+_ALL_ENDINGS: Final = tuple(end for end, _, _ in _ENDINGS)
 
 Extension = tuple[str, int, Skip | None, tuple[str, ...]]
 """What an extension says: language, flags, why to skip, and the longer endings worth a look."""
@@ -158,17 +162,13 @@ def describe(name: str) -> tuple[str, int, Skip | None]:
     endings: tuple[str, ...]
     if language is None:
         extension = name[name.rfind(".") + 1 :]
-        known = _extensions.get(extension, ...)
+        known = _extensions.get(extension, ...) if extension != name else None
         if known is ...:
-            known = _extensions[extension] = _learn(extension) if extension != name else None
+            known = _extensions[extension] = _learn(extension)
         if known is None:
             language = language_of(name)
             bits = _language_bits(language)
-            endings = (
-                (".conf", ".js.map") if extension in ("conf", "map", "config", "pbxproj", "lockfile") else ()
-            )
-            if endings:
-                endings = tuple(end for end, _, _ in _ENDINGS)
+            endings = _ALL_ENDINGS if extension != name else ()
         else:
             language, bits, skip, endings = known
         if endings and name.endswith(endings):
@@ -182,6 +182,8 @@ def describe(name: str) -> tuple[str, int, Skip | None]:
         bits |= _TEST
     if language == "text" and name.startswith(_DOC_STARTS):
         bits |= _DOCS
+    if name in _CONFIG_FILES:
+        bits |= _CONFIG
     if name.startswith(_GENERATED_STARTS):
         bits |= _GENERATED
     if name.startswith(_EXAMPLE_STARTS):
