@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from spelunk import regex
 from spelunk.errors import UsageError
+from spelunk.regex import Run
 
 TEXTS = st.text(alphabet="abkKsSxY01_ \n\r.(-éſ\u212a\U0001f600", max_size=30)
 
 ATOMS = st.sampled_from(
     ["a", "b", "k", "s", "K", "S", "x", "Y", "_", "0", "é", "ab", "s_k", ".", r"\(", "-", " ", r"\n", r"\w", r"\d", r"\b", "^", "$",
-     "[ab]", "[sk]", "[a-d]", "[^a]", "[x_-]", r"[\w]", "[Kk]", "[é]", r"\.", r"\x61", "[a-z]", "[]a]", "{,2}", "]", "\U0001f600"]
+     "[ab]", "[sk]", "[a-d]", "[^a]", "[x_-]", r"[\w]", r"\s", r"\W", r"[^\w]", r"\s*", r"\W+", "( )?", r"\B", "[K\u212a]", "[Kk]", "[é]", r"\.", r"\x61", "[a-z]", "[]a]", "{,2}", "]", "\U0001f600"]
 )  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def test_every_text_that_matches_has_the_required_runs(
         compiled = regex.compile(pattern, ignore_case=ignore_case)
     except UsageError:
         return
-    runs = regex.required_runs(pattern, ignore_case=ignore_case)
+    runs = regex.required(pattern, ignore_case=ignore_case)
 
     for text in texts:
         if compiled.search(text):
@@ -68,7 +69,7 @@ def test_any_accepted_pattern_is_planned_soundly(pattern: str, texts: list[str])
     except UsageError as error:
         assert "\n" not in str(error)
         return
-    runs = regex.required_runs(pattern)
+    runs = regex.required(pattern)
 
     for text in texts:
         if compiled.search(text):
@@ -97,6 +98,28 @@ def test_runs_of_patterns_people_type(pattern: str, runs: list[set[str]] | None)
     found = regex.required_runs(pattern)
 
     assert (found and sorted(map(sorted, found))) == (runs and sorted(map(sorted, runs)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "runs"),
+    [
+        (r"def\s+flush_\w+\(", {Run("def", ends=True), Run("flush_", starts=True)}),
+        (r"\bfoo\b", {Run("foo", starts=True, ends=True)}),
+        (r"^import os$", {Run("import", starts=True, ends=True), Run("os", starts=True, ends=True)}),
+        (r"kmalloc\s*\(", {Run("kmalloc", ends=True)}),
+        (r"\(\s*foo", {Run("foo", starts=True)}),
+        (r"foo\s*bar", {Run("foo"), Run("bar")}),
+        (r"x\.foo = \w+bar", {Run("x", ends=True), Run("foo", starts=True, ends=True), Run("bar")}),
+        (r"foo[^)]bar", {Run("foo"), Run("bar")}),
+        (r"(?i)\bfoo\W", {Run("foo", starts=True, ends=True)}),
+    ],
+)  # fmt: skip
+def test_where_in_a_token_a_run_stands(pattern: str, runs: set[Run]) -> None:
+    found = regex.required(pattern)
+
+    assert found is not None
+    assert {run for one_of in found for run in one_of} == runs
+    assert all(len(one_of) == 1 for one_of in found)
 
 
 @pytest.mark.parametrize(
