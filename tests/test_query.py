@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spelunk.errors import QuerySyntaxError, UsageError
 from spelunk.pathglob import path_predicate
-from spelunk.query import Match, kind_of_text, narrow, parse, with_known_fields
+from spelunk.query import Match, kind_of_text, narrow, parse, phrase_test, with_known_fields
 
 PIECES = st.sampled_from(
     [
@@ -200,3 +200,10 @@ def test_every_example_of_the_documentation_parses() -> None:
             assert parse(str(parse(example))) == parse(example)
     assert len(examples) > 25
     assert parse("gcc \\-Wall").words == ("gcc", "-Wall")
+
+
+def test_a_phrase_is_literal_but_for_case_and_white_space() -> None:
+    has = phrase_test(parse('"out  of (memory)"').phrases[0])
+
+    assert has("It ran OUT of\n\t(memory).")
+    assert not has("out of memory")

@@ -41,7 +41,7 @@ flags and pasted code pass through unharmed.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -61,7 +61,8 @@ from spelunk.querysyntax import (
 
 __all__ = [
     "FILTER", "FILTERS", "PHRASE", "REGEX", "SYMBOL", "WORD",
-    "Filters", "Match", "Query", "Term", "canonical_language", "kind_of_text", "narrow", "parse", "with_known_fields",
+    "Filters", "Match", "Query", "Term", "canonical_language", "kind_of_text", "narrow", "parse",
+    "phrase_test", "with_known_fields",
 ]  # fmt: skip
 
 
@@ -243,6 +244,12 @@ def with_known_fields(query: Query, known: Collection[str]) -> Query:
 
 _IDENTIFIER: Final = re.compile(r"[@$#]?[^\W\d][\w$]*(?:(?:\.|::|->|#)~?[^\W\d][\w$]*)*(?:\(\))?")
 _COMPOUND: Final = re.compile(r"[^\W_]_\w|^_+\w|[a-z0-9][A-Z]|\w(?:::|->|\.|#)\w|\w\(\)")
+
+
+def phrase_test(phrase: str) -> Callable[[str], bool]:
+    """Whether a text has a phrase: literally, in any case, white space matching any white space."""
+    search = re.compile(r"\s+".join(map(re.escape, phrase.split())), re.IGNORECASE).search
+    return lambda text: search(text) is not None
 
 
 def kind_of_text(text: str) -> str:
