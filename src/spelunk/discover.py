@@ -10,8 +10,8 @@ the workspace's own. Below a root that is in no repository, repositories are
 entered as usual.
 
 ``.spelunkignore`` and ``exclude`` outrank all other rules. Their ``!`` patterns
-re-include what another rule, the hidden-name default or the tables of skipped
-names leave out, even below an ignored directory when the pattern names the way
+re-include what another rule, the hidden-name default, the tables of skipped
+names or the rule about nested repositories leave out, even below an ignored directory when the pattern names the way
 (``!build/docs/*.md`` does, ``!*.md`` does not).
 """
 

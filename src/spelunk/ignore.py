@@ -171,15 +171,15 @@ class Scope:
 
     def _settle(self) -> None:
         """Close the states over ``**`` and make rules for names out of those at their last component."""
-        closed: list[State] = []
+        closed: dict[tuple[int, int], State] = {}
         files: Table | None = None
         dirs: Table | None = None
         for anchored, index in self._states:
             last = len(anchored.components) - 1
             while True:
-                state = (anchored, index)
-                if state not in closed:
-                    closed.append(state)
+                if (id(anchored), index) in closed:
+                    break
+                closed[id(anchored), index] = (anchored, index)
                 if index == last:
                     part = anchored.components[index]
                     dirs = dirs or Table()
@@ -190,13 +190,13 @@ class Scope:
                 if index == last or anchored.components[index] != _ANY:
                     break
                 index += 1
-        self._states = tuple(closed)
+        self._states = tuple(closed.values())
         self._here_files, self._here_dirs = files, dirs
 
     def extend(self, rules: Iterable[Rule]) -> Scope:
         """This scope with the rules of files that lie in its directory."""
         files, dirs = self._files, self._dirs
-        states, bases = self._states, self._bases
+        states, bases = list(self._states), list(self._bases)
         reincludes = self.reincludes
         own = False
         for rule in rules:
@@ -206,16 +206,16 @@ class Scope:
                 if anchored is None:
                     continue
                 if anchored.whole is not None:
-                    bases += ((anchored, ""),)
+                    bases.append((anchored, ""))
                 else:
-                    states += ((anchored, 0),)
+                    states.append((anchored, 0))
                 continue
             if not own:
                 files, dirs, own = Table(files), Table(dirs), True
             dirs.add(rule.pattern, rule)
             if not rule.dir_only:
                 files.add(rule.pattern, rule)
-        return Scope(files, dirs, states, bases, reincludes)
+        return Scope(files, dirs, tuple(states), tuple(bases), reincludes)
 
     def enter(self, name: str) -> Scope:
         """The scope inside a sub-directory, before its own ignore files."""

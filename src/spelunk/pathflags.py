@@ -52,7 +52,7 @@ _GENERATED_ENDS: Final = _words(
 _MINIFIED_ENDS: Final = _words(".min.js .min.css .min.mjs .min.cjs .min.html -min.js -min.css .min.json")
 _MAP_ENDS: Final = _words(".js.map .css.map .mjs.map .cjs.map .ts.map .min.map")
 _GENERATED_STARTS: Final = ("zz_generated", "moc_", "qrc_")
-_EXAMPLE_STARTS: Final = ("example", "Example", "sample_", "demo_")
+_EXAMPLE_STARTS: Final = ("example_", "example-", "Example", "sample_", "demo_")
 
 _DOC_LANGUAGES: Final = PROSE - {"text", "notebook"}
 _DOC_STARTS: Final = tuple(
