@@ -17,11 +17,13 @@ from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
 MAX_DEPTH: Final = 40
 """Nested containers looked into; deeper ones are cut by lines."""
 
-MIN_STEPS: Final = 4_000
-BYTES_PER_STEP: Final = 12
-"""The parser reports progress every 70 to 200 bytes of ordinary source. A parse
-that reports more than ``MIN_STEPS`` plus one a ``BYTES_PER_STEP`` is stopped:
-a limit in steps, not in seconds, gives the same chunks on every machine."""
+MAX_LINE: Final = 20_000
+"""A file with a longer line is not parsed: it holds data, or it is hostile. Some
+grammars take quadratic time on one expression (100 kB of ``a<b(`` in a shell
+script: 31 s), and plain parsing cannot be interrupted."""
+
+MAX_UNCLOSED: Final = 1_000
+"""A file with more brackets opened than closed, or the reverse, is not parsed, for the same reason."""
 
 ERROR_SHARE: Final = 0.5
 """A parse whose top level is errors for more than this share is not believed."""
@@ -58,16 +60,17 @@ def chunk_code(document: Document, layout: Layout) -> list[Chunk] | None:
     """Chunks along the definitions of a source file.
 
     Returns:
-        None where the language has no grammar, or where the parse fails,
-        takes too many steps or is mostly errors.
+        None where the language has no grammar, where the text is not fit to
+        be parsed, or where the parse is mostly errors.
     """
     grammar = grammar_for(document.language)
-    if grammar is None:
+    if grammar is None or _is_hostile(layout):
         return None
     source = document.text.encode("utf-8", "replace")
-    root = parse(grammar, source)
-    if root is None:
-        return None
+    # bytes, not callbacks: in 0.26.1 a read callback leaks what it returns or crashes, and only
+    # with one is there a progress callback; the tree is kept because nodes may not keep it alive
+    tree = grammar.parser.parse(source)
+    root = tree.root_node
     walker = _Walker(grammar, source, layout)
     units = walker.walk(root.named_children, "", "", False, 0)
     if root.has_error and _mostly_errors(root, units, len(source)):
@@ -79,25 +82,11 @@ def chunk_code(document: Document, layout: Layout) -> list[Chunk] | None:
     return walker.out
 
 
-def parse(grammar: Grammar, source: bytes) -> Any:
-    """The root node of a parse, or None where it took too many steps."""
-    view = memoryview(source)  # a scanner that looks far ahead asks often: slices must not copy
-    budget = MIN_STEPS + len(source) // BYTES_PER_STEP
-    steps = 0
-
-    def progress(_offset: int, _has_error: bool) -> bool:
-        nonlocal steps
-        steps += 1
-        return steps > budget  # true stops the parse
-
-    def give(offset: int, _point: object) -> memoryview:
-        return view[offset:]
-
-    try:
-        return grammar.parser.parse(give, progress_callback=progress).root_node
-    except ValueError:
-        grammar.parser.reset()
-        return None
+def _is_hostile(layout: Layout) -> bool:
+    text = layout.text
+    if len(text) > MAX_LINE and max(map(len, layout.lines)) > MAX_LINE:
+        return True
+    return any(abs(text.count(a) - text.count(b)) > MAX_UNCLOSED for a, b in ("()", "[]", "{}"))
 
 
 def _mostly_errors(root: Any, units: list[Unit], size: int) -> bool:
