@@ -84,7 +84,10 @@ def claim(directory: str, root: str) -> None:
                     f"{directory}: holds other files ({strangers[0]}); choose an empty folder with --index-dir"
                 )
             os.chmod(directory, 0o700)
-            _write(os.path.join(directory, WORKSPACE), {"root": os.fsencode(root).decode("utf-8", "surrogateescape")})
+            _write(
+                os.path.join(directory, WORKSPACE),
+                {"root": os.fsencode(root).decode("utf-8", "surrogateescape")},
+            )
         elif owner != root:
             raise WorkspaceError(f"{directory}: the index of {owner}; choose another folder with --index-dir")
         pointer = os.path.join(home(), _key(root))
@@ -134,3 +137,31 @@ def places() -> Iterator[Place]:
         value = _load(os.path.join(directory, WORKSPACE))
         if value and isinstance(value.get("root"), str):
             yield Place(value["root"], str(value.get("directory") or directory))
+
+
+def forget(root: str) -> None:
+    """Remove the pointer to an index that lies elsewhere."""
+    pointer = os.path.join(home(), _key(root))
+    try:
+        os.unlink(os.path.join(pointer, WORKSPACE))
+        os.rmdir(pointer)
+    except OSError:
+        pass  # there was none
+
+
+def branch_of(root: str) -> str:
+    """The branch checked out in a workspace; empty where there is none."""
+    folder = root
+    while True:
+        git = os.path.join(folder, ".git")
+        try:
+            if os.path.isfile(git):
+                with open(git, encoding="utf-8") as f:
+                    git = os.path.join(folder, f.read().partition("gitdir:")[2].strip())
+            with open(os.path.join(git, "HEAD"), encoding="utf-8") as f:
+                return f.read().strip().removeprefix("ref: refs/heads/")
+        except (OSError, UnicodeDecodeError):
+            above = os.path.dirname(folder)
+            if above == folder:
+                return ""
+            folder = above

@@ -27,13 +27,16 @@ OPTIONS_CHANGED: Final = "options-changed"
 BEHIND: Final = "behind"
 CURRENT: Final = "current"
 
+
 def fingerprint(options: Options) -> str:
     """16 hex digits over all that changes what an index holds, and nothing else.
 
     Discovery settings (``include``, ``hidden``, ...) decide which files there
     are, which every walk finds anew; they are not part of it.
     """
-    values = {k: v for k, v in contents_of(options).items() if k not in ("include", "exclude", "hidden", "embedder")}
+    values = {
+        k: v for k, v in contents_of(options).items() if k not in ("include", "exclude", "hidden", "embedder")
+    }
     values |= {
         "chunker": CHUNKER_VERSION,
         "tokens": TOKENS_VERSION,

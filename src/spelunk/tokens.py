@@ -5,9 +5,9 @@ where it has several, by its camelCase, snake_case and digit parts in the
 singular. Both stores are fed from one pass: the full-text index takes the
 terms as one string with blanks, the embedder takes the words.
 
-The regex planner (``regex.py``) relies on two facts: every word of a text is a
-term of its chunk in lower case, and a word longer than :data:`MAX_WORD`
-leaves :data:`LONG_WORD` in its chunk.
+The regex planner (``regexplan.py``) relies on two facts: every run of
+``[A-Za-z0-9_]`` in a text is a term of its chunk in lower case, and a word
+longer than :data:`MAX_WORD` leaves :data:`LONG_WORD` in its chunk.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ MAX_CACHED: Final = 200_000
 
 _WORD: Final = re.compile(r"\w+")
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^\W\d_A-Za-z]+")
+
+_ASCII_RUN: Final = re.compile(r"[A-Za-z0-9_]+")
 
 words = _WORD.findall
 """``words(text, start, end)``: the words of a span, in order."""
@@ -61,6 +63,9 @@ def terms(word: str) -> list[str]:
         stem = singular(part)
         if stem not in found:
             found.append(stem)
+    if not word.isascii():
+        # The regex planner's tokens are ASCII runs; each must be a term by itself.
+        found += [run.lower() for run in _ASCII_RUN.findall(word) if run.lower() not in found]
     return found
 
 

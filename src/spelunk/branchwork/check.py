@@ -81,7 +81,11 @@ def _front(doc: Document, settings: Settings) -> _Findings:
         yield line, f"front matter: {text_lines.body(doc.lines[line]).strip()!r} is not understood"
     for key in front.fields:
         if key not in REQUIRED:
-            yield front.fields[key].line, f"front matter: {key} is not a field of a branchwork document", "warning"
+            yield (
+                front.fields[key].line,
+                f"front matter: {key} is not a field of a branchwork document",
+                "warning",
+            )
     yield from _values(doc, front)
 
 
@@ -118,14 +122,20 @@ def _values(doc: Document, front: FrontMatter) -> _Findings:
         elif of(key):
             numbers[key] = int(of(key))
     if len(numbers) == 2 and numbers["branch.position"] > numbers["branch.total"]:
-        yield line("branch.position"), f"branch.position: {of('branch.position')} is more than the total, {of('branch.total')}"
+        yield (
+            line("branch.position"),
+            f"branch.position: {of('branch.position')} is more than the total, {of('branch.total')}",
+        )
 
 
 def _title(doc: Document, settings: Settings) -> _Findings:
     head = data.title(doc)
     number, _ = data.pull_request(doc)
     if head is None:
-        yield doc.start, "no title: a line `# [WIP] `branch`` or `# PR #<n>: <title>` belongs below the front matter"
+        yield (
+            doc.start,
+            "no title: a line `# [WIP] `branch`` or `# PR #<n>: <title>` belongs below the front matter",
+        )
         return
     line, text = head["line"] - 1, head["text"]
     wip = f"[WIP] {code_span(doc.field('branch.name'))}"
@@ -141,7 +151,10 @@ def _sections(doc: Document, settings: Settings) -> _Findings:
     seen: dict[str, int] = {}
     for section in doc.sections:
         if section.known and section.known in seen:
-            yield section.line, f"section {section.name!r} is there twice, first in line {seen[section.known] + 1}"
+            yield (
+                section.line,
+                f"section {section.name!r} is there twice, first in line {seen[section.known] + 1}",
+            )
         elif section.known:
             seen[section.known] = section.line
     for name in settings.required_sections:
@@ -169,7 +182,11 @@ def _stack(doc: Document, settings: Settings) -> _Findings:
         yield fence.start + 1 + marked[0], f"the drawn stack has its {CURRENT} on another branch than {name}"
     drawn = len(parse_drawing(inside)) - 1
     if doc.field("branch.total").isdigit() and drawn != int(doc.field("branch.total")) and drawn > 0:
-        yield fence.start, f"the drawn stack has {drawn} branches, branch.total says {doc.field('branch.total')}", "warning"
+        yield (
+            fence.start,
+            f"the drawn stack has {drawn} branches, branch.total says {doc.field('branch.total')}",
+            "warning",
+        )
 
 
 def _table(doc: Document, settings: Settings) -> _Findings:
@@ -179,7 +196,10 @@ def _table(doc: Document, settings: Settings) -> _Findings:
     table = doc.table(section)
     if table is None:
         rows = [n for n in range(section.line + 1, section.end) if doc.lines[n].lstrip().startswith("|")]
-        yield rows[0] if rows else section.line, "CI Status has no table Check | Status | Details with a |---| row"
+        yield (
+            rows[0] if rows else section.line,
+            "CI Status has no table Check | Status | Details with a |---| row",
+        )
         return
     head = [cell.casefold() for cell in cells(doc.lines[table[0]])]
     if head != ["check", "status", "details"]:
@@ -201,7 +221,11 @@ def _updates(doc: Document, settings: Settings) -> _Findings:
             continue
         dated.append((when, entry.line))
         if entry.variant and not (entry.variant == "no UTC" and settings.local_time):
-            yield entry.line, f"update: {entry.variant}; written today: `<date> UTC: [@author] summary`", "warning"
+            yield (
+                entry.line,
+                f"update: {entry.variant}; written today: `<date> UTC: [@author] summary`",
+                "warning",
+            )
         if not entry.summary:
             yield entry.line, "update: no summary"
     up = [line for (a, _), (b, line) in zip(dated, dated[1:], strict=False) if a < b]
@@ -240,7 +264,9 @@ def _text(doc: Document, settings: Settings) -> _Findings:
 
 
 def _conflict(doc: Document, line: int) -> bool:
-    return not any(f.start < line < f.end - f.closed for f in doc.blocks.fences) and not doc.lines[line].startswith("=")
+    return not any(f.start < line < f.end - f.closed for f in doc.blocks.fences) and not doc.lines[
+        line
+    ].startswith("=")
 
 
 def _name(stored: Stored) -> Iterator[tuple[int, str]]:

@@ -15,7 +15,9 @@ from spelunk.branchwork.store import Stored
 _TITLE = re.compile(r"PR #(\d+):\s*(.*)$")
 _NUMBER = re.compile(r"#(\d+)")
 _TICKET = re.compile(r"\b([A-Z][A-Z0-9]*-\d+)\b")
-_KEYS = re.compile(r"\s*((?:#\d+|[A-Z][A-Z0-9]*-\d+)(?:\s*[/,]\s*(?:#\d+|[A-Z][A-Z0-9]*-\d+))*)\s*:?\s+(.*)$", re.S)
+_KEYS = re.compile(
+    r"\s*((?:#\d+|[A-Z][A-Z0-9]*-\d+)(?:\s*[/,]\s*(?:#\d+|[A-Z][A-Z0-9]*-\d+))*)\s*:?\s+(.*)$", re.S
+)
 _FILE = re.compile(r"`([^`]+)`(?:\s*[-–—:]\s*(.*))?$")
 _LEAD = re.compile(r"\*\*(.+?)\*\*:?\s*(.*)$", re.S)
 
@@ -97,7 +99,12 @@ def _stack(doc: Document) -> dict[str, Any] | None:
     if fence is None:
         return None
     inside = [text_lines.body(line) for line in doc.lines[fence.start + 1 : fence.end - fence.closed]]
-    return {"line": fence.start + 1, "end_line": fence.end, "text": "\n".join(inside), "branches": parse_drawing(inside)}
+    return {
+        "line": fence.start + 1,
+        "end_line": fence.end,
+        "text": "\n".join(inside),
+        "branches": parse_drawing(inside),
+    }
 
 
 def _items(doc: Document, name: str, *, keys: bool = False) -> list[dict[str, Any]]:
@@ -129,7 +136,9 @@ def whole_text(doc: Document, item: Item) -> str:
     """An item's own text: its first line and those that continue it, without the items below it."""
     below = [i.start for i in doc.blocks.items if i.depth > item.depth and item.start < i.start < item.end]
     more = doc.lines[item.start + 1 : min([item.end, *below])]
-    stripped = [text_lines.body(line)[: item.content].strip() + text_lines.body(line)[item.content :] for line in more]
+    stripped = [
+        text_lines.body(line)[: item.content].strip() + text_lines.body(line)[item.content :] for line in more
+    ]
     return "\n".join([item.text, *stripped]).rstrip()
 
 
@@ -156,7 +165,9 @@ def _entry(doc: Document, entry: Entry) -> dict[str, Any]:
             "line": f.start + 1,
             "end_line": f.end,
             "language": f.info.split()[0] if f.info else None,
-            "text": "".join(text_lines.body(line) + "\n" for line in doc.lines[f.start + 1 : f.end - f.closed]),
+            "text": "".join(
+                text_lines.body(line) + "\n" for line in doc.lines[f.start + 1 : f.end - f.closed]
+            ),
             "review": len(f.marker) >= 4 and f.info.split()[:1] in (["markdown"], ["md"]),
         }
         for f in doc.fences(start, end)
@@ -178,16 +189,22 @@ def _entry(doc: Document, entry: Entry) -> dict[str, Any]:
 def _files(doc: Document, start: int, end: int) -> list[dict[str, Any]]:
     """The files named by a `Files changed:` list."""
     items = [i for i in doc.blocks.items if start <= i.start < end]
-    heads = [i for i in items if i.text.strip(" :*").casefold() in ("files changed", "changed files", "files")]
+    heads = [
+        i for i in items if i.text.strip(" :*").casefold() in ("files changed", "changed files", "files")
+    ]
     inside = [i for i in items for h in heads if h.start < i.start < h.end and i.depth == h.depth + 1]
     for n in range(start, end):  # a plain line above a list does as well
         if text_lines.body(doc.lines[n]).strip(" :*").casefold() in ("files changed", "changed files"):
             below = [i for i in items if i.start > n and i.depth == 0]
-            inside += [i for i in below if not any(doc.lines[m].strip() for m in range(n + 1, below[0].start))]
+            inside += [
+                i for i in below if not any(doc.lines[m].strip() for m in range(n + 1, below[0].start))
+            ]
     found = []
     for item in inside:
         named = _FILE.match(item.text)
-        found.append({"path": named.group(1) if named else item.text, "note": (named.group(2) if named else "") or ""})
+        found.append(
+            {"path": named.group(1) if named else item.text, "note": (named.group(2) if named else "") or ""}
+        )
     return found
 
 
@@ -203,7 +220,14 @@ def checklists(doc: Document) -> list[dict[str, Any]]:
         items = boxes(doc, section)
         if (section.known in CHECKLISTS or items) and section.known != "Updates":
             still = [{"line": i.start + 1, "text": i.text} for i in items if i.task == " "]
-            found.append({"section": section.name, "ticked": len(items) - len(still), "total": len(items), "open": still})
+            found.append(
+                {
+                    "section": section.name,
+                    "ticked": len(items) - len(still),
+                    "total": len(items),
+                    "open": still,
+                }
+            )
     return found
 
 
@@ -250,7 +274,11 @@ def summary(stored: Stored) -> dict[str, Any]:
         "checklists": checklists(doc),
         "ci": {state: states.count(state) for state in ("pass", "fail", "running", "other")},
         "updates": len(doc.entries),
-        "last_update": {"date": entries[-1].date, "author": entries[-1].author or None, "summary": entries[-1].summary}
+        "last_update": {
+            "date": entries[-1].date,
+            "author": entries[-1].author or None,
+            "summary": entries[-1].summary,
+        }
         if entries
         else None,
         "blockers": blockers(doc),

@@ -28,7 +28,14 @@ class Found:
 
 
 def discover(
-    repo: Repo, branch: str, *, trunk: str, sources: tuple[str, ...], timeout: float, pull_base: str, hints: dict[str, str]
+    repo: Repo,
+    branch: str,
+    *,
+    trunk: str,
+    sources: tuple[str, ...],
+    timeout: float,
+    pull_base: str,
+    hints: dict[str, str],
 ) -> Found:
     """The first source's graph that knows ``branch``.
 

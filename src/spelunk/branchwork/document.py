@@ -203,7 +203,10 @@ class Document:
         if section is None:
             return None
         fences = [f for f in self.fences(section.line, section.end) if f.depth == 0]
-        return next((f for f in fences if f.info.split()[:1] == ["text"]), next((f for f in fences if not f.info), None))
+        return next(
+            (f for f in fences if f.info.split()[:1] == ["text"]),
+            next((f for f in fences if not f.info), None),
+        )
 
     def table(self, section: Section) -> tuple[int, int] | None:
         """Header index and index behind the last row of the section's first table."""
@@ -229,7 +232,11 @@ class Document:
 def is_delimiter(line: str) -> bool:
     """Whether the line is a table's ``|---|:-:|`` row."""
     text = line.strip()
-    return "|" in text and "-" in text and re.fullmatch(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?", text) is not None
+    return (
+        "|" in text
+        and "-" in text
+        and re.fullmatch(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?", text) is not None
+    )
 
 
 def cells(line: str) -> list[str]:
@@ -257,7 +264,9 @@ def _entry(line: int, end: int, heading: str) -> Entry:
             variants.append(f"author given as `from @{author}`")
         else:
             variants.append("no [@author]")
-    return Entry(line, end, heading, date, bool(zone), author.strip().lstrip("@"), summary.strip(), ", ".join(variants))
+    return Entry(
+        line, end, heading, date, bool(zone), author.strip().lstrip("@"), summary.strip(), ", ".join(variants)
+    )
 
 
 def _example(lines: list[str], start: int) -> int:
@@ -267,7 +276,9 @@ def _example(lines: list[str], start: int) -> int:
     fences close early, so it is cut off by line before anything is parsed.
     """
     for n in range(start, len(lines)):
-        if lines[n].rstrip() == "## Example" and any(_EXAMPLE.search(after) for after in lines[n + 1 : n + 6]):
+        if lines[n].rstrip() == "## Example" and any(
+            _EXAMPLE.search(after) for after in lines[n + 1 : n + 6]
+        ):
             fences = markdown.scan(lines, start, n).fences
             if not (fences and fences[-1].end == n and not fences[-1].closed):  # else it is quoted code
                 return n

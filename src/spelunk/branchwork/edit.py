@@ -13,7 +13,7 @@ from spelunk.branchwork import lines as text_lines
 from spelunk.branchwork import markdown
 from spelunk.branchwork.document import CHECKLISTS, SECTIONS, Document, Section, canonical, is_placeholder
 from spelunk.branchwork.errors import DocumentError
-from spelunk.branchwork.frontmatter import Field, replace_value, scalar, unquote
+from spelunk.branchwork.frontmatter import Field, replace_value, scalar
 from spelunk.branchwork.markdown import Item
 
 _BULLET = re.compile(r"[-*+]\s+")
@@ -48,7 +48,9 @@ def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Doc
     """
     front = doc.front
     if front is None:
-        raise DocumentError("the document has no front matter to set fields in; see docs/branchwork.md for its form")
+        raise DocumentError(
+            "the document has no front matter to set fields in; see docs/branchwork.md for its form"
+        )
     entry = front.fields.get(key)
     if entry is not None and entry.style != "map":
         if front.text(key) == value:
@@ -66,7 +68,9 @@ def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Doc
     if above is None:
         return splice(doc, front.end, front.end, [f"{parent}:", f"  {leaf}: {scalar(value, word=word)}"])
     if above.style not in ("map", "empty"):
-        raise DocumentError(f"line {above.line + 1}: {parent} must hold {leaf} and others below it, not a value")
+        raise DocumentError(
+            f"line {above.line + 1}: {parent} must hold {leaf} and others below it, not a value"
+        )
     siblings = [f for k, f in front.fields.items() if k.startswith(parent + ".")]
     at = max([above.line + 1, *(f.end for f in siblings)])
     first = doc.lines[siblings[0].line] if siblings else "  "
@@ -131,7 +135,9 @@ def set_stack(doc: Document, drawing: list[str], *, create: bool = False) -> Doc
         _guard(doc)
         return insert_block(doc, section.line + 1, ["```text", *drawing, "```"])
     if not fence.closed:
-        raise DocumentError(f"line {fence.start + 1}: the stack's code fence is never closed; close it and try again")
+        raise DocumentError(
+            f"line {fence.start + 1}: the stack's code fence is never closed; close it and try again"
+        )
     inside = [text_lines.body(line) for line in doc.lines[fence.start + 1 : fence.end - 1]]
     return doc if inside == drawing else splice(doc, fence.start + 1, fence.end - 1, drawing)
 
@@ -185,7 +191,9 @@ def add_entry(doc: Document, heading: str, body: list[str], order: str) -> Docum
         at = entries[0].line
     new = insert_block(doc, at, texts)
     if len(new.entries) != len(entries) + 1:
-        raise DocumentError("the entry cannot be added without changing another one; look at the Updates section")
+        raise DocumentError(
+            "the entry cannot be added without changing another one; look at the Updates section"
+        )
     return new
 
 
@@ -267,7 +275,9 @@ def add_subitem(doc: Document, name: str, text: str, under: str | None = None) -
         raise DocumentError(f"{name} has no item to put a sub-item under; add one with --item first")
     _guard(doc)
     parent = top[-1] if under is None else find_item(top, under, name)
-    children = [i for i in doc.blocks.items if i.depth == parent.depth + 1 and parent.start < i.start < parent.end]
+    children = [
+        i for i in doc.blocks.items if i.depth == parent.depth + 1 and parent.start < i.start < parent.end
+    ]
     text = _BULLET.sub("", text.strip("\n"), count=1) if _BULLET.match(text) else text.strip("\n")
     if children:
         last = children[-1]
@@ -296,7 +306,9 @@ def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
     if name is not None:
         found = doc.section(name)
         if found is None:
-            raise DocumentError(f"there is no section {name!r}; `spelunk branchwork status` lists the checklists")
+            raise DocumentError(
+                f"there is no section {name!r}; `spelunk branchwork status` lists the checklists"
+            )
         sections = (found,)
     boxes = [
         item for section in sections if section.known not in ("Updates", "PR Stack Context")
@@ -328,12 +340,44 @@ def find_item(items: list[Item], wanted: str, where: str) -> Item:
         known = "; ".join(f"{n}. {item.text}" for n, item in enumerate(items, 1)) or "none"
         raise DocumentError(f"no item of {where} matches {wanted!r}; there are: {known}")
     names = "; ".join(repr(item.text) for item in found)
-    raise DocumentError(f"{len(found)} items of {where} match {wanted!r}: {names}; say more of the one you mean")
+    raise DocumentError(
+        f"{len(found)} items of {where} match {wanted!r}: {names}; say more of the one you mean"
+    )
 
 
-def value_of(text: str) -> str:
-    """A front-matter value as typed on a command line."""
-    return unquote(text.strip())
+def heading_text(text: str) -> str:
+    """One line that reads back as it is when it is a heading's text."""
+    return re.sub(r"(^|\s)(#+)$", r"\1\\\2", " ".join(text.split()))
+
+
+def update(
+    doc: Document, section: str | None, items: tuple[str, ...], subitems: tuple[str, ...],
+    under: str | None, code: str | None, language: str, check_items: tuple[str, ...],
+) -> Document:  # fmt: skip
+    """Every kind of addition to one section; see the functions above.
+
+    Raises:
+        DocumentError: The section is one that other commands write, or is needed and not given.
+    """
+    if not section and (items or subitems or code is not None):
+        raise DocumentError("name the section to add to: --section NAME")
+    known = canonical(section or "")
+    if known == "Updates" and not check_items:
+        raise DocumentError("updates are added with `spelunk branchwork log` and `review`")
+    if known == "PR Stack Context":
+        raise DocumentError("the stack is drawn by `spelunk branchwork refresh`")
+    for text in (*items, *subitems):
+        if is_placeholder(text):
+            raise DocumentError("an item needs a text")
+    for text in items:
+        doc = add_item(doc, section or "", text)
+    for text in subitems:
+        doc = add_subitem(doc, section or "", text, under)
+    if code is not None:
+        doc = add_code(doc, section or "", code, language)
+    for text in check_items:
+        doc, _ = tick(doc, section, text)
+    return doc
 
 
 def _item(indent: int, marker: str, box: bool, text: str) -> list[str]:
@@ -356,7 +400,10 @@ def _without_placeholder(doc: Document, section: Section) -> tuple[Document, int
     """The document without the section's placeholder where that is all it holds, and where content goes."""
     items = doc.items(section)
     if len(items) == 1 and _stands_in(items[0]):
-        rest = [*doc.lines[section.line + 1 : items[0].start], *doc.lines[items[0].end : doc.content_end(section)]]
+        rest = [
+            *doc.lines[section.line + 1 : items[0].start],
+            *doc.lines[items[0].end : doc.content_end(section)],
+        ]
         if not "".join(rest).strip():
             lines = [*doc.lines[: items[0].start], *doc.lines[items[0].end :]]
             return Document(lines), items[0].start
@@ -366,9 +413,13 @@ def _without_placeholder(doc: Document, section: Section) -> tuple[Document, int
 def _guard(doc: Document) -> None:
     fence = doc.open_fence()
     if fence is not None:
-        raise DocumentError(f"line {fence.start + 1}: a code fence is opened and never closed; close it and try again")
+        raise DocumentError(
+            f"line {fence.start + 1}: a code fence is opened and never closed; close it and try again"
+        )
     if doc.blocks.open_html is not None:
-        raise DocumentError(f"line {doc.blocks.open_html + 1}: an HTML comment or block is never closed; close it first")
+        raise DocumentError(
+            f"line {doc.blocks.open_html + 1}: an HTML comment or block is never closed; close it first"
+        )
 
 
 def _checked(old: Document, new: Document, items: int) -> Document:

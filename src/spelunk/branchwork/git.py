@@ -77,16 +77,27 @@ class Repo:
         """
         if not os.path.isdir(start):
             raise RepositoryError(f"{start}: no such folder")
-        asked = ["git", "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir", "--git-dir"]
+        asked = [
+            "git",
+            "rev-parse",
+            "--path-format=absolute",
+            "--show-toplevel",
+            "--git-common-dir",
+            "--git-dir",
+        ]
         done = runner.run(asked, cwd=start, timeout=GIT_TIMEOUT)
         if done.code == NOT_FOUND:
             raise RepositoryError("git was not found; install it, branchwork reads branches through it")
         paths = done.text.splitlines()
         if done.code != 0 or len(paths) != 3:
             if "must be run in a work tree" in done.reason:
-                raise RepositoryError(f"{start}: a git repository without a working tree; use -C with a checkout of it")
+                raise RepositoryError(
+                    f"{start}: a git repository without a working tree; use -C with a checkout of it"
+                )
             if "not a git repository" in done.reason:
-                raise RepositoryError(f"{start}: not in a git repository; change into one, or name it with -C DIR")
+                raise RepositoryError(
+                    f"{start}: not in a git repository; change into one, or name it with -C DIR"
+                )
             raise RepositoryError(f"{start}: {done.reason or 'git does not say where its repository is'}")
         return cls(paths[0], paths[1], paths[2], runner)
 
@@ -186,7 +197,9 @@ class Repo:
         """
         base = self.git("merge-base", ref, "HEAD")
         if base.code != 0:
-            raise RepositoryError(f"{ref!r} has no commit in common with HEAD; name a branch, and fetch its history")
+            raise RepositoryError(
+                f"{ref!r} has no commit in common with HEAD; name a branch, and fetch its history"
+            )
         tracked = self.git("diff", "--name-only", "-z", "--no-renames", base.text.strip(), "--")
         added = self.git("ls-files", "-z", "--others", "--exclude-standard")
         return sorted({path for path in (tracked.text + added.text).split("\0") if path})

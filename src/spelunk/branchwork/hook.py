@@ -30,12 +30,16 @@ def block(python: str = sys.executable) -> bytes:
     """The lines that are added: silent, in a subshell, and with no say in the hook's own status."""
     # Git sets GIT_DIR for hooks; in a new worktree it is right only together with the folder git starts them in.
     command = f"{shlex.quote(python)} -m spelunk.branchwork link"
-    return BEGIN + (
-        'if [ "${3:-1}" = 1 ]; then\n'
-        f"  ( if [ -x {shlex.quote(python)} ]; then {command}\n"
-        "    elif command -v spelunk; then spelunk branchwork link; fi ) </dev/null >/dev/null 2>&1 || :\n"
-        "fi\n"
-    ).encode("utf-8", "surrogateescape") + END
+    return (
+        BEGIN
+        + (
+            'if [ "${3:-1}" = 1 ]; then\n'
+            f"  ( if [ -x {shlex.quote(python)} ]; then {command}\n"
+            "    elif command -v spelunk; then spelunk branchwork link; fi ) </dev/null >/dev/null 2>&1 || :\n"
+            "fi\n"
+        ).encode("utf-8", "surrogateescape")
+        + END
+    )
 
 
 def install(repo: Repo, *, write: bool = True) -> tuple[str, str, bytes]:
@@ -57,7 +61,9 @@ def install(repo: Repo, *, write: bool = True) -> tuple[str, str, bytes]:
         new = old[:start] + block() + old[end:]
         return (path, "unchanged", old) if new == old else _put(path, new, "updated", write)
     if not os.access(path, os.X_OK):
-        raise RepositoryError(f"{path}: a hook that is not executable, so git skips it; chmod +x it or remove it first")
+        raise RepositoryError(
+            f"{path}: a hook that is not executable, so git skips it; chmod +x it or remove it first"
+        )
     if old.startswith(b"#!") and not _SHELLS.match(old):
         if write:
             os.rename(path, path + _ASIDE)

@@ -81,7 +81,9 @@ def _merged(repo: Repo, store: Store, trunk: str) -> set[str]:
     names: set[str] = set()
     tips = {known[trunk].sha} if trunk in known else set()
     for ref in refs:
-        done = repo.git("for-each-ref", f"--merged={ref}", "--format=%(refname)", "refs/heads", "refs/remotes")
+        done = repo.git(
+            "for-each-ref", f"--merged={ref}", "--format=%(refname)", "refs/heads", "refs/remotes"
+        )
         full = set(done.text.splitlines())
         names |= {name for name, r in known.items() if r.full in full and r.sha not in tips}
     if refs:
@@ -90,8 +92,6 @@ def _merged(repo: Repo, store: Store, trunk: str) -> set[str]:
         texts = repo.texts([f"{refs[-1]}:{path}" for path in paths])
         names |= {Stored(name, Document.parse(text)).branch for name, text in texts.items()}
     return names - {trunk}
-
-
 
 
 def _state(stored: Stored, merged: set[str], repo: Repo) -> str:

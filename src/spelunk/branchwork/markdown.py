@@ -207,7 +207,9 @@ class _Scanner:
                 self.close_to(index, matched)
                 self.paragraph = self.quote = False
                 if not self.open:
-                    self.headings.append(Heading(index, len(heading.group(1)), (heading.group(2) or "").strip()))
+                    self.headings.append(
+                        Heading(index, len(heading.group(1)), (heading.group(2) or "").strip())
+                    )
                 return
             fence = _FENCE.match(text) if text[0] in "`~" else None
             if fence:
@@ -289,7 +291,8 @@ class _Scanner:
             start, marker, info, depth = self.fence
             self.fences.append(Fence(start, end, marker, info, False, depth))
         items = tuple(
-            Item(i.start, i.end, i.depth, i.indent, i.content, i.marker, i.task, i.text.rstrip()) for i in self.items
+            Item(i.start, i.end, i.depth, i.indent, i.content, i.marker, i.task, i.text.rstrip())
+            for i in self.items
         )
         open_html = self.html[0] if self.html is not None and self.html[1] is not None else None
         return Blocks(tuple(self.headings), tuple(self.fences), items, tuple(self.breaks), open_html)

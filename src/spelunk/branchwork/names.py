@@ -31,7 +31,11 @@ def archive_name(slug_text: str, now: float) -> str:
 
 def stamp(now: float, *, local: bool = False) -> str:
     """``YYYY-MM-DD HH:MM UTC``, or local time without a zone."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(now)) if local else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
+    return (
+        time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
+        if local
+        else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
+    )
 
 
 def seconds(text: str) -> float | None:

@@ -64,7 +64,14 @@ class Situation:
 
 
 def look(
-    repo: Repo, store: Store, settings: Settings, branch: str, doc: Document, *, base: str | None, offline: bool
+    repo: Repo,
+    store: Store,
+    settings: Settings,
+    branch: str,
+    doc: Document,
+    *,
+    base: str | None,
+    offline: bool,
 ) -> Situation:
     """Ask for the branch's stack and pull request.
 
@@ -73,7 +80,9 @@ def look(
         offline: Ask git only.
     """
     sources = () if offline else settings.sources
-    pull, reason = pullrequest.fetch(repo, branch, settings.timeout) if "gh" in sources else (None, "not asked")
+    pull, reason = (
+        pullrequest.fetch(repo, branch, settings.timeout) if "gh" in sources else (None, "not asked")
+    )
     hints, pulls, states = _neighbours(repo, store, branch)
     found = discover.discover(
         repo, branch, trunk=settings.trunk, sources=sources, timeout=settings.timeout,
@@ -82,7 +91,9 @@ def look(
     graph = found.graph
     hand = base or hand_base(repo, branch, doc, graph.trunk)
     if hand:
-        graph = discover.with_base(graph, branch, hand, graph.source if graph.parents.get(branch) == hand else "document")
+        graph = discover.with_base(
+            graph, branch, hand, graph.source if graph.parents.get(branch) == hand else "document"
+        )
     number = pull.number if pull else data.pull_request(doc)[0]
     if number is not None:
         pulls[branch] = number
@@ -91,7 +102,9 @@ def look(
     return Situation(branch, drawn, hand, pull, reason, found.skipped)
 
 
-def _neighbours(repo: Repo, store: Store, branch: str) -> tuple[dict[str, str], dict[str, int], dict[str, str]]:
+def _neighbours(
+    repo: Repo, store: Store, branch: str
+) -> tuple[dict[str, str], dict[str, int], dict[str, str]]:
     """Bases, pull request numbers and states that the other branches' documents give."""
     documents = {s.branch: s.doc for s in [*reversed(store.archived()), *store.current()]}
     documents |= {name: s.doc for name, s in store.on_branches(repo.branches().refs).items()}
@@ -173,7 +186,11 @@ def _pr_text(text: str, number: int) -> str:
     """``pr`` with another number; a ticket beside it stays."""
     found = re.match(r"\s*#?(\d+)\b", text)
     if found:
-        return text if int(found.group(1)) == number else f"{text[: found.start(1)]}{number}{text[found.end(1) :]}"
+        return (
+            text
+            if int(found.group(1)) == number
+            else f"{text[: found.start(1)]}{number}{text[found.end(1) :]}"
+        )
     return f"{number} / {text}" if text else str(number)
 
 
@@ -183,6 +200,9 @@ def _title(doc: Document, now: Situation) -> str:
         return f"[WIP] {code_span(now.branch)}"
     head = data.title(doc)
     written = str(head["pr_title"] or "") if head else ""
-    text = (now.pull.title if now.pull else "") or ("" if written in _UNTITLED else written) or code_span(now.branch)
-    text = re.sub(r"(?<![^\s])(#+)$", r"\\\1", text)  # a closing run of # is not part of a heading
-    return f"PR #{number}: {text}"
+    text = (
+        (now.pull.title if now.pull else "")
+        or ("" if written in _UNTITLED else written)
+        or code_span(now.branch)
+    )
+    return edit.heading_text(f"PR #{number}: {text}")

@@ -85,7 +85,9 @@ class SubprocessRunner:
         if process.returncode == 0:
             return Finished(0, out)
         said = [line.strip() for line in err.decode("utf-8", "replace").splitlines() if line.strip()]
-        return Finished(process.returncode, out, f"{argv[0]}: {said[0] if said else f'exit status {process.returncode}'}")
+        return Finished(
+            process.returncode, out, f"{argv[0]}: {said[0] if said else f'exit status {process.returncode}'}"
+        )
 
 
 def _end(pid: int) -> None:

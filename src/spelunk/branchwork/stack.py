@@ -117,7 +117,9 @@ def build(graph: Graph, branch: str) -> Stack:
             seen.add(name)
             add(name, parent, depth)
             pending += [(child, name, depth + 1) for child in sorted(children.get(name, []), reverse=True)]
-    return Stack(branch, root, graph.source, tuple(members), len(below), len(members), branch in graph.restack)
+    return Stack(
+        branch, root, graph.source, tuple(members), len(below), len(members), branch in graph.restack
+    )
 
 
 def draw(stack: Stack) -> list[str]:
@@ -136,7 +138,9 @@ def draw(stack: Stack) -> list[str]:
         words = [f"{trunk}{joint}{glyph} {member.name}" if stack.root else f"{trunk}{glyph} {member.name}"]
         if member.pr is not None:
             words.append(f"(PR #{member.pr})")
-        mark = {"merged": "✅ Merged", "closed": "🚫 Closed"}.get(member.state) or ("⏳ Waiting" if member.waiting else "")
+        mark = {"merged": "✅ Merged", "closed": "🚫 Closed"}.get(member.state) or (
+            "⏳ Waiting" if member.waiting else ""
+        )
         lines.append(" ".join([*words, mark] if mark else words))
     return lines
 

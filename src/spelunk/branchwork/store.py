@@ -107,7 +107,9 @@ class Store:
     def on_branches(self, branches: Iterable[str]) -> dict[str, Stored]:
         """The documents that branches hold in their own trees, by branch."""
         refs = self.repo.branches().refs
-        names = {f"{refs[b].full}:{self.settings.dir}/{current_name(slug(b))}": b for b in branches if b in refs}
+        names = {
+            f"{refs[b].full}:{self.settings.dir}/{current_name(slug(b))}": b for b in branches if b in refs
+        }
         found: dict[str, Stored] = {}
         for name, text in self.repo.texts(list(names)).items():
             branch = names[name]
@@ -131,13 +133,17 @@ class Store:
                     break
                 except BlockingIOError:
                     if time.monotonic() > give_up:
-                        raise BranchworkError(f"{path}: held by another process for {LOCK_SECONDS:g} s; end it and try again") from None
+                        raise BranchworkError(
+                            f"{path}: held by another process for {LOCK_SECONDS:g} s; end it and try again"
+                        ) from None
                     time.sleep(0.005)
             yield
         finally:
             os.close(handle)
 
-    def edit(self, path: str, change: Callable[[Document], Document], *, write: bool = True) -> tuple[str, str]:
+    def edit(
+        self, path: str, change: Callable[[Document], Document], *, write: bool = True
+    ) -> tuple[str, str]:
         """Change a document under the lock; its text before and after.
 
         A change that somebody else saves while this one is made is kept: the

@@ -34,7 +34,9 @@ class _PartIds(dict[str, tuple[int, ...]]):
         if len(self) >= MAX_CACHED:
             self.clear()
         found = [singular(p) for p in parts(word[:MAX_WORD])]
-        value = self[word] = tuple(crc32(p.encode("utf-8", "surrogatepass")) % ROWS for p in found if len(p) > 1)
+        value = self[word] = tuple(
+            crc32(p.encode("utf-8", "surrogatepass")) % ROWS for p in found if len(p) > 1
+        )
         return value
 
 

@@ -48,7 +48,7 @@ def make_worker(start: Start) -> work.Worker:
     """The worker of this process."""
     embedder = None
     if start.embedder is not None:
-        from spelunk import embed  # noqa: PLC0415 - a run that stores no vectors needs none
+        from spelunk import embed
 
         embedder = embed.get(start.embedder)
     return work.Worker(start.root, start.options, embedder, start.donors, start.tokens)
@@ -102,7 +102,7 @@ def serve(read_fd: int, write_fd: int, start: Start) -> None:
 
 def _limit_memory(limit: int) -> None:
     """Let an allocation beyond the cap fail here, where it costs one file."""
-    import resource  # noqa: PLC0415 - only with a cap
+    import resource
 
     try:
         resource.setrlimit(resource.RLIMIT_DATA, (limit + BACKSTOP_BYTES, limit + BACKSTOP_BYTES))
@@ -213,7 +213,7 @@ def fork(start: Start, in_child: Callable[[], None]) -> Child:
 
 def spawn(start: Start) -> Child:
     """Start a child as a fresh interpreter."""
-    import subprocess  # noqa: PLC0415 - a forked pool does not need it
+    import subprocess
 
     task_read, task_write = _pipe()
     result_read, result_write = _pipe()
@@ -221,7 +221,11 @@ def spawn(start: Start) -> Child:
     code = f"from spelunk.pipeline.children import main; main({task_read}, {result_write})"
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
     process = subprocess.Popen(
-        [sys.executable, "-c", code], pass_fds=keep, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [sys.executable, "-c", code],
+        pass_fds=keep,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     process.returncode = 0  # waited for by pid; Popen must not wait again
     os.close(task_read)

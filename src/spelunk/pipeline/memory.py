@@ -37,7 +37,7 @@ def resident(pid: int | str = "self") -> int:
 
 
 def _peak_of_self() -> int:
-    import resource  # noqa: PLC0415 - where there is no /proc
+    import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from spelunk.discover import Row
 from spelunk.packet import Item
 from spelunk.store.manifest import Known
-from spelunk.discover import Row
 from spelunk.types import Candidate, Failed, Skipped
 
 

@@ -118,7 +118,9 @@ class Pool:
         self.deaths = 0
         forking = fork_is_safe()
         for _ in range(workers - 1):
-            self._hands.append(_Hand(fork(start, lambda: self._in_child(in_child)) if forking else spawn(start)))
+            self._hands.append(
+                _Hand(fork(start, lambda: self._in_child(in_child)) if forking else spawn(start))
+            )
         self._worker = make_worker(start._replace(memory=None))
 
     def _in_child(self, in_child: Callable[[], None]) -> None:

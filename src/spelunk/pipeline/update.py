@@ -101,7 +101,7 @@ def usable_cores() -> int:
 
 def wipe(directory: str) -> None:
     """Delete all stores of an index; the lock is held."""
-    import shutil  # noqa: PLC0415 - only for a rebuild
+    import shutil
 
     for name in os.listdir(directory):
         path = os.path.join(directory, name)
@@ -163,9 +163,7 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     workers, mode = choose_workers(job.options, budget.workers, todo)
     embedder = job.options.embedder
     donors, donor_segments = _donors(job, todo)
-    start = Start(
-        job.root, job.options, embedder, donors, _read_tokens(job, workers), budget.worker
-    )
+    start = Start(job.root, job.options, embedder, donors, _read_tokens(job, workers), budget.worker)
     governor = Governor(job.options.memory_limit)
     pool = Pool(start, workers, in_child=lock.forget, governor=governor)
     finished = False
@@ -191,7 +189,11 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
 def _settle(job: Job, found: Walk, todo: Plan) -> bool:
     """Nothing to index: note what the walk saw. False if the index has to be made first."""
     try:
-        manifest = ManifestWriter(job.directory) if os.path.exists(os.path.join(job.directory, "manifest.sqlite")) else None
+        manifest = (
+            ManifestWriter(job.directory)
+            if os.path.exists(os.path.join(job.directory, "manifest.sqlite"))
+            else None
+        )
     except IndexMissingError:
         return False
     if manifest is None:
@@ -201,7 +203,11 @@ def _settle(job: Job, found: Walk, todo: Plan) -> bool:
             return False
         if manifest.all("SELECT 1 FROM purges LIMIT 1") or _contents_changed(manifest, job.options):
             return False
-        if found.dirs != manifest.dirs() or found.rule_files != manifest.rules() or not manifest.meta("complete", 0):
+        if (
+            found.dirs != manifest.dirs()
+            or found.rule_files != manifest.rules()
+            or not manifest.meta("complete", 0)
+        ):
             manifest.start()
             manifest.set_walk(found.dirs, found.rule_files)
             manifest.set_meta("complete", 1)
@@ -214,7 +220,7 @@ def _settle(job: Job, found: Walk, todo: Plan) -> bool:
 
 def choose_workers(options: Options, allowed: int, todo: Plan) -> tuple[int, str]:
     """How many processes, and the mode's name, for this much work."""
-    from spelunk.pipeline.children import fork_is_safe  # noqa: PLC0415
+    from spelunk.pipeline.children import fork_is_safe
 
     workers = min(allowed, MAX_WORKERS)
     if options.mode == "sequential" or workers == 1:
@@ -235,7 +241,7 @@ def _read_tokens(job: Job, workers: int) -> tuple[int, int] | None:
 
 def _donors(job: Job, todo: Plan) -> tuple[dict[bytes, tuple[int, int]], list[list[Any]]]:
     """Vectors that exist already, here and in other workspaces, for files of a size to be indexed."""
-    from spelunk.store.donors import find  # noqa: PLC0415 - needs numpy
+    from spelunk.store.donors import find
 
     if not todo.items:
         return {}, []
@@ -265,7 +271,13 @@ class _Tally:
 
 
 def _run(
-    job: Job, todo: Plan, found: Walk, pool: Pool, writer: StoreWriter, governor: Governor, donors: list[list[Any]]
+    job: Job,
+    todo: Plan,
+    found: Walk,
+    pool: Pool,
+    writer: StoreWriter,
+    governor: Governor,
+    donors: list[list[Any]],
 ) -> _Tally:
     options = job.options
     manifest = writer.manifest
@@ -326,5 +338,3 @@ def _report(
         failures=tuple(sorted([*todo.failed, *tally.failed], key=lambda f: f.path)),
         skipped=tuple(sorted([*todo.skipped, *tally.skipped], key=lambda s: s.path)),
     )
-
-

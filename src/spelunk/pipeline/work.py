@@ -160,7 +160,9 @@ class Worker:
         except Exception as error:  # one file's failure is data, whatever it was
             return Failed(candidate.path, "read", one_line(error))
 
-    def _pack(self, i: int, document: Document, chunks: list[Chunk]) -> tuple[FilePacket, list[str], list[list[str]]]:
+    def _pack(
+        self, i: int, document: Document, chunks: list[Chunk]
+    ) -> tuple[FilePacket, list[str], list[list[str]]]:
         text = document.text
         lexicon = self._lexicon
         lookup = lexicon.__getitem__
@@ -215,9 +217,9 @@ class Worker:
     ) -> tuple[bytes, bytes, bytes]:
         if self._embedder is None or not texts:
             return b"", b"", b""
-        import numpy as np  # noqa: PLC0415 - not needed where nothing is embedded
+        import numpy as np
 
-        from spelunk.store.vectors import Rows, quantise  # noqa: PLC0415
+        from spelunk.store.vectors import Rows, quantise
 
         # Identical files met again (copies, vendored twice) take the vectors made for the first.
         todo = [n for n, (digest, _) in enumerate(fresh) if digest not in self._memo]
@@ -240,7 +242,9 @@ class Worker:
             if at is None:
                 rows = self._memo[digest]
             else:
-                rows = Rows(made.planes[:, at : at + count], made.scales[at : at + count], made.codes[at : at + count])
+                rows = Rows(
+                    made.planes[:, at : at + count], made.scales[at : at + count], made.codes[at : at + count]
+                )
                 self._remember(digest, rows, count)
             parts.append(rows)
         return (
@@ -268,4 +272,3 @@ def one_line(error: BaseException) -> str:
     """An exception as one line for a report."""
     text = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-

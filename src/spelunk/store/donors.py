@@ -60,7 +60,9 @@ def _of(directory: str, sizes: set[int], embedder: str) -> tuple[list[tuple[byte
             at = bisect.bisect_right(firsts, chunk) - 1
             return at >= 0 and chunk <= listed[at].last_chunk
 
-        rows = [(layout, first) for layout, first, size in manifest.all(select) if size in sizes and held(first)]
+        rows = [
+            (layout, first) for layout, first, size in manifest.all(select) if size in sizes and held(first)
+        ]
         if not rows:
             return [], []
         folder = os.path.join(directory, "vectors")

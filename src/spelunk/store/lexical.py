@@ -54,7 +54,9 @@ def _open(directory: str, create: bool) -> tantivy.Index:
     except (ValueError, OSError) as error:
         if create and _disk_refuses(error):
             raise _storage_error(directory, error) from None
-        raise IndexCorruptError(f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`") from None
+        raise IndexCorruptError(
+            f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`"
+        ) from None
     index.register_tokenizer(ANALYSER, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
     return index
 
@@ -66,7 +68,8 @@ def _first_line(error: BaseException) -> str:
 def _disk_refuses(error: BaseException) -> bool:
     text = str(error)
     return isinstance(error, OSError) or any(
-        s in text for s in ("No space left", "Read-only file system", "Permission denied", "os error", "IoError", "Io")
+        s in text
+        for s in ("No space left", "Read-only file system", "Permission denied", "os error", "IoError", "Io")
     )
 
 
@@ -180,7 +183,9 @@ class LexicalReader:
             index.reload()
             self._searcher = index.searcher()
         except (ValueError, OSError) as error:
-            raise IndexCorruptError(f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`") from None
+            raise IndexCorruptError(
+                f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`"
+            ) from None
 
     @property
     def documents(self) -> int:
@@ -198,7 +203,7 @@ class LexicalReader:
         *,
         fields: Mapping[str, float],
         scope: Scope | None = None,
-        required: Sequence[str] = (),
+        conditions: Sequence[Query] = (),
     ) -> list[tuple[int, float]]:
         """The best chunk ids by BM25 (k1 1.2, b 0.75), best first; ties by id.
 
@@ -207,7 +212,7 @@ class LexicalReader:
             limit: How many.
             fields: Boost by field name.
             scope: Which documents may be returned.
-            required: Terms that the body must hold.
+            conditions: What a document must meet besides.
         """
         clauses: list[tuple[Any, Query]] = []
         for term, weight in terms.items():
@@ -218,7 +223,7 @@ class LexicalReader:
         if not clauses:
             return []
         outer = [(Occur.Must, Query.boolean_query(clauses)), *_conditions(scope)]
-        outer += [(Occur.Must, _constant(Query.term_query(SCHEMA, "body", t, "freq"))) for t in required]
+        outer += [(Occur.Must, _constant(c)) for c in conditions]
         return self._run(outer, limit)
 
     def matching(self, query: Query | None, limit: int, scope: Scope | None = None) -> list[int]:
@@ -228,7 +233,9 @@ class LexicalReader:
             outer.append((Occur.Must, _constant(query)))
         if not any(occur == Occur.Must for occur, _ in outer):
             outer.append((Occur.Must, Query.all_query()))
-        found = self._searcher.search(Query.boolean_query(outer), max(1, min(limit, self.documents or 1)), count=False)
+        found = self._searcher.search(
+            Query.boolean_query(outer), max(1, min(limit, self.documents or 1)), count=False
+        )
         return sorted(self._ids(found))
 
     def _run(self, clauses: list[tuple[Any, Query]], limit: int) -> list[tuple[int, float]]:
@@ -247,10 +254,15 @@ def term(text: str, field: str = "body") -> Query:
     return Query.term_query(SCHEMA, field, text, "freq")
 
 
-def containing(run: str) -> Query:
-    """The condition that some term of the body contains ``run`` (word characters, lower case)."""
+def containing(run: str, *, starts: bool = False, ends: bool = False) -> Query:
+    """The condition that some term of the body contains ``run`` (word characters, lower case).
+
+    Args:
+        starts: The term starts with it: found without a walk over the whole dictionary.
+        ends: The term ends with it.
+    """
     escaped = _NEEDS_ESCAPE.sub(lambda m: "\\" + m.group(), run)
-    return Query.regex_query(SCHEMA, "body", f".*{escaped}.*")
+    return Query.regex_query(SCHEMA, "body", f"{'' if starts else '.*'}{escaped}{'' if ends else '.*'}")
 
 
 def all_of(queries: Sequence[Query]) -> Query:
@@ -288,7 +300,9 @@ def _conditions(scope: Scope | None) -> list[tuple[Any, Query]]:
     if scope.not_files:
         out.append((Occur.MustNot, Query.term_set_query(SCHEMA, "file", list(scope.not_files))))
     if scope.not_terms:
-        out.append((Occur.MustNot, any_of([Query.term_query(SCHEMA, "body", t, "freq") for t in scope.not_terms])))
+        out.append(
+            (Occur.MustNot, any_of([Query.term_query(SCHEMA, "body", t, "freq") for t in scope.not_terms]))
+        )
     return out
 
 

@@ -137,7 +137,9 @@ class Manifest:
 
     def known(self) -> dict[str, Known]:
         """Every indexed file by path."""
-        rows = self.all("SELECT path, id, size, mtime_ns, ctime_ns, inode, digest, first_chunk, chunks FROM files")
+        rows = self.all(
+            "SELECT path, id, size, mtime_ns, ctime_ns, inode, digest, first_chunk, chunks FROM files"
+        )
         return {decode_path(r[0]): Known._make(r[1:]) for r in rows}
 
     def others(self) -> dict[str, tuple[Skipped | Failed, tuple[int, int, int, int]]]:
@@ -214,9 +216,11 @@ class Manifest:
         """A file version's compressed text, and its line map if it has one."""
         rows = self.all("SELECT text, lines FROM contents WHERE file = ?", (file,))
         if not rows:
-            from spelunk.errors import IndexCorruptError  # noqa: PLC0415 - only on the error path
+            from spelunk.errors import IndexCorruptError
 
-            raise IndexCorruptError(f"{self.directory}: text of file {file} missing; run `spelunk check --repair`")
+            raise IndexCorruptError(
+                f"{self.directory}: text of file {file} missing; run `spelunk check --repair`"
+            )
         return rows[0][0], rows[0][1]
 
     def fields_of(self, chunks: Sequence[int]) -> dict[int, list[tuple[str, str]]]:

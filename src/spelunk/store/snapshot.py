@@ -7,14 +7,15 @@ dense side is first asked.
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from spelunk.errors import IndexCorruptError
+from spelunk.errors import IndexCorruptError, SpelunkError
+from spelunk.store.layout import VECTORS, lexical_name
 from spelunk.store.lexical import LexicalReader
 from spelunk.store.manifest import ChunkRow, FileRow, Manifest
 from spelunk.store.texts import Text, unpack
-from spelunk.store.layout import VECTORS, lexical_name
 
 if TYPE_CHECKING:
     from spelunk.store.vectors import Segment
@@ -76,8 +77,11 @@ class Snapshot:
                 manifest.begin()
                 if manifest.generation == generation:
                     self.generation = generation
+                    self._opened = before
                     return
-        raise IndexCorruptError(f"{self.directory}: no consistent view in {ATTEMPTS} tries; run `spelunk check`")
+        raise IndexCorruptError(
+            f"{self.directory}: no consistent view in {ATTEMPTS} tries; run `spelunk check`"
+        )
 
     def _marks(self) -> tuple[int, int, int]:
         m = self.manifest
@@ -93,7 +97,7 @@ class Snapshot:
         Raises:
             IndexCorruptError: One is missing or damaged.
         """
-        from spelunk.store.vectors import Segment  # noqa: PLC0415 - needs numpy
+        from spelunk.store.vectors import Segment
 
         return [Segment(self._segment_path(s.name), s.rows) for s in self._segments]
 
@@ -113,9 +117,39 @@ class Snapshot:
             found = self._texts[file] = unpack(*self.manifest.content(file))
         return found
 
+    def forget(self, file: int) -> None:
+        """Drop a text that is not needed again."""
+        self._texts.pop(file, None)
+
+    def files_of(self, chunks: list[int]) -> set[int]:
+        """Ids of the files that these chunks of this generation belong to."""
+        ranges = self.manifest.all(
+            "SELECT first_chunk, id, chunks FROM files WHERE chunks > 0 ORDER BY first_chunk"
+        )
+        firsts = [r[0] for r in ranges]
+        out: set[int] = set()
+        for chunk in chunks:
+            at = bisect_right(firsts, chunk) - 1
+            if at >= 0 and chunk < ranges[at][0] + ranges[at][2]:
+                out.add(ranges[at][1])
+        return out
+
     def files(self, ids: list[int]) -> dict[int, FileRow]:
         """Files by id."""
         return self.manifest.files(ids)
+
+    def rest(self) -> None:
+        """Let go of the generation and keep what is open, for :meth:`resume`."""
+        self.manifest.end()
+        self._texts.clear()
+
+    def resume(self) -> bool:
+        """Hold on to the generation again; False if another one is published by now."""
+        try:
+            self.manifest.begin()
+            return self.manifest.generation == self.generation and self._marks() == self._opened
+        except SpelunkError:
+            return False
 
     def close(self) -> None:
         """Let go of everything."""

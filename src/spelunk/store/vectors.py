@@ -125,7 +125,9 @@ def write_segment(
             os.unlink(aside)
         except OSError:
             pass
-        raise StorageError(f"{path}: cannot write vectors: {error.strerror}; nothing published was lost") from None
+        raise StorageError(
+            f"{path}: cannot write vectors: {error.strerror}; nothing published was lost"
+        ) from None
     if size != os.path.getsize(path):
         raise StorageError(f"{path}: short write; nothing published was lost")
 
@@ -268,7 +270,9 @@ def top(
         if mask is not None:
             distances[~mask] = 255
         found = _nearest(distances, max(MIN_RESCORED, OVERSAMPLE * limit))
-        found = np.sort(found[np.argsort(distances[found], kind="stable")[: 2 * max(MIN_RESCORED, OVERSAMPLE * limit)]])
+        found = np.sort(
+            found[np.argsort(distances[found], kind="stable")[: 2 * max(MIN_RESCORED, OVERSAMPLE * limit)]]
+        )
         ids.append(segment.ids[found])
         scores.append((segment.codes[found].astype(np.float32) @ query) * segment.scales[found])
     if not ids:

@@ -47,7 +47,9 @@ def signature(c: Candidate) -> tuple[int, int, int, int]:
 class StoreWriter:
     """Takes packets; :meth:`publish` makes all taken so far one generation."""
 
-    def __init__(self, directory: str, manifest: ManifestWriter, dimensions: int, *, heap: int, threads: int) -> None:
+    def __init__(
+        self, directory: str, manifest: ManifestWriter, dimensions: int, *, heap: int, threads: int
+    ) -> None:
         """Open the stores for writing and undo what a crash left unpublished.
 
         Args:
@@ -60,7 +62,9 @@ class StoreWriter:
         self.directory = directory
         self.manifest = manifest
         self._dimensions = dimensions
-        self._lexical = LexicalWriter(os.path.join(directory, lexical_name(manifest)), heap=heap, threads=threads)
+        self._lexical = LexicalWriter(
+            os.path.join(directory, lexical_name(manifest)), heap=heap, threads=threads
+        )
         self._next_chunk = int(manifest.meta("next_chunk", 1))
         self._next_file = int(manifest.meta("next_file", 1))
         self._kinds = {name: code for code, name in enumerate(manifest.kinds())}
@@ -185,7 +189,10 @@ class StoreWriter:
             [(first + n, number, *row) for n, row in enumerate(file.rows)],
         )
         if file.fields:
-            m.many("INSERT INTO fields VALUES (?, ?, ?, ?)", [(first + n, number, k, v) for n, k, v in file.fields])
+            m.many(
+                "INSERT INTO fields VALUES (?, ?, ?, ?)",
+                [(first + n, number, k, v) for n, k, v in file.fields],
+            )
         add = self._lexical.add
         for n, (row, body, name) in enumerate(zip(file.rows, file.bodies, file.names, strict=True)):
             add(first + n, number, body, name, file.path_terms, file.language, row[4])
@@ -211,9 +218,7 @@ class StoreWriter:
         else:
             self.manifest.remove_other(path)
 
-    def set_walk(
-        self, dirs: Sequence[tuple[str, int]], rules: Sequence[tuple[str, int, int, int]]
-    ) -> None:
+    def set_walk(self, dirs: Sequence[tuple[str, int]], rules: Sequence[tuple[str, int, int, int]]) -> None:
         """Remember what the walk saw, for the quick look before a search."""
         self._begin()
         self.manifest.set_walk(dirs, rules)
@@ -252,7 +257,9 @@ class StoreWriter:
             name = self._segment_name()
             ids = np.asarray(self._ids, np.int64)
             kinds = np.asarray(self._kind_codes, np.uint8)
-            write_segment(os.path.join(self.directory, VECTORS, name), ids, kinds, self._parts, self._dimensions)
+            write_segment(
+                os.path.join(self.directory, VECTORS, name), ids, kinds, self._parts, self._dimensions
+            )
             segments.append(SegmentRow(name, len(ids), 0, int(ids[0]), int(ids[-1])))
         if self.pending_chunks:
             self._lexical.commit()

@@ -1,0 +1,1 @@
+"""Ranking: candidates and their facts in, an order and its reasons out."""

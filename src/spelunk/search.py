@@ -1,0 +1,291 @@
+"""Search: parse → retrieve → fuse → rank → present, top to bottom.
+
+:func:`search` is the sentence; the helpers below it are its words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import xxhash
+
+from spelunk import grep
+from spelunk.errors import SpelunkError, UsageError
+from spelunk.query import Query
+from spelunk.rank import model
+from spelunk.rank.signals import STOP_WORDS, Candidate, QueryFacts
+from spelunk.scope import NOTHING, Scope, repo_matches, resolve
+from spelunk.store.manifest import ChunkRow, FileRow
+from spelunk.store.snapshot import Snapshot
+from spelunk.tokens import parts, query_terms, singular, terms, words
+from spelunk.types import Hit
+
+if TYPE_CHECKING:
+    from spelunk.embed import Embedder
+
+MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
+DEFAULT_LIMIT: Final = 10
+MAX_LIMIT: Final = 10_000
+MIN_POOL: Final = 200
+"""Candidates of each side that are ranked; the answer is among the first 200 or the terms are wrong."""
+POOL_FACTOR: Final = 4
+MAX_TERMS: Final = 64
+"""Terms of a query that are looked up, rarest first; a pasted page is searched by its rare words."""
+
+FIELDS: Final[Mapping[str, float]] = {"body": 1.0, "name": 1.0, "path": 1.0}
+"""BM25 boost of a chunk's text, the names defined in it, and its path."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How to search.
+
+    Attributes:
+        mode: One of :data:`MODES`.
+        limit: Hits wanted.
+        context: Lines around each hit.
+        explain: Fill in :attr:`Hit.signals`.
+        weights: The ranking model's.
+    """
+
+    mode: str = "hybrid"
+    limit: int = DEFAULT_LIMIT
+    context: int = 0
+    explain: bool = False
+    weights: model.Weights = model.DEFAULT
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise UsageError(f"mode {self.mode!r}: use one of {', '.join(MODES)}")
+        if not 1 <= self.limit <= MAX_LIMIT:
+            raise UsageError(f"{self.limit} hits: ask for 1 to {MAX_LIMIT}")
+        if self.context < 0:
+            raise UsageError(f"{self.context} lines of context: ask for 0 or more")
+
+    @property
+    def pool(self) -> int:
+        """Candidates taken from each side."""
+        return max(MIN_POOL, POOL_FACTOR * self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One index to search.
+
+    Attributes:
+        snapshot: Its generation.
+        embedder: Gives its embedder when the dense side is asked.
+        prefix: Put before its paths where several are searched, with a slash.
+        names: What ``repo:`` is held against.
+        branch: The branch checked out, for ``branch:``.
+        root: Absolute path of its workspace.
+    """
+
+    snapshot: Snapshot
+    embedder: Callable[[], Embedder]
+    prefix: str = ""
+    names: tuple[str, ...] = ()
+    branch: str = ""
+    root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hits, and why a side of the search is missing, if one is."""
+
+    hits: tuple[Hit, ...]
+    degraded: str | None = None
+
+
+def search(sources: Sequence[Source], query: Query, options: SearchOptions) -> Found:
+    """The best chunks for a query over one or several indexes, as one corpus."""
+    test = grep.verifier(query)
+    candidates: list[Candidate] = []
+    degraded = None
+    for number, source in enumerate(sources):
+        snapshot = source.snapshot
+        scope = _scope(source, query)
+        if scope.empty:
+            continue
+        if options.mode == "regex" or _only_regexes(query):
+            found = grep.search(snapshot, query, scope, options.limit)
+        else:
+            lexical = _lexical(snapshot, query, scope, options, test)
+            dense: list[tuple[int, float]] = []
+            if options.mode in ("hybrid", "semantic"):
+                try:
+                    dense = _dense(source, query, scope, options)
+                except SpelunkError as error:
+                    degraded = f"vectors: {error}"
+            found = _fuse(snapshot, lexical, dense, test)
+        for candidate in found:
+            candidate.source = number
+        candidates += found
+    if options.mode == "regex" or _only_regexes(query):
+        ranked = candidates
+    else:
+        ranked = model.rank(candidates, _facts(sources, query, options), options.weights)
+    return Found(_present(sources, ranked[: options.limit], options), degraded)
+
+
+def _scope(source: Source, query: Query) -> Scope:
+    """What the query's filters leave of one index."""
+    filters = query.filters
+    if not repo_matches(filters.repo, source.names) or not repo_matches(filters.branch, (source.branch,)):
+        return NOTHING
+    return resolve(source.snapshot, filters, _negated_terms(query), prefix=source.prefix)
+
+
+def _only_regexes(query: Query) -> bool:
+    return bool(query.regexes) and not query.text
+
+
+def _negated_terms(query: Query) -> list[str]:
+    """Negated words as terms; one with inner punctuation is verified in the text instead."""
+    return [terms(w)[0] for w in query.negated_words if words(w) == [w]]
+
+
+def _query_terms(snapshot: Snapshot, query: Query, options: SearchOptions) -> dict[str, float]:
+    """Terms to look up with their weights; stop words only where there is nothing else."""
+    found = query_terms(query.text)
+    if options.mode != "symbol":
+        kept = [t for t in found if t not in STOP_WORDS]
+        found = kept or found
+    if len(found) > MAX_TERMS:
+        found.sort(key=lambda t: snapshot.lexical.document_frequency(t) or math.inf)
+        del found[MAX_TERMS:]
+    return dict.fromkeys(found, 1.0)
+
+
+def _lexical(
+    snapshot: Snapshot,
+    query: Query,
+    scope: Scope,
+    options: SearchOptions,
+    test: grep.Verifier | None,
+) -> list[tuple[int, float]]:
+    """Chunk ids by BM25 over text, names and paths, those verified that need it."""
+    if options.mode == "semantic":
+        return []
+    fields = {"name": 1.0} if options.mode == "symbol" else FIELDS
+    looked_up = _query_terms(snapshot, query, options)
+    condition = scope.lexical
+    if not looked_up:
+        every = snapshot.lexical.matching(None, options.pool, condition)
+        return [(i, 1.0) for i in every]
+    needs = grep.required(query)
+    if test is None:
+        return snapshot.lexical.top(looked_up, options.pool, fields=fields, scope=condition)
+    limit = options.pool
+    while True:  # filters that only the text decides: ask for more until enough pass
+        ranked = snapshot.lexical.top(looked_up, limit, fields=fields, scope=condition, conditions=needs)
+        passed = grep.passing(snapshot, [i for i, _ in ranked], test)
+        if len(passed) >= options.pool or len(ranked) < limit:
+            return [(i, s) for i, s in ranked if i in passed]
+        limit *= 4
+
+
+def _dense(source: Source, query: Query, scope: Scope, options: SearchOptions) -> list[tuple[int, float]]:
+    """Chunk ids by cosine with the query's vector."""
+    from spelunk.store import vectors
+
+    snapshot, text = source.snapshot, query.text
+    if not text:
+        return []
+    embedder = source.embedder()
+    if any(s.dimensions != embedder.dimensions for s in snapshot.segments):
+        raise UsageError("the vectors are another embedder's; run `spelunk index`")
+    wanted = options.pool if not snapshot.dead else options.pool * 2
+    return vectors.top(snapshot.segments, embedder.query(text), wanted, scope.allowed(snapshot))
+
+
+def _fuse(
+    snapshot: Snapshot,
+    lexical: Sequence[tuple[int, float]],
+    dense: Sequence[tuple[int, float]],
+    test: grep.Verifier | None,
+) -> list[Candidate]:
+    """Both sides' chunks with their rows; those not of this generation fall out here."""
+    scores = dict(lexical)
+    cosines = dict(dense)
+    ids = list(scores | cosines)
+    chunks = snapshot.visible(ids)
+    if test is not None:
+        unverified = [i for i in cosines if i in chunks and i not in scores]
+        passed = grep.passing(snapshot, unverified, test)
+        chunks = {i: c for i, c in chunks.items() if i in scores or i in passed}
+    files = snapshot.files(list({c.file for c in chunks.values()}))
+    return [
+        Candidate(chunk, files[chunk.file], lexical=scores.get(i, 0.0), dense=cosines.get(i, 0.0))
+        for i, chunk in chunks.items()
+        if chunk.file in files
+    ]
+
+
+def _facts(sources: Sequence[Source], query: Query, options: SearchOptions) -> QueryFacts:
+    """What ranking needs to know of the query."""
+    kind = "symbol" if options.mode == "symbol" else query.kind_of_query
+    found = words(query.text)
+    content = [w for w in found if w.lower() not in STOP_WORDS] or found
+    names = {w.lower() for w in content if kind == "symbol" or len(parts(w)) > 1 or not w.islower()}
+    if kind == "mixed" and len(content) == 1:
+        names.add(content[0].lower())
+    all_parts = {singular(p) for w in content for p in parts(w)}
+    full_texts = [s.snapshot.lexical for s in sources]
+    total = max(1, sum(t.documents for t in full_texts))
+    rarity = {
+        p: math.log(1 + total / (1 + sum(t.document_frequency(p) for t in full_texts)))
+        for p in sorted(all_parts)
+    }
+    whole = sum(rarity.values()) or 1.0
+    return QueryFacts(kind, frozenset(names), frozenset(all_parts), {p: r / whole for p, r in rarity.items()})
+
+
+def chunk_id(file: FileRow, chunk: ChunkRow) -> str:
+    """16 hex digits over path, content and place: the same in every index of the same content."""
+    place = f"\0{chunk.start}\0{chunk.end}\0{chunk.kind}".encode()
+    path = file.path.encode("utf-8", "surrogateescape")
+    return xxhash.xxh3_64_hexdigest(path + b"\0" + file.digest + place)
+
+
+def _present(
+    sources: Sequence[Source], ranked: Sequence[Candidate], options: SearchOptions
+) -> tuple[Hit, ...]:
+    """Candidates as hits with their text."""
+    hits = []
+    for c in ranked:
+        source = sources[c.source]
+        text = source.snapshot.text(c.file.id)
+        content, first, last = text.with_context(c.chunk, options.context, options.context)
+        hits.append(
+            Hit(
+                path=source.prefix + c.file.path,
+                start_line=first,
+                end_line=last,
+                language=c.file.language,
+                kind=c.chunk.kind,
+                symbol=c.chunk.symbol,
+                score=c.score,
+                content=content,
+                signals=dict(c.signals) if options.explain else {},
+                chunk_id=chunk_id(c.file, c.chunk),
+                root=source.root,
+            )
+        )
+    return tuple(hits)
+
+
+def present_chunks(
+    snapshot: Snapshot, scored: Sequence[tuple[ChunkRow, float]], root: str = ""
+) -> tuple[Hit, ...]:
+    """Chunks with a score as hits, in the order given."""
+    files = snapshot.files(list({c.file for c, _ in scored}))
+    ranked = [Candidate(c, files[c.file], score=s) for c, s in scored]
+    return _present([Source(snapshot, _no_embedder, root=root)], ranked, SearchOptions(limit=MAX_LIMIT))
+
+
+def _no_embedder() -> Embedder:
+    raise AssertionError("presenting embeds nothing")
