@@ -18,12 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from spelunk.branchwork import archive, data, edit, link, listing, refresh
+from spelunk.branchwork import archive, data, edit, fit, link, listing, refresh
 from spelunk.branchwork import check as checks
 from spelunk.branchwork import lines as text_lines
 from spelunk.branchwork.create import create
 from spelunk.branchwork.document import STATUSES, Document
-from spelunk.branchwork.errors import BranchworkError, DocumentMissing, RepositoryError
+from spelunk.branchwork.errors import BranchworkError, DocumentMissingError, RepositoryError
 from spelunk.branchwork.git import Repo
 from spelunk.branchwork.names import slug, stamp
 from spelunk.branchwork.runner import Runner, SubprocessRunner
@@ -60,7 +60,7 @@ class Outcome:
 
     def diff(self) -> str:
         """The change as a unified diff."""
-        import difflib  # noqa: PLC0415 - for dry runs only
+        import difflib
 
         old, new = text_lines.split(self.before or ""), text_lines.split(self.after or "")
         name = self.facts.get("from", self.path)
@@ -131,7 +131,7 @@ class Branchwork:
         """A document: by branch, pull request number, slug or file, in this tree, on its branch, in the archive.
 
         Raises:
-            DocumentMissing: There is none.
+            DocumentMissingError: There is none.
         """
         name = self.branch() if which is None else which
         stored = self.store.find(name) or self.store.on_branches([name]).get(name)
@@ -161,10 +161,10 @@ class Branchwork:
             raise self._missing(name)
         return name, stored.path
 
-    def _missing(self, name: str) -> DocumentMissing:
+    def _missing(self, name: str) -> DocumentMissingError:
         if name in self.store.on_branches([name]):
-            return DocumentMissing(f"the document of {name} is on that branch only; check it out first")
-        return DocumentMissing(
+            return DocumentMissingError(f"the document of {name} is on that branch only; check it out first")
+        return DocumentMissingError(
             f"no document for {name}; `spelunk branchwork create` starts one, `list` shows all"
         )
 
@@ -279,7 +279,7 @@ class Branchwork:
         head, _, more = text.strip().partition("\n")
         if not head.strip():
             raise BranchworkError("an update needs a text: spelunk branchwork log 'what was done'")
-        lines, notes = edit.fit_body("\n\n".join(part for part in (more.strip("\r\n"), body) if part.strip()))
+        lines, notes = fit.fit_body("\n\n".join(part for part in (more.strip("\r\n"), body) if part.strip()))
         return self._entry("log", head, lines, author, tuple(notes), branch, local, dry_run)
 
     def review(
@@ -290,7 +290,7 @@ class Branchwork:
         if not text.strip():
             raise BranchworkError("the review is empty; give a file, or - and the text on standard input")
         return self._entry(
-            "review", summary, edit.quote(text, "markdown", 4), reviewer, (), branch, local, dry_run
+            "review", summary, fit.quote(text, "markdown", 4), reviewer, (), branch, local, dry_run
         )
 
     def _entry(
@@ -298,7 +298,7 @@ class Branchwork:
         branch: str | None, local: bool | None, dry_run: bool,
     ) -> Outcome:  # fmt: skip
         name = self.author(author)
-        heading = edit.heading_text(f"{self._stamp(local)}: [@{name}] {summary}")
+        heading = fit.heading_text(f"{self._stamp(local)}: [@{name}] {summary}")
         facts = {"heading": heading, "author": name}
         return self._edit(
             command, branch, lambda doc: edit.add_entry(doc, heading, body, self.settings.order),
@@ -330,7 +330,7 @@ class Branchwork:
         """A whole document as data."""
         return data.to_dict(self.find(which))
 
-    def list(
+    def documents(
         self, *, status: str | None = None, stale_days: float | None = None, archived: bool = True
     ) -> list[listing.Listed]:
         """Documents, live ones first; only those of a status, or without news for some days."""
@@ -392,7 +392,7 @@ class Branchwork:
             self.repo, self.store, name, pr, now=self.clock(), stamp=self._stamp(local), write=not dry_run
         )
         if not dry_run:
-            self._relink_current()
+            self.relink()
         facts = {"from": done.source, "found_by": done.found_by}
         written = done.changed and not dry_run
         return Outcome(
@@ -417,6 +417,3 @@ class Branchwork:
             "link": link.point(self.repo, self.settings, stored.path if stored else None),
             "path": stored and stored.path,
         }
-
-    def _relink_current(self) -> None:
-        self.relink()

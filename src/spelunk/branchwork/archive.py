@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spelunk.branchwork import data, edit, link
 from spelunk.branchwork.document import Document
-from spelunk.branchwork.errors import BranchworkError, DocumentMissing
+from spelunk.branchwork.errors import BranchworkError, DocumentMissingError
 from spelunk.branchwork.git import Repo
 from spelunk.branchwork.names import archive_name, current_name, slug
 from spelunk.branchwork.store import Store, Stored, replace, sync_folder
@@ -42,7 +42,7 @@ def archive(
     archived before is left as it is.
 
     Raises:
-        DocumentMissing: None is found; the message lists those there are.
+        DocumentMissingError: None is found; the message lists those there are.
         BranchworkError: More than one matches.
     """
     with store.locked():
@@ -102,7 +102,7 @@ def _before(store: Store, branch: str, pr: int | None) -> Archived:
     wanted = " or ".join(
         [*([f"branch {branch}"] if branch else []), *([f"pull request {pr}"] if pr is not None else [])]
     )
-    raise DocumentMissing(f"no live document for {wanted} in this working tree; there are: {there}")
+    raise DocumentMissingError(f"no live document for {wanted} in this working tree; there are: {there}")
 
 
 def _free(store: Store, name: str) -> str:

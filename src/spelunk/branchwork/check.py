@@ -10,6 +10,7 @@ import fnmatch
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from spelunk.branchwork import ci, data
 from spelunk.branchwork import lines as text_lines
@@ -228,8 +229,8 @@ def _updates(doc: Document, settings: Settings) -> _Findings:
             )
         if not entry.summary:
             yield entry.line, "update: no summary"
-    up = [line for (a, _), (b, line) in zip(dated, dated[1:], strict=False) if a < b]
-    down = [line for (a, _), (b, line) in zip(dated, dated[1:], strict=False) if a > b]
+    up = [line for (a, _), (b, line) in pairwise(dated) if a < b]
+    down = [line for (a, _), (b, line) in pairwise(dated) if a > b]
     wrong, right = (down, up) if settings.order == "oldest" else (up, down)
     if settings.order == "keep" and len(up) > len(down):
         wrong, right = down, up

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from spelunk.branchwork import edit, refresh
 from spelunk.branchwork import lines as text_lines
 from spelunk.branchwork.document import STATUSES, Document
-from spelunk.branchwork.errors import BranchworkError, DocumentExists, RepositoryError
+from spelunk.branchwork.errors import BranchworkError, DocumentExistsError, RepositoryError
 from spelunk.branchwork.git import Repo
 from spelunk.branchwork.names import current_name, slug
 from spelunk.branchwork.refresh import Situation
@@ -38,7 +38,7 @@ def create(
         template: A file; else the configured one, else the built-in one.
 
     Raises:
-        DocumentExists: The branch has one. It is never overwritten.
+        DocumentExistsError: The branch has one. It is never overwritten.
         RepositoryError: The branch is the trunk, or ``base`` is unknown.
     """
     if status not in STATUSES:
@@ -74,7 +74,9 @@ def create(
 def _refuse(store: Store, branch: str) -> None:
     stored = store.find(branch)
     if stored is not None:
-        raise DocumentExists(f"{stored.path} exists and is never overwritten; use refresh, log or update")
+        raise DocumentExistsError(
+            f"{stored.path} exists and is never overwritten; use refresh, log or update"
+        )
 
 
 def _blank(repo: Repo, settings: Settings, template: str | None) -> Document:

@@ -59,8 +59,8 @@ def front_matter(doc: Document) -> dict[str, Any]:
         value: Any = field.value if field.value != "" else None
         if key.startswith("branch."):
             leaf = key.partition(".")[2]
-            number = leaf in ("position", "total") and isinstance(value, str) and value.isdigit()
-            branch[leaf] = int(value) if number else value
+            is_number = leaf in ("position", "total") and isinstance(value, str) and value.isdigit()
+            branch[leaf] = int(value) if is_number else value
         elif key == "reviewers":
             known[key] = front.items(key) if front else []
         elif key != "branch":
@@ -246,10 +246,8 @@ def blockers(doc: Document) -> list[str]:
         still = [i for i in boxes(doc, section) if i.task == " "] if section else []
         if still:
             found.append(f"{name}: {len(still)} open, first line {still[0].start + 1}: {still[0].text}")
-    for row in ci.rows(doc):
-        if row.state in ("fail", "running"):
-            found.append(f"CI: {row.check}: {row.status}")
-    return found
+    waiting = [row for row in ci.rows(doc) if row.state in ("fail", "running")]
+    return found + [f"CI: {row.check}: {row.status}" for row in waiting]
 
 
 def summary(stored: Stored) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
+from spelunk.branchwork import fit
 from spelunk.branchwork import lines as text_lines
-from spelunk.branchwork import markdown
 from spelunk.branchwork.document import CHECKLISTS, SECTIONS, Document, Section, canonical, is_placeholder
 from spelunk.branchwork.errors import DocumentError
 from spelunk.branchwork.frontmatter import Field, replace_value, scalar
@@ -173,7 +173,7 @@ def add_entry(doc: Document, heading: str, body: list[str], order: str) -> Docum
 
     Args:
         heading: Its heading without the ``###``.
-        body: Lines below it, already fitted by :func:`fit_body`.
+        body: Lines below it, already fitted by :func:`spelunk.branchwork.fit.fit_body`.
         order: ``newest`` first, ``oldest`` first, or ``keep`` for the order the document has.
     """
     doc, section = ensure_section(doc, "Updates")
@@ -195,44 +195,6 @@ def add_entry(doc: Document, heading: str, body: list[str], order: str) -> Docum
             "the entry cannot be added without changing another one; look at the Updates section"
         )
     return new
-
-
-def fit_body(text: str) -> tuple[list[str], list[str]]:
-    """Body lines that stay inside their entry, and notes on what was changed for that.
-
-    Headings that would start an entry or a section sink to level 4 and below;
-    a fence left open is closed.
-
-    Raises:
-        DocumentError: An HTML block is never closed.
-    """
-    lines = text_lines.normal(text)
-    notes: list[str] = []
-    blocks = markdown.scan(lines)
-    levels = [h.level for h in blocks.headings]
-    if levels and min(levels) < 4:
-        sink = 4 - min(levels)
-        for heading in blocks.headings:
-            lead = len(lines[heading.line]) - len(lines[heading.line].lstrip())
-            rest = lines[heading.line][lead + heading.level :]
-            lines[heading.line] = " " * lead + "#" * min(6, heading.level + sink) + rest
-        notes.append("headings in the body were lowered to level 4, so that they stay in the entry")
-    if blocks.open_html is not None:
-        raise DocumentError(f"body line {blocks.open_html + 1}: an HTML block is opened and never closed")
-    last = blocks.fences[-1] if blocks.fences else None
-    if last and not last.closed and last.depth == 0:
-        lines.append(last.marker)
-        notes.append("a code fence that was left open in the body was closed")
-    return lines, notes
-
-
-def quote(text: str, info: str, least: int) -> list[str]:
-    """``text`` inside a fence longer than any run of backticks in it."""
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    fence = markdown.fence_for(text, least)
-    return [fence + info, *(line.removesuffix("\r") for line in lines), fence]
 
 
 def add_item(doc: Document, name: str, text: str) -> Document:
@@ -293,7 +255,7 @@ def add_code(doc: Document, name: str, code: str, language: str) -> Document:
     doc, section = ensure_section(doc, name)
     _guard(doc)
     doc, at = _without_placeholder(doc, section)
-    return insert_block(doc, at, quote(code, language, 3))
+    return insert_block(doc, at, fit.quote(code, language, 3))
 
 
 def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
@@ -343,11 +305,6 @@ def find_item(items: list[Item], wanted: str, where: str) -> Item:
     raise DocumentError(
         f"{len(found)} items of {where} match {wanted!r}: {names}; say more of the one you mean"
     )
-
-
-def heading_text(text: str) -> str:
-    """One line that reads back as it is when it is a heading's text."""
-    return re.sub(r"(^|\s)(#+)$", r"\1\\\2", " ".join(text.split()))
 
 
 def update(

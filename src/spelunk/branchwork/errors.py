@@ -4,8 +4,8 @@
 
     BranchworkError (UsageError)
     ├── RepositoryError    no repository, no git, no branch here
-    ├── DocumentMissing    no document for the branch asked for
-    ├── DocumentExists     `create` never overwrites
+    ├── DocumentMissingError    no document for the branch asked for
+    ├── DocumentExistsError     `create` never overwrites
     └── DocumentError      the document cannot be changed safely
 """
 
@@ -22,11 +22,11 @@ class RepositoryError(BranchworkError):
     """Git is missing, this is no repository, or no branch is checked out."""
 
 
-class DocumentMissing(BranchworkError):
+class DocumentMissingError(BranchworkError):
     """There is no document for what was asked."""
 
 
-class DocumentExists(BranchworkError):
+class DocumentExistsError(BranchworkError):
     """A document for the branch exists already; it is never overwritten."""
 
 

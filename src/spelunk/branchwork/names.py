@@ -47,7 +47,7 @@ def seconds(text: str) -> float | None:
     if not (1 <= month <= 12 and 1 <= day <= _days(year, month) and hour <= 23 and minute <= 59):
         return None
     if found.group(6):
-        import calendar  # noqa: PLC0415
+        import calendar
 
         return float(calendar.timegm((year, month, day, hour, minute, 0, 0, 0, 0)))
     try:

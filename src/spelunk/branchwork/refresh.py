@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from spelunk.branchwork import ci, data, discover, edit, pullrequest, stack
+from spelunk.branchwork import ci, data, discover, edit, fit, pullrequest, stack
 from spelunk.branchwork.document import Document
 from spelunk.branchwork.git import Repo
 from spelunk.branchwork.markdown import code_span
@@ -205,4 +205,4 @@ def _title(doc: Document, now: Situation) -> str:
         or ("" if written in _UNTITLED else written)
         or code_span(now.branch)
     )
-    return edit.heading_text(f"PR #{number}: {text}")
+    return fit.heading_text(f"PR #{number}: {text}")

@@ -57,7 +57,7 @@ class SubprocessRunner:
         self, argv: Sequence[str], *, cwd: str, timeout: float = 10.0, stdin: bytes | None = None
     ) -> Finished:
         """See :class:`Runner`."""
-        import subprocess  # noqa: PLC0415 - 12 ms that a usage error need not pay
+        import subprocess
 
         try:
             process = subprocess.Popen(
@@ -91,7 +91,7 @@ class SubprocessRunner:
 
 
 def _end(pid: int) -> None:
-    import signal  # noqa: PLC0415
+    import signal
 
     try:
         os.killpg(pid, signal.SIGKILL)

@@ -162,7 +162,7 @@ def _table(path: str, project: bool) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     if b"branchwork" not in raw:
         return {}
-    import tomllib  # noqa: PLC0415 - 16 ms that a repository without settings need not pay
+    import tomllib
 
     try:
         data: Any = tomllib.loads(raw.decode())
@@ -179,7 +179,7 @@ def _table(path: str, project: bool) -> dict[str, Any]:
 def _checked(name: str, value: Any, source: str) -> Any:
     known = _FIELDS.get(name)
     if known is None:
-        import difflib  # noqa: PLC0415 - only on the error path
+        import difflib
 
         near = difflib.get_close_matches(name, _FIELDS, 1)
         hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(_FIELDS)}"

@@ -15,7 +15,7 @@ from typing import Final
 
 from spelunk.branchwork import lines as text_lines
 from spelunk.branchwork.document import Document
-from spelunk.branchwork.errors import BranchworkError, DocumentMissing
+from spelunk.branchwork.errors import BranchworkError, DocumentMissingError
 from spelunk.branchwork.git import Repo
 from spelunk.branchwork.names import ARCHIVED_FILE, CURRENT_FILE, current_name, slug
 from spelunk.branchwork.settings import Settings
@@ -61,13 +61,13 @@ class Store:
         """The document at a relative path.
 
         Raises:
-            DocumentMissing: It cannot be read.
+            DocumentMissingError: It cannot be read.
         """
         try:
             with open(self.absolute(path), "rb") as file:
                 return Document.parse(text_lines.decode(file.read()))
         except OSError as error:
-            raise DocumentMissing(f"{path}: cannot be read: {error.strerror}") from None
+            raise DocumentMissingError(f"{path}: cannot be read: {error.strerror}") from None
 
     def current(self) -> list[Stored]:
         """The live documents, by name."""
@@ -121,7 +121,7 @@ class Store:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the repository's lock; the system drops it when its holder ends."""
-        import fcntl  # noqa: PLC0415 - only writers need it
+        import fcntl
 
         path = os.path.join(self.repo.common, LOCK_NAME)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -1,0 +1,46 @@
+"""Branchwork: the per-branch worklog, one Markdown file for each git branch.
+
+Names are loaded when first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spelunk.branchwork.api import Branchwork, Outcome
+    from spelunk.branchwork.check import Problem
+    from spelunk.branchwork.document import Document
+    from spelunk.branchwork.errors import (
+        BranchworkError,
+        DocumentError,
+        DocumentExistsError,
+        DocumentMissingError,
+        RepositoryError,
+    )
+    from spelunk.branchwork.listing import Listed
+    from spelunk.branchwork.runner import Finished, Runner, SubprocessRunner
+    from spelunk.branchwork.settings import Settings
+    from spelunk.branchwork.stack import Stack
+    from spelunk.branchwork.store import Stored
+
+_HOMES = {
+    "Branchwork": "api", "Outcome": "api", "Problem": "check", "Document": "document", "Listed": "listing",
+    "BranchworkError": "errors", "DocumentError": "errors", "DocumentExistsError": "errors", "DocumentMissingError": "errors",
+    "RepositoryError": "errors", "Finished": "runner", "Runner": "runner", "SubprocessRunner": "runner",
+    "Settings": "settings", "Stack": "stack", "Stored": "store",
+}  # fmt: skip
+
+__all__ = [
+    "Branchwork", "BranchworkError", "Document", "DocumentError", "DocumentExistsError", "DocumentMissingError", "Finished",
+    "Listed", "Outcome", "Problem", "RepositoryError", "Runner", "Settings", "Stack", "Stored", "SubprocessRunner",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
