@@ -23,7 +23,7 @@ NAMES = ["a", "b", "foo", "bar", "foobar", "a.c", "foo.c", "b.tar.gz", ".hid", "
          "sp ", "A", "-", "a^", "]"]  # fmt: skip
 ATOMS = ["a", "b", "foo", "bar", "f", "o", ".", ".c", "*", "*", "?", "**", "[ab]", "[!a]", "[^f]", "[a-f]", "[]]", "[]-a]",
          "[[:alpha:]]", "[[:upper:]b]", "[[:nope:]]", "[a", "\\", "\\*", "\\[", "\\!", "é", "[é]", "x y", "#", "!", " ",
-         "[/]", "[!/]", "\\/", "gz"]  # fmt: skip
+         "[/]", "[!/]", "\\/", "gz", "foo**/bar", "foo**", "**foo/", "a/**/b", "**/b"]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -46,32 +46,61 @@ def patterns(draw: st.DrawFn) -> str:
     return bang + slash + joined + end
 
 
-def ignore_texts() -> st.SearchStrategy[bytes]:
+@st.composite
+def derived(draw: st.DrawFn, paths: list[str]) -> str:
+    """A pattern bent from a path that is there, so that it is likely to match something."""
+    parts = draw(st.sampled_from(paths)).split("/")
+    start = draw(st.integers(0, len(parts) - 1))
+    bent = []
+    for part in parts[start : draw(st.integers(start + 1, len(parts)))]:
+        at = draw(st.integers(0, len(part)))
+        bent.append(
+            draw(
+                st.sampled_from(
+                    [part, part, part, "*", "**", part[:at] + "*", part[:at] + "**", "*" + part[at:], "**" + part[at:],
+                     part[:at] + "?" + part[at + 1 :], part[:at] + "[!/]" + part[at + 1 :], part[:at] + "*" + part[at:],
+                     part[:at] + "\\" + part[at:], part[:at] + "[" + part[at : at + 1] + "]" + part[at + 1 :]]
+                )
+            )
+        )  # fmt: skip
+    if len(bent) > 1 and draw(st.booleans()):
+        del bent[draw(st.integers(0, len(bent) - 1))]
+    bang = draw(st.sampled_from(["", "", "!"]))
+    slash = draw(st.sampled_from(["", "", "/", "**/"]))
+    return bang + slash + "/".join(bent) + draw(st.sampled_from(["", "", "", "/", "/*", "/**", "**"]))
+
+
+def ignore_texts(paths: list[str]) -> st.SearchStrategy[bytes]:
     line = st.one_of(
         patterns(),
-        patterns(),
+        derived(paths),
+        derived(paths),
         st.sampled_from(NAMES),
         st.sampled_from(["", "# no", "*", "!*/", "!*.c", "/*"]),
     )
-    eol = st.sampled_from(["\n", "\n", "\r\n"])
     return st.builds(
         lambda bom, lines, end: (bom + end.join(lines) + end).encode(),
         st.sampled_from(["", "", "", "\ufeff"]),
         st.lists(line, max_size=6),
-        eol,
+        st.sampled_from(["\n", "\n", "\r\n"]),
     )
 
 
-PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
-TREES = st.tuples(
-    st.lists(PATHS, min_size=1, max_size=14),
-    ignore_texts(),
-    st.lists(
-        st.tuples(st.lists(st.sampled_from(NAMES), max_size=2).map("/".join), ignore_texts()), max_size=3
-    ),
-    st.one_of(st.just(b""), ignore_texts()),
-)
 Tree = tuple[list[str], bytes, list[tuple[str, bytes]], bytes]
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> Tree:
+    few = draw(st.lists(st.sampled_from(NAMES), min_size=2, max_size=6, unique=True))
+    path = st.lists(st.sampled_from(few), min_size=1, max_size=4).map("/".join)
+    paths = draw(st.lists(path, min_size=1, max_size=14))
+    texts = ignore_texts(paths)
+    inner = st.sampled_from(paths).map(lambda path: path.rpartition("/")[0])
+    nested = draw(st.lists(st.tuples(inner, texts), max_size=3))
+    return paths, draw(texts), nested, draw(st.one_of(st.just(b""), texts))
+
+
+TREES = trees()
 
 
 def build(root: str, tree: Tree) -> None:
