@@ -28,6 +28,9 @@ MAX_UNCLOSED: Final = 1_000
 ERROR_SHARE: Final = 0.5
 """A parse whose top level is errors for more than this share is not believed."""
 
+_ASCII: Final = bytes(range(128)) + b"x" * 128
+"""Every byte of a character that is not ASCII as a letter: positions stay, names come from the source."""
+
 _ERROR_KIND: Final = 65_535
 _LOCAL_KINDS: Final = frozenset({"variable", "constant", "declaration", "field"})
 _CALLABLE: Final = frozenset({"function", "method", "block", ""})
@@ -69,7 +72,7 @@ def chunk_code(document: Document, layout: Layout) -> list[Chunk] | None:
     source = document.text.encode("utf-8", "replace")
     # bytes, not callbacks: in 0.26.1 a read callback leaks what it returns or crashes, and only
     # with one is there a progress callback; the tree is kept because nodes may not keep it alive
-    tree = grammar.parser.parse(source)
+    tree = grammar.parser.parse(source.translate(_ASCII) if grammar.ascii_only else source)
     root = tree.root_node
     walker = _Walker(grammar, source, layout)
     units = walker.walk(root.named_children, "", "", False, 0)
@@ -164,6 +167,12 @@ class _Walker:
                 else:
                     self._other(units, lead, lead_end, None, scope)
                 lead = -1
+            if rule is not None and rule.tail:
+                if units and units[-1].definitions and start <= units[-1].end + 1:
+                    units[-1].end = end
+                    units[-1].nodes.append(node)
+                    continue
+                rule = None
             if rule is None:
                 if units:
                     last = units[-1]
@@ -205,7 +214,7 @@ class _Walker:
                 continue
             if local and found and found[0][1] in _LOCAL_KINDS:
                 found = []
-            if not found and not rule.box:
+            if not rule.box and (not found or not found[0][0]):
                 self._other(units, start, end, node, scope)
                 continue
             unit = self._unit(start, end, target, rule, found, scope, inside, depth)
@@ -251,6 +260,8 @@ class _Walker:
         unit = Unit(start, end, scope=scope)
         body = None
         for name, kind, row, own_scope, own_body in found:
+            if not name:
+                continue  # the parser made it up to go on
             if kind == "function" and inside in METHOD_HOLDERS:
                 kind = "method"
             elif kind == "variable" and name.isupper() and len(name) > 1:

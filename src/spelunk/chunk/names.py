@@ -164,6 +164,20 @@ def c_macro(node: Any, source: bytes, rule: Any) -> list[Found]:
     return _found(name, source, "macro")
 
 
+def c_macro_call(node: Any, source: bytes, rule: Any) -> list[Found]:
+    """``SYSCALL_DEFINE1(close, ...)`` and ``DEFINE_MUTEX(lock)`` define their first argument."""
+    call = node.named_children[0] if node.named_child_count else None
+    if call is None or call.type != "call_expression":
+        return []
+    macro, arguments = _field(call, "function"), _field(call, "arguments")
+    if macro is None or arguments is None or not arguments.named_child_count:
+        return []
+    word, first = _text(macro, source), arguments.named_children[0]
+    if first.type != "identifier" or "DEFINE" not in word or not word.isupper():
+        return []
+    return _found(first, source, "function" if "SYSCALL" in word else "variable")
+
+
 def c_declaration(node: Any, source: bytes, rule: Any) -> list[Found]:
     """Prototypes and values; a type with a body that is declared on the way counts too."""
     found: list[Found] = []

@@ -10,6 +10,7 @@ A table row reads ``verb [kind] type[:field|@function] ...``:
 - ``flat``: holds definitions without naming them (``#ifdef``, ``extern "C"``).
 - ``rest``: names the scope of all that follows (a namespace without a body).
 - ``note``: comments and attributes; they belong to the definition below them.
+- ``tail``: belongs to the definition directly above (a body torn off by a macro).
 - ``body``: where members are, for grammars without a ``body`` field.
 - ``merge``: neighbours of the same name and kind are one definition (equations).
 """
@@ -45,7 +46,7 @@ METHOD_HOLDERS: Final = frozenset(
 class Rule:
     """What to do with a node type; slots are read for every node met."""
 
-    __slots__ = ("box", "describe", "field", "flat", "kind", "note", "rest", "wrap")
+    __slots__ = ("box", "describe", "field", "flat", "kind", "note", "rest", "tail", "wrap")
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Rule:
         flat: bool = False,
         rest: bool = False,
         note: bool = False,
+        tail: bool = False,
     ) -> None:
         self.kind = kind
         self.field = field
@@ -67,17 +69,19 @@ class Rule:
         self.flat = flat
         self.rest = rest
         self.note = note
+        self.tail = tail
 
 
 class Grammar:
     """A parser and the rules of its node types, for one language in one process."""
 
-    __slots__ = ("_bodies", "_body", "merge", "parser", "rules")
+    __slots__ = ("_bodies", "_body", "ascii_only", "merge", "parser", "rules")
 
     def __init__(
         self, parser: Any, rules: dict[int, Rule], bodies: frozenset[int], body: int, merge: bool
     ) -> None:
         self.parser = parser
+        self.ascii_only = False
         self.rules = rules
         self.merge = merge
         self._bodies = bodies
@@ -112,7 +116,7 @@ def grammar_for(language: str) -> Grammar | None:
 def _load(language: str) -> Grammar | None:
     import tree_sitter
 
-    from spelunk.chunk.tables import ALIASES, NO_GRAMMAR, TABLES
+    from spelunk.chunk.tables import ALIASES, ASCII_ONLY, NO_GRAMMAR, TABLES
 
     name = ALIASES.get(language, language)
     if name in NO_GRAMMAR:
@@ -129,7 +133,9 @@ def _load(language: str) -> Grammar | None:
         from spelunk.chunk.generic import guess_table
 
         table = guess_table(known)
-    return _compile(parser, known, table)
+    grammar = _compile(parser, known, table)
+    grammar.ascii_only = name in ASCII_ONLY
+    return grammar
 
 
 def _compile(parser: Any, language: Any, table: str) -> Grammar:
@@ -169,5 +175,6 @@ def _compile(parser: Any, language: Any, table: str) -> Grammar:
                 flat=verb == "flat",
                 rest=verb == "rest",
                 note=verb == "note",
+                tail=verb == "tail",
             )
     return Grammar(parser, rules, frozenset(bodies), language.field_id_for_name("body") or 0, merge)

@@ -12,6 +12,9 @@ NO_GRAMMAR: Final = frozenset(
 )
 """Languages whose grammar knows no definitions, or that have none."""
 
+ASCII_ONLY: Final = frozenset({"bash"})
+"""Grammars whose scanner reads beyond a table of C's ``ctype.h`` on other characters, and may crash."""
+
 _C: Final = """
 def function function_definition:@c_function
 ask macro preproc_def:@c_macro
@@ -22,6 +25,8 @@ box enum enum_specifier:@c_type
 def constant enumerator
 def type type_definition:@c_typedef
 ask variable declaration:@c_declaration
+ask function expression_statement:@c_macro_call
+tail compound_statement
 flat preproc_ifdef preproc_if preproc_else preproc_elif linkage_specification declaration_list
 note comment
 """
@@ -249,7 +254,7 @@ body block
 note comment
 """,
     "html": """
-ask element element:@html_element
+box element element:@html_element
 note comment
 """,
 }
