@@ -20,7 +20,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -28,10 +28,13 @@ from typing import Final
 
 from spelunk.config import DEFAULTS, Options, format_size
 from spelunk.errors import WorkspaceError
-from spelunk.ignorefiles import Signature, trusted_mtime
+from spelunk.ignorefiles import trusted_mtime
 from spelunk.pathflags import FLAGS, describe
 from spelunk.places import Place, child, chosen, is_forced, odd, settle, start
 from spelunk.types import Candidate, Failed, Flag, Skipped
+from spelunk.unchanged import Signature, unchanged
+
+__all__ = ["Row", "Walk", "unchanged", "walk"]
 
 Row = tuple[str, int, int, int, int, str, Flag]
 """A candidate as a plain tuple, its fields in the order of :class:`~spelunk.types.Candidate`."""
@@ -211,38 +214,3 @@ def _is_seen(place: Place, name: str, options: Options) -> bool:
     ):
         return False
     return chosen(place, name)
-
-
-def unchanged(root: str, dirs: Iterable[tuple[str, int]], rule_files: Iterable[Signature]) -> bool:
-    """Whether the set of files below a root is what a walk found.
-
-    Additions, removals and renames show in the directories' times, new rules
-    in the signatures. Changes *inside* files do not: those are for the caller
-    to look for, file by file.
-
-    Args:
-        root: The root that was walked.
-        dirs: :attr:`Walk.dirs` of that walk.
-        rule_files: :attr:`Walk.rule_files` of that walk.
-    """
-    look = os.stat
-    try:
-        for path, mtime, size, inode in rule_files:
-            try:
-                st = look(path)
-            except OSError:
-                if size != -1:
-                    return False
-            else:
-                if st.st_mtime_ns != mtime or st.st_size != size or st.st_ino != inode:
-                    return False
-        fd = os.open(os.path.realpath(root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            for path, mtime in dirs:
-                if look(path or ".", dir_fd=fd).st_mtime_ns != mtime:
-                    return False
-        finally:
-            os.close(fd)
-    except OSError:
-        return False
-    return True

@@ -11,9 +11,7 @@ from typing import Final
 
 from spelunk.globs import Rule
 from spelunk.ignore import GLOBAL, IGNORE_FILES, REPOSITORY, Scope, empty_scope, from_setting, parse
-
-Signature = tuple[str, int, int, int]
-"""Absolute path, mtime in ns (-1: not to be trusted), size, inode; all -1 behind the path of a missing file."""
+from spelunk.unchanged import Signature
 
 _MAX_IGNORE_FILE: Final = 16 * 1024 * 1024
 

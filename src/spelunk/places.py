@@ -16,7 +16,6 @@ from spelunk.globs import Rule
 from spelunk.ignore import IGNORE_FILES, SPELUNK, Scope, empty_scope, from_setting
 from spelunk.ignorefiles import (
     Repository,
-    Signature,
     directory_rules,
     outer_rules,
     repository_at,
@@ -24,6 +23,7 @@ from spelunk.ignorefiles import (
 )
 from spelunk.pathflags import SKIPPED_DIRECTORIES, directory_bits
 from spelunk.types import Skipped
+from spelunk.unchanged import Signature
 
 CACHE_TAG: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
 """First line of a ``CACHEDIR.TAG`` (https://bford.info/cachedir/)."""
