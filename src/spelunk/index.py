@@ -375,6 +375,7 @@ def search_many(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     kinds: Sequence[str] = (),
+    within: Sequence[Sequence[str]] = (),
     context: int = 0,
     explain: bool = False,
     refresh: bool = True,
@@ -391,6 +392,7 @@ def search_many(
         include: Only paths that match one of these, as ``path:``.
         exclude: No path that matches one of these.
         kinds: Only these kinds, as ``kind:``.
+        within: For each index the files and folders to stay in, relative to its root.
         context: Lines around each hit.
         explain: Fill in each hit's signals.
         refresh: Bring the indexes up to date first, as the freshness setting says.
@@ -416,7 +418,7 @@ def search_many(
         snapshots = [stack.enter_context(index.snapshot()) for index in indexes]
         fields = {row[0] for s in snapshots for row in s.manifest.all("SELECT DISTINCT key FROM fields")}
         parsed = with_known_fields(parsed, fields)
-        found = search(_sources(indexes, snapshots), parsed, options)
+        found = search(_sources(indexes, snapshots, within), parsed, options)
         hits = found.hits
         if refresh:
             hits = _without_changed(indexes, snapshots, hits)
@@ -425,13 +427,24 @@ def search_many(
         )
 
 
-def _sources(indexes: Sequence[Index], snapshots: Sequence[Snapshot]) -> list[Source]:
+def _sources(
+    indexes: Sequence[Index], snapshots: Sequence[Snapshot], within: Sequence[Sequence[str]]
+) -> list[Source]:
     from spelunk.search import Source
 
     prefixes = _prefixes([i.root for i in indexes])
+    places = within or [()] * len(indexes)
     return [
-        Source(s, i.embedder, prefix, (os.path.basename(i.root), i.root), home.branch_of(i.root), i.root)
-        for i, s, prefix in zip(indexes, snapshots, prefixes, strict=True)
+        Source(
+            s,
+            i.embedder,
+            prefix,
+            (os.path.basename(i.root), i.root),
+            home.branch_of(i.root),
+            i.root,
+            tuple(w),
+        )
+        for i, s, prefix, w in zip(indexes, snapshots, prefixes, places, strict=True)
     ]
 
 

@@ -84,7 +84,12 @@ def repo_matches(match: Match, names: Sequence[str]) -> bool:
 
 
 def resolve(
-    snapshot: Snapshot, filters: Filters, not_terms: Sequence[str] = (), *, prefix: str = ""
+    snapshot: Snapshot,
+    filters: Filters,
+    not_terms: Sequence[str] = (),
+    *,
+    prefix: str = "",
+    within: Sequence[str] = (),
 ) -> Scope:
     """What the filters allow in this generation.
 
@@ -93,10 +98,11 @@ def resolve(
     Args:
         not_terms: Terms that a chunk must not hold.
         prefix: Put before each path for ``path:``.
+        within: Files and folders to stay in, relative to the root; everywhere without any.
     """
     kinds = filters.kind.include or None
     lang = filters.lang
-    if not (filters.path or filters.fields):
+    if not (filters.path or filters.fields or within):
         if not (lang or filters.kind or not_terms):
             return EVERYTHING
         condition = lexical.Scope(
@@ -115,6 +121,9 @@ def resolve(
         return Scope(condition, ranges, kinds, filters.kind.exclude, empty=ranges == ())
     files = [f for f in snapshot.manifest.all_files() if f.chunks and lang.accepts(f.language)]
     total = len(files)
+    if within:
+        beneath = tuple(place + "/" for place in within)
+        files = [f for f in files if f.path in within or f.path.startswith(beneath)]
     if filters.path:
         test = _path_test(filters.path)
         files = [f for f in files if test(prefix + f.path)]

@@ -82,6 +82,7 @@ class Source:
         names: What ``repo:`` is held against.
         branch: The branch checked out, for ``branch:``.
         root: Absolute path of its workspace.
+        within: Files and folders of it to stay in, relative; everywhere without any.
     """
 
     snapshot: Snapshot
@@ -90,6 +91,7 @@ class Source:
     names: tuple[str, ...] = ()
     branch: str = ""
     root: str = ""
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,9 @@ def _scope(source: Source, query: Query) -> Scope:
     filters = query.filters
     if not repo_matches(filters.repo, source.names) or not repo_matches(filters.branch, (source.branch,)):
         return NOTHING
-    return resolve(source.snapshot, filters, _negated_terms(query), prefix=source.prefix)
+    return resolve(
+        source.snapshot, filters, _negated_terms(query), prefix=source.prefix, within=source.within
+    )
 
 
 def _only_regexes(query: Query) -> bool:
