@@ -27,10 +27,17 @@ MAX_CACHED: Final = 200_000
 _WORD: Final = re.compile(r"\w+")
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^\W\d_A-Za-z]+")
 
+_HAS_DIGIT: Final = re.compile(r"[0-9]").search
 _ASCII_RUN: Final = re.compile(r"[A-Za-z0-9_]+")
 
-words = _WORD.findall
-"""``words(text, start, end)``: the words of a span, in order."""
+_BLANKS: Final = "".join(chr(i) if chr(i).isalnum() or chr(i) == "_" else " " for i in range(128))
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in order."""
+    if text.isascii():
+        return text.translate(_BLANKS).split()  # the same, at twice the speed
+    return _WORD.findall(text)
 
 
 def singular(part: str) -> str:
@@ -49,7 +56,18 @@ def singular(part: str) -> str:
 
 
 def parts(word: str) -> list[str]:
-    """The lower-case parts of an identifier: ``HTTPServer2`` gives http, server, 2."""
+    """The lower-case parts of an identifier: ``HTTPServer2`` gives http, server, 2.
+
+    A word that starts with a digit is a literal and has no parts but itself.
+    """
+    lowered = word.lower()
+    if word[0] in "0123456789":
+        return [lowered]
+    if (word == lowered or word.isupper()) and word.isascii():
+        if lowered.isalpha():
+            return [lowered]
+        if not _HAS_DIGIT(lowered):
+            return [p for p in lowered.split("_") if p]
     return [p.lower() for p in _PART.findall(word)]
 
 
@@ -72,7 +90,7 @@ def terms(word: str) -> list[str]:
 class Lexicon(dict[str, str]):
     """Word -> its terms with blanks between; remembers what it has seen.
 
-    ``" ".join(map(lexicon.__getitem__, words(text)))`` then runs at C speed
+    ``" ".join(map(LEXICON.__getitem__, words(text)))`` then runs at C speed
     (30 MB/s against 4 MB/s with a function call a word).
     """
 
@@ -81,6 +99,10 @@ class Lexicon(dict[str, str]):
             self.clear()
         value = self[word] = " ".join(terms(word))
         return value
+
+
+LEXICON: Final = Lexicon()
+"""This process's: the full text and a bag-of-words embedder share its work."""
 
 
 def path_terms(path: str) -> str:

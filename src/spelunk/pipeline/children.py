@@ -12,6 +12,7 @@ that meets the end of its input ends, so it never outlives the parent.
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import pickle
 import signal
@@ -89,6 +90,9 @@ def serve(read_fd: int, write_fd: int, start: Start) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if start.memory is not None:
         _limit_memory(start.memory)
+    # What phase 1 makes has no cycles, and the collector would walk it again and again.
+    gc.freeze()
+    gc.disable()
     worker = make_worker(start)
     write_frame(write_fd, b"")
     while (frame := read_frame(read_fd)) is not None:

@@ -7,6 +7,7 @@ threads.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -293,14 +294,22 @@ def _run(
     total_files, total_bytes = len(todo.items) + len(todo.suspects), todo.bytes
     done_bytes = 0
     batches = Batches(list(todo.items), options.files_per_batch, pool.workers)
-    for items, packet in pool.run(batches, list(todo.suspects)):
-        writer.take(items, packet)
-        tally.add(items, packet)
-        if writer.pending_chunks >= options.max_chunks_in_memory:
-            writer.publish(**meta)
-        if job.progress is not None:
-            done_bytes += packet.source_bytes
-            job.progress(tally.files, total_files, done_bytes, total_bytes)
+    # What phase 1 makes has no cycles; collected once a publish instead of all the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for items, packet in pool.run(batches, list(todo.suspects)):
+            writer.take(items, packet)
+            tally.add(items, packet)
+            if writer.pending_chunks >= options.max_chunks_in_memory:
+                writer.publish(**meta)
+                gc.collect(1)
+            if job.progress is not None:
+                done_bytes += packet.source_bytes
+                job.progress(tally.files, total_files, done_bytes, total_bytes)
+    finally:
+        if collecting:
+            gc.enable()
     writer.set_walk(found.dirs, found.rule_files)
     meta |= {"complete": 1, "walk": walk_fingerprint(options)}
     writer.publish(**meta)

@@ -19,7 +19,7 @@ from spelunk.chunk import chunk
 from spelunk.config import Options
 from spelunk.packet import FilePacket, Item, Packet, pack_definitions
 from spelunk.read import read
-from spelunk.tokens import LONG_WORD, Lexicon, path_terms, words
+from spelunk.tokens import LEXICON, LONG_WORD, path_terms, words
 from spelunk.types import MAX_SYMBOL, Candidate, Chunk, Document, Failed, Skipped
 
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ class Worker:
         self._embedder = embedder
         self._donors = donors or {}
         self._tokens = tokens
-        self._lexicon = Lexicon()
         self._zstd = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
         self._memo: dict[bytes, Any] = {}
         self._memo_chunks = 0
@@ -164,8 +163,7 @@ class Worker:
         self, i: int, document: Document, chunks: list[Chunk]
     ) -> tuple[FilePacket, list[str], list[list[str]]]:
         text = document.text
-        lexicon = self._lexicon
-        lookup = lexicon.__getitem__
+        lookup = LEXICON.__getitem__
         rows: list[tuple[Any, ...]] = []
         bodies: list[str] = []
         names: list[str] = []
@@ -173,7 +171,8 @@ class Worker:
         chunk_words: list[list[str]] = []
         fields: list[tuple[int, str, str]] = []
         for ordinal, c in enumerate(chunks):
-            found = words(text, c.start, c.end)
+            piece = text[c.start : c.end]
+            found = words(piece)
             body = " ".join(map(lookup, found))
             if (c.start and text[c.start - 1] != "\n") or (c.end < len(text) and text[c.end - 1] != "\n"):
                 body += " " + LONG_WORD  # cut inside a line: no term here proves that a match is absent
@@ -183,7 +182,7 @@ class Worker:
             packed = pack_definitions(c.definitions)
             rows.append((c.start_line, c.end_line, c.start, c.end, c.kind, symbol, c.scope, packed))
             chunk_words.append(found)
-            texts.append(text[c.start : c.end])
+            texts.append(piece)
             for key, value in c.fields:
                 fields.append((ordinal, key, value))
         line_map = None
