@@ -16,12 +16,9 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from spelunk.branchwork import archive, data, edit, fit, link, listing, refresh
-from spelunk.branchwork import check as checks
 from spelunk.branchwork import lines as text_lines
-from spelunk.branchwork.create import create
 from spelunk.branchwork.document import STATUSES, Document
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError, RepositoryError
 from spelunk.branchwork.git import Repo
@@ -29,6 +26,10 @@ from spelunk.branchwork.names import slug, stamp
 from spelunk.branchwork.runner import Runner, SubprocessRunner
 from spelunk.branchwork.settings import PREFIX, Settings, load
 from spelunk.branchwork.store import Store, Stored
+
+if TYPE_CHECKING:
+    from spelunk.branchwork import check as checks
+    from spelunk.branchwork import listing
 
 SCHEMA_VERSION = 1
 AUTHOR_VARIABLE = PREFIX + "AUTHOR"
@@ -133,6 +134,8 @@ class Branchwork:
         Raises:
             DocumentMissingError: There is none.
         """
+        from spelunk.branchwork import data
+
         name = self.branch() if which is None else which
         stored = self.store.find(name) or self.store.on_branches([name]).get(name)
         if stored is None and which is None:
@@ -190,6 +193,8 @@ class Branchwork:
         dry_run: bool, local: bool | None = None, notes: tuple[str, ...] = (), facts: dict[str, Any] | None = None,
     ) -> Outcome:  # fmt: skip
         """Change the branch's document, and its ``last_updated`` with it."""
+        from spelunk.branchwork import edit
+
         name, path = self._own(branch)
         now = self._stamp(local)
 
@@ -211,6 +216,9 @@ class Branchwork:
         local: bool | None = None, author: str | None = None, offline: bool = False, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Start the current branch's document; see :func:`spelunk.branchwork.create.create`."""
+        from spelunk.branchwork import link
+        from spelunk.branchwork.create import create
+
         made = create(
             self.repo, self.store, self.settings, self.branch(), status=status, base=base, template=template,
             dri=self._author_or_nobody(author), stamp=self._stamp(local), offline=offline, write=not dry_run,
@@ -239,6 +247,8 @@ class Branchwork:
             offline: Ask git only.
             check: Write nothing; ``changed`` says whether the document is out of date.
         """
+        from spelunk.branchwork import archive, refresh
+
         name, path = self._own(branch)
         if base is not None:
             self._known(base, name)
@@ -276,6 +286,8 @@ class Branchwork:
         local: bool | None = None, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Add an update. The first line of ``text`` is its summary; more lines and ``body`` go below it."""
+        from spelunk.branchwork import fit
+
         head, _, more = text.strip().partition("\n")
         if not head.strip():
             raise BranchworkError("an update needs a text: spelunk branchwork log 'what was done'")
@@ -287,6 +299,8 @@ class Branchwork:
         local: bool | None = None, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Add a review as an update, verbatim inside a fence that nothing in it can close."""
+        from spelunk.branchwork import fit
+
         if not text.strip():
             raise BranchworkError("the review is empty; give a file, or - and the text on standard input")
         return self._entry(
@@ -297,6 +311,8 @@ class Branchwork:
         self, command: str, summary: str, body: list[str], author: str | None, notes: tuple[str, ...],
         branch: str | None, local: bool | None, dry_run: bool,
     ) -> Outcome:  # fmt: skip
+        from spelunk.branchwork import edit, fit
+
         name = self.author(author)
         heading = fit.heading_text(f"{self._stamp(local)}: [@{name}] {summary}")
         facts = {"heading": heading, "author": name}
@@ -316,6 +332,8 @@ class Branchwork:
             subitems: Go below the section's last item, or the one that ``under`` means.
             check_items: By number, text, or a part of it that no other box has.
         """
+        from spelunk.branchwork import edit
+
         return self._edit(
             "update", branch,
             lambda doc: edit.update(doc, section, items, subitems, under, code, language, check_items),
@@ -324,16 +342,22 @@ class Branchwork:
 
     def status(self, branch: str | None = None) -> dict[str, Any]:
         """Status, boxes ticked and open, CI, and what blocks the merge."""
+        from spelunk.branchwork import data
+
         return data.summary(self.find(branch))
 
     def show(self, which: str | None = None) -> dict[str, Any]:
         """A whole document as data."""
+        from spelunk.branchwork import data
+
         return data.to_dict(self.find(which))
 
     def documents(
         self, *, status: str | None = None, stale_days: float | None = None, archived: bool = True
     ) -> list[listing.Listed]:
         """Documents, live ones first; only those of a status, or without news for some days."""
+        from spelunk.branchwork import listing
+
         if status is not None and status not in STATUSES:
             raise BranchworkError(f"status {status!r} is not one of {', '.join(STATUSES)}")
         trunk = self.repo.trunk(self.settings.trunk)
@@ -352,6 +376,8 @@ class Branchwork:
         Args:
             compare_with: Also require a document if the branch changed code since it left this reference.
         """
+        from spelunk.branchwork import check as checks
+
         if paths or everything:
             stored = [self.find(path) for path in paths] if paths else self.store.current()
             return [problem for s in stored for problem in checks.check(s, self.settings)]
@@ -368,6 +394,8 @@ class Branchwork:
         return problems
 
     def _none(self, name: str, code: list[str], compare_with: str | None) -> list[checks.Problem]:
+        from spelunk.branchwork import check as checks
+
         if not compare_with:
             self.branch(name)
             if name == self.repo.trunk(self.settings.trunk):
@@ -387,6 +415,8 @@ class Branchwork:
         dry_run: bool = False,
     ) -> Outcome:
         """Set a document to merged and move it to the archive; see :func:`spelunk.branchwork.archive.archive`."""
+        from spelunk.branchwork import archive
+
         name = branch or (self.branch() if pr is None else "")
         done = archive.archive(
             self.repo, self.store, name, pr, now=self.clock(), stamp=self._stamp(local), write=not dry_run
@@ -409,6 +439,8 @@ class Branchwork:
 
     def relink(self, branch: str | None = None) -> dict[str, Any]:
         """Point ``CURRENT.md`` at the document of the branch checked out; drop it where there is none."""
+        from spelunk.branchwork import link
+
         head = self.repo.head()
         if branch is not None and branch != head:
             return {"link": "kept", "path": None}

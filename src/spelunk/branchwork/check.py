@@ -15,11 +15,11 @@ from itertools import pairwise
 from spelunk.branchwork import ci, data
 from spelunk.branchwork import lines as text_lines
 from spelunk.branchwork.document import DATE_TEXT, GATES, RISKS, STATUSES, Document, cells, is_delimiter
+from spelunk.branchwork.drawing import CURRENT, parse_drawing
 from spelunk.branchwork.frontmatter import FrontMatter
 from spelunk.branchwork.markdown import code_span
 from spelunk.branchwork.names import CURRENT_FILE, seconds, slug
 from spelunk.branchwork.settings import Settings
-from spelunk.branchwork.stack import CURRENT, parse_drawing
 from spelunk.branchwork.store import Stored
 
 REQUIRED = (

@@ -8,8 +8,8 @@ from typing import Any
 from spelunk.branchwork import ci
 from spelunk.branchwork import lines as text_lines
 from spelunk.branchwork.document import CHECKLISTS, GATES, Document, Entry, Section, is_placeholder
+from spelunk.branchwork.drawing import parse_drawing
 from spelunk.branchwork.markdown import Item
-from spelunk.branchwork.stack import parse_drawing
 from spelunk.branchwork.store import Stored
 
 _TITLE = re.compile(r"PR #(\d+):\s*(.*)$")

@@ -8,6 +8,7 @@ not a renderer: setext headings, link definitions and inline markup are text.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -24,16 +25,23 @@ _BLOCK_TAGS = (
     "tfoot th thead title tr track ul"
 ).replace(" ", "|")
 _ATTRIBUTE = r"\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:[^\s\"'=<>`]+|'[^']*'|\"[^\"]*\"))?"
-_HTML = (
-    (re.compile(r"<(?:script|pre|style|textarea)(?:\s|>|$)", re.I), re.compile(r"</(?:script|pre|style|textarea)>", re.I)),
-    (re.compile(r"<!--"), re.compile(r"-->")),
-    (re.compile(r"<\?"), re.compile(r"\?>")),
-    (re.compile(r"<![A-Za-z]"), re.compile(r">")),
-    (re.compile(r"<!\[CDATA\["), re.compile(r"\]\]>")),
-    (re.compile(rf"</?(?:{_BLOCK_TAGS})(?:\s|/?>|$)", re.I), None),
-    (re.compile(rf"(?:<[A-Za-z][\w-]*(?:{_ATTRIBUTE})*\s*/?>|</[A-Za-z][\w-]*\s*>)\s*$"), None),
-)  # fmt: skip
-"""The seven kinds of HTML block: how each starts, and the text that ends it (a blank line where None)."""
+
+
+@functools.cache
+def _html_kinds() -> tuple[tuple[re.Pattern[str], re.Pattern[str] | None], ...]:
+    """The seven kinds of HTML block: how each starts, and the text that ends it (a blank line where None)."""
+    return (
+        (
+            re.compile(r"<(?:script|pre|style|textarea)(?:\s|>|$)", re.I),
+            re.compile(r"</(?:script|pre|style|textarea)>", re.I),
+        ),
+        (re.compile(r"<!--"), re.compile(r"-->")),
+        (re.compile(r"<\?"), re.compile(r"\?>")),
+        (re.compile(r"<![A-Za-z]"), re.compile(r">")),
+        (re.compile(r"<!\[CDATA\["), re.compile(r"\]\]>")),
+        (re.compile(rf"</?(?:{_BLOCK_TAGS})(?:\s|/?>|$)", re.I), None),
+        (re.compile(rf"(?:<[A-Za-z][\w-]*(?:{_ATTRIBUTE})*\s*/?>|</[A-Za-z][\w-]*\s*>)\s*$"), None),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +250,7 @@ class _Scanner:
         self.paragraph, self.quote = True, False
 
     def html_start(self, index: int, text: str, matched: int) -> bool:
-        for n, (starts, ends) in enumerate(_HTML):
+        for n, (starts, ends) in enumerate(_html_kinds()):
             if starts.match(text) and not (n == 6 and self.paragraph):
                 self.close_to(index, matched)
                 self.paragraph = self.quote = False

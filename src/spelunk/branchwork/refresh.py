@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from spelunk.branchwork import ci, data, discover, edit, fit, pullrequest, stack
+from spelunk.branchwork import cichecks, data, discover, edit, fit, pullrequest, stack
 from spelunk.branchwork.document import Document
 from spelunk.branchwork.git import Repo
 from spelunk.branchwork.markdown import code_span
@@ -176,7 +176,7 @@ def apply(doc: Document, now: Situation, settings: Settings, stamp: str) -> tupl
     required = settings.required_sections
     doc = step("stack", edit.set_stack(doc, stack.draw(s), create="PR Stack Context" in required))
     if pull:
-        doc = step("ci", ci.set_checks(doc, pull.checks, create="CI Status" in required))
+        doc = step("ci", cichecks.set_checks(doc, pull.checks, create="CI Status" in required))
     if changed:
         doc = edit.set_field(doc, "last_updated", stamp)
     return doc, changed
