@@ -46,6 +46,10 @@ def chunk(document: Document, options: Options) -> list[Chunk]:
         from spelunk.chunk.data import chunk_data
 
         return chunk_data(document, layout)
+    from spelunk.chunk.outline import chunk_outline, has_outline
+
+    if has_outline(language):
+        return chunk_outline(document, layout)
     if len(document.text) <= options.max_parse_size:
         from spelunk.chunk.code import chunk_code
 

@@ -25,6 +25,9 @@ script: 31 s), and plain parsing cannot be interrupted."""
 MAX_UNCLOSED: Final = 1_000
 """A file with more brackets opened than closed, or the reverse, is not parsed, for the same reason."""
 
+GUESS_DEPTH: Final = 4
+"""How deep definitions are looked for below unknown nodes of a grammar without a table."""
+
 ERROR_SHARE: Final = 0.5
 """A parse whose top level is errors for more than this share is not believed."""
 
@@ -85,6 +88,14 @@ def chunk_code(document: Document, layout: Layout) -> list[Chunk] | None:
     return walker.out
 
 
+def assemble_units(layout: Layout, units: list[Unit]) -> list[Chunk]:
+    """The chunks of units that some other means than a parse has found."""
+    walker = _Walker(Grammar(None, {}, frozenset(), 0, False), b"", layout)
+    units[0].row = 0
+    walker.assemble(units, layout.count, None, 0)
+    return walker.out
+
+
 def _is_hostile(layout: Layout) -> bool:
     text = layout.text
     if len(text) > MAX_LINE and max(map(len, layout.lines)) > MAX_LINE:
@@ -134,6 +145,8 @@ class _Walker:
         source = self.source
         size = self.layout.size
         merge = self.grammar.merge
+        guessed = self.grammar.guessed
+        methods = inside in METHOD_HOLDERS
         lead = lead_end = -1  # rows of the comments and attributes gathered for the next unit
         for node in nodes:
             row = node.start_point[0]
@@ -141,6 +154,25 @@ class _Walker:
             if column == 0 and end > row:
                 end -= 1
             rule = rules.get(node.kind_id)
+            if rule is not None and rule.leaf and not local and lead < 0:
+                # most definitions: a field holds the name, no comment is pending
+                name = node.child_by_field_id(rule.field)
+                if name is not None and (not units or row > units[-1].end):
+                    symbol = source[name.start_byte : name.end_byte].decode("utf-8", "replace")
+                    kind = rule.kind
+                    if kind == "function" and methods:
+                        kind = "method"
+                    if symbol and len(symbol) <= MAX_SYMBOL:
+                        if merge and units and units[-1].symbol == symbol and units[-1].kind == kind:
+                            units[-1].end = end
+                            units[-1].nodes.append(node)
+                            continue
+                        unit = Unit(row, end, kind, symbol, scope)
+                        unit.inner = f"{scope}.{symbol}" if scope else symbol
+                        unit.nodes.append(node)
+                        unit.definitions.append(Definition(symbol, kind, name.start_point[0] + 1))
+                        units.append(unit)
+                        continue
             found: list[Found] | None = None
             if rule is not None:
                 if rule.describe is not None:
@@ -173,6 +205,8 @@ class _Walker:
                     units[-1].nodes.append(node)
                     continue
                 rule = None
+            if rule is None and guessed and depth < GUESS_DEPTH and end > row:
+                rule = FLAT_RULE
             if rule is None:
                 if units:
                     last = units[-1]
@@ -214,6 +248,11 @@ class _Walker:
                 continue
             if local and found and found[0][1] in _LOCAL_KINDS:
                 found = []
+            if not found and guessed and depth < MAX_DEPTH and end > row:
+                self._walk(units, node.named_children, scope, inside, local, depth + 1)
+                if not units or units[-1].end < end:
+                    self._other(units, max(start, units[-1].end + 1 if units else start), end, None, scope)
+                continue
             if not rule.box and (not found or not found[0][0]):
                 self._other(units, start, end, node, scope)
                 continue
@@ -280,7 +319,7 @@ class _Walker:
                 body = self.grammar.body_of(node)
             if body is not None:
                 kids = self.walk(self._members(body), unit.inner, unit.kind or inside, False, depth + 1)
-                if any(kid.definitions for kid in kids):
+                if any(kid.definitions or kid.kids for kid in kids):
                     unit.kids = kids
         return unit
 
@@ -436,7 +475,7 @@ class _Walker:
         names: list[Definition] = []
         _collect(main, names)
         for unit in group:
-            if unit is not main and unit.definitions:
+            if unit is not main and (unit.definitions or unit.kids):
                 _collect(unit, names)
         self.layout.emit(self.out, group[0].row, stop, main.kind, main.symbol, main.scope, tuple(names))
 
@@ -454,6 +493,7 @@ def _tiny_before_large(group: list[Unit]) -> bool:
 
 
 NOTE_RULE: Final = Rule(note=True)
+FLAT_RULE: Final = Rule(flat=True)
 
 
 def _rows(node: Any) -> int:
@@ -463,11 +503,13 @@ def _rows(node: Any) -> int:
 
 def _with_head(unit: Unit, kids: list[Unit]) -> list[Unit]:
     """The members of a split unit, and before them its signature with the documentation."""
-    first = 0 if kids[0].definitions else 1
+    first = 0 if kids[0].definitions or (kids[0].kids and kids[0].row > unit.row) else 1
     head = Unit(
         unit.row, kids[first - 1].end if first else kids[0].row - 1, unit.kind, unit.symbol, unit.scope
     )
     head.definitions = unit.definitions
+    if first and kids[0].kids:
+        _collect(kids[0], head.definitions)
     head.head = True
     return [head, *kids[first:]]
 

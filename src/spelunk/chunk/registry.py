@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from spelunk.chunk import dialects, names
+from spelunk.chunk import dialects, functional, names
 from spelunk.chunk.names import NOTE, Found
 
 __all__ = ["METHOD_HOLDERS", "NOTE", "Found", "Grammar", "Rule", "grammar_for"]
@@ -46,7 +46,7 @@ METHOD_HOLDERS: Final = frozenset(
 class Rule:
     """What to do with a node type; slots are read for every node met."""
 
-    __slots__ = ("box", "describe", "field", "flat", "kind", "note", "rest", "tail", "wrap")
+    __slots__ = ("box", "describe", "field", "flat", "kind", "leaf", "note", "rest", "tail", "wrap")
 
     def __init__(
         self,
@@ -70,18 +70,20 @@ class Rule:
         self.rest = rest
         self.note = note
         self.tail = tail
+        self.leaf = bool(field) and not (box or rest) and kind != "variable"
 
 
 class Grammar:
     """A parser and the rules of its node types, for one language in one process."""
 
-    __slots__ = ("_bodies", "_body", "ascii_only", "merge", "parser", "rules")
+    __slots__ = ("_bodies", "_body", "ascii_only", "guessed", "merge", "parser", "rules")
 
     def __init__(
         self, parser: Any, rules: dict[int, Rule], bodies: frozenset[int], body: int, merge: bool
     ) -> None:
         self.parser = parser
         self.ascii_only = False
+        self.guessed = False
         self.rules = rules
         self.merge = merge
         self._bodies = bodies
@@ -135,6 +137,7 @@ def _load(language: str) -> Grammar | None:
         table = guess_table(known)
     grammar = _compile(parser, known, table)
     grammar.ascii_only = name in ASCII_ONLY
+    grammar.guessed = name not in TABLES
     return grammar
 
 
@@ -160,7 +163,9 @@ def _compile(parser: Any, language: Any, table: str) -> Grammar:
                 continue
             describe = None
             if how.startswith("@"):
-                describe = getattr(names, how[1:], None) or getattr(dialects, how[1:])
+                describe = next(
+                    getattr(m, how[1:]) for m in (names, dialects, functional) if hasattr(m, how[1:])
+                )
             field = 0
             if describe is None and verb in ("def", "box", "rest"):
                 field = language.field_id_for_name(how if colon else "name") or 0

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-ALIASES: Final = {"shell": "bash", "jsx": "javascript", "c++": "cpp", "c_sharp": "csharp", "less": "scss"}
+ALIASES: Final = {
+    "less": "scss",
+    "crystal": "ruby",
+    "hcl": "terraform",
+    "arduino": "cpp",
+    "cuda": "cpp",
+    "luau": "lua",
+}
 """Languages that another's grammar parses well enough."""
 
 NO_GRAMMAR: Final = frozenset(
@@ -12,8 +19,13 @@ NO_GRAMMAR: Final = frozenset(
 )
 """Languages whose grammar knows no definitions, or that have none."""
 
-ASCII_ONLY: Final = frozenset({"bash"})
+ASCII_ONLY: Final = frozenset({"bash", "d"})
 """Grammars whose scanner reads beyond a table of C's ``ctype.h`` on other characters, and may crash."""
+
+_LISP: Final = """
+ask function list:@lisp_form
+note comment
+"""
 
 _C: Final = """
 def function function_definition:@c_function
@@ -255,6 +267,62 @@ note comment
 """,
     "html": """
 box element element:@html_element
+note comment
+""",
+    "r": """
+ask function binary_operator:@r_assignment
+note comment
+""",
+    "clojure": _LISP.replace("list:", "list_lit:"),
+    "commonlisp": _LISP.replace("list:", "list_lit:") + "def function defun:@lisp_defun",
+    "elisp": _LISP + "def function function_definition\ndef macro macro_definition",
+    "scheme": _LISP,
+    "racket": _LISP,
+    "fennel": _LISP,
+    "janet": _LISP.replace("list:", "par_tup_lit:"),
+    "erlang": """
+merge
+def function fun_decl:@erlang_function
+ask struct record_decl:@first_identifier
+note comment
+""",
+    "dart": """
+box class class_definition mixin_declaration extension_declaration
+def enum enum_declaration
+def type type_alias:@first_identifier
+def function function_signature method_signature:@dart_method
+tail function_body
+note comment documentation_comment annotation
+""",
+    "terraform": """
+ask resource block:@terraform_block
+flat body
+note comment
+""",
+    "objc": _C
+    + """
+box class class_interface:@first_identifier class_implementation:@first_identifier
+box class category_interface:@first_identifier category_implementation:@first_identifier
+box interface protocol_declaration:@first_identifier
+def method method_definition:@first_identifier method_declaration:@first_identifier
+def property property_declaration:@objc_property
+flat implementation_definition
+""",
+    "julia": """
+box module module_definition
+def struct struct_definition:@julia_name
+def function function_definition:@julia_name
+def macro macro_definition:@julia_name
+def constant const_statement:@julia_name
+flat block
+note line_comment block_comment
+""",
+    "ocaml": """
+def function value_definition:@ocaml_value
+box module module_definition:@ocaml_module
+def type type_definition:@ocaml_module
+def function external:@first_identifier
+def type exception_definition:@first_identifier
 note comment
 """,
 }
