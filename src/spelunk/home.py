@@ -18,6 +18,10 @@ from typing import Any, Final, NamedTuple
 from spelunk.errors import StorageError, WorkspaceError
 
 WORKSPACE: Final = "workspace.json"
+CACHE_TAG: Final = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n# A search index made by Spelunk; it can be made again.\n"
+)
+"""So that backups, and discovery, leave an index directory out (https://bford.info/cachedir/)."""
 
 
 class Place(NamedTuple):
@@ -123,6 +127,15 @@ def owner_of(directory: str) -> str | None:
     value = _load(os.path.join(directory, WORKSPACE))
     root = value.get("root") if value else None
     return root if isinstance(root, str) else None
+
+
+def known(root: str) -> Place | None:
+    """The place of a root's index, wherever it lies; None where none was made."""
+    directory = index_dir(root)
+    value = _load(os.path.join(directory, WORKSPACE))
+    if not value or value.get("root") != root:
+        return None
+    return Place(root, str(value.get("directory") or directory))
 
 
 def places() -> Iterator[Place]:

@@ -1,0 +1,5 @@
+"""``python -m spelunk``."""
+
+from spelunk.cli import script
+
+script()

@@ -1,0 +1,105 @@
+"""``spelunk search``: find chunks of code and documents."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Final
+
+from spelunk.cli.parser import whole
+
+if TYPE_CHECKING:
+    from spelunk.answer import Answer
+
+MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    add = parser.add_argument
+    add("query", metavar="QUERY", help="see docs/query-language.md; quote it: it is one argument")
+    add("paths", metavar="PATH", nargs="*", help="folders and files to search (default: the current folder)")
+    add("-m", "--mode", choices=MODES, default="hybrid", help="how to search (default: hybrid)")
+    add("--lang", metavar="L", action="append", default=[], help="only this language; may be repeated")
+    add("--include", metavar="G", action="append", default=[], help="only paths with this part, or glob")
+    add("--exclude", metavar="G", action="append", default=[], help="no path with this part, or glob")
+    add("--kind", metavar="K", action="append", default=[], help="only this kind: function, class, section …")
+    add("-C", "--context", metavar="N", type=whole(0), help="N lines around what matches")
+    add("--explain", action="store_true", help="say what made each score")
+    presentation(parser)
+
+
+def presentation(parser: argparse.ArgumentParser) -> None:
+    """The flags that search and similar share."""
+    add = parser.add_argument
+    add("-k", "--limit", metavar="N", type=whole(1), default=10, help="hits wanted (default: 10)")
+    add("--max-tokens", metavar="N", type=whole(1), help="never print more than this many tokens")
+    add("--no-refresh", action="store_true", help="answer from the index as it is")
+    add("--full", action="store_true", help="print whole chunks, not their best lines")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="print one object")
+    form.add_argument(
+        "--jsonl", dest="form", action="store_const", const="jsonl", help="print one hit a line"
+    )
+    form.add_argument(
+        "--markdown",
+        dest="form",
+        action="store_const",
+        const="markdown",
+        help="print whole chunks as Markdown",
+    )
+    parser.set_defaults(form="text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Search, and print the hits."""
+    from contextlib import ExitStack
+
+    from spelunk.cli.progress import progress
+    from spelunk.cli.target import announce, open_target, targets
+    from spelunk.index import search_many
+
+    asked = targets(args.paths, args.index_dir)
+    with ExitStack() as stack:
+        indexes = [stack.enter_context(open_target(args, target)) for target in asked]
+        if not args.no_refresh:
+            for index in indexes:
+                announce(args, index)
+        heard = stack.enter_context(progress(args))
+        answer = search_many(
+            indexes,
+            args.query,
+            mode=args.mode,
+            limit=args.limit,
+            languages=args.lang,
+            include=args.include,
+            exclude=args.exclude,
+            kinds=args.kind,
+            within=[target.within for target in asked],
+            context=args.context or 0,
+            explain=args.explain,
+            refresh=not args.no_refresh,
+            progress=heard,
+        )
+        return show(args, answer)
+
+
+def show(args: argparse.Namespace, answer: Answer) -> int:
+    """Print an answer in the form asked for; the exit status."""
+    from spelunk.cli.output import colored, note, put, put_utf8
+    from spelunk.present import View, fit, notices, render
+
+    context = getattr(args, "context", None)
+    view = View(color=colored(args), full=args.full, context=context, max_tokens=args.max_tokens)
+    fitted = fit(answer, args.form, view)
+    text = render(fitted, args.form, view)
+    if args.form in ("json", "jsonl"):
+        put_utf8(text)
+    else:
+        put(text)
+    for line in notices(fitted):
+        note(args, line)
+    if args.verbose:
+        note(args, f"{len(answer.hits)} hits in {answer.took_ms:.1f} ms, generation {answer.generation}")
+    if not answer.hits:
+        note(args, "nothing found")
+    return 0 if answer.hits else 1
