@@ -502,16 +502,33 @@ def _rows(node: Any) -> int:
 
 
 def _with_head(unit: Unit, kids: list[Unit]) -> list[Unit]:
-    """The members of a split unit, and before them its signature with the documentation."""
+    """The members of a split unit, and before them its signature with the documentation.
+
+    A definition that stands further down (one of the constants of a group) goes to the member there.
+    """
     first = 0 if kids[0].definitions or (kids[0].kids and kids[0].row > unit.row) else 1
-    head = Unit(
-        unit.row, kids[first - 1].end if first else kids[0].row - 1, unit.kind, unit.symbol, unit.scope
-    )
-    head.definitions = unit.definitions
+    end = kids[0].end if first else kids[0].row - 1
+    if first < len(kids):
+        end = kids[first].row - 1
+    head = Unit(unit.row, end, unit.kind, unit.symbol, unit.scope)
+    head.definitions = [d for d in unit.definitions if d.line - 1 <= end or first == len(kids)]
     if first and kids[0].kids:
         _collect(kids[0], head.definitions)
     head.head = True
-    return [head, *kids[first:]]
+    rest = kids[first:]
+    at = 0
+    for definition in unit.definitions:
+        row = definition.line - 1
+        if row <= end or not rest:
+            continue
+        while at + 1 < len(rest) and rest[at + 1].row <= row:
+            at += 1
+        kid = rest[at]
+        if not kid.definitions:
+            kid.kind, kid.symbol, kid.scope = definition.kind, definition.name, unit.scope
+        if definition not in kid.definitions:
+            kid.definitions.append(definition)
+    return [head, *rest]
 
 
 def _collect(unit: Unit, names: list[Definition]) -> None:
