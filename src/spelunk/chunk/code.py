@@ -434,7 +434,7 @@ class _Walker:
                     (not named and own < TINY_CHARS)
                     or (not named and (nameless or group[-1].head))
                     or (total < TINY_CHARS and (nameless or group[-1].head))
-                    or (named and not full and own < SMALL_CHARS)
+                    or (named and not full and own < SMALL_CHARS and _related(group[-1], unit))
                 )
             ):
                 self._flush(group, unit.row, owner)
@@ -478,6 +478,11 @@ class _Walker:
             if unit is not main and (unit.definitions or unit.kids):
                 _collect(unit, names)
         self.layout.emit(self.out, group[0].row, stop, main.kind, main.symbol, main.scope, tuple(names))
+
+
+def _related(last: Unit, unit: Unit) -> bool:
+    """Whether two neighbours have the same parent, or the later one belongs to the earlier (Go's methods)."""
+    return unit.scope == last.scope or unit.scope == last.inner or last.head or not last.definitions
 
 
 def _can_split(unit: Unit, kids: list[Unit]) -> bool:

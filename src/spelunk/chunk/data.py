@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from spelunk.chunk.layout import SMALL_CHARS, TARGET_CHARS, Layout
+from spelunk.chunk.layout import SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Layout
 from spelunk.chunk.lines import chunk_lines
 from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
 
@@ -52,8 +52,11 @@ def _cut(
 ) -> None:
     parts = find(layout.lines, first, stop, level)
     kind = "entry" if symbol or parts else "block"
+    rows = {key: row for row, key in reversed(parts)}
     parts = _with_comments(layout.lines, parts, first)
-    if not parts or parts[0][0] > first:
+    if parts and not level and layout.size(first, parts[0][0]) < TINY_CHARS:
+        parts[0] = (first, parts[0][1])  # an opening brace, a document mark
+    elif not parts or parts[0][0] > first:
         parts.insert(0, (first, ""))
     inner = f"{scope}.{symbol}" if scope and symbol else scope or symbol
     group: list[Part] = []
@@ -63,18 +66,18 @@ def _cut(
         end = parts[i + 1][0] if i + 1 < count else stop
         own = layout.size(row, end)
         if group and (total + own > TARGET_CHARS or own >= SMALL_CHARS or (total >= SMALL_CHARS and key)):
-            _flush(layout, out, group, row, inner, scope, symbol, kind, level)
+            _flush(layout, out, group, row, inner, scope, symbol, kind, level, rows)
             group, total = [], 0
         if own > TARGET_CHARS * 2 and key and level < MAX_LEVELS:
             if group:
-                _flush(layout, out, group, row, inner, scope, symbol, kind, level)
+                _flush(layout, out, group, row, inner, scope, symbol, kind, level, rows)
                 group, total = [], 0
             _cut(layout, out, find, row, end, inner, key, level + 1)
             continue
         group.append((row, key))
         total += own
     if group:
-        _flush(layout, out, group, stop, inner, scope, symbol, kind, level)
+        _flush(layout, out, group, stop, inner, scope, symbol, kind, level, rows)
 
 
 def _flush(
@@ -87,14 +90,13 @@ def _flush(
     symbol: str,
     kind: str,
     level: int,
+    rows: dict[str, int],
 ) -> None:
     names: list[Definition] = []
     first = group[0][0]
     for row, key in group:
         if key:
-            at = row
-            while at < stop - 1 and (_NOTE.match(layout.lines[at]) or not layout.lines[at].strip()):
-                at += 1
+            at = max(row, rows[key]) if rows[key] < stop else row
             names.append(Definition(key[:MAX_SYMBOL], "key", layout.raw_line(at)))
     if group[0][1] == "" and level and symbol:
         names.insert(0, Definition(symbol[:MAX_SYMBOL], "key", layout.raw_line(first)))

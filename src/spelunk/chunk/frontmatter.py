@@ -24,7 +24,7 @@ _KEY: Final = re.compile(
 _ITEM: Final = re.compile(r"([ \t]*)-(?:[ \t]+(.*)|[ \t]*)$")
 _TOML_KEY: Final = re.compile(r"""[ \t]*([\w"'.-]+)[ \t]*=[ \t]*(.*)$""")
 _TOML_TABLE: Final = re.compile(r"[ \t]*\[\[?([^\[\]]+)\]\]?[ \t]*$")
-_FLOW: Final = re.compile(r""""((?:[^"\\]|\\.)*)"|'([^']*)'|([^,\[\]]+)""")
+_FLOW: Final = re.compile(r"""[ \t]*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^,\[\]]+))""")
 
 
 def front_matter(lines: list[str]) -> tuple[Fields, int]:

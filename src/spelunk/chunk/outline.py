@@ -60,7 +60,7 @@ def chunk_outline(document: Document, layout: Layout) -> list[Chunk]:
             start -= 1
         unit = Unit(start, row, kind, name, "" if kind == "module" else module)
         if kind == "module":
-            module = name.replace("::", ".")
+            unit.inner = module = name.replace("::", ".")
         unit.definitions.append(Definition(name, kind, row + 1))
         if units[-1].row == start and not units[-1].definitions:
             units.pop()

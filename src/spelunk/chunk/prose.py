@@ -52,6 +52,8 @@ def chunk_prose(document: Document, layout: Layout) -> list[Chunk]:
         fields, first = front_matter(layout.lines)
     find = _FINDERS.get(document.language)
     headings = find(layout.lines, first) if find is not None else []
+    if document.language == "text":
+        headings = [h for h in rst_headings(layout.lines) if _is_plain_title(layout.lines, h[0])]
     kind = "section"
     branchwork = document.language == "markdown" and _is_branchwork(document.path, fields)
     if branchwork:
@@ -59,6 +61,14 @@ def chunk_prose(document: Document, layout: Layout) -> list[Chunk]:
     if not headings:
         return chunk_lines(layout, kind if fields or branchwork else "paragraph", fields)
     return _sections(layout, headings, kind, fields, branchwork)
+
+
+def _is_plain_title(lines: list[str], row: int) -> bool:
+    """Whether a title in a plain text is underlined as documents do it: as long as itself."""
+    title, rule = lines[row].strip(), lines[row + 1].strip()
+    if _RST_RULE.match(title):
+        title, rule = rule, title
+    return rule[:1] in "=-~^*+#" and len(title) <= len(rule) <= 2 * len(title) + 4 and title[:1].isalnum()
 
 
 def _is_branchwork(path: str, fields: Fields) -> bool:
@@ -94,6 +104,9 @@ def _sections(
             if layout.size(row, stop) > TARGET_CHARS or layout.size(nested, stop) >= SMALL_CHARS:
                 break
             names.append(Definition(nested_title, "section", layout.raw_line(nested)))
+            while path[-1][0] >= nested_level:
+                path.pop()
+            path.append((nested_level, nested_title))
             i += 1
         stop = headings[i][0] if i < count else layout.count
         if update:  # headings inside an entry belong to it
