@@ -337,9 +337,29 @@ class Index:
             IndexMissingError: There is nothing to check.
             IndexBusyError: ``repair`` is asked for while another process writes.
         """
-        from spelunk.store.check import check
+        from spelunk.store.check import MANIFEST_DAMAGED, check
 
-        return check(self, repair=repair)
+        if not repair:
+            return check(self.directory)
+        from spelunk.store.repair import repair as mend
+
+        writer = lock.WriterLock(self.directory)
+        writer.acquire("check --repair")
+        try:
+            found = check(self.directory)
+            if found.ok:
+                return found
+            again = any(p.what == MANIFEST_DAMAGED for p in found.problems)
+            read_again = not again and mend(self.directory, found.problems, self.embedder())
+        finally:
+            writer.release()
+        if again or read_again:
+            self.update(rebuild=again, command="check --repair")
+        self.close()
+        after = check(self.directory)
+        if not after.ok:
+            return after
+        return replace(found.mended(), files=after.files, chunks=after.chunks, vectors=after.vectors)
 
     def clear(self) -> bool:
         """Delete the index.

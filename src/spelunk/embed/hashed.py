@@ -87,7 +87,8 @@ class HashedEmbedder:
         if not rows:
             return np.zeros(self.dimensions, np.float32)
         ones = np.unpackbits(self._bits[rows], axis=1).sum(axis=0, dtype=np.int32)
-        return _unit((2 * ones - len(rows))[None, :])[0]
+        unit: Matrix = _unit((2 * ones - len(rows))[None, :])[0]
+        return unit
 
 
 def _unit(sums: NDArray[np.int32]) -> Matrix:

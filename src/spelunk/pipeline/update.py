@@ -25,6 +25,7 @@ from spelunk.pipeline.memory import Budget, Governor
 from spelunk.pipeline.plan import Plan, plan
 from spelunk.pipeline.pool import Batches, Pool
 from spelunk.state import fingerprint, walk_fingerprint
+from spelunk.store import schema
 from spelunk.store.lock import WriterLock
 from spelunk.store.manifest import Known, Manifest, ManifestWriter
 from spelunk.store.writer import StoreWriter
@@ -86,8 +87,8 @@ def update(job: Job) -> Report:
     lock = WriterLock(job.directory)
     lock.acquire(job.command, wait=job.wait)
     try:
-        if job.rebuild:
-            wipe(job.directory)
+        if job.rebuild or not schema.exists(job.directory):
+            wipe(job.directory)  # without a manifest the stores say nothing
         return _update(job, budget, lock, began)
     finally:
         lock.release()

@@ -80,7 +80,8 @@ def rank(candidates: Sequence[Candidate], query: QueryFacts, weights: Weights = 
 
 
 def _order(c: Candidate) -> tuple[float, int, str, int]:
-    return (-c.score, c.source, c.file.path, c.chunk.start_line)
+    # Rounded: sums over candidates depend in their last digits on the order of indexing.
+    return (-round(c.score, 9), c.source, c.file.path, c.chunk.start_line)
 
 
 def _cohere(candidates: Sequence[Candidate], share: float) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MIN_HEAP: Final = 16 * 1024 * 1024
 """Per indexing thread; Tantivy refuses less than 3 MB and thrashes below this."""
 
+SCORE_DIGITS: Final = 3
+FOOTER_MAGIC: Final = 1337
 ANALYSER: Final = "terms"
 _NEEDS_ESCAPE: Final = re.compile(r"[^\w]")
 
@@ -54,11 +57,15 @@ def _open(directory: str, create: bool) -> tantivy.Index:
     except (ValueError, OSError) as error:
         if create and _disk_refuses(error):
             raise _storage_error(directory, error) from None
-        raise IndexCorruptError(
-            f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`"
-        ) from None
+        raise _damaged(directory, error) from None
     index.register_tokenizer(ANALYSER, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
     return index
+
+
+def _damaged(directory: str, error: BaseException) -> IndexCorruptError:
+    return IndexCorruptError(
+        f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`"
+    )
 
 
 def _first_line(error: BaseException) -> str:
@@ -121,8 +128,8 @@ class LexicalWriter:
 
     def delete_files(self, files: Iterable[int]) -> None:
         """Delete every chunk of these file versions."""
-        for file in files:
-            self._writer.delete_documents_by_term("file", file)
+        # Not delete_documents_by_term: in 0.27 it looks for a signed term, and finds none.
+        self._writer.delete_documents_by_query(Query.term_set_query(SCHEMA, "file", list(files)))
 
     def delete_from(self, first_chunk: int) -> None:
         """Delete every chunk whose id is ``first_chunk`` or higher: work never published."""
@@ -183,14 +190,28 @@ class LexicalReader:
             index.reload()
             self._searcher = index.searcher()
         except (ValueError, OSError) as error:
-            raise IndexCorruptError(
-                f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`"
-            ) from None
+            raise _damaged(directory, error) from None
 
     @property
     def documents(self) -> int:
         """Documents alive in this commit, published or not."""
         return int(self._searcher.num_docs)
+
+    def all_ids(self) -> list[int]:
+        """Ids of every document alive; one that is there twice comes twice.
+
+        Raises:
+            IndexCorruptError: They cannot be read.
+        """
+        try:
+            found = self._searcher.search(Query.all_query(), max(1, self.documents), count=False)
+            return self._ids(found)
+        except (ValueError, OSError) as error:
+            raise _damaged(self.directory, error) from None
+
+    def damaged_files(self) -> list[str]:
+        """Files whose bytes do not have the checksum they end with."""
+        return damaged_files(self.directory)
 
     def document_frequency(self, term: str, field: str = "body") -> int:
         """How many chunks hold the term; deleted ones count until merged away."""
@@ -241,7 +262,8 @@ class LexicalReader:
     def _run(self, clauses: list[tuple[Any, Query]], limit: int) -> list[tuple[int, float]]:
         found = self._searcher.search(Query.boolean_query(clauses), limit, count=False)
         ids = self._ids(found)
-        scores = (float(score) for score, _ in found.hits)
+        # The last digits depend on the order in which Tantivy adds up a document's terms.
+        scores = (round(float(score), SCORE_DIGITS) for score, _ in found.hits)
         return sorted(zip(ids, scores, strict=True), key=lambda hit: (-hit[1], hit[0]))
 
     def _ids(self, found: Any) -> list[int]:
@@ -304,6 +326,36 @@ def _conditions(scope: Scope | None) -> list[tuple[Any, Query]]:
             (Occur.MustNot, any_of([Query.term_query(SCHEMA, "body", t, "freq") for t in scope.not_terms]))
         )
     return out
+
+
+def damaged_files(directory: str) -> list[str]:
+    """Segment files whose contents do not match the CRC-32 in their footer.
+
+    A Tantivy file ends with a JSON footer that holds the checksum of what is
+    before it, the footer's length and a magic number, each 32 bits.
+    """
+    import json
+    import mmap
+    from zlib import crc32
+
+    bad: list[str] = []
+    for name in sorted(os.listdir(directory)):
+        if name.startswith(".") or name.endswith((".json", ".lock", ".tmp")):
+            continue
+        path = os.path.join(directory, name)
+        try:
+            with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as data:
+                length, magic = struct.unpack("<II", data[-8:])
+                footer = json.loads(data[-8 - length : -8])
+                with memoryview(data) as view:
+                    body = view[: len(data) - 8 - length]
+                    same = crc32(body) == footer["crc"]
+                    body.release()
+            if magic != FOOTER_MAGIC or not same:
+                bad.append(name)
+        except (OSError, ValueError, KeyError, TypeError, struct.error):
+            bad.append(name)
+    return bad
 
 
 def remove(directory: str) -> None:

@@ -110,6 +110,8 @@ def connect(directory: str, *, write: bool, create: bool = False) -> sqlite3.Con
             db.execute("PRAGMA wal_autocheckpoint = 4000")
         row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
     except sqlite3.Error as error:
+        if not write and _is_empty(path):
+            raise IndexMissingError(f"{directory}: no index here; run `spelunk index`") from None
         raise translate(error, path) from None
     if row is None:
         raise IndexCorruptError(f"{path}: no format number; run `spelunk index --rebuild`")
@@ -120,6 +122,18 @@ def connect(directory: str, *, write: bool, create: bool = False) -> sqlite3.Con
             "or run `spelunk index --rebuild` to start over"
         )
     return db
+
+
+def _is_empty(path: str) -> bool:
+    """A writer died before it made the tables."""
+    try:
+        db = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)
+        try:
+            return not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        finally:
+            db.close()
+    except sqlite3.Error:
+        return False
 
 
 def _connect_reader(path: str) -> sqlite3.Connection:

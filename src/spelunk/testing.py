@@ -1,0 +1,49 @@
+"""What tests need of the engine: its logical content, written out.
+
+Two indexes of the same files hold the same logical content, however they came
+about: in one run or many, with one worker or several.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spelunk.search import chunk_id
+from spelunk.store.snapshot import Snapshot
+
+
+def logical_content(directory: str) -> dict[str, list[dict[str, Any]]]:
+    """Every published file with its chunks: ids, places, names, texts and vectors (as bytes)."""
+    import numpy as np
+
+    out: dict[str, list[dict[str, Any]]] = {}
+    with Snapshot(directory) as snapshot:
+        vectors: dict[int, bytes] = {}
+        for segment in snapshot.segments:
+            rows = segment.select(np.arange(segment.rows))
+            for n, number in enumerate(segment.ids.tolist()):
+                vectors[number] = (
+                    rows.planes[:, n].tobytes() + rows.scales[n].tobytes() + rows.codes[n].tobytes()
+                )
+        fields = snapshot.manifest.fields_of(
+            [i for (i,) in snapshot.manifest.all("SELECT DISTINCT chunk FROM fields")]
+        )
+        for file in snapshot.manifest.all_files():
+            text = snapshot.text(file.id)
+            out[file.path] = [
+                {
+                    "id": chunk_id(file, chunk),
+                    "lines": (chunk.start_line, chunk.end_line),
+                    "kind": chunk.kind,
+                    "symbol": chunk.symbol,
+                    "scope": chunk.scope,
+                    "definitions": chunk.definitions,
+                    "language": file.language,
+                    "flags": int(file.flags),
+                    "fields": sorted(fields.get(chunk.id, [])),
+                    "text": text.of(chunk),
+                    "vector": vectors.get(chunk.id),
+                }
+                for chunk in snapshot.manifest.chunks_of(file)
+            ]
+    return out
