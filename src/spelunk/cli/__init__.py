@@ -36,6 +36,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "list": Command("list", "all indexes known here"),
     "check": Command("check", "prove that the stores of an index agree; mend them with --repair"),
     "clear": Command("clear", "delete an index"),
+    "doctor": Command("doctor", "check this machine and this installation"),
+    "completions": Command("completions", "print a completion script for a shell"),
     "branchwork": Command("branchwork", "keep the worklog of a branch (also: bw)", passthrough=True),
 }
 ALIASES: Final = {"bw": "branchwork"}

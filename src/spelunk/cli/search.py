@@ -17,7 +17,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     add = parser.add_argument
     add("query", metavar="QUERY", help="see docs/query-language.md; quote it: it is one argument")
-    add("paths", metavar="PATH", nargs="*", help="folders and files to search (default: the current folder)")
+    add(
+        "paths",
+        metavar="PATH",
+        nargs="*",
+        default=[],
+        help="folders and files to search (default: the current folder)",
+    )
     add("-m", "--mode", choices=MODES, default="hybrid", help="how to search (default: hybrid)")
     add("--lang", metavar="L", action="append", default=[], help="only this language; may be repeated")
     add("--include", metavar="G", action="append", default=[], help="only paths with this part, or glob")
