@@ -16,7 +16,7 @@ from spelunk.branchwork.errors import DocumentError
 from spelunk.branchwork.frontmatter import Field, replace_value, scalar
 from spelunk.branchwork.markdown import Item
 
-_BULLET = re.compile(r"[-*+]\s+")
+_BULLET = re.compile(r"\A[-*+]\s+")
 _BOX = re.compile(r"\[[ xX]\]\s+")
 TABLE_HEAD = ("| Check | Status | Details |", "|-------|--------|---------|")
 
@@ -58,7 +58,10 @@ def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Doc
         if entry.style == "list":
             entry = Field(key, entry.line, entry.end, None, entry.start, entry.start, "empty")
         line = replace_value(doc.lines[entry.line], entry, scalar(value, word=word))
-        return Document([*doc.lines[: entry.line], line, *doc.lines[entry.end :]])
+        new = Document([*doc.lines[: entry.line], line, *doc.lines[entry.end :]])
+        if new.field(key) != value:
+            raise DocumentError(f"line {entry.line + 1}: {key} cannot be set in the form it has; mend it and try again")
+        return new
     if not value:
         return doc
     parent, _, leaf = key.rpartition(".")
@@ -91,6 +94,8 @@ def add_to_list(doc: Document, key: str, values: list[str]) -> Document:
     entry = front.fields.get(key)
     if entry is None:
         return splice(doc, front.end, front.end, [f"{key}: [{', '.join(quoted)}]"])
+    if entry.style in ("broken", "map"):
+        raise DocumentError(f"line {entry.line + 1}: {key} is not a list that can be read; mend it and try again")
     if entry.style == "list":
         last = doc.lines[entry.end - 1]
         lead = last[: last.index("-") + 1]
@@ -204,9 +209,9 @@ def add_item(doc: Document, name: str, text: str) -> Document:
     table = doc.table(section)
     top = [item for item in doc.items(section) if item.depth == 0]
     if table and not top and "|" in text:
-        cells = [cell.strip() for cell in text.strip().strip("|").split("|")]
+        cells = [" ".join(cell.split()) for cell in text.strip().strip("|").split("|")]
         return splice(doc, table[1], table[1], ["| " + " | ".join(cells) + " |"])
-    text = _BULLET.sub("", text.strip("\n"), count=1) if _BULLET.match(text) else text.strip("\n")
+    text = _item_text(text)
     placeholder = next((item for item in reversed(top) if _stands_in(item)), None)
     if placeholder is not None:
         at, end = placeholder.start, placeholder.end
@@ -240,7 +245,7 @@ def add_subitem(doc: Document, name: str, text: str, under: str | None = None) -
     children = [
         i for i in doc.blocks.items if i.depth == parent.depth + 1 and parent.start < i.start < parent.end
     ]
-    text = _BULLET.sub("", text.strip("\n"), count=1) if _BULLET.match(text) else text.strip("\n")
+    text = _item_text(text)
     if children:
         last = children[-1]
         texts = _item(last.indent, _next_marker(last.marker), last.task is not None, text)
@@ -323,9 +328,6 @@ def update(
         raise DocumentError("updates are added with `spelunk branchwork log` and `review`")
     if known == "PR Stack Context":
         raise DocumentError("the stack is drawn by `spelunk branchwork refresh`")
-    for text in (*items, *subitems):
-        if is_placeholder(text):
-            raise DocumentError("an item needs a text")
     for text in items:
         doc = add_item(doc, section or "", text)
     for text in subitems:
@@ -335,6 +337,14 @@ def update(
     for text in check_items:
         doc, _ = tick(doc, section, text)
     return doc
+
+
+def _item_text(text: str) -> str:
+    text = text.strip("\n")
+    text = _BULLET.sub("", text, count=1)
+    if is_placeholder(text):
+        raise DocumentError("an item needs a text")
+    return text
 
 
 def _item(indent: int, marker: str, box: bool, text: str) -> list[str]:

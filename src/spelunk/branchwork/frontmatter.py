@@ -34,7 +34,8 @@ class Field:
         value: Text, a list of texts, or None where the value is empty or a mapping.
         start: Column where the value starts in the key's line; where a new one goes if it is empty.
         stop: Column behind the value in that line.
-        style: ``plain``, ``quoted``, ``flow``, ``list``, ``block``, ``map`` or ``empty``.
+        style: ``plain``, ``quoted``, ``flow``, ``list``, ``block``, ``map``, ``empty``
+            or ``broken`` for a list that is never closed.
     """
 
     key: str
@@ -112,6 +113,8 @@ def parse(lines: list[str]) -> FrontMatter | None:
             parent = key if entry.style == "map" else ""
         if key in fields:
             duplicates.append(index)
+        if entry.style == "broken":
+            unreadable.append(index)
         fields[key] = entry
         index = entry.end if entry.style != "map" else index + 1
     return FrontMatter(0, end, fields, tuple(duplicates), tuple(unreadable))
@@ -192,7 +195,7 @@ def _flow(lines: list[str], index: int, end: int, key: str, start: int) -> Field
             column += 1
         line, column, current = line + 1, 0, current + " "
     text = body(lines[index])
-    return Field(key, index, index + 1, text[start:], start, len(text), "plain")
+    return Field(key, index, index + 1, text[start:], start, len(text), "broken")
 
 
 def _uncommented(text: str) -> str:
