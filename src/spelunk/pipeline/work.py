@@ -244,8 +244,9 @@ class Worker:
                 rows = Rows(
                     made.planes[:, at : at + count], made.scales[at : at + count], made.codes[at : at + count]
                 )
-                self._remember(digest, rows, count)
             parts.append(rows)
+        for (digest, count), rows in zip(fresh, parts, strict=True):
+            self._remember(digest, rows, count)
         return (
             np.concatenate([p.planes for p in parts], axis=1).tobytes(),
             np.concatenate([p.scales for p in parts]).tobytes(),
