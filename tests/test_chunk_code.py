@@ -146,3 +146,17 @@ def test_names_that_are_not_ascii_are_whole():
 )
 def test_languages_without_a_reviewed_table_have_definitions_too(language, text, names):
     assert [d.name for c in chunk(document(text, language), OPTIONS) for d in c.definitions] == names
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("TEXT runtime·rt0_go(SB),NOSPLIT,$0\n\tRET\n", "rt0_go"),
+        ("SYM_FUNC_START(copy_page)\n\tret\n", "copy_page"),
+        ("main:\n\tret\n", "main"),
+    ],
+)
+def test_labels_of_assembly_are_functions(text, name):
+    (only,) = chunk(document(text, "asm"), OPTIONS)
+
+    assert (only.kind, only.symbol) == ("function", name)

@@ -1,7 +1,7 @@
 """Definitions by line patterns, for languages without a grammar that can be trusted.
 
-Perl's and COBOL's bundled grammars never return on some short inputs, and the
-others here have none. Their definitions stand at the start of a line, so one
+Perl's and COBOL's bundled grammars never return on some short inputs, that of
+assembly knows one dialect of many, and the others here have none. Their definitions stand at the start of a line, so one
 expression a language finds them; the assembly is that of parsed code.
 """
 
@@ -21,6 +21,8 @@ _PATTERNS: Final = {
     "visualbasic": r"(?i)[ \t]*(?:(?:public|private|friend|shared|static|overrides|overloads|protected|partial)[ \t]+)*"
     r"(?:(?P<function>sub|function|property(?:[ \t]+(?:get|let|set))?)|(?P<class>class)|(?P<module>module))"
     r"[ \t]+(?P<name>\w+)",
+    "asm": r"(?:TEXT[ \t]+[^\s(,<]*?(?P<name>\w+)(?:<[^>]*>)?\(SB\)|(?:SYM_\w+_START\w*|ENTRY)\((?P<name2>\w+)\)"
+    r"|(?P<name3>[A-Za-z_][\w$]*):(?!:))",
     "batch": r":(?P<name>[A-Za-z_]\w*)",
     "m4": r"(?:(?P<macro>m4_define|m4_defun|AC_DEFUN(?:_ONCE)?|AU_DEFUN|define))\(\[?`?(?P<name>\w+)",
     "awk": r"[ \t]*(?:(?P<function>func(?:tion)?))[ \t]+(?P<name>\w+)",
@@ -53,7 +55,7 @@ def chunk_outline(document: Document, layout: Layout) -> list[Chunk]:
         if match is None:
             continue
         groups = match.groupdict()
-        name = (groups["name"] or groups.get("name2") or "")[:MAX_SYMBOL]
+        name = (groups["name"] or groups.get("name2") or groups.get("name3") or "")[:MAX_SYMBOL]
         kind = next((k for k in _KINDS if groups.get(k)), "function")
         start = row
         while start > units[-1].end + 1 and _COMMENT.match(lines[start - 1]):

@@ -68,7 +68,11 @@ def _is_plain_title(lines: list[str], row: int) -> bool:
     title, rule = lines[row].strip(), lines[row + 1].strip()
     if _RST_RULE.match(title):
         title, rule = rule, title
-    return rule[:1] in "=-~^*+#" and len(title) <= len(rule) <= 2 * len(title) + 4 and title[:1].isalnum()
+    return (
+        rule[:1] in "=-~^*+#"
+        and len(title) <= len(rule) <= 2 * len(title) + 4
+        and (title[:1].isalnum() or title[:1] in "`*(:")
+    )
 
 
 def _is_branchwork(path: str, fields: Fields) -> bool:

@@ -135,6 +135,8 @@ def _load(language: str) -> Grammar | None:
         from spelunk.chunk.generic import guess_table
 
         table = guess_table(known)
+        if not ("def " in table or "box " in table):
+            return None  # a parse that could find nothing (XML and the like)
     grammar = _compile(parser, known, table)
     grammar.ascii_only = name in ASCII_ONLY
     grammar.guessed = name not in TABLES
