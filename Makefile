@@ -1,0 +1,44 @@
+# Everything happens in a virtual environment of its own; nothing else has to be installed by hand.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-long check format lock clean
+
+demo: $(STAMP)
+	@SPELUNK_HOME="$(CURDIR)/$(VENV)/demo-home" sh scripts/demo "$(BIN)/spelunk"
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -n auto -m slow
+
+check: $(STAMP)
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_imports.py
+
+format: $(STAMP)
+	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks
+
+# The lock pins what tests and checks run with; users get the lower bounds of pyproject.toml.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install -q pip --upgrade
+	$(VENV)-lock/bin/pip install -q . --group test --group check
+	$(VENV)-lock/bin/pip freeze --exclude spelunk --exclude pip --exclude setuptools | grep -v '^spelunk' > requirements.lock
+	rm -rf $(VENV)-lock
+
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit("Spelunk needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
