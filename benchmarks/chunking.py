@@ -48,9 +48,12 @@ def best(repeat: int, run: Callable[[], Any]) -> float:
 
 def measure(root: str, language: str, files: list[Candidate], repeat: int) -> dict[str, Any]:
     documents = [d for d in (read(root, c, OPTIONS) for c in files) if isinstance(d, Document)]
+    documents = [d for d in documents if len(d.text) <= OPTIONS.max_parse_size]  # others are not parsed
     size = sum(d.size for d in documents)
+    kept = {d.path for d in documents}
+    files = [c for c in files if c.path in kept]
     reading = best(repeat, lambda: [read(root, c, OPTIONS) for c in files])
-    sources = [d.text.encode() for d in documents if len(d.text) <= OPTIONS.max_parse_size]
+    sources = [d.text.encode() for d in documents]
     grammar = grammar_for(language)
     parsing = None
     if grammar is not None:

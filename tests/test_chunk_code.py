@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spelunk.chunk import chunk, code
+from spelunk.chunk import assemble, chunk, code
 from spelunk.config import Options
 from spelunk.languages import language_of
 from spelunk.types import Document
@@ -49,8 +49,9 @@ def fine(monkeypatch):
     """Join nothing: each definition becomes visible as a chunk."""
     for module, name, value in (
         (code, "TARGET_CHARS", 1),
-        (code, "SMALL_CHARS", 0),
-        (code, "TINY_CHARS", 0),
+        (assemble, "TARGET_CHARS", 1),
+        (assemble, "SMALL_CHARS", 0),
+        (assemble, "TINY_CHARS", 0),
     ):
         monkeypatch.setattr(module, name, value)
 

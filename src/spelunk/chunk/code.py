@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from spelunk.chunk.layout import MAX_CHARS, SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Layout
+from spelunk.chunk.assemble import Assembler, Unit, collect
+from spelunk.chunk.layout import TARGET_CHARS, Layout
 from spelunk.chunk.registry import METHOD_HOLDERS, NOTE, Found, Grammar, Rule, grammar_for
 from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
 
@@ -39,29 +40,6 @@ _LOCAL_KINDS: Final = frozenset({"variable", "constant", "declaration", "field"}
 _CALLABLE: Final = frozenset({"function", "method", "block", ""})
 
 
-class Unit:
-    """A run of rows that belongs together; it ends where the next unit starts.
-
-    ``kids`` are the members of a container; ``nodes`` are what to look into
-    when the unit has no members yet and is too large; a ``head`` is what
-    stands in a container before its first member.
-    """
-
-    __slots__ = ("definitions", "end", "head", "inner", "kids", "kind", "nodes", "row", "scope", "symbol")
-
-    def __init__(self, row: int, end: int, kind: str = "", symbol: str = "", scope: str = "") -> None:
-        self.row = row
-        self.end = end
-        self.kind = kind
-        self.symbol = symbol
-        self.scope = scope
-        self.inner = scope
-        self.definitions: list[Definition] = []
-        self.kids: list[Unit] | None = None
-        self.nodes: list[Any] = []
-        self.head = False
-
-
 def chunk_code(document: Document, layout: Layout) -> list[Chunk] | None:
     """Chunks along the definitions of a source file.
 
@@ -84,16 +62,9 @@ def chunk_code(document: Document, layout: Layout) -> list[Chunk] | None:
     if not units:
         return None
     units[0].row = 0
-    walker.assemble(units, layout.count, None, 0)
-    return walker.out
-
-
-def assemble_units(layout: Layout, units: list[Unit]) -> list[Chunk]:
-    """The chunks of units that some other means than a parse has found."""
-    walker = _Walker(Grammar(None, {}, frozenset(), 0, False), b"", layout)
-    units[0].row = 0
-    walker.assemble(units, layout.count, None, 0)
-    return walker.out
+    assembler = Assembler(layout, walker.expand)
+    assembler.assemble(units, layout.count, None, 0)
+    return assembler.out
 
 
 def _is_hostile(layout: Layout) -> bool:
@@ -116,15 +87,14 @@ def _mostly_errors(root: Any, units: list[Unit], size: int) -> bool:
 
 
 class _Walker:
-    """The walk and the assembly over one document."""
+    """The walk over one document."""
 
-    __slots__ = ("grammar", "layout", "out", "source")
+    __slots__ = ("grammar", "layout", "source")
 
     def __init__(self, grammar: Grammar, source: bytes, layout: Layout) -> None:
         self.grammar = grammar
         self.source = source
         self.layout = layout
-        self.out: list[Chunk] = []
 
     def walk(self, nodes: Iterable[Any], scope: str, inside: str, local: bool, depth: int) -> list[Unit]:
         """The units of some sibling nodes, in order, starting on rising rows.
@@ -379,7 +349,7 @@ class _Walker:
             unit.nodes.append(node)
         units.append(unit)
 
-    def _expand(self, unit: Unit, depth: int) -> list[Unit] | None:
+    def expand(self, unit: Unit, depth: int) -> list[Unit] | None:
         """The inner units of a large leaf: of its body, however deep that is wrapped."""
         nodes = unit.nodes
         # the name's row: what starts there is the definition itself, wrapped once more
@@ -402,100 +372,6 @@ class _Walker:
         units = [u for u in units if u.row > first]
         return units or None
 
-    def assemble(self, units: list[Unit], stop: int, owner: Unit | None, depth: int) -> None:
-        """Emit the chunks of consecutive units; the last one ends before the row ``stop``."""
-        size = self.layout.size
-        group: list[Unit] = []
-        total = 0
-        nameless = True
-        full = False  # holds a definition that deserves a chunk of its own
-        count = len(units)
-        for i, unit in enumerate(units):
-            after = units[i + 1].row if i + 1 < count else stop
-            own = size(unit.row, after)
-            if own > TARGET_CHARS:
-                kids = unit.kids
-                if kids is None and own > MAX_CHARS and unit.nodes:
-                    kids = self._expand(unit, depth)
-                if kids and _can_split(unit, kids):
-                    if group and total < TINY_CHARS and (nameless or group[-1].head):
-                        unit.row = group[0].row  # a lone line such as a namespace's
-                        for small in group:
-                            unit.definitions.extend(small.definitions)
-                    elif group:
-                        self._flush(group, unit.row, owner)
-                    group = []
-                    self.assemble(_with_head(unit, kids), after, unit if unit.symbol else owner, depth + 1)
-                    continue
-            named = bool(unit.definitions)
-            if group and not (
-                total + own <= TARGET_CHARS
-                and (
-                    (not named and own < TINY_CHARS)
-                    or (not named and (nameless or group[-1].head))
-                    or (total < TINY_CHARS and (nameless or group[-1].head))
-                    or (named and not full and own < SMALL_CHARS and _related(group[-1], unit))
-                )
-            ):
-                self._flush(group, unit.row, owner)
-                group = []
-            if not group:
-                total = 0
-                nameless = True
-                full = False
-            group.append(unit)
-            total += own
-            if named:
-                nameless = False
-                full = full or own >= SMALL_CHARS
-        if group:
-            self._flush(group, stop, owner)
-
-    def _flush(self, group: list[Unit], stop: int, owner: Unit | None) -> None:
-        main: Unit | None = None
-        if len(group) == 1:
-            if group[0].definitions:
-                main = group[0]
-        else:
-            best = -1
-            for unit in group:
-                if unit.definitions and unit.end - unit.row > best:
-                    best = unit.end - unit.row
-                    main = unit
-            if group[0].head and group[0].definitions and not _tiny_before_large(group):
-                main = group[0]  # the head of a container names its first chunk
-        if main is None:
-            if owner is None:
-                self.layout.emit(self.out, group[0].row, stop, "block")
-            else:
-                self.layout.emit(
-                    self.out, group[0].row, stop, owner.kind or "block", owner.symbol, owner.scope
-                )
-            return
-        names: list[Definition] = []
-        _collect(main, names)
-        for unit in group:
-            if unit is not main and (unit.definitions or unit.kids):
-                _collect(unit, names)
-        self.layout.emit(self.out, group[0].row, stop, main.kind, main.symbol, main.scope, tuple(names))
-
-
-def _related(last: Unit, unit: Unit) -> bool:
-    """Whether two neighbours have the same parent, or the later one belongs to the earlier (Go's methods)."""
-    return unit.scope == last.scope or unit.scope == last.inner or last.head or not last.definitions
-
-
-def _can_split(unit: Unit, kids: list[Unit]) -> bool:
-    """Whether the members begin below the row of the name, so that the head is a piece of its own."""
-    first = kids[0]
-    floor = unit.definitions[0].line - 1 if unit.definitions else unit.row
-    return first.row > floor or (not first.definitions and len(kids) > 1 and kids[1].row > floor)
-
-
-def _tiny_before_large(group: list[Unit]) -> bool:
-    """Whether the group is a container's bare first line and one large member."""
-    return len(group) == 2 and group[1].end - group[1].row > 4 * (group[0].end - group[0].row + 1)
-
 
 NOTE_RULE: Final = Rule(note=True)
 FLAT_RULE: Final = Rule(flat=True)
@@ -506,47 +382,10 @@ def _rows(node: Any) -> int:
     return rows
 
 
-def _with_head(unit: Unit, kids: list[Unit]) -> list[Unit]:
-    """The members of a split unit, and before them its signature with the documentation.
-
-    A definition that stands further down (one of the constants of a group) goes to the member there.
-    """
-    first = 0 if kids[0].definitions or (kids[0].kids and kids[0].row > unit.row) else 1
-    end = kids[0].end if first else kids[0].row - 1
-    if first < len(kids):
-        end = kids[first].row - 1
-    head = Unit(unit.row, end, unit.kind, unit.symbol, unit.scope)
-    head.definitions = [d for d in unit.definitions if d.line - 1 <= end or first == len(kids)]
-    if first and kids[0].kids:
-        _collect(kids[0], head.definitions)
-    head.head = True
-    rest = kids[first:]
-    at = 0
-    for definition in unit.definitions:
-        row = definition.line - 1
-        if row <= end or not rest:
-            continue
-        while at + 1 < len(rest) and rest[at + 1].row <= row:
-            at += 1
-        kid = rest[at]
-        if not kid.definitions:
-            kid.kind, kid.symbol, kid.scope = definition.kind, definition.name, unit.scope
-        if definition not in kid.definitions:
-            kid.definitions.append(definition)
-    return [head, *rest]
-
-
-def _collect(unit: Unit, names: list[Definition]) -> None:
-    names.extend(unit.definitions)
-    if unit.kids:
-        for kid in unit.kids:
-            _collect(kid, names)
-
-
 def _absorb(last: Unit, unit: Unit) -> None:
     """Two units meet on one row: the earlier one takes the later one in."""
     names: list[Definition] = []
-    _collect(unit, names)
+    collect(unit, names)
     if last.kids is not None:
         last.kids[-1].definitions.extend(names)
     elif last.definitions:

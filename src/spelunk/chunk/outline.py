@@ -11,7 +11,7 @@ import itertools
 import re
 from typing import Final
 
-from spelunk.chunk.code import Unit, assemble_units
+from spelunk.chunk.assemble import Assembler, Unit
 from spelunk.chunk.layout import Layout
 from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
 
@@ -70,4 +70,7 @@ def chunk_outline(document: Document, layout: Layout) -> list[Chunk]:
     for unit, following in itertools.pairwise(units):
         unit.end = following.row - 1
     units[-1].end = layout.count - 1
-    return assemble_units(layout, units)
+    units[0].row = 0
+    assembler = Assembler(layout, lambda _unit, _depth: None)
+    assembler.assemble(units, layout.count, None, 0)
+    return assembler.out

@@ -1,0 +1,179 @@
+"""From units to chunks: join small neighbours, split what is too large.
+
+A unit is a run of rows that belongs together; whoever finds units (a parse, a
+line pattern) hands them over in order and need not know about sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from spelunk.chunk.layout import MAX_CHARS, SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Layout
+from spelunk.types import Chunk, Definition
+
+
+class Unit:
+    """A run of rows that belongs together; it ends where the next unit starts.
+
+    ``kids`` are the members of a container; ``nodes`` are what to look into
+    when the unit has no members yet and is too large; a ``head`` is what
+    stands in a container before its first member.
+    """
+
+    __slots__ = ("definitions", "end", "head", "inner", "kids", "kind", "nodes", "row", "scope", "symbol")
+
+    def __init__(self, row: int, end: int, kind: str = "", symbol: str = "", scope: str = "") -> None:
+        self.row = row
+        self.end = end
+        self.kind = kind
+        self.symbol = symbol
+        self.scope = scope
+        self.inner = scope
+        self.definitions: list[Definition] = []
+        self.kids: list[Unit] | None = None
+        self.nodes: list[Any] = []
+        self.head = False
+
+
+class Assembler:
+    """The chunks of one document; ``expand`` finds units inside a large one, given its depth."""
+
+    __slots__ = ("expand", "layout", "out")
+
+    def __init__(self, layout: Layout, expand: Callable[[Unit, int], list[Unit] | None]) -> None:
+        self.layout = layout
+        self.expand = expand
+        self.out: list[Chunk] = []
+
+    def assemble(self, units: list[Unit], stop: int, owner: Unit | None, depth: int) -> None:
+        """Emit the chunks of consecutive units; the last one ends before the row ``stop``."""
+        size = self.layout.size
+        group: list[Unit] = []
+        total = 0
+        nameless = True
+        full = False  # holds a definition that deserves a chunk of its own
+        count = len(units)
+        for i, unit in enumerate(units):
+            after = units[i + 1].row if i + 1 < count else stop
+            own = size(unit.row, after)
+            if own > TARGET_CHARS:
+                kids = unit.kids
+                if kids is None and own > MAX_CHARS and unit.nodes:
+                    kids = self.expand(unit, depth)
+                if kids and _can_split(unit, kids):
+                    if group and total < TINY_CHARS and (nameless or group[-1].head):
+                        unit.row = group[0].row  # a lone line such as a namespace's
+                        for small in group:
+                            unit.definitions.extend(small.definitions)
+                    elif group:
+                        self._flush(group, unit.row, owner)
+                    group = []
+                    self.assemble(_with_head(unit, kids), after, unit if unit.symbol else owner, depth + 1)
+                    continue
+            named = bool(unit.definitions)
+            if group and not (
+                total + own <= TARGET_CHARS
+                and (
+                    (not named and own < TINY_CHARS)
+                    or (not named and (nameless or group[-1].head))
+                    or (total < TINY_CHARS and (nameless or group[-1].head))
+                    or (named and not full and own < SMALL_CHARS and _related(group[-1], unit))
+                )
+            ):
+                self._flush(group, unit.row, owner)
+                group = []
+            if not group:
+                total = 0
+                nameless = True
+                full = False
+            group.append(unit)
+            total += own
+            if named:
+                nameless = False
+                full = full or own >= SMALL_CHARS
+        if group:
+            self._flush(group, stop, owner)
+
+    def _flush(self, group: list[Unit], stop: int, owner: Unit | None) -> None:
+        main: Unit | None = None
+        if len(group) == 1:
+            if group[0].definitions:
+                main = group[0]
+        else:
+            best = -1
+            for unit in group:
+                if unit.definitions and unit.end - unit.row > best:
+                    best = unit.end - unit.row
+                    main = unit
+            if group[0].head and group[0].definitions and not _tiny_before_large(group):
+                main = group[0]  # the head of a container names its first chunk
+        if main is None:
+            if owner is None:
+                self.layout.emit(self.out, group[0].row, stop, "block")
+            else:
+                self.layout.emit(
+                    self.out, group[0].row, stop, owner.kind or "block", owner.symbol, owner.scope
+                )
+            return
+        names: list[Definition] = []
+        collect(main, names)
+        for unit in group:
+            if unit is not main and (unit.definitions or unit.kids):
+                collect(unit, names)
+        self.layout.emit(self.out, group[0].row, stop, main.kind, main.symbol, main.scope, tuple(names))
+
+
+def _related(last: Unit, unit: Unit) -> bool:
+    """Whether two neighbours have the same parent, or the later one belongs to the earlier (Go's methods)."""
+    return unit.scope == last.scope or unit.scope == last.inner or last.head or not last.definitions
+
+
+def _can_split(unit: Unit, kids: list[Unit]) -> bool:
+    """Whether the members begin below the row of the name, so that the head is a piece of its own."""
+    first = kids[0]
+    floor = unit.definitions[0].line - 1 if unit.definitions else unit.row
+    return first.row > floor or (not first.definitions and len(kids) > 1 and kids[1].row > floor)
+
+
+def _tiny_before_large(group: list[Unit]) -> bool:
+    """Whether the group is a container's bare first line and one large member."""
+    return len(group) == 2 and group[1].end - group[1].row > 4 * (group[0].end - group[0].row + 1)
+
+
+def _with_head(unit: Unit, kids: list[Unit]) -> list[Unit]:
+    """The members of a split unit, and before them its signature with the documentation.
+
+    A definition that stands further down (one of the constants of a group) goes to the member there.
+    """
+    first = 0 if kids[0].definitions or (kids[0].kids and kids[0].row > unit.row) else 1
+    end = kids[0].end if first else kids[0].row - 1
+    if first < len(kids):
+        end = kids[first].row - 1
+    head = Unit(unit.row, end, unit.kind, unit.symbol, unit.scope)
+    head.definitions = [d for d in unit.definitions if d.line - 1 <= end or first == len(kids)]
+    if first and kids[0].kids:
+        collect(kids[0], head.definitions)
+    head.head = True
+    rest = kids[first:]
+    at = 0
+    for definition in unit.definitions:
+        row = definition.line - 1
+        if row <= end or not rest:
+            continue
+        while at + 1 < len(rest) and rest[at + 1].row <= row:
+            at += 1
+        kid = rest[at]
+        if not kid.definitions:
+            kid.kind, kid.symbol, kid.scope = definition.kind, definition.name, unit.scope
+        if definition not in kid.definitions:
+            kid.definitions.append(definition)
+    return [head, *rest]
+
+
+def collect(unit: Unit, names: list[Definition]) -> None:
+    """Append the definitions of a unit and of all its members."""
+    names.extend(unit.definitions)
+    if unit.kids:
+        for kid in unit.kids:
+            collect(kid, names)
