@@ -46,9 +46,11 @@ def best(repeat: int, run: Callable[[], Any]) -> float:
     return seconds
 
 
-def measure(root: str, language: str, files: list[Candidate], repeat: int) -> dict[str, Any]:
+def measure(root: str, language: str, files: list[Candidate], repeat: int) -> dict[str, Any] | None:
     documents = [d for d in (read(root, c, OPTIONS) for c in files) if isinstance(d, Document)]
     documents = [d for d in documents if len(d.text) <= OPTIONS.max_parse_size]  # others are not parsed
+    if not documents:
+        return None
     size = sum(d.size for d in documents)
     kept = {d.path for d in documents}
     files = [c for c in files if c.path in kept]
@@ -88,14 +90,17 @@ def main() -> None:
     sizes: dict[str, float] = {}
     for c in candidates(arguments.dir):
         document = read(arguments.dir, c, OPTIONS)
-        if isinstance(document, Document) and sizes.get(document.language, 0.0) < arguments.limit * 1e6:
+        if not isinstance(document, Document) or len(document.text) > OPTIONS.max_parse_size:
+            continue
+        if sizes.get(document.language, 0.0) < arguments.limit * 1e6:
             groups.setdefault(document.language, []).append(c)
             sizes[document.language] = sizes.get(document.language, 0.0) + document.size
-    rows = [
+    measured = [
         measure(arguments.dir, language, groups[language], arguments.repeat)
         for language in sorted(groups, key=lambda name: -sizes[name])
         if sizes[language] >= arguments.least * 1e6
     ]
+    rows = [row for row in measured if row is not None]
     if arguments.json:
         print(json.dumps({"dir": os.path.basename(os.path.abspath(arguments.dir)), "rows": rows}, indent=1))
         return
