@@ -181,7 +181,7 @@ class Document:
         """Where the section's own content ends: before the blank lines, and the footer under a rule, that close it."""
         end = section.end
         if section is self.sections[-1]:
-            rules = [n for n in self.blocks.breaks if n > section.line]
+            rules = [n for n in self.blocks.breaks if section.line < n < section.end]
             if rules and not any(h.line > rules[-1] for h in self.blocks.headings):
                 end = rules[-1]
         while end > section.line + 1 and not self.lines[end - 1].strip():

@@ -13,7 +13,7 @@ from spelunk.branchwork import fit
 from spelunk.branchwork import lines as text_lines
 from spelunk.branchwork.document import CHECKLISTS, SECTIONS, Document, Section, canonical, is_placeholder
 from spelunk.branchwork.errors import DocumentError
-from spelunk.branchwork.frontmatter import Field, replace_value, scalar
+from spelunk.branchwork.frontmatter import Field, FrontMatter, replace_value, scalar
 from spelunk.branchwork.markdown import Item
 
 _BULLET = re.compile(r"\A[-*+]\s+")
@@ -44,66 +44,77 @@ def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Doc
     """Give a front-matter key a value; a missing key is added behind its siblings.
 
     Raises:
-        DocumentError: There is no front matter, or ``branch`` is no mapping.
+        DocumentError: There is no front matter, ``branch`` is no mapping, or
+            the value would not be read back as it was set.
     """
     front = doc.front
     if front is None:
-        raise DocumentError(
-            "the document has no front matter to set fields in; see docs/branchwork.md for its form"
-        )
+        raise DocumentError("the document has no front matter to set fields in; see docs/branchwork.md for its form")
+    entry = front.fields.get(key)
+    if front.text(key) == value and (entry is not None or not value):
+        return doc
+    new = _with_field(doc, front, key, scalar(value, word=word))
+    if new.field(key) != value:
+        line = entry.line if entry else front.end
+        raise DocumentError(f"line {line + 1}: {key} cannot be set in the form it has; mend it and try again")
+    return new
+
+
+def _with_field(doc: Document, front: FrontMatter, key: str, written: str) -> Document:
     entry = front.fields.get(key)
     if entry is not None and entry.style != "map":
-        if front.text(key) == value:
-            return doc
         if entry.style == "list":
             entry = Field(key, entry.line, entry.end, None, entry.start, entry.start, "empty")
-        line = replace_value(doc.lines[entry.line], entry, scalar(value, word=word))
-        new = Document([*doc.lines[: entry.line], line, *doc.lines[entry.end :]])
-        if new.field(key) != value:
-            raise DocumentError(f"line {entry.line + 1}: {key} cannot be set in the form it has; mend it and try again")
-        return new
-    if not value:
-        return doc
+        line = replace_value(doc.lines[entry.line], entry, written)
+        return Document([*doc.lines[: entry.line], line, *doc.lines[entry.end :]])
     parent, _, leaf = key.rpartition(".")
     if not parent:
-        return splice(doc, front.end, front.end, [f"{key}: {scalar(value, word=word)}"])
+        return splice(doc, front.end, front.end, [f"{key}: {written}"])
     above = front.fields.get(parent)
     if above is None:
-        return splice(doc, front.end, front.end, [f"{parent}:", f"  {leaf}: {scalar(value, word=word)}"])
+        return splice(doc, front.end, front.end, [f"{parent}:", f"  {leaf}: {written}"])
     if above.style not in ("map", "empty"):
-        raise DocumentError(
-            f"line {above.line + 1}: {parent} must hold {leaf} and others below it, not a value"
-        )
+        raise DocumentError(f"line {above.line + 1}: {parent} must hold {leaf} and others below it, not a value")
     siblings = [f for k, f in front.fields.items() if k.startswith(parent + ".")]
     at = max([above.line + 1, *(f.end for f in siblings)])
     first = doc.lines[siblings[0].line] if siblings else "  "
     indent = first[: len(first) - len(first.lstrip(" "))]
-    return splice(doc, at, at, [f"{indent}{leaf}: {scalar(value, word=word)}"])
+    return splice(doc, at, at, [f"{indent}{leaf}: {written}"])
 
 
 def add_to_list(doc: Document, key: str, values: list[str]) -> Document:
-    """Add to a front-matter list those values that it lacks, in the form the list has."""
+    """Add to a front-matter list those values that it lacks, in the form the list has.
+
+    Raises:
+        DocumentError: The list cannot be read, or could not be afterwards.
+    """
     front = doc.front
     if front is None:
         return doc
-    present = {item.lstrip("@").casefold() for item in front.items(key)}
+    old = front.items(key)
+    present = {item.lstrip("@").casefold() for item in old}
     new = [value for value in dict.fromkeys(values) if value.casefold() not in present]
     if not new:
         return doc
-    quoted = [scalar(value, word=True) for value in new]
+    grown = _with_items(doc, front, key, [scalar(value, word=True) for value in new])
+    if grown.front is None or grown.front.items(key) != old + new:
+        entry = front.fields.get(key)
+        line = entry.line if entry else front.end
+        raise DocumentError(f"line {line + 1}: {key} is not a list that can be added to; mend it and try again")
+    return grown
+
+
+def _with_items(doc: Document, front: FrontMatter, key: str, quoted: list[str]) -> Document:
     entry = front.fields.get(key)
     if entry is None:
         return splice(doc, front.end, front.end, [f"{key}: [{', '.join(quoted)}]"])
-    if entry.style in ("broken", "map"):
-        raise DocumentError(f"line {entry.line + 1}: {key} is not a list that can be read; mend it and try again")
     if entry.style == "list":
         last = doc.lines[entry.end - 1]
         lead = last[: last.index("-") + 1]
         return splice(doc, entry.end, entry.end, [f"{lead} {value}" for value in quoted])
     if entry.style == "flow":
         inner = text_lines.body(doc.lines[entry.line])[entry.start + 1 : entry.stop - 1].rstrip()
-        joined = ", ".join(([inner] if inner.strip() else []) + quoted)
-        value = f"[{joined.lstrip()}]"
+        value = f"[{', '.join(([inner] if inner.strip() else []) + quoted).lstrip()}]"
     elif entry.style == "plain" and entry.end == entry.line + 1:
         value = ", ".join([front.text(key), *quoted])
     else:
