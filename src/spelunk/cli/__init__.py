@@ -77,6 +77,12 @@ def main(argv: list[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else 2
     except Exception as error:
         return _failed(error, words)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # how a panic of the full-text engine arrives
+            raise
+        from spelunk.errors import IndexCorruptError
+
+        return _failed(IndexCorruptError(f"full text damaged ({error}); run `spelunk check --repair`"), words)
 
 
 def script() -> NoReturn:
@@ -153,7 +159,7 @@ def _failed(error: Exception, words: list[str]) -> int:
         if isinstance(error, QuerySyntaxError):
             from spelunk.cli.caret import caret
 
-            tell(caret(error))
+            tell(caret(error), end="")
     elif isinstance(error, OSError) and error.errno is not None:
         name = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         say(f"{name}{error.strerror or error}")

@@ -11,12 +11,14 @@ COLUMNS = 100
 
 
 def caret(error: QuerySyntaxError) -> str:
-    """Two lines: the query around the fault, and a caret below the column."""
+    """Two lines: the query around the fault, and a caret below the column; nothing for a blank query."""
+    if not error.query.strip():
+        return ""
     at = max(0, error.column - 1)
     start = max(0, at - COLUMNS // 2)
     before = printable_name(("…" if start else "") + error.query[start:at])
     after = printable_name(error.query[at : start + COLUMNS])
-    return f"  {before}{after}\n  {' ' * _width(before)}^"
+    return f"  {before}{after}\n  {' ' * _width(before)}^\n"
 
 
 def _width(text: str) -> int:

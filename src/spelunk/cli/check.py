@@ -51,6 +51,7 @@ def as_object(root: str, report: CheckReport) -> dict[str, Any]:
 
 def as_text(report: CheckReport) -> str:
     """The report for people."""
+    from spelunk.cli.output import several
     from spelunk.terminal import printable, printable_name
 
     out = [
@@ -58,10 +59,12 @@ def as_text(report: CheckReport) -> str:
         + (f": {printable(p.detail)}" if p.detail else "")
         for p in report.problems
     ]
-    counts = f"{report.files:,} files, {report.chunks:,} chunks, {report.vectors:,} vectors"
+    counts = ", ".join(
+        (several(report.files, "file"), several(report.chunks, "chunk"), several(report.vectors, "vector"))
+    )
     if report.ok:
         out.append(f"ok: {counts}; the stores agree")
     else:
-        left = sum(1 for p in report.problems if not p.repaired)
-        out.append(f"{left:,} problems in {counts}; `spelunk check --repair` mends what can be mended")
+        left = several(sum(1 for p in report.problems if not p.repaired), "problem")
+        out.append(f"{left} in {counts}; `spelunk check --repair` mends what can be mended")
     return "\n".join(out) + "\n"

@@ -48,7 +48,7 @@ SETTINGS: Final = (
 def run(args: argparse.Namespace) -> int:
     """Index, and report."""
     from spelunk import home
-    from spelunk.cli.output import put, put_json
+    from spelunk.cli.output import note, put, put_json, short
     from spelunk.cli.progress import progress
     from spelunk.cli.target import Target, open_target
 
@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
         put_json(as_object(report))
     elif not args.quiet:
         put(as_text(report, dry_run=args.dry_run, verbose=args.verbose))
+    if not report.files.seen:
+        note(args, f"{short(report.root)}: no files to index; `spelunk why PATH` says what leaves one out")
     return 2 if args.strict and report.files.failed else 0
 
 
@@ -93,7 +95,7 @@ def as_object(report: Report) -> dict[str, Any]:
 
 def as_text(report: Report, *, dry_run: bool = False, verbose: bool = False) -> str:
     """The report for people."""
-    from spelunk.cli.output import short
+    from spelunk.cli.output import several, short
     from spelunk.config import format_size
     from spelunk.terminal import printable, printable_name
 
@@ -104,10 +106,14 @@ def as_text(report: Report, *, dry_run: bool = False, verbose: bool = False) -> 
         for n, what in ((f.removed, "removed"), (f.skipped, "skipped"), (f.failed, "failed"))
         if n
     ]
-    out = [f"{printable_name(short(report.root))}: {', '.join(counts)} of {f.seen:,} files"]
+    out = [f"{printable_name(short(report.root))}: {', '.join(counts)} of {several(f.seen, 'file')}"]
     if not dry_run:
         workers = f", {report.workers} workers" if report.mode == "parallel" else ""
-        work = f"{report.chunks:,} chunks from {format_size(report.bytes)}" if f.indexed else "nothing new"
+        work = (
+            f"{several(report.chunks, 'chunk')} from {format_size(report.bytes)}"
+            if f.indexed
+            else "nothing new"
+        )
         out.append(
             f"generation {report.generation}: {work} in {report.seconds:.2f} s"
             f" ({report.mode}{workers}, peak {format_size(report.peak_rss_bytes)})"

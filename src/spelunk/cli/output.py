@@ -50,14 +50,14 @@ def say(text: str) -> None:
     tell(f"spelunk: {printable(text.replace(chr(10), ' '))}")
 
 
-def tell(text: str) -> None:
+def tell(text: str, end: str = "\n") -> None:
     """Lines as they are, on standard error; silence where that is closed."""
     stream = sys.stderr
     if stream is None:
         return
     encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + end)
         stream.flush()
     except (OSError, ValueError):
         pass  # nobody is there to be told
@@ -80,6 +80,11 @@ def age(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(0, seconds):.0f} s"
+
+
+def several(n: int, what: str) -> str:
+    """A number and a noun: ``1 chunk``, ``2,000 chunks``."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def short(path: str) -> str:

@@ -9,6 +9,7 @@ from spelunk.cli.parser import whole
 
 if TYPE_CHECKING:
     from spelunk.answer import Answer
+    from spelunk.cli.target import Target
 
 MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
 
@@ -60,16 +61,19 @@ def run(args: argparse.Namespace) -> int:
     """Search, and print the hits."""
     from contextlib import ExitStack
 
+    from spelunk.cli.hush import hushed
+    from spelunk.cli.output import note, short
     from spelunk.cli.progress import progress
-    from spelunk.cli.target import announce, open_target, targets
+    from spelunk.cli.target import announce, open_target
     from spelunk.index import search_many
 
-    asked = targets(args.paths, args.index_dir)
+    asked = _targets(args)
     with ExitStack() as stack:
         indexes = [stack.enter_context(open_target(args, target)) for target in asked]
         if not args.no_refresh:
             for index in indexes:
                 announce(args, index)
+        stack.enter_context(hushed(args.verbose))
         heard = stack.enter_context(progress(args))
         answer = search_many(
             indexes,
@@ -86,7 +90,27 @@ def run(args: argparse.Namespace) -> int:
             refresh=not args.no_refresh,
             progress=heard,
         )
-        return show(args, answer)
+        status = show(args, answer)
+        if not answer.hits:
+            for index in indexes:
+                if not index.status(look=False).files:
+                    note(
+                        args,
+                        f"{short(index.root)}: no files to search; `spelunk why PATH` says what leaves one out",
+                    )
+        return status
+
+
+def _targets(args: argparse.Namespace) -> list[Target]:
+    from spelunk.cli.target import targets
+    from spelunk.errors import WorkspaceError
+
+    try:
+        return targets(args.paths, args.index_dir)
+    except WorkspaceError as error:
+        if len(args.paths) < 2 and " " in args.query:
+            raise
+        raise WorkspaceError(f"{error}; a query of several words needs quotes") from None
 
 
 def show(args: argparse.Namespace, answer: Answer) -> int:

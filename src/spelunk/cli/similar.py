@@ -17,13 +17,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search, and print the hits."""
-    from spelunk.cli.progress import progress
+    from spelunk.cli.hush import hushed
     from spelunk.cli.search import show
     from spelunk.cli.target import announce, file_in, open_target
 
     path, line = parse_place(args.place)
     target = file_in(path, args.index_dir)
-    with open_target(args, target) as index, progress(args):
+    with open_target(args, target) as index, hushed(args.verbose):
         if not args.no_refresh:
             announce(args, index)
         answer = index.similar(target.within[0], line, limit=args.limit, refresh=not args.no_refresh)

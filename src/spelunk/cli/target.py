@@ -46,6 +46,10 @@ def root_for(path: str, index_dir: str | None = None) -> Target:
             return Target(folder, (absolute[len(folder.rstrip("/")) + 1 :],))
     if owner:
         raise WorkspaceError(f"{path}: not in {owner}, whose index {index_dir} is")
+    if os.path.isfile(absolute):
+        raise WorkspaceError(
+            f"{path}: not in an indexed folder; name its folder, or `spelunk index` that first"
+        )
     return Target(home.resolve_root(path))
 
 

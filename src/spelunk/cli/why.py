@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from spelunk.index import Index
+
+
+_PENDING: Final = {
+    "verdict": "pending",
+    "detail": "no rule leaves it out: the next `spelunk index` takes it in",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +72,7 @@ def _known(index: Index, path: str, verdict: str) -> dict[str, Any]:
     try:
         manifest = Manifest(index.directory)
     except IndexMissingError:
-        return {"detail": "not indexed yet: `spelunk index` has not run here"} if verdict == "indexed" else {}
+        return _PENDING if verdict == "indexed" else {}
     try:
         other = manifest.other(path)
         if isinstance(other, Skipped):
@@ -74,7 +81,8 @@ def _known(index: Index, path: str, verdict: str) -> dict[str, Any]:
             return {"verdict": "failed", "rule": other.stage, "detail": other.error}
         file = manifest.file(path)
         if file is None:
-            return {}
+            folder = os.path.isdir(os.path.join(index.root, path))
+            return {} if folder or verdict != "indexed" else _PENDING
         rows = manifest.all("SELECT encoding, generation FROM files WHERE path = ?", (encode_path(path),))
         kinds = Counter(chunk.kind for chunk in manifest.chunks_of(file))
         about = {
@@ -93,6 +101,7 @@ def _known(index: Index, path: str, verdict: str) -> dict[str, Any]:
 
 def as_text(found: dict[str, Any]) -> str:
     """The explanation for people."""
+    from spelunk.cli.output import several
     from spelunk.terminal import printable, printable_name
 
     out = [f"{printable_name(found['path'])}: {found['verdict']}"]
@@ -107,8 +116,8 @@ def as_text(found: dict[str, Any]) -> str:
     if about:
         kinds = ", ".join(f"{n} {kind}" for kind, n in about["kinds"].items())
         out.append(
-            f"  {about['language']}, {about['encoding']}, {about['lines']:,} lines,"
-            f" {about['chunks']:,} chunks ({kinds}), since generation {about['generation']}"
+            f"  {about['language']}, {about['encoding']}, {several(about['lines'], 'line')},"
+            f" {several(about['chunks'], 'chunk')} ({kinds}), since generation {about['generation']}"
         )
     elif found["language"]:
         out.append(f"  language: {found['language']}")
