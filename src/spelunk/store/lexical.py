@@ -174,6 +174,30 @@ class Scope:
     not_terms: tuple[str, ...] = ()
 
 
+def _searcher(directory: str) -> tantivy.Searcher:
+    index = _open(directory, create=False)
+    try:
+        index.config_reader("manual")
+        index.reload()
+        return index.searcher()
+    except (ValueError, OSError) as error:
+        raise _damaged(directory, error) from None
+
+
+def _searcher_of_read_only(directory: str) -> tantivy.Searcher:
+    """Tantivy makes a lock file even to read; where that cannot be, it is made beside links to the files."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="spelunk-") as aside:
+            for name in os.listdir(directory):
+                if not name.endswith(".lock"):
+                    os.symlink(os.path.join(directory, name), os.path.join(aside, name))
+            return _searcher(aside)  # has mapped all it reads
+    except OSError as error:
+        raise _damaged(directory, error) from None
+
+
 class LexicalReader:
     """A searcher over one commit; later commits do not change what it sees."""
 
@@ -184,13 +208,12 @@ class LexicalReader:
             IndexCorruptError: It cannot be opened.
         """
         self.directory = directory
-        index = _open(directory, create=False)
         try:
-            index.config_reader("manual")
-            index.reload()
-            self._searcher = index.searcher()
-        except (ValueError, OSError) as error:
-            raise _damaged(directory, error) from None
+            self._searcher = _searcher(directory)
+        except IndexCorruptError:
+            if os.access(directory, os.W_OK) or not os.path.isdir(directory):
+                raise
+            self._searcher = _searcher_of_read_only(directory)
 
     @property
     def documents(self) -> int:
@@ -204,8 +227,7 @@ class LexicalReader:
             IndexCorruptError: They cannot be read.
         """
         try:
-            found = self._searcher.search(Query.all_query(), max(1, self.documents), count=False)
-            return self._ids(found)
+            return self._ids(self._found(Query.all_query(), max(1, self.documents)))
         except (ValueError, OSError) as error:
             raise _damaged(self.directory, error) from None
 
@@ -254,17 +276,24 @@ class LexicalReader:
             outer.append((Occur.Must, _constant(query)))
         if not any(occur == Occur.Must for occur, _ in outer):
             outer.append((Occur.Must, Query.all_query()))
-        found = self._searcher.search(
-            Query.boolean_query(outer), max(1, min(limit, self.documents or 1)), count=False
-        )
+        found = self._found(Query.boolean_query(outer), max(1, min(limit, self.documents or 1)))
         return sorted(self._ids(found))
 
     def _run(self, clauses: list[tuple[Any, Query]], limit: int) -> list[tuple[int, float]]:
-        found = self._searcher.search(Query.boolean_query(clauses), limit, count=False)
+        found = self._found(Query.boolean_query(clauses), limit)
         ids = self._ids(found)
         # The last digits depend on the order in which Tantivy adds up a document's terms.
         scores = (round(float(score), SCORE_DIGITS) for score, _ in found.hits)
         return sorted(zip(ids, scores, strict=True), key=lambda hit: (-hit[1], hit[0]))
+
+    def _found(self, query: Query, limit: int) -> Any:
+        try:
+            return self._searcher.search(query, limit, count=False)
+        except BaseException as error:
+            # A damaged file shows as an error, or as a panic, which is no Exception.
+            if isinstance(error, ValueError) or type(error).__name__ == "PanicException":
+                raise _damaged(self.directory, error) from None
+            raise
 
     def _ids(self, found: Any) -> list[int]:
         values = self._searcher.fast_field_values("cid", [address for _, address in found.hits])
