@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spelunk import Index
-from spelunk.store.repair import rebuild_full_text
 from spelunk.store.manifest import ManifestWriter
+from spelunk.store.repair import rebuild_full_text
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from spelunk.discover import Row
 from spelunk.packet import Item
@@ -94,3 +94,12 @@ def plan(
         failed=tuple(failed),
         seen=len(rows) + len(skipped) + len(failed),
     )
+
+
+def isolate(todo: Plan, paths: Collection[str]) -> Plan:
+    """The same plan with these files done alone: a run died while it was at them."""
+    if not paths:
+        return todo
+    suspects = tuple(i for i in todo.items if i.candidate.path in paths)
+    rest = tuple(i for i in todo.items if i.candidate.path not in paths)
+    return replace(todo, items=rest, suspects=todo.suspects + suspects)

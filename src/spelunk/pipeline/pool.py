@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import select
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from spelunk.packet import Item, Packet
@@ -24,7 +24,7 @@ from spelunk.pipeline import work
 from spelunk.pipeline.children import Child, Start, fork, fork_is_safe, make_worker, spawn
 
 PREFETCHED_BATCHES: Final = 2
-HANG_SECONDS: Final = 600.0
+HANG_SECONDS: Final = 120.0
 """A child silent for this long over one piece is taken for hung: a piece is some 30 ms of work,
 or one file of ``max_file_size``."""
 
@@ -101,6 +101,8 @@ class Pool:
         *,
         in_child: Callable[[], None],
         governor: Callable[[list[int]], int] | None = None,
+        note: Callable[[Iterable[str]], None] | None = None,
+        parent_works: bool = True,
     ) -> None:
         """Start the children. Call it before any store opens threads.
 
@@ -109,6 +111,8 @@ class Pool:
             workers: Processes in all, the parent included.
             in_child: Called first in each forked child.
             governor: Given the children's pids, how many of them may go on.
+            note: Hears which files this process itself is about to parse.
+            parent_works: Let this process do pieces as well.
         """
         self._start = start
         self._governor = governor
@@ -117,11 +121,13 @@ class Pool:
         self._isolator: Child | None = None
         self.deaths = 0
         forking = fork_is_safe()
-        for _ in range(workers - 1):
+        self._parent_works = parent_works or workers == 1
+        self._note = note
+        for _ in range(workers - 1 if self._parent_works else workers):
             self._hands.append(
                 _Hand(fork(start, lambda: self._in_child(in_child)) if forking else spawn(start))
             )
-        self._worker = make_worker(start._replace(memory=None))
+        self._worker: work.Worker | None = None
 
     def _in_child(self, in_child: Callable[[], None]) -> None:
         for hand in self._hands:
@@ -137,7 +143,7 @@ class Pool:
     @property
     def workers(self) -> int:
         """Processes that work, this one included."""
-        return len(self._hands) + 1
+        return len(self._hands) + self._parent_works
 
     def run(self, batches: Batches, suspects: Sequence[Item] = ()) -> Iterator[Result]:
         """Do all the work; yields (batch, packet of a piece of it) as they are done.
@@ -153,18 +159,27 @@ class Pool:
             self._feed(batches)
             yield from self._collect(batches, 0.0)
             yield from self._isolate()
-            if not cuts and batches.left:
+            if not cuts and batches.left and (self._parent_works or not self._hands):
                 own = batches.take()
                 cuts = deque(work.pieces(own))
             if cuts:
                 cut = cuts.popleft()
+                worker = self._own_worker()
                 if cuts:
-                    self._worker.prefetch(own[cuts[0].start : cuts[0].stop])
-                yield own, self._worker.process(own[cut.start : cut.stop], cut.start)
+                    worker.prefetch(own[cuts[0].start : cuts[0].stop])
+                at_hand = own[cut.start : cut.stop]
+                if self._note is not None:
+                    self._note(item.candidate.path for item in at_hand)
+                yield own, worker.process(at_hand, cut.start)
             elif any(h.given for h in self._hands):
                 yield from self._collect(batches, HANG_SECONDS)
             elif not self._alone and not batches.left:
                 return
+
+    def _own_worker(self) -> work.Worker:
+        if self._worker is None:
+            self._worker = make_worker(self._start._replace(memory=None))
+        return self._worker
 
     def close(self, *, kill: bool = False) -> None:
         """End the children; with ``kill`` at once."""

@@ -21,8 +21,9 @@ from spelunk.errors import IndexMissingError
 from spelunk.packet import Item, Packet
 from spelunk.pipeline import storage
 from spelunk.pipeline.children import Start, token_pipe
+from spelunk.pipeline.flight import Flight
 from spelunk.pipeline.memory import Budget, Governor
-from spelunk.pipeline.plan import Plan, plan
+from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.pool import Batches, Pool
 from spelunk.state import fingerprint, walk_fingerprint
 from spelunk.store import schema
@@ -159,7 +160,8 @@ def _dry_report(job: Job, todo: Plan, began: float) -> Report:
 
 def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     found = walk(job.root, job.options)
-    todo = _plan(job, found)
+    flight = Flight(job.directory)
+    todo = isolate(_plan(job, found), flight.suspects())
     if todo.empty and _settle(job, found, todo):
         return _report(job, todo, _Tally(), Governor(None), "sequential", 1, began)
     workers, mode = choose_workers(job.options, budget.workers, todo)
@@ -167,7 +169,7 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     donors, donor_segments = _donors(job, todo)
     start = Start(job.root, job.options, embedder, donors, _read_tokens(job, workers), budget.worker)
     governor = Governor(job.options.memory_limit)
-    pool = Pool(start, workers, in_child=lock.forget, governor=governor)
+    pool = Pool(start, workers, in_child=lock.forget, governor=governor, note=flight.note)
     finished = False
     try:
         manifest = ManifestWriter(job.directory)
@@ -185,6 +187,7 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
             manifest.close()
     finally:
         pool.close(kill=not finished)
+        flight.landed()
     return _report(job, todo, tally, governor, mode, workers, began)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import xxhash
 import zstandard
 
+from spelunk import faults
 from spelunk.chunk import chunk
 from spelunk.config import Options
 from spelunk.packet import FilePacket, Item, Packet, pack_definitions
@@ -118,6 +119,8 @@ class Worker:
         fresh: list[tuple[bytes, int]] = []
         total = 0
         for i, item in enumerate(items, first):
+            if faults.ARMED:
+                faults.reach("worker.file", item.candidate.path)
             result = self._guarded_read(item.candidate)
             if isinstance(result, Skipped):
                 skipped.append((i, result.reason, result.detail))

@@ -53,7 +53,11 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class ChunkRow:
-    """A published chunk; ``id`` is internal and changes when its file does."""
+    """A published chunk; ``id`` is internal and changes when its file does.
+
+    ``defined`` is what it defines, packed (:func:`spelunk.packet.pack_definitions`):
+    a header can define hundreds of names, and a search looks at hundreds of chunks.
+    """
 
     id: int
     file: int
@@ -64,7 +68,12 @@ class ChunkRow:
     kind: str
     symbol: str
     scope: str
-    definitions: tuple[Definition, ...]
+    defined: str = ""
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """Every name defined here; unpacked anew at each access."""
+        return unpack_definitions(self.defined)
 
 
 class SegmentRow(NamedTuple):
@@ -86,9 +95,7 @@ def _file(row: Any) -> FileRow:
 
 
 def _chunk(row: Any) -> ChunkRow:
-    return ChunkRow(
-        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], unpack_definitions(row[9])
-    )
+    return ChunkRow(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9] or "")
 
 
 class Manifest:

@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from spelunk import faults
 from spelunk.packet import FilePacket, Item, Packet
 from spelunk.store import lexical
 from spelunk.store.layout import VECTORS, lexical_name
@@ -115,6 +116,7 @@ class StoreWriter:
                 "INSERT INTO intents (what, first_chunk, segment, started) VALUES ('publish', ?, ?, ?)",
                 (self._next_chunk, self._segment_name(), time.time()),
             )
+            faults.reach("intent")
             self.manifest.start()
             self._generation = self.manifest.generation + 1
             self._open = True
@@ -253,6 +255,7 @@ class StoreWriter:
         """
         self._begin()
         segments: list[SegmentRow] = []
+        faults.reach("publish.begin")
         if self._ids:
             name = self._segment_name()
             ids = np.asarray(self._ids, np.int64)
@@ -261,8 +264,10 @@ class StoreWriter:
                 os.path.join(self.directory, VECTORS, name), ids, kinds, self._parts, self._dimensions
             )
             segments.append(SegmentRow(name, len(ids), 0, int(ids[0]), int(ids[-1])))
+        faults.reach("publish.vectors")
         if self.pending_chunks:
             self._lexical.commit()
+        faults.reach("publish.full-text")
         m = self.manifest
         m.set_meta("next_chunk", self._next_chunk)
         m.set_meta("next_file", self._next_file)
@@ -270,6 +275,7 @@ class StoreWriter:
         for key, value in meta.items():
             m.set_meta(key, value)
         number = m.publish(segments)
+        faults.reach("publish.end")
         self._open = False
         self._begin_values()
         return number
@@ -284,8 +290,10 @@ class StoreWriter:
         self.manifest.start()
         self.manifest.set_meta("purge", int(self.manifest.meta("purge", 0)) + 1)
         self.manifest.commit()
+        faults.reach("purge.begin")
         self._lexical.delete_files(gone)
         self._lexical.commit()
+        faults.reach("purge.full-text")
         self.manifest.start()
         self.manifest.run("DELETE FROM purges")
         self.manifest.commit()
@@ -334,6 +342,7 @@ class StoreWriter:
         if len(all_ids):
             path = os.path.join(self.directory, VECTORS, name)
             write_segment(path, all_ids, np.concatenate(kinds), parts, self._dimensions)
+        faults.reach("merge.vectors")
         m = self.manifest
         m.start()
         m.set_meta("merges", int(m.meta("merges", 0)) + 1)
@@ -345,6 +354,7 @@ class StoreWriter:
             )
         m.run("DELETE FROM intents")
         m.commit()
+        faults.reach("merge.end")
         for s in group:
             os.unlink(os.path.join(self.directory, VECTORS, s.name))
 
