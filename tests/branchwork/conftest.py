@@ -50,7 +50,11 @@ class Sandbox:
 
     def git(self, *arguments: str, cwd: Path | None = None) -> str:
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd or self.root, capture_output=True, text=True, env={**os.environ, **self.env}
+            ["git", *arguments],
+            cwd=cwd or self.root,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **self.env},
         )
         assert done.returncode == 0, (arguments, done.stderr)
         return done.stdout
@@ -92,13 +96,18 @@ class Sandbox:
         path.write_bytes(text.encode())
         return path
 
-    def bw(self, *arguments: str, stdin: str | bytes = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def bw(
+        self, *arguments: str, stdin: str | bytes = "", cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         raw = stdin if isinstance(stdin, bytes) else stdin.encode()
         done = subprocess.run(
             [sys.executable, "-m", "spelunk.branchwork", *arguments],
             cwd=cwd or self.root, input=raw, capture_output=True, env={**os.environ, **self.env},
         )  # fmt: skip
-        out, err = done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "surrogateescape")
+        out, err = (
+            done.stdout.decode("utf-8", "surrogateescape"),
+            done.stderr.decode("utf-8", "surrogateescape"),
+        )
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
     def json(self, *arguments: str, stdin: str = "") -> dict[str, Any]:
@@ -154,7 +163,9 @@ def gt(box: Sandbox, gt_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     monkeypatch.setenv("PATH", f"{gt_home}{os.pathsep}{os.environ['PATH']}")
 
     def run(*arguments: str) -> str:
-        done = subprocess.run(["gt", *arguments, "--no-interactive"], cwd=box.root, capture_output=True, text=True)
+        done = subprocess.run(
+            ["gt", *arguments, "--no-interactive"], cwd=box.root, capture_output=True, text=True
+        )
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout
 

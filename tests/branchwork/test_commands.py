@@ -30,10 +30,16 @@ def test_create_fills_a_document_and_points_the_link_at_it(box: Sandbox) -> None
     doc = Document.parse(link.read_text(encoding="utf-8"))
     assert doc.field("branch.name") == "feat/Ünï_code--X"
     assert doc.field("slug") == "branchwork-feat-n-code-x"
-    assert (doc.field("branch.base"), doc.field("branch.position"), doc.field("branch.total")) == ("feat/index", "2", "2")
+    assert (doc.field("branch.base"), doc.field("branch.position"), doc.field("branch.total")) == (
+        "feat/index",
+        "2",
+        "2",
+    )
     assert (doc.field("status"), doc.field("dri"), doc.field("reviewers")) == ("in-review", "Ada", "")
     assert "\n# [WIP] `feat/Ünï_code--X`\n" in doc.text
-    assert box.git("ls-files", "--others", "--exclude-standard").split() == [".agents/logs/branchwork/CURRENT-feat-n-code-x.md"]
+    assert box.git("ls-files", "--others", "--exclude-standard").split() == [
+        ".agents/logs/branchwork/CURRENT-feat-n-code-x.md"
+    ]
     assert box.bw("check").returncode == 0
 
 
@@ -90,7 +96,10 @@ def test_create_from_the_users_template_keeps_its_words_and_drops_its_example(bo
     assert "# [WIP] `feat/a`\n" in text
     assert "Example" not in text
     assert "UTC" not in Document.parse(text).field("date")
-    assert box.bw("check").stdout == ".agents/logs/branchwork/CURRENT-feat-a.md:51: section 'Follow-up Work' is missing\n"
+    assert (
+        box.bw("check").stdout
+        == ".agents/logs/branchwork/CURRENT-feat-a.md:51: section 'Follow-up Work' is missing\n"
+    )
 
 
 def test_log_takes_its_author_from_the_flag_the_environment_or_git(box: Sandbox) -> None:
@@ -183,7 +192,9 @@ def test_status_says_what_blocks_the_merge(box: Sandbox, example: str) -> None:
     assert facts["last_update"]["summary"] == "Local benchmark results"
 
 
-@pytest.mark.parametrize("which", ["feat/add-parallel-indexing", "47", "#47", "parallel-indexing", "branchwork-parallel-indexing"])
+@pytest.mark.parametrize(
+    "which", ["feat/add-parallel-indexing", "47", "#47", "parallel-indexing", "branchwork-parallel-indexing"]
+)
 def test_show_finds_a_document_by_branch_number_or_slug(box: Sandbox, example: str, which: str) -> None:
     box.put("parallel-indexing", example)
 
@@ -208,9 +219,9 @@ def test_a_log_in_the_example_keeps_every_other_line(box: Sandbox, example: str)
     box.work.log("x", author="a")
 
     after = path.read_bytes().decode()
-    expected = example.replace("last_updated: 2025-08-30 16:30 UTC", "last_updated: 2025-08-29 12:00 UTC").replace(
-        "## Updates\n\n", "## Updates\n\n### 2025-08-29 12:00 UTC: [@a] x\n\n"
-    )
+    expected = example.replace(
+        "last_updated: 2025-08-30 16:30 UTC", "last_updated: 2025-08-29 12:00 UTC"
+    ).replace("## Updates\n\n", "## Updates\n\n### 2025-08-29 12:00 UTC: [@a] x\n\n")
     assert after == expected.replace("\n", "\r\n")
 
 
@@ -336,9 +347,9 @@ def test_archive_finds_the_document_by_front_matter(box: Sandbox, example: str) 
 
     assert done.path == ".agents/logs/branchwork/202508291200-feat-add-parallel-indexing.md"
     assert not box.path("parallel-indexing").exists()
-    assert (box.root / done.path).read_text() == example.replace("status: in-review", "status: merged").replace(
-        "last_updated: 2025-08-30 16:30 UTC", "last_updated: 2025-08-29 12:00 UTC"
-    )
+    assert (box.root / done.path).read_text() == example.replace(
+        "status: in-review", "status: merged"
+    ).replace("last_updated: 2025-08-30 16:30 UTC", "last_updated: 2025-08-29 12:00 UTC")
 
 
 def test_archive_finds_it_by_number_and_tells(box: Sandbox, example: str) -> None:
@@ -387,7 +398,10 @@ def test_a_base_set_by_hand_stays_and_any_other_follows_the_stack(box: Sandbox) 
     flag = box.work.refresh(base="main")
 
     assert followed.facts["stack"]["base"] == "main"
-    assert (by_hand.facts["stack"]["base"], by_hand.facts["stack"]["base_set_by_hand"]) == ("develop-ish", True)
+    assert (by_hand.facts["stack"]["base"], by_hand.facts["stack"]["base_set_by_hand"]) == (
+        "develop-ish",
+        True,
+    )
     assert by_hand.facts["stack"]["position"] == 2
     assert (flag.facts["stack"]["base"], flag.facts["stack"]["position"]) == ("main", 1)
     assert box.work.refresh().facts["stack"]["base_set_by_hand"] is True
@@ -516,7 +530,9 @@ def test_numbers_of_the_stacks_other_documents_are_drawn(box: Sandbox) -> None:
 
 
 def test_untracked_storage_is_ignored_by_git(box: Sandbox) -> None:
-    (box.root / "pyproject.toml").write_text("[tool.spelunk.branchwork]\ntracked = false\ndir = 'notes/work'\n")
+    (box.root / "pyproject.toml").write_text(
+        "[tool.spelunk.branchwork]\ntracked = false\ndir = 'notes/work'\n"
+    )
     box.commit("x.py")
     box.branch("feat/a")
 
@@ -563,7 +579,11 @@ def test_a_dry_run_writes_nothing_and_shows_what_it_would(box: Sandbox, argument
         box.work.create()
 
     def snapshot() -> dict[str, bytes]:
-        return {str(p): p.read_bytes() for p in box.root.rglob("*") if p.is_file() and ".lock" not in p.name and "/index" not in str(p)}
+        return {
+            str(p): p.read_bytes()
+            for p in box.root.rglob("*")
+            if p.is_file() and ".lock" not in p.name and "/index" not in str(p)
+        }
 
     before = snapshot()
     done = box.bw(*arguments, stdin="review\n")
@@ -615,7 +635,9 @@ def test_bad_input_is_one_line_and_exit_status_2(box: Sandbox, arguments: list[s
     assert said in done.stderr
 
 
-def test_outside_a_repository_and_without_git_the_message_says_so(tmp_path: Path, box: Sandbox, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_outside_a_repository_and_without_git_the_message_says_so(
+    tmp_path: Path, box: Sandbox, monkeypatch
+) -> None:  # type: ignore[no-untyped-def]
     outside = box.bw("status", cwd=tmp_path)
     bare = tmp_path / "bare.git"
     box.git("init", "-q", "--bare", str(bare))
@@ -670,6 +692,36 @@ def test_nothing_heavy_is_imported(box: Sandbox) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=box.root, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_search_answers_why_from_the_documents_fields(box: Sandbox, tmp_path: Path) -> None:
+    box.env["SPELUNK_HOME"] = str(tmp_path / "home")
+    try:
+        from spelunk.cli import main  # noqa: F401
+    except ImportError:
+        print("skipped: there is no spelunk.cli.main yet")
+        pytest.skip("there is no spelunk.cli.main yet")
+    box.branch("feat/a")
+    box.work.create(status="in-review")
+    box.work.log(
+        "Fixed the deadlock", body="The flush held the queue lock while it took the workers'.", author="ada"
+    )
+    box.work.archive()
+    box.branch("feat/b")
+    box.work.create(status="in-review")
+    box.work.log("Another deadlock", body="This one between two flushes.", author="bob")
+
+    found = box.bw("search", "status:in-review deadlock", "--json")
+    merged = box.bw("search", "status:merged", "deadlock", "-k", "1", "--json", cwd=box.root / ".agents")
+
+    assert found.returncode == 0, found.stderr
+    hits = json.loads(found.stdout)["hits"]
+    assert {hit["kind"] for hit in hits} == {"branchwork"}
+    assert {hit["path"].rpartition("/")[2] for hit in hits} == {"CURRENT-feat-b.md"}
+    assert "This one between two flushes." in hits[0]["content"]
+    (hit,) = json.loads(merged.stdout)["hits"]
+    assert hit["path"].endswith("-feat-a.md")
+    assert box.bw("search", "nothingatall").returncode in (0, 1)
 
 
 def test_the_api_says_what_is_wrong(box: Sandbox, tmp_path: Path) -> None:

@@ -25,7 +25,12 @@ def test_the_examples_front_matter_is_read_as_typed_values(shown: dict) -> None:
     assert front["slug"] == "branchwork-parallel-indexing"
     assert front["status"] == "in-review"
     assert (front["pr"], front["pr_number"], front["tickets"]) == ("47", 47, [])
-    assert front["branch"] == {"name": "feat/add-parallel-indexing", "base": "main", "position": 2, "total": 3}
+    assert front["branch"] == {
+        "name": "feat/add-parallel-indexing",
+        "base": "main",
+        "position": 2,
+        "total": 3,
+    }
     assert front["reviewers"] == ["coderabbitai", "galligan"]
     assert (front["dri"], front["scope"], front["risk"]) == ("claude", "indexer", "medium")
     assert front["backout_plan"] == "revert feature flag and fallback to sequential indexer"

@@ -42,7 +42,24 @@ def test_a_scalar_keeps_its_hint_and_its_line() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["feat/x", "#1", "123", "yes", "a: b", "it's", "x #y", "@me", "- x", "[x]", "a,b", "ünïcode", "*", 'q"q', "-x", "`"],
+    [
+        "feat/x",
+        "#1",
+        "123",
+        "yes",
+        "a: b",
+        "it's",
+        "x #y",
+        "@me",
+        "- x",
+        "[x]",
+        "a,b",
+        "ünïcode",
+        "*",
+        'q"q',
+        "-x",
+        "`",
+    ],
 )
 def test_any_branch_name_is_read_back_as_it_was_set(name: str) -> None:
     after = edit.set_field(doc(TEMPLATE), "branch.name", name, word=True)
@@ -75,7 +92,10 @@ def test_a_list_grows_in_the_form_it_has(written: str, expected: str) -> None:
 
     after = edit.add_to_list(before, "reviewers", ["c"])
 
-    assert after.text == f"---\nreviewers:{' ' if lead and not expected.startswith(' ') else ''}{expected}\nrisk: low\n---\n"
+    assert (
+        after.text
+        == f"---\nreviewers:{' ' if lead and not expected.startswith(' ') else ''}{expected}\nrisk: low\n---\n"
+    )
     assert edit.add_to_list(after, "reviewers", ["C"]) is after
 
 
@@ -175,7 +195,10 @@ def test_entries_go_on_top_or_below_or_as_the_document_has_them(example: str) ->
     assert newest.entries[0].summary == "x"
     assert oldest.entries[-1].summary == "x"
     assert keep.text == oldest.text
-    assert removed_and_added(before, newest) == ([], ["### 2025-09-01 10:00 UTC: [@a] x\n", "\n", "body\n", "\n"])
+    assert removed_and_added(before, newest) == (
+        [],
+        ["### 2025-09-01 10:00 UTC: [@a] x\n", "\n", "body\n", "\n"],
+    )
     assert removed_and_added(before, oldest) == ([], ["### 2025-09-01 10:00 UTC: [@a] x\n", "\n"])
 
 
@@ -207,7 +230,9 @@ def test_a_missing_stack_fence_is_put_below_its_heading() -> None:
     assert after.text == "## PR Stack Context\n\n```text\n◉ x\n```\n\nSome words.\n\n## Issues\n"
 
 
-@pytest.mark.parametrize("text", ["## PR Stack Context\n\n```text\nold\n\n## Issues\n", "## Notes\n~~~\n", "## Notes\n<!-- x\n"])
+@pytest.mark.parametrize(
+    "text", ["## PR Stack Context\n\n```text\nold\n\n## Issues\n", "## Notes\n~~~\n", "## Notes\n<!-- x\n"]
+)
 def test_what_an_open_fence_or_comment_would_swallow_is_refused(text: str) -> None:
     with pytest.raises(DocumentError, match="never closed"):
         edit.set_stack(doc(text), ["◉ x"], create=True)

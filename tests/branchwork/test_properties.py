@@ -47,6 +47,7 @@ def documents(draw: st.DrawFn) -> str:
 
 def kept(before: str, after: str) -> bool:
     """Whether ``after`` is ``before`` with only whole lines put in, ``last_updated`` aside."""
+
     def lines(text: str) -> list[str]:
         return [text_lines.body(line) for line in text_lines.split(text)]
 
@@ -69,7 +70,9 @@ def test_parse_and_write_is_the_identity(text: str) -> None:
 
 
 def situation(name: str, *, with_pull: bool, title: str = "T") -> refresh.Situation:
-    graph = stack.Graph("git", "main", {"feat/a": "main", name: "feat/a", "feat/up": name}, frozenset(), {"feat/a": 46})
+    graph = stack.Graph(
+        "git", "main", {"feat/a": "main", name: "feat/a", "feat/up": name}, frozenset(), {"feat/a": 46}
+    )
     pull = PullRequest(
         47, title, "open", "approved", "main", ("ada", "bob"),
         (Check("build", "✅ Pass", "GitHub: CI"), Check("new|x", "❌ Fail", "GitHub")), "https://example.org",
@@ -98,13 +101,23 @@ def test_refresh_twice_equals_once(text: str, with_pull: bool, title: str) -> No
 def test_refresh_leaves_everything_else_alone(text: str, with_pull: bool) -> None:
     before = Document.parse(text)
     try:
-        after, _ = refresh.apply(before, situation("feat/x", with_pull=with_pull), Settings(), "2025-01-01 00:00 UTC")
+        after, _ = refresh.apply(
+            before, situation("feat/x", with_pull=with_pull), Settings(), "2025-01-01 00:00 UTC"
+        )
     except DocumentError:
         return
 
     assert [s.name for s in before.sections if not s.known] == [s.name for s in after.sections if not s.known]
     assert [e.heading for e in before.entries] == [e.heading for e in after.entries]
-    for name in ("Issues", "Definition of Done", "Merge Checklist", "Decisions", "Notes", "Follow-up Work", "Updates"):
+    for name in (
+        "Issues",
+        "Definition of Done",
+        "Merge Checklist",
+        "Decisions",
+        "Notes",
+        "Follow-up Work",
+        "Updates",
+    ):
         old, new = before.section(name), after.section(name)
         assert (old is None) == (new is None)
         if old and new:
@@ -125,7 +138,9 @@ def apply_step(doc: Document, kind: str, section: str, text: str) -> Document:
         body, _ = fit.fit_body(text)
         return edit.add_entry(doc, fit.heading_text(f"2025-09-01 10:00 UTC: [@a] {text}"), body, "newest")
     if kind == "review":
-        return edit.add_entry(doc, "2025-09-01 10:00 UTC: [@b] PR Review", fit.quote(text, "markdown", 4), "oldest")
+        return edit.add_entry(
+            doc, "2025-09-01 10:00 UTC: [@b] PR Review", fit.quote(text, "markdown", 4), "oldest"
+        )
     if kind == "item":
         return edit.add_item(doc, section, text)
     if kind == "subitem":
@@ -135,7 +150,9 @@ def apply_step(doc: Document, kind: str, section: str, text: str) -> Document:
 
 @given(documents(), steps)
 @settings(max_examples=400)
-def test_any_sequence_of_log_and_update_keeps_every_byte(text: str, sequence: list[tuple[str, str, str]]) -> None:
+def test_any_sequence_of_log_and_update_keeps_every_byte(
+    text: str, sequence: list[tuple[str, str, str]]
+) -> None:
     text = text.replace("- …", "- x").replace("- [ ] …", "- [ ] x")  # a placeholder is there to give way
     doc = Document.parse(text)
     for kind, section, words_ in sequence:

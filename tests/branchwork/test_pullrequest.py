@@ -30,7 +30,11 @@ def test_one_call_fills_title_status_reviewers_and_checks(box: Sandbox, gh) -> N
     assert gh.calls() == [f"pr view feat/parallel --json {FIELDS}"]
     assert not done.changed  # create did it all
     doc = Document.parse(box.path("feat-parallel").read_text())
-    assert [doc.field(k) for k in ("pr", "status", "reviewers")] == ["47", "changes-requested", "coderabbitai, galligan"]
+    assert [doc.field(k) for k in ("pr", "status", "reviewers")] == [
+        "47",
+        "changes-requested",
+        "coderabbitai, galligan",
+    ]
     assert "\n# PR #47: Add Parallel Indexing\n" in doc.text
     assert (
         "| Check | Status | Details |\n|-------|--------|---------|\n"
@@ -68,8 +72,14 @@ def test_people_keep_their_words_beside_what_gh_knows(box: Sandbox, gh) -> None:
     gh.says("", code=1, error="no pull requests found for branch")
     box.work.create()
     path = box.path("feat-parallel")
-    text = path.read_text().replace("pr:", "pr: BLZ-42").replace("reviewers: []", "reviewers: [zoe, Galligan]")
-    path.write_text(text.replace("|---------|\n", "|---------|\n| build | ? | `make -j` |\n| Bench local | ✅ 3x | mine |\n"))
+    text = (
+        path.read_text().replace("pr:", "pr: BLZ-42").replace("reviewers: []", "reviewers: [zoe, Galligan]")
+    )
+    path.write_text(
+        text.replace(
+            "|---------|\n", "|---------|\n| build | ? | `make -j` |\n| Bench local | ✅ 3x | mine |\n"
+        )
+    )
     gh.says(pull())
 
     box.work.refresh()
@@ -92,8 +102,14 @@ def test_a_base_of_the_pull_request_places_a_branch_that_git_cannot(box: Sandbox
 @pytest.mark.parametrize(
     ("says", "reason"),
     [
-        ({"text": "", "code": 1, "error": "no pull requests found for branch \"x\"\n"}, "no pull requests found"),
-        ({"text": "", "code": 4, "error": "To get started with GitHub CLI, please run:  gh auth login\n"}, "gh auth login"),
+        (
+            {"text": "", "code": 1, "error": 'no pull requests found for branch "x"\n'},
+            "no pull requests found",
+        ),
+        (
+            {"text": "", "code": 4, "error": "To get started with GitHub CLI, please run:  gh auth login\n"},
+            "gh auth login",
+        ),
         ({"text": "<html>", "code": 0}, "not understood"),
         ({"text": '{"number": "x"}', "code": 0}, "not understood"),
         ({"text": '{"number": 1, "state": "OPEN", "latestReviews": 3}', "code": 0}, "not understood"),

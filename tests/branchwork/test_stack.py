@@ -159,7 +159,9 @@ def test_a_fresh_clone_has_the_remotes_branches_and_no_reflog(box: Sandbox, tmp_
     assert parents(clone, "feat/d") == chain(*SEVEN)
 
 
-def test_a_fresh_clone_that_needs_a_restack_takes_the_bases_of_the_documents(box: Sandbox, tmp_path: Path) -> None:
+def test_a_fresh_clone_that_needs_a_restack_takes_the_bases_of_the_documents(
+    box: Sandbox, tmp_path: Path
+) -> None:
     box.stack("feat/a", "feat/b")
     box.git("checkout", "-q", "feat/a")
     box.git("commit", "-q", "--amend", "-m", "rewritten")
@@ -226,7 +228,9 @@ def test_the_real_graphite_places_a_document_with_one_call(box: Sandbox, gt, mon
     work = box.work
     run = work.repo.runner.run
     monkeypatch.setattr(
-        work.repo, "runner", type("Spy", (), {"run": lambda self, argv, **kw: (asked.append(argv[0]), run(argv, **kw))[1]})()
+        work.repo,
+        "runner",
+        type("Spy", (), {"run": lambda self, argv, **kw: (asked.append(argv[0]), run(argv, **kw))[1]})(),
     )
 
     facts = work.create().facts
@@ -256,7 +260,9 @@ def test_git_spice_is_read_where_it_keeps_its_data(box: Sandbox, stand_in) -> No
     assert "└─◯ feat/a (PR #46) ✅ Merged\n  └─◉ feat/b (PR #47)\n" in (after.after or "")
 
 
-@pytest.mark.parametrize("said", ["", "not json", "{}", "[]", '{"feat/a": 3}', '{"feat/a": {"parents": [{}]}}', '{"main": null}'])
+@pytest.mark.parametrize(
+    "said", ["", "not json", "{}", "[]", '{"feat/a": 3}', '{"feat/a": {"parents": [{}]}}', '{"main": null}']
+)
 def test_an_answer_that_is_not_understood_is_a_reason_and_no_error(box: Sandbox, stand_in, said: str) -> None:  # type: ignore[no-untyped-def]
     stand_in("gt").says(said)
     stand_in("gs").says(said)

@@ -286,11 +286,29 @@ def install_workflow(args: argparse.Namespace) -> int:
 
 
 def search(args: argparse.Namespace) -> int:
-    """``search``: the index's own search, told to look at documents of this kind only."""
-    root = _work(args).repo.root
+    """``search``: the index's own search over an index of the documents alone.
+
+    That index lies in this worktree's git directory, so that an answer needs
+    neither the repository's index nor a build of it, and the documents are
+    found in a hidden folder and where git ignores them.
+    """
+    work = _work(args)
     try:
         from spelunk.cli import main as spelunk
     except ImportError:
         raise BranchworkError("this installation has no `spelunk search`; install Spelunk whole") from None
-    flags = [*(["-k", args.limit] if args.limit else []), *(["--json"] if args.json else [])]
-    return int(spelunk(["search", "--kind", "branchwork", *flags, "--", " ".join(args.query), root]))
+    pattern = f"/{work.settings.dir}/*.md"
+    own = {"SPELUNK_INCLUDE": pattern, "SPELUNK_EXCLUDE": f"!{pattern}"}
+    before = {name: os.environ.get(name) for name in own}
+    flags = ["--index-dir", os.path.join(work.repo.gitdir, "spelunk-branchwork"), "--kind", "branchwork"]
+    flags += ["-k", args.limit] if args.limit else []
+    flags += ["--json"] if args.json else []
+    os.environ.update(own)
+    try:
+        return int(spelunk(["search", *flags, "--", " ".join(args.query), work.repo.root]))
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

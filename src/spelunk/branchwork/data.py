@@ -250,13 +250,21 @@ def blockers(doc: Document) -> list[str]:
     return found + [f"CI: {row.check}: {row.status}" for row in waiting]
 
 
+def _latest(doc: Document) -> Entry | None:
+    """The newest update; of those of one minute the one that was added last, by the order the document has."""
+    entries = list(doc.entries)
+    if entries and entries[0].date < entries[-1].date:
+        entries.reverse()
+    return max(entries, key=lambda e: e.date, default=None)
+
+
 def summary(stored: Stored) -> dict[str, Any]:
     """What ``status`` says of a document."""
     doc = stored.doc
     front = front_matter(doc)
     head = title(doc)
     states = [row.state for row in ci.rows(doc)]
-    entries = sorted(doc.entries, key=lambda e: e.date)
+    last = _latest(doc)
     return {
         "path": stored.path,
         "branch": stored.branch,
@@ -272,12 +280,8 @@ def summary(stored: Stored) -> dict[str, Any]:
         "checklists": checklists(doc),
         "ci": {state: states.count(state) for state in ("pass", "fail", "running", "other")},
         "updates": len(doc.entries),
-        "last_update": {
-            "date": entries[-1].date,
-            "author": entries[-1].author or None,
-            "summary": entries[-1].summary,
-        }
-        if entries
+        "last_update": {"date": last.date, "author": last.author or None, "summary": last.summary}
+        if last
         else None,
         "blockers": blockers(doc),
     }

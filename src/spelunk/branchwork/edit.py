@@ -49,7 +49,9 @@ def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Doc
     """
     front = doc.front
     if front is None:
-        raise DocumentError("the document has no front matter to set fields in; see docs/branchwork.md for its form")
+        raise DocumentError(
+            "the document has no front matter to set fields in; see docs/branchwork.md for its form"
+        )
     entry = front.fields.get(key)
     if front.text(key) == value and (entry is not None or not value):
         return doc
@@ -74,7 +76,9 @@ def _with_field(doc: Document, front: FrontMatter, key: str, written: str) -> Do
     if above is None:
         return splice(doc, front.end, front.end, [f"{parent}:", f"  {leaf}: {written}"])
     if above.style not in ("map", "empty"):
-        raise DocumentError(f"line {above.line + 1}: {parent} must hold {leaf} and others below it, not a value")
+        raise DocumentError(
+            f"line {above.line + 1}: {parent} must hold {leaf} and others below it, not a value"
+        )
     siblings = [f for k, f in front.fields.items() if k.startswith(parent + ".")]
     at = max([above.line + 1, *(f.end for f in siblings)])
     first = doc.lines[siblings[0].line] if siblings else "  "
@@ -100,7 +104,9 @@ def add_to_list(doc: Document, key: str, values: list[str]) -> Document:
     if grown.front is None or grown.front.items(key) != old + new:
         entry = front.fields.get(key)
         line = entry.line if entry else front.end
-        raise DocumentError(f"line {line + 1}: {key} is not a list that can be added to; mend it and try again")
+        raise DocumentError(
+            f"line {line + 1}: {key} is not a list that can be added to; mend it and try again"
+        )
     return grown
 
 

@@ -47,17 +47,18 @@ def listing(repo: Repo, store: Store, trunk: str, *, archived: bool = True) -> l
     """Documents of this working tree and of the other branches' own trees: live ones first, by branch.
 
     A branch's document is taken from the working tree where that branch is
-    checked out, else from the branch's tip, else from the working tree.
+    checked out or the branch is merged, else from the branch's tip, else from
+    the working tree.
     """
     head = repo.head()
     filed = store.archived()
     here = {s.branch or s.path: s for s in store.current()}
     there = store.on_branches(repo.branches().refs)
     done = {(s.branch, s.doc.field("date")) for s in filed}
-    found = {**here, **{b: s for b, s in there.items() if b != head or b not in here}}
+    merged = _merged(repo, store, trunk)
+    found = {**here, **{b: s for b, s in there.items() if b not in here or b not in merged | {head}}}
     rows = [
-        Listed(s, _state(s, states, repo), active(s))
-        for states in [_merged(repo, store, trunk)]
+        Listed(s, _state(s, merged, repo), active(s))
         for s in found.values()
         if not (s.ref and (s.branch, s.doc.field("date")) in done)
     ]
