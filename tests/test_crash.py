@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from spelunk import Index
+from spelunk.store.writer import MAX_SEGMENTS
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
 
@@ -77,9 +78,12 @@ def expected(root: Path, tmp_path: Path) -> dict:
 def test_a_fault_at_each_point_loses_nothing(tree: Path, tmp_path: Path, point: str, action: str) -> None:
     place = tmp_path / "ix"
     if point.startswith(("purge", "merge")):  # these steps need replaced documents and many segments
-        for n in range(9):
-            open_index(tree, place).update()
+        open_index(tree, place).update()
+        for n in range(MAX_SEGMENTS):
             (tree / f"pkg{n // 10}" / f"mod_{n}.py").write_text(python_file(900 + n))
+            if len(list((place / "vectors").iterdir())) == MAX_SEGMENTS:
+                break  # the run below makes one more, and merges
+            open_index(tree, place).update()
 
     code, _, err = finish(start(tree, place, f"{point}={action}"))
 
