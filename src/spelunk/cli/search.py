@@ -64,13 +64,15 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.cli.hush import hushed
     from spelunk.cli.output import note, short
     from spelunk.cli.progress import progress
-    from spelunk.cli.target import announce, open_target
+    from spelunk.cli.target import announce, missing, open_target
     from spelunk.index import search_many
+    from spelunk.query import parse
 
     asked = _targets(args)
     with ExitStack() as stack:
         indexes = [stack.enter_context(open_target(args, target)) for target in asked]
-        if not args.no_refresh:
+        if not args.no_refresh and any(map(missing, indexes)):
+            parse(args.query, mode=args.mode)  # a fault in it is told before the work begins
             for index in indexes:
                 announce(args, index)
         stack.enter_context(hushed(args.verbose))

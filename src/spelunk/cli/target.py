@@ -96,11 +96,16 @@ def open_target(args: argparse.Namespace, target: Target, **settings: Any) -> In
     return Index.open(target.root, index_dir=directory, **settings)
 
 
+def missing(index: Index) -> bool:
+    """Whether an index has to be built before it can answer."""
+    return not os.path.exists(os.path.join(index.directory, "manifest.sqlite"))
+
+
 def announce(args: argparse.Namespace, index: Index) -> None:
-    """Say that an index has to be built before the answer."""
+    """Say so if an index has to be built before the answer."""
     from spelunk.cli.output import note, short
 
-    if not os.path.exists(os.path.join(index.directory, "manifest.sqlite")):
+    if missing(index):
         note(args, f"{short(index.root)}: no index yet; building it")
 
 

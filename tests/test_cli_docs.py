@@ -1,0 +1,59 @@
+"""The page of the command line has every command and every flag."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from spelunk.cli import ALIASES, COMMANDS
+from spelunk.cli.grammar import grammar
+
+PAGE = (Path(__file__).parent.parent / "docs" / "cli.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
+OWN = [c for c in grammar() if not COMMANDS[ALIASES.get(c.words[0], c.words[0])].passthrough]
+
+
+def test_every_command_has_a_section_and_a_row():
+    for name in COMMANDS:
+        assert f"spelunk {name}" in SECTIONS
+        assert re.search(rf"^\| \[`{name}`\]\(#spelunk-{name}\)", PAGE, re.M)
+
+
+def test_no_section_is_about_a_command_that_does_not_exist():
+    assert {s.removeprefix("spelunk ") for s in SECTIONS if s.startswith("spelunk ")} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", OWN, ids=lambda c: c.words[0])
+def test_every_flag_is_in_the_section_of_its_command(command):
+    section = SECTIONS[f"spelunk {command.words[0]}"]
+    shared = SECTIONS["Shared flags"]
+
+    for flag in command.flags:
+        for name in flag.names:
+            assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", section + shared), name
+
+
+@pytest.mark.parametrize("command", OWN, ids=lambda c: c.words[0])
+def test_every_command_has_an_example(command):
+    assert "```console\n$ " in SECTIONS[f"spelunk {command.words[0]}"]
+
+
+def test_aliases_are_documented():
+    for alias in ALIASES:
+        assert f"`{alias}`" in PAGE
+
+
+def test_modes_are_those_of_the_engine():
+    from spelunk.cli.search import MODES
+    from spelunk.search import MODES as ENGINE
+
+    assert MODES == ENGINE
+
+
+def test_every_state_has_an_action():
+    from spelunk import state
+    from spelunk.cli.status import ACTIONS
+
+    names = {state.MISSING, state.CORRUPT, state.TOO_NEW, state.OPTIONS_CHANGED, state.BEHIND, state.CURRENT}
+    assert set(ACTIONS) == names
+    assert all(f"| `{name}` |" in PAGE for name in names)
