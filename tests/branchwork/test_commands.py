@@ -409,6 +409,35 @@ def test_a_base_set_by_hand_stays_and_any_other_follows_the_stack(box: Sandbox) 
         box.work.refresh(base="nowhere")
 
 
+def test_in_a_clone_a_base_follows_the_stack_until_it_differs(box: Sandbox, tmp_path: Path) -> None:
+    box.stack("feat/a", "feat/b")
+    box.work.create()
+    box.commit()
+    box.git("checkout", "-q", "main")
+    clone = Sandbox(tmp_path / "clone")
+    box.git("clone", "-q", str(box.root), str(clone.root), cwd=tmp_path)
+    clone.git("checkout", "-q", "feat/b")
+
+    same = clone.offline().refresh()
+    clone.git("rebase", "-q", "--onto", "origin/main", "origin/feat/a")
+    moved = clone.offline().refresh()
+
+    assert (same.changed, same.facts["stack"]["base"], same.facts["stack"]["base_set_by_hand"]) == (
+        False,
+        "feat/a",
+        False,
+    )
+    assert moved.facts["stack"]["base"] == "main"
+
+
+def test_a_base_that_is_gone_is_no_longer_kept(box: Sandbox) -> None:
+    box.stack("feat/a", "feat/b")
+    box.work.create(base="feat/a")
+    box.git("branch", "-q", "-D", "feat/a")
+
+    assert box.work.refresh().facts["stack"]["base"] == "main"
+
+
 def test_refresh_check_exits_1_when_out_of_date_and_writes_nothing(box: Sandbox) -> None:
     box.branch("feat/a")
     box.work.create()

@@ -27,7 +27,7 @@ def test_one_call_fills_title_status_reviewers_and_checks(box: Sandbox, gh) -> N
 
     done = box.work.refresh()
 
-    assert gh.calls() == [f"pr view feat/parallel --json {FIELDS}"]
+    assert gh.calls() == [f"pr view --json {FIELDS}"]
     assert not done.changed  # create did it all
     doc = Document.parse(box.path("feat-parallel").read_text())
     assert [doc.field(k) for k in ("pr", "status", "reviewers")] == [

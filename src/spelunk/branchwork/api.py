@@ -250,8 +250,10 @@ class Branchwork:
         from spelunk.branchwork import archive, refresh
 
         name, path = self._own(branch)
-        if base is not None:
-            self._known(base, name)
+        if base is not None and (base == name or not refresh.exists(self.repo, base)):
+            raise RepositoryError(
+                f"--base {base}: not another branch of this repository; `git branch --all` lists them"
+            )
         now = refresh.look(
             self.repo, self.store, self.settings, name, self.store.read(path), base=base, offline=offline
         )
@@ -266,20 +268,12 @@ class Branchwork:
         before, after = self.store.edit(path, change, write=write)
         facts = {"out_of_date": list(fields), **now.to_dict()}
         if write:
-            refresh.remember_base(
-                self.repo, name, now.hand_base or now.stack.base, by_hand=bool(now.hand_base)
-            )
+            refresh.remember_base(self.repo, now)
             path = archive.rename_live(self.store, path, name)
             facts["link"] = self.relink(name)["link"]
         return Outcome(
             "refresh", name, path, before != after, write and before != after, (), facts, before, after
         )
-
-    def _known(self, base: str, branch: str) -> None:
-        if base == branch or self.repo.git("rev-parse", "-q", "--verify", f"{base}^{{commit}}").code != 0:
-            raise RepositoryError(
-                f"--base {base}: not another branch of this repository; `git branch --all` lists them"
-            )
 
     def log(
         self, text: str, *, author: str | None = None, body: str = "", branch: str | None = None,

@@ -67,7 +67,7 @@ def create(
             _refuse(store, branch)
             path = f"{settings.dir}/{_free_name(store, slug(branch))}"
             replace(store.absolute(path), doc.text)
-        refresh.remember_base(repo, branch, now.hand_base or now.stack.base, by_hand=bool(base))
+        refresh.remember_base(repo, now)
     return Created(branch, path, doc.text, now)
 
 

@@ -57,7 +57,9 @@ def fetch(repo: Repo, branch: str, timeout: float) -> tuple[PullRequest | None, 
     known = repo.branches()
     if not known.remote and not repo.git("remote").text.strip():
         return None, "the repository has no remote"
-    done = repo.runner.run(["gh", "pr", "view", branch, "--json", FIELDS], cwd=repo.root, timeout=timeout)
+    # Without a name gh takes the branch checked out, knows what it pushes to, and takes no "47" for a number.
+    name = [] if branch == repo.head() else [branch]
+    done = repo.runner.run(["gh", "pr", "view", *name, "--json", FIELDS], cwd=repo.root, timeout=timeout)
     if done.code == NOT_FOUND:
         return None, "gh is not installed"
     if done.code != 0:

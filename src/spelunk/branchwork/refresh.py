@@ -32,6 +32,7 @@ class Situation:
         pull: Its pull request, None if unknown.
         pull_reason: Why it is unknown.
         skipped: Sources that gave no stack, and why.
+        base_guessed: Whether ``hand_base`` may come from a refresh elsewhere.
     """
 
     branch: str
@@ -40,6 +41,7 @@ class Situation:
     pull: PullRequest | None
     pull_reason: str
     skipped: tuple[tuple[str, str], ...]
+    base_guessed: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As data, for ``--json``."""
@@ -89,7 +91,9 @@ def look(
         pull_base=pull.base if pull else "", hints=hints,
     )  # fmt: skip
     graph = found.graph
-    hand = base or hand_base(repo, branch, doc, graph.trunk)
+    hand, sure = (base, True) if base else hand_base(repo, branch, doc, graph.trunk)
+    if not sure and graph.parents.get(branch) == hand:
+        hand, sure = "", True  # no more than what the stack says itself
     if hand:
         graph = discover.with_base(
             graph, branch, hand, graph.source if graph.parents.get(branch) == hand else "document"
@@ -99,7 +103,7 @@ def look(
         pulls[branch] = number
         states[branch] = pull.state if pull else ("merged" if doc.field("status") == "merged" else "open")
     drawn = stack.build(stack.with_facts(graph, pulls, states), branch)
-    return Situation(branch, drawn, hand, pull, reason, found.skipped)
+    return Situation(branch, drawn, hand, pull, reason, found.skipped, not sure)
 
 
 def _neighbours(
@@ -125,29 +129,37 @@ def _base_key(branch: str) -> str:
     return f"branch.{branch}.spelunkBase"
 
 
-def hand_base(repo: Repo, branch: str, doc: Document, trunk: str) -> str:
-    """The document's base if somebody set it, else ``""``.
+def hand_base(repo: Repo, branch: str, doc: Document, trunk: str) -> tuple[str, bool]:
+    """The document's base if somebody set it, else ``""``; and whether that is known, not guessed.
 
     What a refresh last wrote is kept in git's own section for the branch,
     which follows a rename. In a clone without it, a base counts as set by hand
-    unless it is the trunk, which templates start with, or no longer exists.
+    unless it is the trunk, which templates start with. One that is gone from
+    the repository never counts: it was merged.
     """
     base = doc.field("branch.base")
-    if not base or base == branch:
-        return ""
+    if not base or base == branch or not exists(repo, base):
+        return "", True
     who, _, written = repo.config(_base_key(branch)).partition(":")
-    if who == "hand":
-        return base
-    if who == "tool":
-        return base if base != written else ""
-    return base if base != trunk and base in repo.branches().refs else ""
+    if who == "hand" or (who == "tool" and base != written):
+        return base, True
+    return ("", True) if who == "tool" or base == trunk else (base, False)
 
 
-def remember_base(repo: Repo, branch: str, base: str, *, by_hand: bool) -> None:
-    """Keep who gave the base, for :func:`hand_base`."""
-    value = f"{'hand' if by_hand else 'tool'}:{base}"
-    if base and branch in repo.branches().refs and repo.config(_base_key(branch)) != value:
-        repo.git("config", _base_key(branch), value)
+def exists(repo: Repo, ref: str) -> bool:
+    """Whether ``ref`` is a branch, or names a commit in another way."""
+    return (
+        ref in repo.branches().refs or repo.git("rev-parse", "-q", "--verify", f"{ref}^{{commit}}").code == 0
+    )
+
+
+def remember_base(repo: Repo, now: Situation) -> None:
+    """Keep who gave the base, for :func:`hand_base`; a guess is not kept."""
+    base = now.hand_base or now.stack.base
+    value = f"{'hand' if now.hand_base else 'tool'}:{base}"
+    known = now.branch in repo.branches().refs and not now.base_guessed
+    if base and known and repo.config(_base_key(now.branch)) != value:
+        repo.git("config", _base_key(now.branch), value)
 
 
 def apply(doc: Document, now: Situation, settings: Settings, stamp: str) -> tuple[Document, list[str]]:
