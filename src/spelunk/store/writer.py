@@ -352,11 +352,11 @@ class StoreWriter:
                 "INSERT INTO segments VALUES (?, ?, 0, ?, ?)",
                 (name, len(all_ids), int(all_ids[0]), int(all_ids[-1])),
             )
-        m.run("DELETE FROM intents")
         m.commit()
         faults.reach("merge.end")
         for s in group:
             os.unlink(os.path.join(self.directory, VECTORS, s.name))
+        m.run("DELETE FROM intents")  # only now: it makes the next writer look for leftovers
 
     def close(self, *, merge: bool = True) -> None:
         """Forget what was not published and close the full text.
