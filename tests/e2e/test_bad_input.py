@@ -64,10 +64,10 @@ def test_an_empty_folder_gives_an_empty_answer_with_the_reason(cli, tmp_path):
 def test_a_folder_that_cannot_be_read(cli, tree):
     (tree / "secret").mkdir(mode=0)
     code = (
-        "import os, signal, sys, threading, spelunk.cli.index, spelunk.cli.output, spelunk.cli.progress, spelunk.cli.target, spelunk.cli.parser\n"
-        "import spelunk.index, spelunk.home\n"
+        "import os, sys; from spelunk.cli import main\n"
+        "main(['index', 'nowhere'])  # loads what another user may not be able to read\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "sys.exit(spelunk.cli.main(['index', 'secret']))"
+        "sys.exit(main(['index', 'secret']))"
     )
     cli.home.mkdir(mode=0o777)
     for folder in (tree, *tree.parents[:3]):
@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_read(cli, tree):
     )
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "spelunk: secret: cannot be read (permission denied)\n"
+    assert done.stderr.splitlines()[1:] == ["spelunk: secret: cannot be read (permission denied)"]
 
 
 @pytest.mark.parametrize(
