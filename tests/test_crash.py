@@ -148,20 +148,14 @@ def test_a_killed_worker_costs_nothing_but_a_retry(tree: Path, tmp_path: Path) -
     write_tree(tree, 300, functions=12)
     place = tmp_path / "ix"
     process = start(tree, place, "", "--mode", "parallel", "--workers", "3")
-    killed = 0
-    while process.poll() is None and killed < 3:
-        for pid in children(process.pid):
-            try:
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
-            except ProcessLookupError:
-                pass
-        time.sleep(0.1)
+    while not (workers := children(process.pid)):
+        assert process.poll() is None, finish(process)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
 
     code, _, err = finish(process)
 
     assert code == 0, err
-    assert killed
     assert logical_content(str(place)) == expected(tree, tmp_path)
 
 

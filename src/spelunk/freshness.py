@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from spelunk import discover
+from spelunk.unchanged import unchanged
 from spelunk.config import Options
 from spelunk.errors import ConfigError
 from spelunk.state import fingerprint, walk_fingerprint
@@ -45,7 +45,7 @@ def is_current(manifest: Manifest, root: str, options: Options) -> bool:
         return False
     if manifest.meta("fingerprint") != fingerprint(options):
         return False
-    if not discover.unchanged(root, manifest.dirs(), manifest.rules()):
+    if not unchanged(root, manifest.dirs(), manifest.rules()):
         return False
     return not changed(manifest, root)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
 import sys
 import time
 from typing import Any, Final
@@ -63,7 +62,7 @@ class WriterLock:
                 os.close(fd)
                 raise
         self._fd = fd
-        info = {"pid": os.getpid(), "host": socket.gethostname(), "command": command, "since": time.time()}
+        info = {"pid": os.getpid(), "host": os.uname().nodename, "command": command, "since": time.time()}
         aside = os.path.join(self._directory, f"{HOLDER}.{os.getpid()}")
         try:
             with open(aside, "w", encoding="utf-8") as f:
