@@ -16,11 +16,11 @@ from spelunk import grep
 from spelunk.errors import SpelunkError, UsageError
 from spelunk.query import Query
 from spelunk.rank import model
-from spelunk.rank.signals import STOP_WORDS, Candidate, QueryFacts
+from spelunk.rank.signals import Candidate, QueryFacts, content_words, facts, query_stems
 from spelunk.scope import NOTHING, Scope, repo_matches, resolve
 from spelunk.store.manifest import ChunkRow, FileRow
 from spelunk.store.snapshot import Snapshot
-from spelunk.tokens import parts, query_terms, singular, terms, words
+from spelunk.tokens import terms, words
 from spelunk.types import Hit
 
 if TYPE_CHECKING:
@@ -35,8 +35,12 @@ POOL_FACTOR: Final = 4
 MAX_TERMS: Final = 64
 """Terms of a query that are looked up, rarest first; a pasted page is searched by its rare words."""
 
-FIELDS: Final[Mapping[str, float]] = {"body": 1.0, "name": 1.0, "path": 1.0}
+FIELDS: Final[Mapping[str, float]] = {"body": 1.0, "name": 0.5, "path": 2.0}
 """BM25 boost of a chunk's text, the names defined in it, and its path."""
+COMPOUND_WEIGHT: Final = 2.0
+"""Of a word with several parts: ``flush_batches`` is worth more than its parts apart."""
+STEM_WEIGHT: Final = 0.7
+"""Of the stem of a part, beside the word itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def search(sources: Sequence[Source], query: Query, options: SearchOptions) -> F
         else:
             lexical = _lexical(snapshot, query, scope, options, test)
             dense: list[tuple[int, float]] = []
-            if options.mode in ("hybrid", "semantic"):
+            if options.mode == "semantic" or (options.mode == "hybrid" and options.weights.dense):
                 try:
                     dense = _dense(source, query, scope, options)
                 except SpelunkError as error:
@@ -129,7 +133,8 @@ def search(sources: Sequence[Source], query: Query, options: SearchOptions) -> F
     if options.mode == "regex" or _only_regexes(query):
         ranked = candidates
     else:
-        ranked = model.rank(candidates, _facts(sources, query, options), options.weights)
+        rarity = _PathRarity(sources)
+        ranked = model.rank(candidates, _facts(sources, query, options), rarity, options.weights)
     return Found(_present(sources, ranked[: options.limit], options), degraded)
 
 
@@ -154,14 +159,17 @@ def _negated_terms(query: Query) -> list[str]:
 
 def _query_terms(snapshot: Snapshot, query: Query, options: SearchOptions) -> dict[str, float]:
     """Terms to look up with their weights; stop words only where there is nothing else."""
-    found = query_terms(query.text)
-    if options.mode != "symbol":
-        kept = [t for t in found if t not in STOP_WORDS]
-        found = kept or found
+    found: dict[str, float] = {}
+    for word in words(query.text) if options.mode == "symbol" else content_words(query.text):
+        whole, *stems = terms(word)
+        weight = COMPOUND_WEIGHT if len(stems) > 1 else 1.0
+        found[whole] = max(weight, found.get(whole, 0.0))
+        for stem in stems:
+            found[stem] = max(STEM_WEIGHT, found.get(stem, 0.0))
     if len(found) > MAX_TERMS:
-        found.sort(key=lambda t: snapshot.lexical.document_frequency(t) or math.inf)
-        del found[MAX_TERMS:]
-    return dict.fromkeys(found, 1.0)
+        rarest = sorted(found, key=lambda t: snapshot.lexical.document_frequency(t) or math.inf)
+        found = {t: found[t] for t in rarest[:MAX_TERMS]}
+    return found
 
 
 def _lexical(
@@ -232,20 +240,28 @@ def _fuse(
 def _facts(sources: Sequence[Source], query: Query, options: SearchOptions) -> QueryFacts:
     """What ranking needs to know of the query."""
     kind = "symbol" if options.mode == "symbol" else query.kind_of_query
-    found = words(query.text)
-    content = [w for w in found if w.lower() not in STOP_WORDS] or found
-    names = {w.lower() for w in content if kind == "symbol" or len(parts(w)) > 1 or not w.islower()}
-    if kind == "mixed" and len(content) == 1:
-        names.add(content[0].lower())
-    all_parts = {singular(p) for w in content for p in parts(w)}
     full_texts = [s.snapshot.lexical for s in sources]
     total = max(1, sum(t.documents for t in full_texts))
     rarity = {
-        p: math.log(1 + total / (1 + sum(t.document_frequency(p) for t in full_texts)))
-        for p in sorted(all_parts)
+        s: math.log(1 + total / (1 + sum(t.document_frequency(s) for t in full_texts)))
+        for s in query_stems(query.text)
     }
-    whole = sum(rarity.values()) or 1.0
-    return QueryFacts(kind, frozenset(names), frozenset(all_parts), {p: r / whole for p, r in rarity.items()})
+    return facts(query.text, kind, rarity)
+
+
+class _PathRarity(dict[str, float]):
+    """Stem -> how rare it is among the paths: 0 in every chunk's, near 1 in one's."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        super().__init__()
+        self._full_texts = [s.snapshot.lexical for s in sources]
+        self._total = max(1, sum(t.documents for t in self._full_texts))
+
+    def __missing__(self, stem: str) -> float:
+        found = sum(t.document_frequency(stem, "path") for t in self._full_texts)
+        scale = math.log(1 + self._total)
+        value = self[stem] = max(0.0, math.log((1 + self._total) / (1 + found)) / scale)
+        return value
 
 
 def chunk_id(file: FileRow, chunk: ChunkRow) -> str:

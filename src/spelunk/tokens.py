@@ -1,8 +1,9 @@
 """Here is a text, give me its words and the terms they are indexed under.
 
 A *word* is a run of ``\\w``. Each word is indexed whole, in lower case, and,
-where it has several, by its camelCase, snake_case and digit parts in the
-singular. Both stores are fed from one pass: the full-text index takes the
+where it has several, by its camelCase, snake_case and digit parts. A part is
+indexed as its :func:`stem`, so that a question about *parsing* finds a
+*parser*. Both stores are fed from one pass: the full-text index takes the
 terms as one string with blanks, the embedder takes the words.
 
 The regex planner (``regexplan.py``) relies on two facts: every run of
@@ -55,6 +56,45 @@ def singular(part: str) -> str:
     return part[:-1]
 
 
+_VOWEL: Final = re.compile(r"[aeiouy]").search
+_ENDINGS: Final = (
+    ("ization", 4), ("isation", 4), ("ation", 4), ("ition", 5), ("izing", 4), ("ising", 5), ("ized", 4), ("ised", 5),
+    ("izer", 4), ("iser", 5), ("ize", 4), ("ise", 5), ("ating", 4), ("ated", 4), ("ator", 4), ("ate", 4), ("tion", 4),
+    ("sion", 4), ("ment", 5), ("able", 4), ("ible", 4), ("ing", 3), ("ive", 4), ("ed", 3), ("er", 3), ("or", 3),
+    ("ly", 4), ("al", 4),
+)  # fmt: skip
+"""Endings and the fewest letters that must stay, the first that fits being taken off."""
+_ENDS: Final = tuple(ending for ending, _ in _ENDINGS)
+
+
+def stem(part: str) -> str:
+    """A lower-case part without its English ending: parser, parsed and parsing give pars.
+
+    One pass over a short list of the endings that code and questions about it
+    differ in (verbs, their agents and nouns); a stem is a key, not a word.
+    Other languages' words and short ones stay as they are.
+    """
+    part = singular(part)
+    if len(part) < 4 or not part.isascii():
+        return part
+    if part.endswith(_ENDS):
+        for ending, least in _ENDINGS:
+            if part.endswith(ending):
+                rest = part[: -len(ending)]
+                if len(rest) >= least and _VOWEL(rest):
+                    part = rest + ending[0] if ending in ("tion", "sion") else rest
+                    break
+    if len(part) > 3:
+        if part[-1] == part[-2] and part[-1] not in "lsz":
+            part = part[:-1]
+        if len(part) > 3:
+            if part[-1] == "e":
+                part = part[:-1]
+            elif part[-1] == "y":
+                part = part[:-1] + "i"
+    return part
+
+
 def parts(word: str) -> list[str]:
     """The lower-case parts of an identifier: ``HTTPServer2`` gives http, server, 2.
 
@@ -78,9 +118,9 @@ def terms(word: str) -> list[str]:
     whole = word.lower()
     found = [whole]
     for part in parts(word):
-        stem = singular(part)
-        if stem not in found:
-            found.append(stem)
+        key = stem(part)
+        if key not in found:
+            found.append(key)
     if not word.isascii():
         # The regex planner's tokens are ASCII runs; each must be a term by itself.
         found += [run.lower() for run in _ASCII_RUN.findall(word) if run.lower() not in found]
@@ -108,8 +148,3 @@ LEXICON: Final = Lexicon()
 def path_terms(path: str) -> str:
     """The terms of a path, for the full-text index's ``path`` field."""
     return " ".join(t for w in words(path.encode("utf-8", "replace").decode()) for t in terms(w))
-
-
-def query_terms(text: str) -> list[str]:
-    """The distinct terms of a query's text, in order of first appearance."""
-    return list(dict.fromkeys(t for w in words(text) for t in terms(w)))

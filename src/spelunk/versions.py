@@ -10,5 +10,5 @@ READER_VERSION: Final = 1
 CHUNKER_VERSION: Final = 1
 """Raised when the same text is cut or named otherwise."""
 
-TOKENS_VERSION: Final = 1
+TOKENS_VERSION: Final = 2
 """Raised when the same words are indexed under other terms."""

@@ -1,9 +1,10 @@
 """The ranking model: weights, and how signals become one score and one order.
 
-A candidate's score is a weighted sum of its signals, times a prior for the
-kind of file it is in. A file's chunks then lift each other (coherence), and
-each further chunk of a file already shown counts less (saturation), so that
-ten results are rarely ten chunks of one file.
+A file's score is a weighted sum of its signals. Its best chunk takes that
+score; each further chunk stands below it by what it matches worse, and by a
+fixed step for each chunk of the file shown before it, so that ten results are
+rarely ten chunks of one file. Every summand is a signal of the hit, and they
+add up to its score.
 """
 
 from __future__ import annotations
@@ -15,103 +16,162 @@ from typing import Final
 from spelunk.rank import signals
 from spelunk.rank.signals import Candidate, QueryFacts
 
-RRF_K: Final = 60
-"""Rank offset of reciprocal rank fusion (Cormack et al., 2009)."""
+BREADTH: Final = 30
+"""Chunks of one file that count towards its breadth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each signal is worth. Tuned on the development set, cross-validated by
-    repository (docs/benchmarks)."""
+    """What each signal is worth.
 
-    additive: Mapping[str, float] = field(
+    Fitted by a softmax over each query's files on the development set,
+    cross-validated by repository, and rounded (docs/benchmarks).
+
+    Attributes:
+        relevance: Of ``match``, the BM25 scores of a file's best chunks, each
+            next one at half its worth; and of ``breadth``, their plain sum.
+        dense: Share of the vectors' side in a chunk's relevance. The hashed
+            embedder knows no synonyms, and adds nothing that words do not say.
+        file: Of the file's other signals.
+        flags: Of what kind of file it is.
+        repeat: Taken off for each chunk of the same file shown before.
+    """
+
+    match: float = 4.0
+    breadth: float = 2.0
+    dense: float = 0.0
+    file: Mapping[str, float] = field(
         default_factory=lambda: {
-            "bm25": 1.0,
-            "dense": 0.2,
-            "stem": 0.5,
-            "stem_query": 0.25,
-            "folder": 0.15,
-            "definition": 0.5,
-            "defines": 1.0,
-            "scope": 0.15,
-            "stem_is_name": 0.4,
+            "stem": 1.8,
+            "cover": 1.8,
+            "definition": 1.3,
+            "name": 1.2,
+            "folders": -0.8,
+            "depth": -0.9,
+            "twin": -0.8,
         }
     )
-    priors: Mapping[str, float] = field(
+    flags: Mapping[str, float] = field(
         default_factory=lambda: {
-            "test": 0.6,
-            "vendored": 0.7,
-            "generated": 0.6,
-            "example": 0.75,
-            "docs": 0.9,
-            "config": 0.8,
+            "test": -1.3,
+            "vendored": -1.0,
+            "generated": -1.0,
+            "example": -1.0,
+            "docs": -1.0,
+            "config": -0.8,
         }
     )
-    coherence: float = 0.3
-    saturation: float = 0.5
+    repeat: float = 3.0
 
 
 DEFAULT: Final = Weights()
 
 
-def rank(candidates: Sequence[Candidate], query: QueryFacts, weights: Weights = DEFAULT) -> list[Candidate]:
+def rank(
+    candidates: Sequence[Candidate],
+    query: QueryFacts,
+    path_rarity: Mapping[str, float],
+    weights: Weights = DEFAULT,
+) -> list[Candidate]:
     """Candidates in order, with their signals and scores filled in.
 
     Ties go to the path, then to the line: never to the order of indexing.
+
+    Args:
+        candidates: From all sides and indexes, each chunk once.
+        query: What to hold them against.
+        path_rarity: How rare a stem is among the paths, from 0 to 1.
+        weights: The model's.
     """
-    if not candidates:
-        return []
-    top_lexical = max(c.lexical for c in candidates) or 1.0
-    top_dense = max(c.dense for c in candidates) or 1.0
-    for c in candidates:
-        c.signals = signals.of(c, query)
-        if c.lexical > 0:
-            c.signals["bm25"] = c.lexical / top_lexical
-        if c.dense > 0:
-            c.signals["dense"] = c.dense / top_dense
-        score = sum(weights.additive.get(name, 0.0) * value for name, value in c.signals.items())
-        for name, prior in weights.priors.items():
-            if name in c.signals:
-                score *= prior
+    relevance = _relevance(candidates, weights.dense)
+    files: dict[tuple[int, int], list[int]] = {}
+    for n, c in enumerate(candidates):
+        files.setdefault(c.key, []).append(n)
+    groups = list(files.values())
+    shallowest = min((signals.path_facts(candidates[g[0]].file.path)[3] for g in groups), default=0)
+    largest: dict[tuple[int, str, int], int] = {}
+    for g in groups:
+        key = _twin_key(candidates[g[0]])
+        largest[key] = max(largest.get(key, 0), candidates[g[0]].file.chunks)
+    for g in groups:
+        _score(
+            [candidates[n] for n in g],
+            [relevance[n] for n in g],
+            query,
+            weights,
+            path_rarity,
+            shallowest,
+            largest,
+        )
+    return sorted(candidates, key=_order)
+
+
+def _order(c: Candidate) -> tuple[float, int, str, int, int]:
+    return (-c.score, c.source, c.file.path, c.chunk.start_line, c.chunk.start)
+
+
+def _twin_key(c: Candidate) -> tuple[int, str, int]:
+    return c.source, signals.path_facts(c.file.path)[2], int(c.file.flags)
+
+
+def _relevance(candidates: Sequence[Candidate], share: float) -> list[float]:
+    """Each chunk's own relevance, 1 for the best of either side; vectors alone where words found nothing."""
+    lexical = max((c.lexical for c in candidates), default=0.0)
+    dense = max((c.dense for c in candidates), default=0.0)
+    if lexical <= 0:
+        return [max(0.0, c.dense) / dense if dense > 0 else 0.0 for c in candidates]
+    if dense <= 0 or not share:
+        return [c.lexical / lexical for c in candidates]
+    return [(1 - share) * c.lexical / lexical + share * max(0.0, c.dense) / dense for c in candidates]
+
+
+def _score(
+    chunks: Sequence[Candidate],
+    relevance: Sequence[float],
+    query: QueryFacts,
+    weights: Weights,
+    path_rarity: Mapping[str, float],
+    shallowest: int,
+    largest: Mapping[tuple[int, str, int], int],
+) -> None:
+    """Give the chunks of one file their signals and scores."""
+    file = chunks[0].file
+    worth = weights.file
+    own: list[float] = []
+    definition = name = 0.0
+    said: set[str] = set()
+    for c, r in zip(chunks, relevance, strict=True):
+        matched, named, found = signals.definition_match(c.chunk, query)
+        own.append(weights.match / 2 * r + worth["definition"] * matched + worth["name"] * named)
+        definition = max(definition, matched)
+        name = max(name, named)
+        said |= found
+    in_name, folders, _, depth = signals.path_facts(file.path)
+    best = sorted(relevance, reverse=True)
+    values = {
+        "stem": signals.stem_match(in_name, query),
+        "cover": query.share(said | in_name | folders),
+        "definition": definition,
+        "name": name,
+        "folders": signals.folder_rarity(folders - in_name, query, path_rarity),
+        "depth": signals.depth_below(depth, shallowest),
+        "twin": float(largest[_twin_key(chunks[0])] > file.chunks),
+    }
+    shared = {
+        "match": weights.match / 2 * signals.geometric(best),
+        "breadth": weights.breadth * sum(best[:BREADTH]) / BREADTH,
+    }
+    shared |= {s: worth[s] * v for s, v in values.items() if v}
+    shared |= {flag: weights.flags[flag] for flag in signals.flags_of(file, query)}
+    score = sum(shared.values())
+    order = sorted(
+        range(len(chunks)), key=lambda n: (-own[n], chunks[n].chunk.start_line, chunks[n].chunk.start)
+    )
+    for place, n in enumerate(order):
+        c = chunks[n]
+        c.signals = dict(shared)
         c.score = score
-    _cohere(candidates, weights.coherence)
-    ordered = sorted(candidates, key=_order)
-    return _saturate(ordered, weights.saturation)
-
-
-def _order(c: Candidate) -> tuple[float, int, str, int]:
-    # Rounded: sums over candidates depend in their last digits on the order of indexing.
-    return (-round(c.score, 9), c.source, c.file.path, c.chunk.start_line)
-
-
-def _cohere(candidates: Sequence[Candidate], share: float) -> None:
-    """A file with several good chunks lifts its best one, by the share of its sum."""
-    if not share:
-        return
-    sums: dict[tuple[int, int], float] = {}
-    best: dict[tuple[int, int], Candidate] = {}
-    for c in candidates:
-        sums[c.key] = sums.get(c.key, 0.0) + c.score
-        if c.key not in best or _order(c) < _order(best[c.key]):
-            best[c.key] = c
-    largest = max(sums.values()) or 1.0
-    top = max(c.score for c in candidates) or 1.0
-    for number, c in best.items():
-        lift = share * top * sums[number] / largest
-        if lift:
-            c.signals["coherence"] = lift
-            c.score += lift
-
-
-def _saturate(ordered: Sequence[Candidate], factor: float) -> list[Candidate]:
-    """Each further chunk of a file counts ``factor`` times the one before."""
-    seen: dict[tuple[int, int], int] = {}
-    out: list[Candidate] = []
-    for c in ordered:
-        n = seen.get(c.key, 0)
-        seen[c.key] = n + 1
-        if n:
-            c.signals["repeat"] = float(n)
-            c.score *= factor**n
-        out.append(c)
-    return sorted(out, key=_order)
+        if place:
+            c.signals["chunk"] = own[n] - own[order[0]]
+            c.signals["repeat"] = -weights.repeat * place
+            c.score += c.signals["chunk"] + c.signals["repeat"]
