@@ -106,6 +106,14 @@ def test_a_sub_path_narrows_the_index_of_its_project(cli, tree):
     }
 
 
+def test_an_ignored_path_is_told_to_be_so(cli):
+    cli.ok("index")
+    done = cli("search", "noise", "build.log")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "build.log is not in the index" in done.stderr and "*.log" in done.stderr
+
+
 def test_several_workspaces_are_one_corpus_with_prefixes(cli, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

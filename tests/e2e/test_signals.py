@@ -45,6 +45,30 @@ def test_a_signal_ends_an_index_run_in_one_line(cli, large, number, status, mode
     assert report["files"] == 303
 
 
+def test_a_second_writer_is_told_who_is_at_it_or_waits(cli, large):
+    first = subprocess.Popen(
+        [*cli.argv, "index", "-q"],
+        cwd=large,
+        env=cli.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while first.poll() is None and not list(cli.home.glob("*/lexical-*")):
+        time.sleep(0.01)
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        line = cli.refused("index")
+        writer = cli.json("status")["writer"]
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    waited = cli.json("index", "--wait")
+
+    assert f"pid {first.pid}" in line and "--wait" in line
+    assert writer["pid"] == first.pid
+    assert waited["files"]["unchanged"] + waited["files"]["indexed"] == 303
+    assert first.wait() == 0
+
+
 def test_a_closed_pipe_is_no_error(cli, large):
     cli.ok("index")
     process = subprocess.Popen(

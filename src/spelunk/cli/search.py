@@ -10,6 +10,7 @@ from spelunk.cli.parser import whole
 if TYPE_CHECKING:
     from spelunk.answer import Answer
     from spelunk.cli.target import Target
+    from spelunk.index import Index
 
 MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
 
@@ -62,7 +63,6 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
     from spelunk.cli.hush import hushed
-    from spelunk.cli.output import note, short
     from spelunk.cli.progress import progress
     from spelunk.cli.target import announce, missing, open_target
     from spelunk.index import search_many
@@ -93,14 +93,25 @@ def run(args: argparse.Namespace) -> int:
             progress=heard,
         )
         status = show(args, answer)
-        if not answer.hits:
-            for index in indexes:
-                if not index.status(look=False).files:
-                    note(
-                        args,
-                        f"{short(index.root)}: no files to search; `spelunk why PATH` says what leaves one out",
-                    )
+        if not answer.hits and not args.quiet:
+            for index, target in zip(indexes, asked, strict=True):
+                _tell_what_is_missing(args, index, target)
         return status
+
+
+def _tell_what_is_missing(args: argparse.Namespace, index: Index, target: Target) -> None:
+    """Nothing was found: say so where the reason is that nothing of it is indexed."""
+    from spelunk.cli.output import note, short
+
+    if not index.status(look=False).files:
+        note(args, f"{short(index.root)}: no files to search; `spelunk why PATH` says what leaves one out")
+        return
+    for path in target.within:
+        reason = index.why(path)
+        if reason.verdict != "indexed":
+            note(
+                args, f"{path} is not in the index of {short(index.root)}: {reason.detail or reason.verdict}"
+            )
 
 
 def _targets(args: argparse.Namespace) -> list[Target]:
