@@ -642,6 +642,11 @@ def test_a_dry_run_writes_nothing_and_shows_what_it_would(box: Sandbox, argument
         (["update", "--section", "Notes", "--item", "x", "--under", "y"], "--under goes with"),
         (["review", "-"], "--from"),
         (["review", "--from", "x", "-"], "empty"),
+        (["review", "--from", "", "start.py"], "nobody to name"),
+        (["archive", "--branch", ""], "--branch needs a name"),
+        (["show", "/etc/hosts"], "no document for"),
+        (["refresh", "--base", "HEAD~1"], "not another branch"),
+        (["refresh", "--base", "feat/a"], "not another branch"),
         (["show", "nothing"], "no document for nothing"),
         (["check", "nothing"], "no document for nothing"),
         (["create", "--status", "odd"], "must be one of"),
@@ -662,6 +667,18 @@ def test_bad_input_is_one_line_and_exit_status_2(box: Sandbox, arguments: list[s
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
+
+
+def test_a_command_runs_as_if_started_elsewhere(box: Sandbox, tmp_path: Path) -> None:
+    box.branch("feat/a")
+    box.work.create()
+    (box.path("feat-a").parent / "CURRENT-folder.md").mkdir()
+
+    first = box.bw("-C", "repo", "show", cwd=tmp_path)
+    last = box.bw("show", "-C", "repo", cwd=tmp_path)
+
+    assert first.stdout == last.stdout == box.path("feat-a").read_text()
+    assert box.bw("list").returncode == 0
 
 
 def test_outside_a_repository_and_without_git_the_message_says_so(

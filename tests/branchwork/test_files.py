@@ -111,6 +111,20 @@ def test_a_checkout_moves_the_link_through_the_hook(box: Sandbox) -> None:
     assert seen == ["CURRENT-feat-a.md", None, "CURRENT-feat-b.md"]
 
 
+def test_a_rebase_leaves_the_link_where_it_was(box: Sandbox) -> None:
+    box.branch("feat/a")
+    box.work.create()
+    box.commit()
+    box.bw("install-hook")
+    box.git("checkout", "-q", "main")
+    box.commit()
+    box.git("checkout", "-q", "feat/a")
+
+    box.git("rebase", "-q", "main")
+
+    assert (box.root / ".agents/logs/CURRENT.md").readlink().name == "CURRENT-feat-a.md"
+
+
 @pytest.mark.parametrize(
     "existing",
     [

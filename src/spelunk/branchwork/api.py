@@ -121,6 +121,8 @@ class Branchwork:
         Raises:
             RepositoryError: HEAD is detached and nothing else tells.
         """
+        if given == "":
+            raise RepositoryError("--branch needs a name; leave it out for the branch checked out")
         name = given or self.repo.head() or os.environ.get("GITHUB_HEAD_REF", "")
         if not name:
             raise RepositoryError(
@@ -142,16 +144,17 @@ class Branchwork:
             stored = self.store.find_renamed(name)
         if stored is None and which is not None:
             filed = self.store.archived()
-            number = int(name.lstrip("#")) if name.lstrip("#").isdigit() else None
+            number = int(name.lstrip("#")) if name.lstrip("#").isdecimal() else None
             meant = {name, name.removeprefix("branchwork-"), slug(name)}
-            path = os.path.relpath(name, self.repo.root) if os.path.isfile(name) else name
+            path = os.path.relpath(os.path.realpath(name), os.path.realpath(self.repo.root))
             for candidate in [*self.store.current(), *filed]:
-                facts = candidate.doc.field("slug").removeprefix("branchwork-")
+                own = candidate.doc.field("slug").removeprefix("branchwork-")
                 by_number = number is not None and data.pull_request(candidate.doc)[0] == number
-                if candidate.branch == name or by_number or candidate.path == path or facts in meant:
+                if candidate.branch == name or by_number or candidate.path in (path, name) or own in meant:
                     return candidate
-            if os.path.isfile(name):
-                return Stored(name, self.store.read(os.path.abspath(name)))
+            inside = not path.startswith(".." + os.sep) and not os.path.isabs(path)
+            if inside and os.path.isfile(self.store.absolute(path)):
+                return Stored(path, self.store.read(path))
         if stored is None:
             raise self._missing(name)
         return stored
@@ -177,7 +180,7 @@ class Branchwork:
         Raises:
             BranchworkError: Nothing says who.
         """
-        name = given or os.environ.get(AUTHOR_VARIABLE, "") or self.repo.author()
+        name = (os.environ.get(AUTHOR_VARIABLE, "") or self.repo.author()) if given is None else given
         name = " ".join(name.replace("[", "(").replace("]", ")").split()).lstrip("@")
         if not name:
             raise BranchworkError(
@@ -250,10 +253,7 @@ class Branchwork:
         from spelunk.branchwork import archive, refresh
 
         name, path = self._own(branch)
-        if base is not None and (base == name or not refresh.exists(self.repo, base)):
-            raise RepositoryError(
-                f"--base {base}: not another branch of this repository; `git branch --all` lists them"
-            )
+        base = refresh.known_base(self.repo, base, name)
         now = refresh.look(
             self.repo, self.store, self.settings, name, self.store.read(path), base=base, offline=offline
         )
@@ -411,7 +411,7 @@ class Branchwork:
         """Set a document to merged and move it to the archive; see :func:`spelunk.branchwork.archive.archive`."""
         from spelunk.branchwork import archive
 
-        name = branch or (self.branch() if pr is None else "")
+        name = self.branch(branch) if pr is None else branch or ""
         done = archive.archive(
             self.repo, self.store, name, pr, now=self.clock(), stamp=self._stamp(local), write=not dry_run
         )
@@ -439,6 +439,8 @@ class Branchwork:
         if branch is not None and branch != head:
             return {"link": "kept", "path": None}
         stored = (self.store.find(head) or self.store.find_renamed(head)) if head else None
+        if stored is None and self.repo.rebasing():
+            return {"link": "kept", "path": None}  # the document comes back when the rebase ends
         return {
             "link": link.point(self.repo, self.settings, stored.path if stored else None),
             "path": stored and stored.path,

@@ -82,6 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the commands and their flags; each sets ``handler``."""
     from spelunk.branchwork import commands as run_
 
+    parser.add_argument("-C", dest="first", metavar="DIR", help="run as if started in DIR")
     sub = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
     def command(name: str, handler: Handler, help: str, *, writes: bool = False, branch: bool = False) -> Any:

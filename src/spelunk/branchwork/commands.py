@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _work(args: argparse.Namespace) -> Branchwork:
     from spelunk.branchwork.api import Branchwork
 
-    return Branchwork.load(args.start)
+    return Branchwork.load(os.path.join(getattr(args, "first", None) or ".", args.start))
 
 
 def _say(text: str) -> None:
@@ -197,7 +197,8 @@ def check(args: argparse.Namespace) -> int:
         _json(args, {"ok": not failed, "problems": found})
     else:
         _print("".join(f"{problem}\n" for problem in problems))
-    _say(f"{errors} errors, {len(problems) - errors} warnings")
+    warnings = len(problems) - errors
+    _say(f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}")
     return 1 if failed else 0
 
 

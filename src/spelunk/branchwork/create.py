@@ -45,12 +45,7 @@ def create(
         raise BranchworkError(f"--status {status}: must be one of {', '.join(STATUSES)}")
     if branch == repo.trunk(settings.trunk):
         raise RepositoryError(f"{branch} is the trunk; check out the branch that the work is on first")
-    if base is not None and (
-        base == branch or repo.git("rev-parse", "-q", "--verify", f"{base}^{{commit}}").code != 0
-    ):
-        raise RepositoryError(
-            f"--base {base}: not another branch of this repository; `git branch --all` lists them"
-        )
+    base = refresh.known_base(repo, base, branch)
     _refuse(store, branch)
     doc = _blank(repo, settings, template)
     for key, value, word in (

@@ -119,6 +119,12 @@ class Repo:
                 return name.removeprefix("refs/heads/")
         return ""
 
+    def rebasing(self) -> bool:
+        """Whether a rebase is under way: the working tree is not that of the branch then."""
+        return any(
+            os.path.isdir(os.path.join(self.gitdir, name)) for name in ("rebase-merge", "rebase-apply")
+        )
+
     def branches(self) -> Branches:
         """Every local branch, and those of the first remote (``origin`` where there is one)."""
         if self._branches is None:

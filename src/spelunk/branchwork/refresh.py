@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from spelunk.branchwork import cichecks, data, discover, edit, fit, pullrequest, stack
 from spelunk.branchwork.document import Document
+from spelunk.branchwork.errors import RepositoryError
 from spelunk.branchwork.git import Repo
 from spelunk.branchwork.markdown import code_span
 from spelunk.branchwork.names import slug
@@ -146,11 +147,29 @@ def hand_base(repo: Repo, branch: str, doc: Document, trunk: str) -> tuple[str, 
     return ("", True) if who == "tool" or base == trunk else (base, False)
 
 
-def exists(repo: Repo, ref: str) -> bool:
-    """Whether ``ref`` is a branch, or names a commit in another way."""
+def exists(repo: Repo, name: str) -> bool:
+    """Whether ``name`` is a branch or a tag."""
     return (
-        ref in repo.branches().refs or repo.git("rev-parse", "-q", "--verify", f"{ref}^{{commit}}").code == 0
+        name in repo.branches().refs or repo.git("show-ref", "-q", "--verify", f"refs/tags/{name}").code == 0
     )
+
+
+def known_base(repo: Repo, base: str | None, branch: str) -> str | None:
+    """A base as given on a command line, without its remote's name.
+
+    Raises:
+        RepositoryError: It is no branch or tag, or ``branch`` itself.
+    """
+    if base is None:
+        return None
+    known = repo.branches()
+    short = base.removeprefix(known.remote + "/") if known.remote else base
+    name = base if exists(repo, base) else short
+    if name == branch or not exists(repo, name):
+        raise RepositoryError(
+            f"--base {base}: not another branch of this repository; `git branch --all` lists them"
+        )
+    return name
 
 
 def remember_base(repo: Repo, now: Situation) -> None:

@@ -80,10 +80,11 @@ class Store:
 
     def _paths(self, wanted: Callable[[str], object]) -> list[str]:
         try:
-            names = os.listdir(self.folder)
+            with os.scandir(self.folder) as entries:
+                names = [entry.name for entry in entries if wanted(entry.name) and entry.is_file()]
         except OSError:
             return []
-        return [f"{self.settings.dir}/{name}" for name in sorted(names) if wanted(name)]
+        return [f"{self.settings.dir}/{name}" for name in sorted(names)]
 
     def find(self, branch: str) -> Stored | None:
         """The branch's live document: by front matter, whatever the file is called."""
