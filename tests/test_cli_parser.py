@@ -15,8 +15,7 @@ from spelunk.errors import QuerySyntaxError, UsageError
 def parsed(*words):
     from spelunk.cli import search
 
-    parser = command_parser("search", COMMANDS["search"].summary)
-    search.configure(parser)
+    parser = command_parser("search", COMMANDS["search"].summary, search.configure)
     return parse(parser, words)
 
 

@@ -192,7 +192,7 @@ def test_the_first_hit_that_does_not_fit_is_cut_at_a_line_end() -> None:
     assert (len(fitted.hits), fitted.dropped, fitted.truncated) == (2, 1, 1)
     assert BODY.startswith(last.content + "\n")
     assert last.end_line == last.start_line + last.content.count("\n")
-    assert present.notices(fitted) == ["1 hits left out, 1 cut to stay within --max-tokens"]
+    assert present.notices(fitted) == ["1 hit left out and 1 cut short to stay within --max-tokens"]
     assert json.loads(present.to_json(fitted))["dropped"] == 1
 
 

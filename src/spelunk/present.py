@@ -134,8 +134,13 @@ def notices(answer: Answer) -> list[str]:
     if answer.stale:
         found.append("files have changed since they were indexed")
     if answer.dropped or answer.truncated:
-        cut = f", {answer.truncated} cut" if answer.truncated else ""
-        found.append(f"{answer.dropped} hits left out{cut} to stay within --max-tokens")
+        cut = ((answer.dropped, "left out"), (answer.truncated, "cut short"))
+        parts = [(n, what) for n, what in cut if n]
+        noun = "hit" if parts[0][0] == 1 else "hits"
+        told = " and ".join(
+            [f"{parts[0][0]} {noun} {parts[0][1]}", *(f"{n} {what}" for n, what in parts[1:])]
+        )
+        found.append(f"{told} to stay within --max-tokens")
     return found
 
 

@@ -26,6 +26,8 @@ _ENGLISH: Final = (
 _STOP_WORDS: Final = frozenset(_ENGLISH.split())
 _PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _SUFFIX: Final = re.compile(r"(?:ies|ing|ed|es|s|e)$")
+_ENDING: Final = r"(?-i:[a-z]{1,3}(?![a-z])|[A-Z]{1,3}(?![A-Za-z])|)"
+"""What may follow a stem within its word; the next word of a camelCase name is none of it."""
 _DOUBLED: Final = re.compile(r"([bdgmnprt])\1$")
 
 
@@ -58,7 +60,7 @@ def finder(query: str, mode: str = "hybrid") -> Finder:
     stems = _stems(" ".join(words))
     patterns = [r"\s+".join(map(re.escape, text.split())) for text in literal]
     patterns += [
-        rf"(?<![^\W_]){re.escape(s)}[^\W_]*" if len(s) < 4 else re.escape(s) + r"[a-z]{0,3}" for s in stems
+        rf"(?<![^\W_]){re.escape(s)}[^\W_]*" if len(s) < 4 else re.escape(s) + _ENDING for s in stems
     ]
     if not patterns:
         return Finder(lambda _: [], lambda _: set())

@@ -123,8 +123,7 @@ def _dispatch(words: list[str]) -> int:
     module = import_module(f"spelunk.cli.{command.module}")
     if command.passthrough:
         return int(module.run(rest))
-    parser = command_parser(name, command.summary)
-    module.configure(parser)
+    parser = command_parser(name, command.summary, module.configure)
     return int(module.run(parse(parser, [*shared, *rest])))
 
 

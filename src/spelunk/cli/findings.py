@@ -123,10 +123,10 @@ def _home() -> Iterator[Finding]:
     while not os.path.exists(there):
         there = os.path.dirname(there)
     name = short(base)
-    if not os.path.isdir(there) or not os.access(there, os.W_OK | os.X_OK):
-        yield Finding(
-            "fail", "index folder", f"{name} cannot be written", "set SPELUNK_HOME to another folder"
-        )
+    reason = _refuses(there)
+    if reason:
+        advice = "set SPELUNK_HOME to another folder"
+        yield Finding("fail", "index folder", f"{name} cannot be written ({reason})", advice)
         return
     mode = f"{os.stat(there).st_mode & 0o777:o}" if there == base else ""
     yield Finding("ok", "index folder", f"{name}{f', mode {mode}' if mode else ', not made yet'}")
@@ -141,6 +141,17 @@ def _home() -> Iterator[Finding]:
         yield Finding("warn", "file system", f"{kind} (network)", advice)
     elif kind:
         yield Finding("ok", "file system", kind)
+
+
+def _refuses(folder: str) -> str:
+    """Why nothing can be made in a folder, found out by trying; empty if it can."""
+    probe = os.path.join(folder, f".spelunk-doctor-{os.getpid()}")
+    try:
+        os.mkdir(probe, 0o700)
+        os.rmdir(probe)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def file_system(path: str) -> str:

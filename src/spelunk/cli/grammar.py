@@ -52,12 +52,12 @@ def grammar() -> list[Grammar]:
     found = []
     for name, command in [*COMMANDS.items(), *((a, COMMANDS[c]) for a, c in ALIASES.items())]:
         module = import_module(f"spelunk.cli.{command.module}")
-        parser: argparse.ArgumentParser = (
-            argparse.ArgumentParser(prog=name)
-            if command.passthrough
-            else command_parser(name, command.summary)
-        )
-        module.configure(parser)
+        parser: argparse.ArgumentParser
+        if command.passthrough:
+            parser = argparse.ArgumentParser(prog=name)
+            module.configure(parser)
+        else:
+            parser = command_parser(name, command.summary, module.configure)
         found.append(_read((name,), command.summary, parser))
     return found
 

@@ -32,12 +32,22 @@ def settings(parser: argparse.ArgumentParser) -> None:
     add("--workers", metavar="N", help="processes: 1-16, or auto")
     add("--files-per-batch", metavar="N", type=whole(1), help="files handed to a worker at a time")
     add("--memory-limit", metavar="SIZE", help="hard cap over all processes, e.g. 1GiB")
-    add("--mode", choices=("auto", "parallel", "sequential"), help="auto uses workers where they pay")
-    add("--storage", choices=("auto", "ssd", "hdd"), help="kind of disk below the folder")
+    add(
+        "--mode",
+        metavar="MODE",
+        choices=("auto", "parallel", "sequential"),
+        help="auto, parallel or sequential; auto uses workers where they pay",
+    )
+    add(
+        "--storage",
+        metavar="KIND",
+        choices=("auto", "ssd", "hdd"),
+        help="kind of disk below the folder: auto, ssd or hdd",
+    )
     add("--io-threads", metavar="N", help="concurrent file reads over all processes")
     add("--embedder", metavar="NAME", help="what makes the vectors")
     add("--store", metavar="URL", help="where the chunks are kept")
-    add("--executor", choices=("local", "ray"), help="what runs the workers")
+    add("--executor", metavar="NAME", choices=("local", "ray"), help="what runs the workers: local or ray")
 
 
 SETTINGS: Final = (

@@ -67,14 +67,17 @@ def split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
     return shared, None, []
 
 
-def command_parser(name: str, summary: str) -> Parser:
-    """An empty parser for a command, with the shared flags."""
+def command_parser(
+    name: str, summary: str, configure: Callable[[argparse.ArgumentParser], object] = lambda _: None
+) -> Parser:
+    """The parser of a command: what ``configure`` adds, and the shared flags."""
     parser = Parser(
         prog=f"{PROG} {name}",
         description=summary[0].upper() + summary[1:] + ".",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
+    configure(parser)
     shared = parser.add_argument_group("shared flags, before or after the command")
     shared.add_argument(
         "--index-dir", metavar="DIR", help="where the index lies (default: the cache folder, or SPELUNK_HOME)"
@@ -82,7 +85,11 @@ def command_parser(name: str, summary: str) -> Parser:
     shared.add_argument("-q", "--quiet", action="store_true", help="only results and errors")
     shared.add_argument("-v", "--verbose", action="store_true", help="tell more; tracebacks of errors")
     shared.add_argument(
-        "--color", choices=("auto", "always", "never"), default="auto", help="colours (NO_COLOR is respected)"
+        "--color",
+        metavar="WHEN",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="auto, always or never (NO_COLOR is respected)",
     )
     shared.add_argument("--version", action=_Version, nargs=0, help="print the version")
     return parser

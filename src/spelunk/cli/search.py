@@ -26,7 +26,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="folders and files to search (default: the current folder)",
     )
-    add("-m", "--mode", choices=MODES, default="hybrid", help="how to search (default: hybrid)")
+    add(
+        "-m",
+        "--mode",
+        choices=MODES,
+        metavar="MODE",
+        default="hybrid",
+        help="hybrid (default), lexical, semantic, symbol or regex",
+    )
     add("--lang", metavar="L", action="append", default=[], help="only this language; may be repeated")
     add("--include", metavar="G", action="append", default=[], help="only paths with this part, or glob")
     add("--exclude", metavar="G", action="append", default=[], help="no path with this part, or glob")
