@@ -95,6 +95,19 @@ def stem(part: str) -> str:
     return part
 
 
+class _Stems(dict[str, str]):
+    """Part -> its stem; the parts of names recur far more than the names."""
+
+    def __missing__(self, part: str) -> str:
+        if len(self) >= MAX_CACHED:
+            self.clear()
+        value = self[part] = stem(part)
+        return value
+
+
+_STEMS: Final = _Stems()
+
+
 def parts(word: str) -> list[str]:
     """The lower-case parts of an identifier: ``HTTPServer2`` gives http, server, 2.
 
@@ -116,11 +129,9 @@ def terms(word: str) -> list[str]:
     if len(word) > MAX_WORD:
         return [word[:MAX_WORD].lower(), LONG_WORD]
     whole = word.lower()
-    found = [whole]
-    for part in parts(word):
-        key = stem(part)
-        if key not in found:
-            found.append(key)
+    if word[0] in "0123456789" and word.isascii():
+        return [whole]
+    found = list(dict.fromkeys([whole, *map(_STEMS.__getitem__, parts(word))]))
     if not word.isascii():
         # The regex planner's tokens are ASCII runs; each must be a term by itself.
         found += [run.lower() for run in _ASCII_RUN.findall(word) if run.lower() not in found]

