@@ -19,6 +19,10 @@ from spelunk.rank.signals import Candidate, QueryFacts
 BREADTH: Final = 30
 """Chunks of one file that count towards its breadth."""
 
+ASKED_FOR: Final = 0.5
+"""What is left of a flag's weight where the query has a word for it: "test client"
+may mean the client for tests or the tests of a client."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -28,8 +32,8 @@ class Weights:
     cross-validated by repository, and rounded (docs/benchmarks).
 
     Attributes:
-        relevance: Of ``match``, the BM25 scores of a file's best chunks, each
-            next one at half its worth; and of ``breadth``, their plain sum.
+        match: Of the relevance of a file's best chunks, each next one at half its worth.
+        breadth: Of their plain sum.
         dense: Share of the vectors' side in a chunk's relevance. The hashed
             embedder knows no synonyms, and adds nothing that words do not say.
         file: Of the file's other signals.
@@ -38,30 +42,30 @@ class Weights:
     """
 
     match: float = 4.0
-    breadth: float = 2.0
+    breadth: float = 1.6
     dense: float = 0.0
     file: Mapping[str, float] = field(
         default_factory=lambda: {
-            "stem": 1.8,
-            "cover": 1.8,
-            "definition": 1.3,
+            "stem": 1.9,
+            "cover": 1.2,
+            "definition": 0.6,
             "name": 1.2,
             "folders": -0.8,
-            "depth": -0.9,
+            "depth": -0.5,
             "twin": -0.8,
         }
     )
     flags: Mapping[str, float] = field(
         default_factory=lambda: {
-            "test": -1.3,
+            "test": -2.2,
             "vendored": -1.0,
             "generated": -1.0,
-            "example": -1.0,
-            "docs": -1.0,
+            "example": -1.5,
+            "docs": -1.6,
             "config": -0.8,
         }
     )
-    repeat: float = 3.0
+    repeat: float = 4.0
 
 
 DEFAULT: Final = Weights()
@@ -162,7 +166,8 @@ def _score(
         "breadth": weights.breadth * sum(best[:BREADTH]) / BREADTH,
     }
     shared |= {s: worth[s] * v for s, v in values.items() if v}
-    shared |= {flag: weights.flags[flag] for flag in signals.flags_of(file, query)}
+    for flag in signals.flags_of(file):
+        shared[flag] = weights.flags[flag] * (ASKED_FOR if flag in query.asked else 1.0)
     score = sum(shared.values())
     order = sorted(
         range(len(chunks)), key=lambda n: (-own[n], chunks[n].chunk.start_line, chunks[n].chunk.start)

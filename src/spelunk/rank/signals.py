@@ -20,19 +20,24 @@ from spelunk.store.manifest import ChunkRow, FileRow
 from spelunk.tokens import parts, stem, words
 from spelunk.types import Flag
 
-STOP_WORDS: Final = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+STOP_WORDS: Final = _words(
     """
     a an and are as at be been being but by can could did do does doing for from get gets had has have
     how i if in into is it its let me of on or should so than that the their them then there these they
     this those to up use used uses using was we were what when where which while who whom whose why will
     with would you your about after all also any before between both each implement implemented
     implementation work works
-    """.split()
+    """
 )
 """Words of questions, not of answers; kept when a query has nothing else."""
 
-CONTAINERS: Final = frozenset(
-    "class interface struct trait enum type module protocol object record union namespace".split()
+CONTAINERS: Final = _words(
+    "class interface struct trait enum type module protocol object record union namespace"
 )
 """Kinds whose name is what a file is about; a function of that name says a little less."""
 
@@ -60,8 +65,8 @@ _ASKS_FOR: Final = {
     "docs": "doc docs documentation documented readme changelog guide tutorial manual howto faq",
     "config": "config configuration configured setting settings workflow ci toml yaml ini",
 }
-_FLAG_OF_WORD: Final = {w: flag for flag, text in _ASKS_FOR.items() for w in text.split()}
-_DATA: Final = frozenset(("json", "xml", "csv", "yaml", "toml"))
+_FLAG_OF_WORD: Final = {w: flag for flag, text in _ASKS_FOR.items() for w in _words(text)}
+_DATA: Final = _words("json xml csv yaml toml")
 _QUALIFIED: Final = re.compile(r"\w+(?:(?:::|->|\.|#|\\)~?\w+)+")
 
 
@@ -77,7 +82,7 @@ class QueryFacts:
         weights: The importance of the stem of each part (inverse document
             frequency), summing to 1.
         joined: Neighbouring words written together, and the weight of both.
-        asked: Flags the query itself asks for, which then count nothing.
+        asked: Flags that the query has a word for.
     """
 
     kind: str
@@ -228,14 +233,14 @@ def definition_match(chunk: ChunkRow, query: QueryFacts) -> tuple[float, float, 
     return best, named, found
 
 
-def flags_of(file: FileRow, query: QueryFacts) -> list[str]:
-    """What kind of file it is, where ranking weighs that and the query does not ask for it."""
+def flags_of(file: FileRow) -> list[str]:
+    """What kind of file it is, where ranking weighs that."""
     found = [name for flag, name in FLAGS if file.flags & flag] if file.flags else []
     if file.language == "text" and "docs" not in found:
         found.append("docs")
     elif file.language in _DATA and "config" not in found:
         found.append("config")
-    return [name for name in found if name not in query.asked]
+    return found
 
 
 def folder_rarity(folders: Collection[str], query: QueryFacts, rarity: Mapping[str, float]) -> float:
