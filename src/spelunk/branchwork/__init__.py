@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spelunk.branchwork.api import Branchwork, Outcome
+    from spelunk.branchwork.api import Branchwork
     from spelunk.branchwork.check import Problem
     from spelunk.branchwork.document import Document
     from spelunk.branchwork.errors import (
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
         RepositoryError,
     )
     from spelunk.branchwork.listing import Listed
+    from spelunk.branchwork.outcome import Outcome
     from spelunk.branchwork.runner import Finished, Runner, SubprocessRunner
     from spelunk.branchwork.settings import Settings
     from spelunk.branchwork.stack import Stack
     from spelunk.branchwork.store import Stored
 
 _HOMES = {
-    "Branchwork": "api", "Outcome": "api", "Problem": "check", "Document": "document", "Listed": "listing",
+    "Branchwork": "api", "Outcome": "outcome", "Problem": "check", "Document": "document", "Listed": "listing",
     "BranchworkError": "errors", "DocumentError": "errors", "DocumentExistsError": "errors", "DocumentMissingError": "errors",
     "RepositoryError": "errors", "Finished": "runner", "Runner": "runner", "SubprocessRunner": "runner",
     "Settings": "settings", "Stack": "stack", "Stored": "store",

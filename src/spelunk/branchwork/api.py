@@ -15,14 +15,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from spelunk.branchwork import lines as text_lines
 from spelunk.branchwork.document import STATUSES, Document
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError, RepositoryError
 from spelunk.branchwork.git import Repo
 from spelunk.branchwork.names import slug, stamp
+from spelunk.branchwork.outcome import Outcome
 from spelunk.branchwork.runner import Runner, SubprocessRunner
 from spelunk.branchwork.settings import PREFIX, Settings, load
 from spelunk.branchwork.store import Store, Stored
@@ -31,56 +30,7 @@ if TYPE_CHECKING:
     from spelunk.branchwork import check as checks
     from spelunk.branchwork import listing
 
-SCHEMA_VERSION = 1
 AUTHOR_VARIABLE = PREFIX + "AUTHOR"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command that writes did, or would do.
-
-    Attributes:
-        path: The document, relative to the repository.
-        changed: Whether its text differs from what it was.
-        written: Whether that is on disk; False in a dry run.
-        notes: Lines for people.
-        facts: More about what was done, JSON-ready.
-        before: The text as it was; None if there was none.
-        after: The text as it is, or would be.
-    """
-
-    command: str
-    branch: str
-    path: str
-    changed: bool
-    written: bool
-    notes: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-    before: str | None = None
-    after: str | None = None
-
-    def diff(self) -> str:
-        """The change as a unified diff."""
-        import difflib
-
-        old, new = text_lines.split(self.before or ""), text_lines.split(self.after or "")
-        name = self.facts.get("from", self.path)
-        parts = difflib.unified_diff(
-            old, new, f"a/{name}" if self.before is not None else "/dev/null", f"b/{self.path}"
-        )
-        return "".join(
-            line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in parts
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """As data, for ``--json``."""
-        found: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION, "command": self.command, "branch": self.branch, "path": self.path,
-            "changed": self.changed, "written": self.written, **self.facts, "notes": list(self.notes),
-        }  # fmt: skip
-        if not self.written and self.changed:
-            found["diff"] = self.diff()
-        return found
 
 
 class Branchwork:

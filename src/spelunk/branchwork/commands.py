@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError
 
 if TYPE_CHECKING:
-    from spelunk.branchwork.api import Branchwork, Outcome
+    from spelunk.branchwork.api import Branchwork
+    from spelunk.branchwork.outcome import Outcome
 
 
 def _work(args: argparse.Namespace) -> Branchwork:

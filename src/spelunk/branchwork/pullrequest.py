@@ -54,9 +54,6 @@ class PullRequest:
 
 def fetch(repo: Repo, branch: str, timeout: float) -> tuple[PullRequest | None, str]:
     """The branch's pull request through one ``gh`` call, or None and the reason in one line."""
-    known = repo.branches()
-    if not known.remote and not repo.git("remote").text.strip():
-        return None, "the repository has no remote"
     # Without a name gh takes the branch checked out, knows what it pushes to, and takes no "47" for a number.
     name = [] if branch == repo.head() else [branch]
     done = repo.runner.run(["gh", "pr", "view", *name, "--json", FIELDS], cwd=repo.root, timeout=timeout)
