@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from spelunk.rank import signals
-from spelunk.rank.signals import Candidate, QueryFacts
+from spelunk.rank.signals import Candidate, QueryFacts, StemMatches
 
 BREADTH: Final = 30
 """Chunks of one file that count towards its breadth."""
@@ -91,23 +91,22 @@ def rank(
     files: dict[tuple[int, int], list[int]] = {}
     for n, c in enumerate(candidates):
         files.setdefault(c.key, []).append(n)
-    groups = list(files.values())
-    shallowest = min((signals.path_facts(candidates[g[0]].file.path)[3] for g in groups), default=0)
+    firsts = [candidates[group[0]] for group in files.values()]
     largest: dict[tuple[int, str, int], int] = {}
-    for g in groups:
-        key = _twin_key(candidates[g[0]])
-        largest[key] = max(largest.get(key, 0), candidates[g[0]].file.chunks)
-    for g in groups:
-        _score(
-            [candidates[n] for n in g],
-            [relevance[n] for n in g],
-            query,
-            weights,
-            path_rarity,
-            shallowest,
-            largest,
-        )
+    for c in firsts:
+        largest[_twin_key(c)] = max(largest.get(_twin_key(c), 0), c.file.chunks)
+    shallowest = min((signals.path_facts(c.file.path)[3] for c in firsts), default=0)
+    model = _Model(weights, query, StemMatches(query), path_rarity, shallowest, largest)
+    for group in files.values():
+        model.score([candidates[n] for n in group], [relevance[n] for n in group])
     return sorted(candidates, key=_order)
+
+
+def _best_first(chunks: Sequence[Candidate], own: Sequence[float]) -> list[int]:
+    if len(chunks) == 1:
+        return [0]
+    places = [(-own[n], c.chunk.start_line, c.chunk.start, n) for n, c in enumerate(chunks)]
+    return [place[3] for place in sorted(places)]
 
 
 def _order(c: Candidate) -> tuple[float, int, str, int, int]:
@@ -129,54 +128,64 @@ def _relevance(candidates: Sequence[Candidate], share: float) -> list[float]:
     return [(1 - share) * c.lexical / lexical + share * max(0.0, c.dense) / dense for c in candidates]
 
 
-def _score(
-    chunks: Sequence[Candidate],
-    relevance: Sequence[float],
-    query: QueryFacts,
-    weights: Weights,
-    path_rarity: Mapping[str, float],
-    shallowest: int,
-    largest: Mapping[tuple[int, str, int], int],
-) -> None:
-    """Give the chunks of one file their signals and scores."""
-    file = chunks[0].file
-    worth = weights.file
-    own: list[float] = []
-    definition = name = 0.0
-    said: set[str] = set()
-    for c, r in zip(chunks, relevance, strict=True):
-        matched, named, found = signals.definition_match(c.chunk, query)
-        own.append(weights.match / 2 * r + worth["definition"] * matched + worth["name"] * named)
-        definition = max(definition, matched)
-        name = max(name, named)
-        said |= found
-    in_name, folders, _, depth = signals.path_facts(file.path)
-    best = sorted(relevance, reverse=True)
-    values = {
-        "stem": signals.stem_match(in_name, query),
-        "cover": query.share(said | in_name | folders),
-        "definition": definition,
-        "name": name,
-        "folders": signals.folder_rarity(folders - in_name, query, path_rarity),
-        "depth": signals.depth_below(depth, shallowest),
-        "twin": float(largest[_twin_key(chunks[0])] > file.chunks),
-    }
-    shared = {
-        "match": weights.match / 2 * signals.geometric(best),
-        "breadth": weights.breadth * sum(best[:BREADTH]) / BREADTH,
-    }
-    shared |= {s: worth[s] * v for s, v in values.items() if v}
-    for flag in signals.flags_of(file):
-        shared[flag] = weights.flags[flag] * (ASKED_FOR if flag in query.asked else 1.0)
-    score = sum(shared.values())
-    order = sorted(
-        range(len(chunks)), key=lambda n: (-own[n], chunks[n].chunk.start_line, chunks[n].chunk.start)
-    )
-    for place, n in enumerate(order):
-        c = chunks[n]
-        c.signals = dict(shared)
-        c.score = score
-        if place:
-            c.signals["chunk"] = own[n] - own[order[0]]
-            c.signals["repeat"] = -weights.repeat * place
-            c.score += c.signals["chunk"] + c.signals["repeat"]
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The weights, and what a file is held against.
+
+    Attributes:
+        shallowest: Folders above the shallowest candidate.
+        largest: Chunks of the largest of each set of twins.
+    """
+
+    weights: Weights
+    query: QueryFacts
+    matches: StemMatches
+    path_rarity: Mapping[str, float]
+    shallowest: int
+    largest: Mapping[tuple[int, str, int], int]
+
+    def score(self, chunks: Sequence[Candidate], relevance: Sequence[float]) -> None:
+        """Give the chunks of one file their signals and scores."""
+        weights, query = self.weights, self.query
+        worth = weights.file
+        own: list[float] = []
+        definition = name = 0.0
+        said: set[str] = set()
+        for c, r in zip(chunks, relevance, strict=True):
+            matched, named, found = signals.definition_match(c.chunk, query)
+            own.append(weights.match / 2 * r + worth["definition"] * matched + worth["name"] * named)
+            definition = max(definition, matched)
+            name = max(name, named)
+            said |= found
+        best = sorted(relevance, reverse=True)
+        shared = {
+            "match": weights.match / 2 * signals.geometric(best),
+            "breadth": weights.breadth * sum(best[:BREADTH]) / BREADTH,
+        }
+        for signal, value in self._file_signals(chunks[0], definition, name, said).items():
+            if value:
+                shared[signal] = worth[signal] * value
+        for flag in signals.flags_of(chunks[0].file):
+            shared[flag] = weights.flags[flag] * (ASKED_FOR if flag in query.asked else 1.0)
+        score = sum(shared.values())
+        order = _best_first(chunks, own)
+        for place, n in enumerate(order):
+            c = chunks[n]
+            c.signals = dict(shared)
+            c.score = score
+            if place:
+                c.signals["chunk"] = own[n] - own[order[0]]
+                c.signals["repeat"] = -weights.repeat * place
+                c.score += c.signals["chunk"] + c.signals["repeat"]
+
+    def _file_signals(self, c: Candidate, definition: float, name: float, said: set[str]) -> dict[str, float]:
+        in_name, folders, _, depth = signals.path_facts(c.file.path)
+        return {
+            "stem": self.matches.match(in_name),
+            "cover": self.query.share(said | in_name | folders),
+            "definition": definition,
+            "name": name,
+            "folders": signals.folder_rarity(folders - in_name, self.query, self.path_rarity),
+            "depth": signals.depth_below(depth, self.shallowest),
+            "twin": float(self.largest[_twin_key(c)] > c.file.chunks),
+        }
