@@ -54,7 +54,9 @@ def split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
     i = 0
     while i < len(words):
         word = words[i]
-        if word in _WITH_VALUE and i + 1 < len(words):
+        if word in _WITH_VALUE:
+            if i + 1 == len(words):
+                raise UsageError(f"argument {word}: expected one argument; see `{PROG} --help`")
             shared += words[i : i + 2]
             i += 2
         elif word in _PLAIN or word.startswith(tuple(f"{flag}=" for flag in _WITH_VALUE)):
