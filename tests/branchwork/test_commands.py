@@ -96,10 +96,7 @@ def test_create_from_the_users_template_keeps_its_words_and_drops_its_example(bo
     assert "# [WIP] `feat/a`\n" in text
     assert "Example" not in text
     assert "UTC" not in Document.parse(text).field("date")
-    assert (
-        box.bw("check").stdout
-        == ".agents/logs/branchwork/CURRENT-feat-a.md:51: section 'Follow-up Work' is missing\n"
-    )
+    assert box.bw("check").returncode == 0
 
 
 def test_log_takes_its_author_from_the_flag_the_environment_or_git(box: Sandbox) -> None:

@@ -274,3 +274,28 @@ def test_an_answer_that_is_not_understood_is_a_reason_and_no_error(box: Sandbox,
 
     assert facts["source"] == "git"
     assert {entry["source"] for entry in facts["not_used"]} == {"graphite", "git-spice"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_git_alone_is_right_about_random_stacks(box: Sandbox, seed: int) -> None:
+    """Branches grow from one another while others go on, are amended, or are rebased by their fork point."""
+    rng = random.Random(seed)
+    truth: dict[str, str] = {}
+    for n in range(rng.randint(4, 7)):
+        parent = (
+            rng.choice(["main", *truth]) if rng.random() < 0.5 else [*truth, "main"][max(len(truth) - 1, 0)]
+        )
+        name = f"b{n}"
+        box.branch(name, parent)
+        truth[name] = parent
+        if rng.random() < 0.5:
+            box.git("checkout", "-q", rng.choice(list(truth)))
+            box.commit()
+            if rng.random() < 0.5:
+                box.git("commit", "-q", "--amend", "-m", f"amended {n}")
+        if rng.random() < 0.2:
+            child = rng.choice(list(truth))
+            box.git("checkout", "-q", child)
+            box.git("rebase", "-q", "--fork-point", truth[child])
+
+    assert parents(box, "b0") == truth

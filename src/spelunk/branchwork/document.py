@@ -22,6 +22,8 @@ SECTIONS: Final = (
     "PR Stack Context", "Issues", "Definition of Done", "Merge Checklist", "CI Status",
     "Decisions", "Notes", "Updates", "Follow-up Work",
 )  # fmt: skip
+REQUIRED_SECTIONS: Final = SECTIONS[:-1]
+"""What every document must have: the sections of the template that users know."""
 CHECKLISTS: Final = ("Issues", "Definition of Done", "Merge Checklist", "Follow-up Work")
 GATES: Final = ("Definition of Done", "Merge Checklist")
 """The checklists whose open boxes stand in the way of a merge."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from spelunk.branchwork.document import SECTIONS, canonical
+from spelunk.branchwork.document import REQUIRED_SECTIONS, canonical
 from spelunk.errors import ConfigError
 
 SOURCES: Final = ("graphite", "git-spice", "gh")
@@ -110,7 +110,8 @@ class Settings:
         "External programs that may be asked: graphite, git-spice, gh; an empty list asks none.")  # fmt: skip
     timeout: float = _setting(20.0, _seconds,
         "Seconds to wait for each external program.")  # fmt: skip
-    required_sections: tuple[str, ...] = _setting(SECTIONS, _section_names,
+    required_sections: tuple[str, ...] = _setting(
+        REQUIRED_SECTIONS, _section_names,
         "Sections that check misses when they are not there, and that refresh may add.")  # fmt: skip
     not_code: tuple[str, ...] = _setting(
         ("*.md", "*.rst", "*.txt", "docs/*", "doc/*", "LICENSE*", ".gitignore", ".gitattributes"), _list,
