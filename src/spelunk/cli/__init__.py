@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "check": Command("check", "prove that the stores of an index agree; mend them with --repair"),
     "clear": Command("clear", "delete an index"),
     "doctor": Command("doctor", "check this machine and this installation"),
+    "eval": Command("eval", "how good the answers to labelled queries are"),
     "completions": Command("completions", "print a completion script for a shell"),
     "branchwork": Command("branchwork", "keep the worklog of a branch (also: bw)", passthrough=True),
 }
