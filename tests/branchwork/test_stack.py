@@ -241,6 +241,30 @@ def test_the_real_graphite_places_a_document_with_one_call(box: Sandbox, gt, mon
     assert "└─◉ feat/index\n  └─◯ feat/parallel\n" in box.path("feat-index").read_text()
 
 
+def test_graphites_own_record_gives_the_marks_of_the_stack(box: Sandbox, stand_in) -> None:  # type: ignore[no-untyped-def]
+    box.stack("feat/a", "feat/b", "feat/c")
+    box.git("checkout", "-q", "feat/b")
+    stand_in("gt").says(
+        '{"main": {"trunk": true}, "feat/a": {"trunk": false, "needs_restack": false, "parents": [{"ref": "main", "sha": "1"}]},'
+        ' "feat/b": {"trunk": false, "needs_restack": true, "parents": [{"ref": "feat/a", "sha": "2"}]},'
+        ' "feat/c": {"trunk": false, "needs_restack": false, "parents": [{"ref": "feat/b", "sha": "3"}]}}'
+    )
+    (box.root / ".git/.graphite_repo_config").write_text("{}")
+    record = box.root / ".git/.graphite_pr_info"
+    record.write_text(
+        '{"prInfos": [{"prNumber": 48, "state": "OPEN", "headRefName": "feat/c"},'
+        ' {"prNumber": 46, "state": "MERGED", "headRefName": "feat/a", "isDraft": false},'
+        ' {"prNumber": 40, "state": "CLOSED", "headRefName": "feat/a"}]}'
+    )
+
+    marked = box.work.create(dry_run=True).after or ""
+    record.write_text('{"prInfos": [3]}')
+    plain = box.work.create(dry_run=True).after or ""
+
+    assert "└─◯ feat/a (PR #46) ✅ Merged\n  └─◉ feat/b\n    └─◯ feat/c (PR #48) ⏳ Waiting\n" in marked
+    assert "└─◯ feat/a\n  └─◉ feat/b\n    └─◯ feat/c\n" in plain
+
+
 def test_git_spice_is_read_where_it_keeps_its_data(box: Sandbox, stand_in) -> None:  # type: ignore[no-untyped-def]
     fake = stand_in("gs")
     fake.says(

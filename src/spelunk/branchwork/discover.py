@@ -96,12 +96,34 @@ def graphite(repo: Repo, timeout: float) -> Graph | str:
     text = done.text
     try:
         state: dict[str, Any] = json.loads(text[text.index("{") :])
-        return _from_gt(state)
+        return _from_gt(state, *_gt_pulls(repo))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         return f"gt: an answer that is not understood ({type(error).__name__}: {error})"
 
 
-def _from_gt(state: dict[str, Any]) -> Graph:
+def _gt_pulls(repo: Repo) -> tuple[dict[str, int], dict[str, str]]:
+    """Numbers and states of the pull requests that Graphite last saw; ``gt state`` tells neither.
+
+    They come from the file it keeps beside its configuration. Of several for
+    one branch an open one counts, else the newest.
+    """
+    pulls: dict[str, int] = {}
+    states: dict[str, str] = {}
+    try:
+        with open(os.path.join(repo.common, ".graphite_pr_info"), encoding="utf-8") as file:
+            rows = json.load(file)["prInfos"]
+        rows = [
+            (str(row.get("state") or "OPEN").lower(), int(row["prNumber"]), str(row["headRefName"]))
+            for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return pulls, states
+    for state, number, branch in sorted(rows, key=lambda row: (row[0] == "open", row[1])):
+        pulls[branch], states[branch] = number, state
+    return pulls, states
+
+
+def _from_gt(state: dict[str, Any], pulls: dict[str, int], states: dict[str, str]) -> Graph:
     trunks = [name for name, facts in state.items() if facts.get("trunk")]
     parents = {
         name: str(facts["parents"][0]["ref"])
@@ -109,7 +131,7 @@ def _from_gt(state: dict[str, Any]) -> Graph:
         if not facts.get("trunk") and facts.get("parents")
     }
     restack = frozenset(name for name, facts in state.items() if facts.get("needs_restack"))
-    return Graph("graphite", trunks[0] if trunks else "", parents, restack)
+    return Graph("graphite", trunks[0] if trunks else "", parents, restack, pulls, states)
 
 
 def git_spice(repo: Repo, timeout: float) -> Graph | str:

@@ -99,11 +99,14 @@ def look(
         graph = discover.with_base(
             graph, branch, hand, graph.source if graph.parents.get(branch) == hand else "document"
         )
-    number = pull.number if pull else data.pull_request(doc)[0]
+    number = data.pull_request(doc)[0]
     if number is not None:
         pulls[branch] = number
-        states[branch] = pull.state if pull else ("merged" if doc.field("status") == "merged" else "open")
-    drawn = stack.build(stack.with_facts(graph, pulls, states), branch)
+        states[branch] = "merged" if doc.field("status") == "merged" else "open"
+    graph = stack.with_facts(graph, pulls, states)
+    if pull:  # asked just now, so it outranks what others remember
+        graph.pulls[branch], graph.states[branch] = pull.number, pull.state
+    drawn = stack.build(graph, branch)
     return Situation(branch, drawn, hand, pull, reason, found.skipped, not sure)
 
 
