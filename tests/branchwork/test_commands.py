@@ -671,9 +671,14 @@ def test_a_command_runs_as_if_started_elsewhere(box: Sandbox, tmp_path: Path) ->
     box.work.create()
     (box.path("feat-a").parent / "CURRENT-folder.md").mkdir()
 
+    (box.root / "body.md").write_text("the body\n")
+    logged = box.bw("log", "x", "--body", "body.md", "-C", "repo", cwd=tmp_path)
+
     first = box.bw("-C", "repo", "show", cwd=tmp_path)
     last = box.bw("show", "-C", "repo", cwd=tmp_path)
 
+    assert logged.returncode == 0
+    assert "the body" in first.stdout
     assert first.stdout == last.stdout == box.path("feat-a").read_text()
     assert box.bw("list").returncode == 0
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from spelunk.errors import SpelunkError
+from spelunk.errors import SpelunkError, UsageError
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -48,7 +48,14 @@ def run(args: argparse.Namespace) -> int:
     if handler is None:
         say(f"{PROG}: error: no command; `{PROG} --help` lists them")
         return 2
+    start = os.path.normpath(os.path.join(getattr(args, "first", None) or ".", args.start))
+    before = ""
     try:
+        if start != ".":
+            before = os.getcwd()
+            if not os.path.isdir(start):
+                raise UsageError(f"-C {start}: no such folder; name one inside a repository")
+            os.chdir(start)
         return handler(args)
     except SpelunkError as error:
         return _fail(args, str(error))
@@ -62,6 +69,9 @@ def run(args: argparse.Namespace) -> int:
             args,
             f"{error.filename or 'input'}: {error.strerror or error}; check that it exists and may be written",
         )
+    finally:
+        if before:
+            os.chdir(before)
 
 
 def _fail(args: argparse.Namespace, message: str) -> int:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from spelunk.branchwork.outcome import Outcome
 
 
-def _work(args: argparse.Namespace) -> Branchwork:
+def _work() -> Branchwork:
     from spelunk.branchwork.api import Branchwork
 
-    return Branchwork.load(os.path.join(getattr(args, "first", None) or ".", args.start))
+    return Branchwork.load()
 
 
 def _say(text: str) -> None:
@@ -73,7 +73,7 @@ def _input(name: str) -> str:
 
 def create(args: argparse.Namespace) -> int:
     """``create``."""
-    done = _work(args).create(
+    done = _work().create(
         status=args.status, base=args.base, template=args.template, local=args.local,
         author=args.author, offline=args.offline, dry_run=args.dry_run,
     )  # fmt: skip
@@ -90,7 +90,7 @@ def _place(done: Outcome) -> str:
 
 def refresh(args: argparse.Namespace) -> int:
     """``refresh``."""
-    done = _work(args).refresh(
+    done = _work().refresh(
         branch=args.branch, base=args.base, offline=args.offline, check=args.check, local=args.local,
         dry_run=args.dry_run,
     )  # fmt: skip
@@ -113,7 +113,7 @@ def refresh(args: argparse.Namespace) -> int:
 def log(args: argparse.Namespace) -> int:
     """``log``."""
     body = _input(args.body) if args.body else ""
-    done = _work(args).log(
+    done = _work().log(
         args.text, author=args.author, body=body, branch=args.branch, local=args.local, dry_run=args.dry_run
     )
     _tell(args, done, f"added {done.facts['heading']!r}")
@@ -129,7 +129,7 @@ def update(args: argparse.Namespace) -> int:
         code, language = _input(args.code), args.lang or language_of(args.code)
     if args.under and not args.subitem:
         raise BranchworkError("--under goes with --subitem")
-    done = _work(args).update(
+    done = _work().update(
         args.section, items=tuple(args.item or ()), subitems=tuple(args.subitem or ()), under=args.under,
         code=code, language=language, check_items=tuple(args.check_item or ()),
         branch=args.branch, dry_run=args.dry_run,
@@ -140,7 +140,7 @@ def update(args: argparse.Namespace) -> int:
 
 def review(args: argparse.Namespace) -> int:
     """``review``."""
-    done = _work(args).review(
+    done = _work().review(
         _input(args.file), reviewer=args.reviewer, summary=args.summary, branch=args.branch,
         local=args.local, dry_run=args.dry_run,
     )  # fmt: skip
@@ -150,7 +150,7 @@ def review(args: argparse.Namespace) -> int:
 
 def status(args: argparse.Namespace) -> int:
     """``status``."""
-    facts = _work(args).status(args.branch)
+    facts = _work().status(args.branch)
     if args.json:
         _json(args, facts)
     else:
@@ -162,7 +162,7 @@ def status(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """``show``."""
-    work = _work(args)
+    work = _work()
     if args.json:
         _json(args, work.show(args.which))
     else:
@@ -172,7 +172,7 @@ def show(args: argparse.Namespace) -> int:
 
 def list_(args: argparse.Namespace) -> int:
     """``list``."""
-    rows = [row.to_dict() for row in _work(args).documents(
+    rows = [row.to_dict() for row in _work().documents(
         status=args.status, stale_days=args.stale, archived=not args.no_archived
     )]  # fmt: skip
     if args.json:
@@ -188,7 +188,7 @@ def list_(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> int:
     """``check``."""
-    problems = _work(args).check(
+    problems = _work().check(
         tuple(args.paths), branch=args.branch, compare_with=args.compare_with, everything=args.all
     )
     errors = sum(problem.level == "error" for problem in problems)
@@ -206,7 +206,7 @@ def check(args: argparse.Namespace) -> int:
 def archive(args: argparse.Namespace) -> int:
     """``archive``."""
     try:
-        done = _work(args).archive(branch=args.branch, pr=args.pr, local=args.local, dry_run=args.dry_run)
+        done = _work().archive(branch=args.branch, pr=args.pr, local=args.local, dry_run=args.dry_run)
     except DocumentMissingError as error:
         if not args.if_present:
             raise
@@ -220,7 +220,7 @@ def archive(args: argparse.Namespace) -> int:
 
 def link(args: argparse.Namespace) -> int:
     """``link``."""
-    work = _work(args)
+    work = _work()
     if args.dry_run:
         head = work.repo.head()
         stored = work.store.find(head) if head else None
@@ -240,7 +240,7 @@ def install_hook(args: argparse.Namespace) -> int:
     """``install-hook``."""
     from spelunk.branchwork import hook
 
-    repo = _work(args).repo
+    repo = _work().repo
     if args.remove:
         path, action = hook.remove(repo, write=not args.dry_run)
         raw = b""
@@ -262,7 +262,7 @@ def install_workflow(args: argparse.Namespace) -> int:
     from spelunk.branchwork.store import replace
     from spelunk.branchwork.workflow import PATH, WORKFLOW
 
-    work = _work(args)
+    work = _work()
     path = work.store.absolute(PATH)
     old: str | None = None
     if os.path.lexists(path):
@@ -294,7 +294,7 @@ def search(args: argparse.Namespace) -> int:
     neither the repository's index nor a build of it, and the documents are
     found in a hidden folder and where git ignores them.
     """
-    work = _work(args)
+    work = _work()
     try:
         from spelunk.cli import main as spelunk
     except ImportError:
