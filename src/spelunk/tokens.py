@@ -22,8 +22,8 @@ MAX_WORD: Final = 120
 LONG_WORD: Final = "\x01long"
 """A term that no word can be; marks a chunk that holds a word beyond :data:`MAX_WORD`."""
 
-MAX_CACHED: Final = 200_000
-"""Words kept by a :class:`Lexicon`: some 40 MB. A corpus full of constants has millions."""
+MAX_CACHED: Final = 65_536
+"""Words kept by a :class:`Lexicon`: some 15 MB. A corpus full of constants has millions."""
 
 _WORD: Final = re.compile(r"\w+")
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^\W\d_A-Za-z]+")
@@ -61,7 +61,7 @@ _ENDINGS: Final = (
     ("ization", 4), ("isation", 4), ("ation", 4), ("ition", 5), ("izing", 4), ("ising", 5), ("ized", 4), ("ised", 5),
     ("izer", 4), ("iser", 5), ("ize", 4), ("ise", 5), ("ating", 4), ("ated", 4), ("ator", 4), ("ate", 4), ("tion", 4),
     ("sion", 4), ("ment", 5), ("able", 4), ("ible", 4), ("ing", 3), ("ive", 4), ("ed", 3), ("er", 3), ("or", 3),
-    ("ly", 4), ("al", 4),
+    ("ly", 4), ("al", 4), ("iz", 4),
 )  # fmt: skip
 """Endings and the fewest letters that must stay, the first that fits being taken off."""
 _ENDS: Final = tuple(ending for ending, _ in _ENDINGS)

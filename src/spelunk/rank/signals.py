@@ -136,15 +136,21 @@ def facts(text: str, kind: str, rarity: Mapping[str, float]) -> QueryFacts:
         rarity: The inverse document frequency of each stem of :func:`query_stems`.
     """
     content = content_words(text)
-    outer = {w for run in _QUALIFIED.findall(text) for w in words(run)[:-1]}
+    runs = [words(run) for run in _QUALIFIED.findall(text)]
+    outer = {w for run in runs for w in run[:-1]}
     scopes = frozenset(w.lower() for w in outer)
     whole = sum(rarity.values()) or 1.0
     weights = {s: r / whole for s, r in rarity.items()}
-    names = {}
-    for n, word in enumerate(content):
-        shaped = len(parts(word)) > 1 or (not word.islower() and (n > 0 or len(content) == 1))
-        if (shaped or kind == "symbol" or len(content) == 1) and (word not in outer):
-            names[word.lower()] = word
+    certain = {run[-1] for run in runs}
+    if kind == "symbol" or len(content) == 1:
+        certain.update(content)
+    opening = words(text)[:1]  # a capital there may be the sentence's
+    names = {
+        word.lower(): word
+        for word in content
+        if word not in outer
+        and (word in certain or len(parts(word)) > 1 or not (word.islower() or [word] == opening))
+    }
     lowered = [w.lower() for w in content]
     joined = {stem(a + b): (stem(a), stem(b)) for a, b in pairwise(lowered)}
     asked = frozenset(_FLAG_OF_WORD[w] for w in lowered if w in _FLAG_OF_WORD)
@@ -234,8 +240,10 @@ def definition_match(chunk: ChunkRow, query: QueryFacts) -> tuple[float, float, 
     best = named = 0.0
     found: set[str] = set()
     weights, names = query.weights, query.names
-    for d in chunk.definitions:
-        name = d.name
+    if not chunk.defined:
+        return best, named, found
+    for row in chunk.defined.split("\n"):  # as packed: headers define hundreds, and hundreds are looked at
+        name, kind, _ = row.split("\t")
         stems = name_stems(name)
         if not stems.isdisjoint(weights):
             both = [s for s in stems if s in weights]
@@ -244,7 +252,7 @@ def definition_match(chunk: ChunkRow, query: QueryFacts) -> tuple[float, float, 
             if match > best:
                 best = match
         if names and (asked := names.get(name.lower())) is not None:
-            worth = 1.0 if d.kind in CONTAINERS else 0.9
+            worth = 1.0 if kind in CONTAINERS else 0.9
             if asked != name:
                 worth *= OTHER_CASE
             if query.scopes and query.scopes.isdisjoint(words(chunk.scope.lower()) + words(name.lower())):
