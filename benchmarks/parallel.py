@@ -39,7 +39,17 @@ def sample(corpora: list[str], count: int, into: str) -> str:
 def run(root: str, *flags: str) -> dict[str, object]:
     """One index from nothing in a process of its own; its report."""
     with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, "-m", "spelunk", "index", root, "--index-dir", place + "/ix", "--json", *flags]
+        command = [
+            sys.executable,
+            "-m",
+            "spelunk",
+            "index",
+            root,
+            "--index-dir",
+            place + "/ix",
+            "--json",
+            *flags,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 

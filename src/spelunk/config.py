@@ -172,7 +172,7 @@ class Options:
         "Gitignore-style patterns of files to leave out, beside the ignore files.", contents=True)  # fmt: skip
     embedder: str = _setting("hashed", _text,
         "Which embedder makes the vectors: hashed (built in).", contents=True)  # fmt: skip
-    store: str = _setting("local", _text,
+    store: str = _setting("local", _choice("local"),
         "Where the chunks are kept: local (embedded stores in the index directory).")  # fmt: skip
     executor: str = _setting("local", _choice("local"),
         "What runs phase 1: local (processes on this machine).")  # fmt: skip

@@ -65,9 +65,17 @@ def _key(root: str) -> str:
 
 
 def index_dir(root: str, chosen: str | None = None) -> str:
-    """The index directory of a workspace; it need not exist."""
+    """The index directory of a workspace; it need not exist.
+
+    An index made elsewhere with ``--index-dir`` is found again by its pointer.
+    """
     if chosen:
         return os.path.abspath(os.path.expanduser(chosen))
+    place = known(root)
+    return place.directory if place is not None else _usual(root)
+
+
+def _usual(root: str) -> str:
     return os.path.join(home(), _key(root))
 
 
@@ -94,7 +102,7 @@ def claim(directory: str, root: str) -> None:
             )
         elif owner != root:
             raise WorkspaceError(f"{directory}: the index of {owner}; choose another folder with --index-dir")
-        pointer = os.path.join(home(), _key(root))
+        pointer = _usual(root)
         if os.path.abspath(directory) != pointer:
             os.makedirs(pointer, mode=0o700, exist_ok=True)
             _write(os.path.join(pointer, WORKSPACE), {"root": root, "directory": directory})
@@ -131,7 +139,7 @@ def owner_of(directory: str) -> str | None:
 
 def known(root: str) -> Place | None:
     """The place of a root's index, wherever it lies; None where none was made."""
-    directory = index_dir(root)
+    directory = _usual(root)
     value = _load(os.path.join(directory, WORKSPACE))
     if not value or value.get("root") != root:
         return None
@@ -154,7 +162,7 @@ def places() -> Iterator[Place]:
 
 def forget(root: str) -> None:
     """Remove the pointer to an index that lies elsewhere."""
-    pointer = os.path.join(home(), _key(root))
+    pointer = _usual(root)
     try:
         os.unlink(os.path.join(pointer, WORKSPACE))
         os.rmdir(pointer)

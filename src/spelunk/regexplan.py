@@ -89,7 +89,7 @@ def required_runs(pattern: str, *, ignore_case: bool = False) -> list[frozenset[
     ``foo_ba[rz]\(x`` gives ``[{"foo_bar", "foo_baz"}, {"x"}]``.
     """
     found = required(pattern, ignore_case=ignore_case)
-    return found and [frozenset(run.text for run in one_of) for one_of in found]
+    return None if found is None else [frozenset(run.text for run in one_of) for one_of in found]
 
 
 def satisfied(needed: list[frozenset[Run]] | None, text: str) -> bool:

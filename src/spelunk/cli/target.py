@@ -87,13 +87,10 @@ def open_root(args: argparse.Namespace, path: str = ".") -> Index:
 
 
 def open_target(args: argparse.Namespace, target: Target, **settings: Any) -> Index:
-    """The index of a workspace, also where it was put elsewhere by an earlier ``--index-dir``."""
+    """The index of a workspace."""
     from spelunk.index import Index
 
-    directory = args.index_dir
-    if directory is None and (place := home.known(target.root)) is not None:
-        directory = place.directory
-    return Index.open(target.root, index_dir=directory, **settings)
+    return Index.open(target.root, index_dir=args.index_dir, **settings)
 
 
 def missing(index: Index) -> bool:

@@ -20,9 +20,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from spelunk.errors import IndexCorruptError, IndexMissingError, SpelunkError
+from spelunk.errors import IndexCorruptError, IndexError_, IndexMissingError, SpelunkError
 from spelunk.store.layout import VECTORS, lexical_name
 from spelunk.store.lexical import LexicalReader
+from spelunk.store.lock import holder
 from spelunk.store.manifest import Manifest, SegmentRow
 from spelunk.store.texts import unpack
 
@@ -77,13 +78,43 @@ class CheckReport:
         return replace(self, ok=True, problems=tuple(replace(p, repaired=True) for p in self.problems))
 
 
+ATTEMPTS: Final = 20
+"""Tries to look at the stores without a publish in between."""
+
+
 def check(directory: str) -> CheckReport:
     """Read both stores whole and hold them against the manifest.
+
+    A writer may be at work: a finding counts only if nothing was published,
+    purged or merged while the stores were read.
 
     Raises:
         IndexMissingError: There is no index.
         IndexFormatError: It is a newer Spelunk's.
     """
+    for _ in range(ATTEMPTS):
+        before = _marks(directory)
+        report = _check(directory)
+        if report.ok or before == _marks(directory):
+            return report
+    return report
+
+
+def _marks(directory: str) -> tuple[object, ...]:
+    """What changes whenever a writer changes something."""
+    try:
+        manifest = Manifest(directory)
+    except IndexError_:
+        return ()
+    try:
+        return tuple(manifest.meta(key, 0) for key in ("generation", "purge", "merges", "lexical", "purged"))
+    except IndexError_:
+        return ()
+    finally:
+        manifest.close()
+
+
+def _check(directory: str) -> CheckReport:
     try:
         manifest = Manifest(directory)
     except IndexCorruptError as error:
@@ -198,19 +229,22 @@ def _vectors(manifest: Manifest) -> tuple[list[Problem], int]:
     return problems, int(alive.sum())
 
 
-def _leftovers(manifest: Manifest) -> Iterator[Problem]:
+def _leftovers(manifest: Manifest) -> list[Problem]:
     if manifest.all("SELECT 1 FROM intents LIMIT 1"):
-        return  # of a writer that is at work, or that died: the next one tidies up
+        return []  # of a writer that died: the next one tidies up
+    found: list[Problem] = []
     listed = {s.name for s in manifest.segments()}
     folder = os.path.join(manifest.directory, VECTORS)
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    for name in sorted(names):
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
         if name not in listed:
-            yield Problem(LEFTOVER, f"{VECTORS}/{name}", "vectors that no generation refers to")
+            found.append(Problem(LEFTOVER, f"{VECTORS}/{name}", "vectors that no generation refers to"))
     current = lexical_name(manifest)
     for name in sorted(os.listdir(manifest.directory)):
         if name.startswith("lexical-") and name != current:
-            yield Problem(LEFTOVER, name, "a full text that no generation refers to")
+            found.append(Problem(LEFTOVER, name, "a full text that no generation refers to"))
+    # Looked at last: a writer that began meanwhile has its own files there.
+    writer = holder(manifest.directory)
+    return found if writer is None or writer.get("pid") == os.getpid() else []
 
 
 def intact_segments(manifest: Manifest) -> list[SegmentRow]:

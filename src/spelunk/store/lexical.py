@@ -368,9 +368,14 @@ def damaged_files(directory: str) -> list[str]:
     from zlib import crc32
 
     bad: list[str] = []
+    try:
+        with open(os.path.join(directory, "meta.json"), encoding="utf-8") as meta:
+            committed = tuple(s["segment_id"].replace("-", "") for s in json.load(meta)["segments"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ["meta.json"]
     for name in sorted(os.listdir(directory)):
-        if name.startswith(".") or name.endswith((".json", ".lock", ".tmp")):
-            continue
+        if not name.startswith(committed) or not committed:
+            continue  # of a commit under way, or waiting to be deleted
         path = os.path.join(directory, name)
         try:
             with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as data:

@@ -284,4 +284,5 @@ def top(
         return []
     all_ids, all_scores = np.concatenate(ids), np.concatenate(scores)
     order = np.lexsort((all_ids, -all_scores))[:limit]
+    order = order[all_scores[order] > 0]  # what has nothing in common with the query is no answer
     return [(int(i), float(s)) for i, s in zip(all_ids[order], all_scores[order], strict=True)]

@@ -31,8 +31,8 @@ from spelunk.types import Candidate, Failed, Skipped
 
 MAX_SEGMENTS: Final = 8
 """More vector segments than this are merged: each costs a search some 50 µs."""
-MAX_MERGED_ROWS: Final = 1_000_000
-"""A segment this large is left alone: merging it again would cost more than it saves."""
+MAX_MERGED_ROWS: Final = 262_144
+"""Rows of a merged segment at most: merging holds them in memory, 80 MB of them."""
 MIN_MERGED_ROWS: Final = 4_096
 MERGE_FACTOR: Final = 4
 """A segment joins newer ones that hold at least a quarter of its rows: each row is copied
@@ -296,6 +296,7 @@ class StoreWriter:
         faults.reach("purge.full-text")
         self.manifest.start()
         self.manifest.run("DELETE FROM purges")
+        self.manifest.set_meta("purged", self.manifest.meta("purge", 0))
         self.manifest.commit()
 
     def compact(self) -> None:
