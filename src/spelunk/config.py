@@ -31,6 +31,9 @@ DEFAULT_MAX_PARSE_SIZE: Final = 1 * MIB
 IO_THREADS: Final = {"hdd": 2, "ssd": 8}
 """Concurrent reads by kind of storage: a disk that seeks loses by more than 2-4, an SSD gains up to 8-16."""
 
+WORKLOGS: Final = ".agents/logs/branchwork"
+"""Where branchwork keeps its documents by default; indexed although hidden."""
+
 CONFIG_FILES: Final = ("spelunk.toml", "pyproject.toml")
 
 _SIZE_UNITS: Final = {
@@ -258,8 +261,10 @@ def resolve(
         ConfigError: An unknown setting or a bad value, naming its source.
     """
     values: dict[str, Any] = {}
+    worklogs: tuple[str, ...] = ()
     if root is not None:
         data, source = load_file(root)
+        worklogs = _worklogs(root, data.get("branchwork"))
         for name, value in data.items():
             if isinstance(value, dict):
                 continue  # a table of another part, e.g. [branchwork]
@@ -272,4 +277,16 @@ def resolve(
     for name, value in (given or {}).items():
         if value is not None:
             values[name] = _checked(name, value, "--" + name.replace("_", "-"))
+    if worklogs:
+        # First, so that a pattern of the user's own still has the last word.
+        values["exclude"] = worklogs + tuple(values.get("exclude", ()))
     return Options(**values)
+
+
+def _worklogs(root: str, table: Any) -> tuple[str, ...]:
+    """The pattern that takes in the branchwork documents: their folder's name begins with a dot."""
+    folder = table.get("dir") if isinstance(table, dict) else None
+    folder = folder.strip("/") if isinstance(folder, str) else WORKLOGS
+    if not folder or not os.path.isdir(os.path.join(root, folder)):
+        return ()
+    return (f"!/{folder}/*.md",)

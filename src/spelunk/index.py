@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from spelunk.store.snapshot import Snapshot
     from spelunk.why import Explanation
 
+WORKLOG_FIELDS: Final = frozenset(("status", "pr", "reviewers", "dri", "scope", "risk", "slug", "date"))
+"""Front matter that every branchwork document may have."""
+
 MAX_IDLE_SNAPSHOTS: Final = 4
 """Open views kept for the next search; each holds some file handles and maps."""
 
@@ -437,6 +440,8 @@ def search_many(
     with ExitStack() as stack:
         snapshots = [stack.enter_context(index.snapshot()) for index in indexes]
         fields = {row[0] for s in snapshots for row in s.manifest.all("SELECT DISTINCT key FROM fields")}
+        if "branchwork" in parsed.filters.kind.include:
+            fields |= WORKLOG_FIELDS  # a filter also where no document has a value for it
         parsed = with_known_fields(parsed, fields)
         found = search(_sources(indexes, snapshots, within), parsed, options)
         hits = found.hits
