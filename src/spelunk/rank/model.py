@@ -57,7 +57,7 @@ class Weights:
     )
     flags: Mapping[str, float] = field(
         default_factory=lambda: {
-            "test": -2.2,
+            "test": -2.4,
             "vendored": -1.0,
             "generated": -1.0,
             "example": -1.5,
@@ -185,7 +185,10 @@ class _Model:
             "cover": self.query.share(said | in_name | folders),
             "definition": definition,
             "name": name,
-            "folders": signals.folder_rarity(folders - in_name, self.query, self.path_rarity),
+            # The folders of tests and documents are weighed as such.
+            "folders": 0.0
+            if c.file.flags
+            else signals.folder_rarity(folders - in_name, self.query, self.path_rarity),
             "depth": signals.depth_below(depth, self.shallowest),
             "twin": float(self.largest[_twin_key(c)] > c.file.chunks),
         }
