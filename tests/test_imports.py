@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"freshness", "rank", "present", "pipeline"},
     {"scope", "grep", "search"},
     {"similar"},
-    {"index", "testing"},
+    {"index", "ask", "status", "testing"},
     {"evaluate"},
     {"cli", "branchwork", "__main__"},
 ]  # fmt: skip

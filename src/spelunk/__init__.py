@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spelunk.answer import Answer
+    from spelunk.ask import search_many
     from spelunk.errors import SpelunkError
-    from spelunk.index import Index, Status, search_many
+    from spelunk.index import Index
+    from spelunk.status import Status
     from spelunk.types import Failed, FileCounts, Hit, Report, Skipped
 
 __version__ = "0.1.0"
@@ -24,8 +26,8 @@ _HOMES = {
     "Report": "types",
     "Skipped": "types",
     "SpelunkError": "errors",
-    "Status": "index",
-    "search_many": "index",
+    "Status": "status",
+    "search_many": "ask",
 }
 
 __all__ = [
@@ -46,7 +48,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'spelunk' has no attribute {name!r}")
-    import importlib  # noqa: PLC0415
+    import importlib
 
     value = getattr(importlib.import_module(f"spelunk.{_HOMES[name]}"), name)
     globals()[name] = value

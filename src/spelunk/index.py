@@ -16,9 +16,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from spelunk import freshness, home, state
@@ -31,62 +31,20 @@ from spelunk.errors import (
     IndexMissingError,
     StorageError,
 )
+from spelunk.status import Status
 from spelunk.store import lock
 from spelunk.store.manifest import Manifest
-from spelunk.types import Failed, Hit, Report, Skipped
+from spelunk.types import Failed, Report, Skipped
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.pipeline.update import Progress
-    from spelunk.search import Source
     from spelunk.store.check import CheckReport
     from spelunk.store.snapshot import Snapshot
     from spelunk.why import Explanation
 
-WORKLOG_FIELDS: Final = frozenset(("status", "pr", "reviewers", "dri", "scope", "risk", "slug", "date"))
-"""Front matter that every branchwork document may have."""
-
 MAX_IDLE_SNAPSHOTS: Final = 4
 """Open views kept for the next search; each holds some file handles and maps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The state of an index.
-
-    Attributes:
-        root: The workspace.
-        directory: The index directory.
-        state: One of the names in :mod:`spelunk.state`.
-        detail: For ``corrupt`` and ``format-too-new``: the one-line reason.
-        generation: The newest published one; 0 without any.
-        published: When, in seconds since the epoch; 0.0 without any.
-        files: Files indexed.
-        chunks: Chunks indexed.
-        vectors: Chunks that have a vector.
-        skipped: Files offered and skipped.
-        failures: Files that failed.
-        bytes: Size of the index on disk.
-        embedder: Id of the embedder whose vectors are stored.
-        languages: Files by language, most first.
-        writer: Who is writing now (pid, host, command, since), or None.
-    """
-
-    root: str
-    directory: str
-    state: str
-    detail: str = ""
-    generation: int = 0
-    published: float = 0.0
-    files: int = 0
-    chunks: int = 0
-    vectors: int = 0
-    skipped: tuple[Skipped, ...] = ()
-    failures: tuple[Failed, ...] = ()
-    bytes: int = 0
-    embedder: str = ""
-    languages: tuple[tuple[str, int], ...] = ()
-    writer: dict[str, Any] | None = None
 
 
 class Index:
@@ -97,7 +55,7 @@ class Index:
         self.root = root
         self.directory = directory
         self.options = options
-        self._allowed_age = freshness.seconds_allowed(options.freshness)
+        self.allowed_age = freshness.seconds_allowed(options.freshness)
         self._looked = float("-inf")
         self._guard = threading.Lock()
         self._idle: list[Snapshot] = []
@@ -183,7 +141,7 @@ class Index:
         """
         missing = not self._published()
         if not missing:
-            if time.monotonic() - self._looked < self._allowed_age:
+            if time.monotonic() - self._looked < self.allowed_age:
                 return True
             manifest = Manifest(self.directory)
             try:
@@ -253,7 +211,9 @@ class Index:
             return self._embedder
 
     def search(self, query: str, **asked: Any) -> Answer:
-        """The best chunks for a query; see :func:`search_many` for the arguments."""
+        """The best chunks for a query; see :func:`spelunk.search_many` for the arguments."""
+        from spelunk.ask import search_many
+
         return search_many([self], query, **asked)
 
     def similar(self, path: str, line: int, *, limit: int = 10, refresh: bool = True) -> Answer:
@@ -268,13 +228,14 @@ class Index:
         Raises:
             UsageError: The file is not indexed, or has no such line.
         """
+        from spelunk.ask import answer
         from spelunk.similar import similar
 
         began = time.perf_counter()
         fresh = self.refresh() if refresh else True
         with self.snapshot() as snapshot:
             found = similar(snapshot, self.embedder(), path, line, limit)
-            return _answer(
+            return answer(
                 f"{path}:{line}", "semantic", began, found.hits, found.degraded, [snapshot], not fresh
             )
 
@@ -386,147 +347,6 @@ class Index:
         finally:
             writer.release()
         return True
-
-
-def search_many(
-    indexes: Sequence[Index],
-    query: str,
-    *,
-    mode: str = "hybrid",
-    limit: int = 10,
-    languages: Sequence[str] = (),
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    kinds: Sequence[str] = (),
-    within: Sequence[Sequence[str]] = (),
-    context: int = 0,
-    explain: bool = False,
-    refresh: bool = True,
-    progress: Progress | None = None,
-) -> Answer:
-    """The best chunks for a query over several indexes, as one corpus.
-
-    Args:
-        indexes: Where to search; with several, paths carry the workspace's name.
-        query: In the language of docs/query-language.md.
-        mode: ``hybrid``, ``lexical``, ``semantic``, ``symbol`` or ``regex``.
-        limit: Hits wanted.
-        languages: Only these, as ``lang:``.
-        include: Only paths that match one of these, as ``path:``.
-        exclude: No path that matches one of these.
-        kinds: Only these kinds, as ``kind:``.
-        within: For each index the files and folders to stay in, relative to its root.
-        context: Lines around each hit.
-        explain: Fill in each hit's signals.
-        refresh: Bring the indexes up to date first, as the freshness setting says.
-        progress: Hears how far that is.
-
-    Raises:
-        QuerySyntaxError: The query does not parse; carries the column.
-        UsageError: An argument cannot be used.
-    """
-    from spelunk.query import narrow, parse, with_known_fields
-    from spelunk.search import SearchOptions, search
-
-    began = time.perf_counter()
-    options = SearchOptions(mode=mode, limit=limit, context=context, explain=explain)
-    parsed = parse(query, mode=mode)
-    parsed = narrow(parsed, lang=languages, path=include, not_path=exclude, kind=kinds)
-    fresh = True
-    if refresh:
-        for index in indexes:
-            fresh &= index.refresh(progress=progress)
-        began = time.perf_counter()
-    with ExitStack() as stack:
-        snapshots = [stack.enter_context(index.snapshot()) for index in indexes]
-        fields = {row[0] for s in snapshots for row in s.manifest.all("SELECT DISTINCT key FROM fields")}
-        if "branchwork" in parsed.filters.kind.include:
-            fields |= WORKLOG_FIELDS  # a filter also where no document has a value for it
-        parsed = with_known_fields(parsed, fields)
-        found = search(_sources(indexes, snapshots, within), parsed, options)
-        hits = found.hits
-        if refresh:
-            hits = _without_changed(indexes, snapshots, hits)
-        return _answer(
-            query, mode, began, hits, found.degraded, snapshots, not fresh or len(hits) < len(found.hits)
-        )
-
-
-def _sources(
-    indexes: Sequence[Index], snapshots: Sequence[Snapshot], within: Sequence[Sequence[str]]
-) -> list[Source]:
-    from spelunk.search import Source
-
-    prefixes = _prefixes([i.root for i in indexes])
-    places = within or [()] * len(indexes)
-    return [
-        Source(
-            s,
-            i.embedder,
-            prefix,
-            (os.path.basename(i.root), i.root),
-            home.branch_of(i.root),
-            i.root,
-            tuple(w),
-        )
-        for i, s, prefix, w in zip(indexes, snapshots, prefixes, places, strict=True)
-    ]
-
-
-def _prefixes(roots: Sequence[str]) -> list[str]:
-    """The shortest distinct ends of the roots, with a slash; nothing for a single one."""
-    if len(roots) == 1:
-        return [""]
-    names = [root.strip("/").split("/") for root in roots]
-    depth = 1
-    while len({tuple(n[-depth:]) for n in names}) < len(set(map(tuple, names))) and depth < max(
-        map(len, names)
-    ):
-        depth += 1
-    return ["/".join(n[-depth:]) + "/" for n in names]
-
-
-def _without_changed(
-    indexes: Sequence[Index], snapshots: Sequence[Snapshot], hits: Sequence[Hit]
-) -> tuple[Hit, ...]:
-    """Leave out hits whose file changed or vanished between the refresh and now."""
-    kept = list(hits)
-    for index, snapshot, prefix in zip(indexes, snapshots, _prefixes([i.root for i in indexes]), strict=True):
-        if index._allowed_age > 0:
-            continue
-        paths = {h.path[len(prefix) :] for h in hits if h.root == index.root}
-        stale = freshness.stale_paths(snapshot.manifest, index.root, paths)
-        kept = [h for h in kept if h.root != index.root or h.path[len(prefix) :] not in stale]
-    return tuple(kept)
-
-
-def _answer(
-    query: str,
-    mode: str,
-    began: float,
-    hits: tuple[Hit, ...],
-    degraded: str | None,
-    snapshots: Sequence[Snapshot],
-    stale: bool,
-) -> Answer:
-    complete = all(s.manifest.meta("complete", 0) for s in snapshots)
-    return Answer(
-        query=query,
-        mode=mode,
-        took_ms=(time.perf_counter() - began) * 1000,
-        hits=hits,
-        degraded=degraded,
-        generation=max((s.generation for s in snapshots), default=0),
-        coverage=1.0 if complete else _coverage(snapshots),
-        stale=stale,
-    )
-
-
-def _coverage(snapshots: Sequence[Snapshot]) -> float:
-    """Share of the planned files that an unfinished run has published."""
-    done = sum(s.manifest.counts()[0] for s in snapshots)
-    planned = sum(int(s.manifest.meta("planned", 0)) or s.manifest.counts()[0] for s in snapshots)
-    return round(min(1.0, done / planned), 4) if planned else 1.0
 
 
 def _size_of(directory: str) -> int:

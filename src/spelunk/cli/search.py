@@ -69,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
     """Search, and print the hits."""
     from contextlib import ExitStack
 
+    from spelunk.ask import search_many
     from spelunk.cli.hush import hushed
     from spelunk.cli.progress import progress
     from spelunk.cli.target import announce, missing, open_target
-    from spelunk.index import search_many
     from spelunk.query import parse
 
     asked = _targets(args)

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from spelunk.index import Status
+    from spelunk.status import Status
 
 ACTIONS: Final = {
     "missing": "`spelunk index` builds it",

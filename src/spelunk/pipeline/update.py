@@ -169,7 +169,14 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     donors, donor_segments = _donors(job, todo)
     start = Start(job.root, job.options, embedder, donors, _read_tokens(job, workers), budget.worker)
     governor = Governor(job.options.memory_limit)
-    pool = Pool(start, workers, in_child=lock.forget, governor=governor, note=flight.note, parent_works=not os.environ.get("PW0"))  # measuring
+    pool = Pool(
+        start,
+        workers,
+        in_child=lock.forget,
+        governor=governor,
+        note=flight.note,
+        parent_works=not os.environ.get("PW0"),
+    )  # measuring
     finished = False
     try:
         manifest = ManifestWriter(job.directory)
@@ -294,6 +301,7 @@ def _run(
     if changed:
         writer.outdate(vectors=manifest.meta("embedder") != embed.identify(options.embedder))
     meta = {"fingerprint": fingerprint(options), "embedder": embed.identify(options.embedder), "complete": 0}
+    meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
     tally = _Tally()
     total_files, total_bytes = len(todo.items) + len(todo.suspects), todo.bytes
     done_bytes = 0

@@ -232,16 +232,20 @@ def _vectors(manifest: Manifest) -> tuple[list[Problem], int]:
 def _leftovers(manifest: Manifest) -> list[Problem]:
     if manifest.all("SELECT 1 FROM intents LIMIT 1"):
         return []  # of a writer that died: the next one tidies up
-    found: list[Problem] = []
     listed = {s.name for s in manifest.segments()}
     folder = os.path.join(manifest.directory, VECTORS)
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        if name not in listed:
-            found.append(Problem(LEFTOVER, f"{VECTORS}/{name}", "vectors that no generation refers to"))
+    vectors = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    found = [
+        Problem(LEFTOVER, f"{VECTORS}/{name}", "vectors that no generation refers to")
+        for name in vectors
+        if name not in listed
+    ]
     current = lexical_name(manifest)
-    for name in sorted(os.listdir(manifest.directory)):
-        if name.startswith("lexical-") and name != current:
-            found.append(Problem(LEFTOVER, name, "a full text that no generation refers to"))
+    found += [
+        Problem(LEFTOVER, name, "a full text that no generation refers to")
+        for name in sorted(os.listdir(manifest.directory))
+        if name.startswith("lexical-") and name != current
+    ]
     # Looked at last: a writer that began meanwhile has its own files there.
     writer = holder(manifest.directory)
     return found if writer is None or writer.get("pid") == os.getpid() else []
