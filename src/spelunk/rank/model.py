@@ -62,7 +62,7 @@ class Weights:
             "generated": -1.0,
             "example": -1.5,
             "docs": -1.6,
-            "config": -0.8,
+            "config": -1.2,
         }
     )
     repeat: float = 4.0

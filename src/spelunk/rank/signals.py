@@ -83,7 +83,8 @@ class QueryFacts:
         scopes: What stands before the last name in ``A::b`` and ``A.b``, in lower case.
         weights: The importance of the stem of each part (inverse document
             frequency), summing to 1.
-        joined: Neighbouring words written together, and the stems of both.
+        joined: Neighbouring words, and the parts of one word, written together;
+            and the stems of each.
         asked: Flags that the query has a word for.
     """
 
@@ -91,7 +92,7 @@ class QueryFacts:
     names: Mapping[str, str]
     scopes: frozenset[str]
     weights: Mapping[str, float]
-    joined: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    joined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
 
     def share(self, found: Collection[str]) -> float:
@@ -152,7 +153,10 @@ def facts(text: str, kind: str, rarity: Mapping[str, float]) -> QueryFacts:
         and (word in certain or len(parts(word)) > 1 or not (word.islower() or [word] == opening))
     }
     lowered = [w.lower() for w in content]
-    joined = {stem(a + b): (stem(a), stem(b)) for a, b in pairwise(lowered)}
+    joined: dict[str, tuple[str, ...]] = {stem(a + b): (stem(a), stem(b)) for a, b in pairwise(lowered)}
+    for word in content:  # glTF names a GLTFLoader
+        if len(pieces := parts(word)) > 1:
+            joined[stem("".join(pieces))] = tuple(map(stem, pieces))
     asked = frozenset(_FLAG_OF_WORD[w] for w in lowered if w in _FLAG_OF_WORD)
     return QueryFacts(kind, names, scopes, weights, joined, asked)
 
