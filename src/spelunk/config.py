@@ -150,7 +150,7 @@ class Options:
     """
 
     workers: int = _setting(0, _or_auto(_integer(1, MAX_WORKERS)),
-        "Processes for phase 1, the parent included: 1-16, or auto (0), one a core.")  # fmt: skip
+        "Worker processes: 1-16, or auto (0), one a core; 1 works in the process that writes.")  # fmt: skip
     mode: str = _setting("auto", _choice("auto", "parallel", "sequential"),
         "auto uses workers when the work is large enough to pay for them.")  # fmt: skip
     files_per_batch: int = _setting(DEFAULT_FILES_PER_BATCH, _integer(1, 100_000),

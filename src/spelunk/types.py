@@ -213,7 +213,7 @@ class Report:
         root: Absolute path of the workspace.
         generation: The generation visible afterwards.
         mode: ``sequential`` or ``parallel``: what was run, not what was asked.
-        workers: Processes that did phase 1, the parent included.
+        workers: Processes that did phase 1.
         seconds: Wall time.
         files: The counts.
         chunks: Chunks written in this run.

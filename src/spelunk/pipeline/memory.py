@@ -69,9 +69,9 @@ class Budget:
             raise MemoryLimitError(
                 f"a memory limit of {format_size(limit)} is too small: at least {format_size(minimum)} is needed"
             )
-        while self.workers > 1 and BASE + MIN_LEXICAL + (self.workers - 1) * PER_WORKER > limit:
+        while self.workers > 1 and BASE + MIN_LEXICAL + self.workers * PER_WORKER > limit:
             self.workers -= 1
-        spare = limit - BASE - (self.workers - 1) * PER_WORKER
+        spare = limit - BASE - (self.workers * PER_WORKER if self.workers > 1 else 0)
         self.lexical = max(MIN_LEXICAL, min(MAX_LEXICAL, spare // 2))
         self.worker = max(PER_WORKER * 2, (limit - BASE) // self.workers)
 

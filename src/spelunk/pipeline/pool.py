@@ -1,10 +1,11 @@
 """The one home of concurrency: batches in, packets out, over workers that may die.
 
-The parent works too. It hands each child up to two batches (one to do, one so
-that it never waits), takes packets as they come, and in between does pieces
-of its own: with two workers that is twice the throughput of a parent that
-only waits (DESIGN: 1.84 against 1.4 at 1,000 files). Batches shrink towards
-the end (guided self-scheduling, Polychronopoulos and Kuck, 1987), so that no
+With one worker the work is done right here. With several each is a process of
+its own and this one only writes: a grammar that crashes on hostile input then
+costs a file and not the run, and the throughput is that of a parent that works
+too, or better (docs/decisions/workers.md). Each child is given up to two
+batches, one to do and one so that it never waits. Batches shrink towards the
+end (guided self-scheduling, Polychronopoulos and Kuck, 1987), so that no
 worker is left with a long tail.
 
 What is in flight is bounded: two batches a child as names, and of results
@@ -102,17 +103,15 @@ class Pool:
         in_child: Callable[[], None],
         governor: Callable[[list[int]], int] | None = None,
         note: Callable[[Iterable[str]], None] | None = None,
-        parent_works: bool = True,
     ) -> None:
         """Start the children. Call it before any store opens threads.
 
         Args:
             start: What a worker needs.
-            workers: Processes in all, the parent included.
+            workers: 1 for none beside this process, else as many children.
             in_child: Called first in each forked child.
             governor: Given the children's pids, how many of them may go on.
             note: Hears which files this process itself is about to parse.
-            parent_works: Let this process do pieces as well.
         """
         self._start = start
         self._governor = governor
@@ -121,9 +120,8 @@ class Pool:
         self._isolator: Child | None = None
         self.deaths = 0
         forking = fork_is_safe()
-        self._parent_works = parent_works or workers == 1
         self._note = note
-        for _ in range(workers - 1 if self._parent_works else workers):
+        for _ in range(workers if workers > 1 else 0):
             self._hands.append(
                 _Hand(fork(start, lambda: self._in_child(in_child)) if forking else spawn(start))
             )
@@ -142,8 +140,8 @@ class Pool:
 
     @property
     def workers(self) -> int:
-        """Processes that work, this one included."""
-        return len(self._hands) + self._parent_works
+        """Processes that do phase 1."""
+        return max(1, len(self._hands))
 
     def run(self, batches: Batches, suspects: Sequence[Item] = ()) -> Iterator[Result]:
         """Do all the work; yields (batch, packet of a piece of it) as they are done.
@@ -159,7 +157,7 @@ class Pool:
             self._feed(batches)
             yield from self._collect(batches, 0.0)
             yield from self._isolate()
-            if not cuts and batches.left and (self._parent_works or not self._hands):
+            if not cuts and batches.left and not self._hands:
                 own = batches.take()
                 cuts = deque(work.pieces(own))
             if cuts:

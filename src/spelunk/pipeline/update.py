@@ -169,14 +169,7 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     donors, donor_segments = _donors(job, todo)
     start = Start(job.root, job.options, embedder, donors, _read_tokens(job, workers), budget.worker)
     governor = Governor(job.options.memory_limit)
-    pool = Pool(
-        start,
-        workers,
-        in_child=lock.forget,
-        governor=governor,
-        note=flight.note,
-        parent_works=not os.environ.get("PW0"),
-    )  # measuring
+    pool = Pool(start, workers, in_child=lock.forget, governor=governor, note=flight.note)
     finished = False
     try:
         manifest = ManifestWriter(job.directory)
