@@ -131,6 +131,15 @@ def test_every_embedder_is_documented() -> None:
     assert all(f"`{name}`" in setting_rows()["embedder"][1] for name in embed.NAMES)
 
 
+def test_every_environment_variable_is_documented() -> None:
+    read = re.compile(r"\b(?:environ|env)(?:\.get\(|\[)\"([A-Z0-9_]+)\"")
+    names = {name for path in SOURCE.rglob("*.py") for name in read.findall(text_of(path))}
+    text = page("configuration.md") + page("branchwork.md")
+
+    assert "SPELUNK_HOME" in names
+    assert sorted(n for n in names - {"HOME", "TERM"} if f"`{n}`" not in text) == []
+
+
 def test_examples_of_the_configuration_file_are_read(tmp_path: Path) -> None:
     for block in blocks(page("configuration.md"), "toml"):
         name = "pyproject.toml" if "[tool." in block else "spelunk.toml"
