@@ -269,3 +269,11 @@ def test_an_update_of_one_file_leaves_ties_as_they_are(tmp_path):
         index.update()
 
         assert before == files(index.search("twin_of_all")) == ["a.py", "b.py", "c.py", "d.py"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [('"->"', {"lib/url.c", "lib/cookiejar.c"}), ('"): void {" lang:typescript', {"web/src/router.ts", "third_party/mini/router.ts"}), ('lang:go -"//"', set()), ("\N{GRINNING FACE}", set()), ('"\N{GRINNING FACE}"', set())],
+)  # fmt: skip
+def test_a_phrase_without_words_is_looked_for_in_the_texts(indexes, query, expected):
+    assert set(files(indexes[id(NET)].search(query, limit=100, refresh=False))) == expected

@@ -18,6 +18,7 @@ from spelunk.query import Query
 from spelunk.rank import model
 from spelunk.rank.signals import Candidate, QueryFacts, content_words, facts, query_stems
 from spelunk.scope import NOTHING, Scope, repo_matches, resolve
+from spelunk.store import lexical
 from spelunk.store.manifest import ChunkRow, FileRow
 from spelunk.store.snapshot import Snapshot
 from spelunk.tokens import terms, words
@@ -119,14 +120,14 @@ def search(sources: Sequence[Source], query: Query, options: SearchOptions) -> F
         if options.mode == "regex" or _only_regexes(query):
             found = grep.search(snapshot, query, scope, options.limit)
         else:
-            lexical = _lexical(snapshot, query, scope, options, test)
+            by_words = _lexical(snapshot, query, scope, options, test)
             dense: list[tuple[int, float]] = []
             if options.mode == "semantic" or (options.mode == "hybrid" and options.weights.dense):
                 try:
                     dense = _dense(source, query, scope, options)
                 except SpelunkError as error:
                     degraded = f"vectors: {error}"
-            found = _fuse(snapshot, lexical, dense, test)
+            found = _fuse(snapshot, by_words, dense, test)
         for candidate in found:
             candidate.source = number
         candidates += found
@@ -185,15 +186,20 @@ def _lexical(
     fields = {"name": 1.0} if options.mode == "symbol" else FIELDS
     looked_up = _query_terms(snapshot, query, options)
     condition = scope.lexical
-    if not looked_up:
-        every = snapshot.lexical.matching(None, options.pool, condition)
-        return [(i, 1.0) for i in every]
     needs = grep.required(query)
+
+    def best(limit: int) -> list[tuple[int, float]]:
+        if looked_up:
+            return snapshot.lexical.top(looked_up, limit, fields=fields, scope=condition, conditions=needs)
+        every = snapshot.lexical.matching(lexical.all_of(needs) if needs else None, limit, condition)
+        return [(i, 1.0) for i in every]
+
     if test is None:
-        return snapshot.lexical.top(looked_up, options.pool, fields=fields, scope=condition)
+        # Text without a word in it and without a test, an emoji, is in no index.
+        return best(options.pool) if looked_up or not query.text else []
     limit = options.pool
     while True:  # filters that only the text decides: ask for more until enough pass
-        ranked = snapshot.lexical.top(looked_up, limit, fields=fields, scope=condition, conditions=needs)
+        ranked = best(limit)
         passed = grep.passing(snapshot, [i for i, _ in ranked], test)
         if len(passed) >= options.pool or len(ranked) < limit:
             return [(i, s) for i, s in ranked if i in passed]
@@ -216,12 +222,12 @@ def _dense(source: Source, query: Query, scope: Scope, options: SearchOptions) -
 
 def _fuse(
     snapshot: Snapshot,
-    lexical: Sequence[tuple[int, float]],
+    by_words: Sequence[tuple[int, float]],
     dense: Sequence[tuple[int, float]],
     test: grep.Verifier | None,
 ) -> list[Candidate]:
     """Both sides' chunks with their rows; those not of this generation fall out here."""
-    scores = dict(lexical)
+    scores = dict(by_words)
     cosines = dict(dense)
     ids = list(scores | cosines)
     chunks = snapshot.visible(ids)
