@@ -70,7 +70,12 @@ def main() -> None:
             row: dict[str, dict[str, float]] = {}
             for name in ("spelunk", "semble"):
                 with tempfile.TemporaryDirectory() as home:
-                    env = {**os.environ, "SPELUNK_HOME": home, "XDG_CACHE_HOME": home, "SEMBLE_MODEL_NAME": args.model}
+                    env = {
+                        **os.environ,
+                        "SPELUNK_HOME": home,
+                        "XDG_CACHE_HOME": home,
+                        "SEMBLE_MODEL_NAME": args.model,
+                    }
                     env.pop("PYTHONDONTWRITEBYTECODE", None)
                     command = [sys.executable, "-m", "spelunk", "search", QUERY, folder]
                     if name == "semble":

@@ -5,7 +5,23 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-WORDS = ["alpha", "beta", "gamma", "delta", "batch", "flush", "queue", "worker", "index", "chunk", "vector", "search", "token", "parse", "merge"]
+WORDS = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "batch",
+    "flush",
+    "queue",
+    "worker",
+    "index",
+    "chunk",
+    "vector",
+    "search",
+    "token",
+    "parse",
+    "merge",
+]
 
 
 def python_file(seed: int, functions: int = 6) -> str:

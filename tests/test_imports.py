@@ -83,6 +83,8 @@ def test_imports_point_down(path: Path) -> None:
 def test_start_up_stays_light(statement: str, heavy: list[str], tmp_path: Path) -> None:
     code = f"{statement}\nimport sys\nprint([m for m in {heavy!r} if m in sys.modules])"
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
 
     assert done.stdout.strip() == "[]"

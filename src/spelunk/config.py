@@ -88,7 +88,9 @@ def _integer(low: int, high: int | None = None) -> Callable[[Any], int]:
         except ValueError:
             raise ValueError("must be a whole number") from None
         if n < low or (high is not None and n > high):
-            raise ValueError(f"must be from {low} to {high}" if high is not None else f"must be at least {low}")
+            raise ValueError(
+                f"must be from {low} to {high}" if high is not None else f"must be at least {low}"
+            )
         return n
 
     return check
@@ -205,7 +207,7 @@ def contents_of(options: Options) -> dict[str, Any]:
 def _checked(name: str, value: Any, source: str) -> Any:
     known = _FIELDS.get(name)
     if known is None:
-        import difflib  # noqa: PLC0415 - only on the error path
+        import difflib
 
         near = difflib.get_close_matches(name, _FIELDS, 1)
         hint = f"; did you mean {near[0]}?" if near else "; see docs/configuration.md"
@@ -233,7 +235,7 @@ def load_file(root: str) -> tuple[dict[str, Any], str]:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
         if name == "pyproject.toml" and b"[tool.spelunk" not in raw:
             continue
-        import tomllib  # noqa: PLC0415 - 20 ms that most searches need not pay
+        import tomllib
 
         try:
             data: Any = tomllib.loads(raw.decode())

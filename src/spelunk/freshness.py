@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from spelunk.unchanged import unchanged
 from spelunk.config import Options
 from spelunk.errors import ConfigError
 from spelunk.state import fingerprint, walk_fingerprint
 from spelunk.store.manifest import Manifest
 from spelunk.store.schema import encode_path
+from spelunk.unchanged import unchanged
 
 RELAXED: Final = float("inf")
 

@@ -35,7 +35,9 @@ _LATEX_LEVEL: Final = {
     "subsubsection": 5,
     "paragraph": 6,
 }
-_UPDATE: Final = re.compile(r"\d{4}-\d\d-\d\d[^:]*(?::\d\d[^:]*)?:[ \t]*(?:(?:\[@([^\]]+)\]|@[\w./-]+):?[ \t]*)?(.*)$")
+_UPDATE: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[^:]*(?::\d\d[^:]*)?:[ \t]*(?:(?:\[@([^\]]+)\]|@[\w./-]+):?[ \t]*)?(.*)$"
+)
 _MARKUP: Final = re.compile(r"[`*]+|!?\[([^\]]*)\]\([^)]*\)")
 
 

@@ -18,7 +18,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from spelunk.tokens import LEXICON, MAX_CACHED, words
+from spelunk.tokens import LEXICON, MAX_CACHED, Recent, words
 
 if TYPE_CHECKING:
     from spelunk.embed import Matrix
@@ -27,33 +27,21 @@ ROWS: Final = 32_768
 SEED: Final = 0x5E1_0C
 
 
-class _TermRows(dict[str, int]):
-    """Term -> its table row."""
-
-    def __missing__(self, term: str) -> int:
-        if len(self) >= MAX_CACHED:
-            self.clear()
-        value = self[term] = crc32(term.encode("utf-8", "surrogatepass")) % ROWS
-        return value
+def _row(term: str) -> int:
+    return crc32(term.encode("utf-8", "surrogatepass")) % ROWS
 
 
-class _WordRows(dict[str, tuple[int, ...]]):
-    """Word -> the table rows of its terms; a number is no feature."""
+_ROW_OF: Final = Recent(_row, MAX_CACHED).__getitem__
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._row = _TermRows().__getitem__
 
-    def __missing__(self, word: str) -> tuple[int, ...]:
-        if len(self) >= MAX_CACHED:
-            self.clear()
-        terms = LEXICON[word].split(" ")
-        if len(terms) > 1:
-            del terms[0]  # the parts say it all, and are met again
-        elif word[0] in "0123456789":
-            terms = []
-        rows = self[word] = tuple(map(self._row, terms))
-        return rows
+def _rows(word: str) -> tuple[int, ...]:
+    """The table rows of a word's terms; a number is no feature."""
+    found = LEXICON[word].split(" ")
+    if len(found) > 1:
+        del found[0]  # the parts say it all, and are met again
+    elif word[0] in "0123456789":
+        return ()
+    return tuple(map(_ROW_OF, found))
 
 
 class HashedEmbedder:
@@ -67,7 +55,7 @@ class HashedEmbedder:
         raw = np.random.PCG64(SEED).random_raw(ROWS * self.dimensions // 64)
         self._bits = raw.astype("<u8").view(np.uint8).reshape(ROWS, self.dimensions // 8)
         self._table: NDArray[np.int8] | None = None
-        self._rows = _WordRows()
+        self._rows = Recent(_rows, MAX_CACHED)
 
     def embed(self, texts: Sequence[str], words: Sequence[Sequence[str]]) -> Matrix:
         """See :meth:`spelunk.embed.Embedder.embed`."""

@@ -205,6 +205,7 @@ class StemMatches(dict[str, tuple[float, tuple[tuple[str, float], ...]]]):
 
     def __missing__(self, found: str) -> tuple[float, tuple[tuple[str, float], ...]]:
         query = self._query
+        value: tuple[float, tuple[tuple[str, float], ...]]
         if found in query.weights:
             value = 1.0, ((found, 1.0),)
         else:
