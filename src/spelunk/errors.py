@@ -50,7 +50,7 @@ class QuerySyntaxError(UsageError):
         self.column = column
 
 
-class IndexError_(SpelunkError):  # noqa: N801 - IndexError is a builtin
+class IndexError_(SpelunkError):  # noqa: N801, N818 - IndexError is a builtin
     """An index exists but cannot serve, or does not exist."""
 
 
