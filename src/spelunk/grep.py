@@ -139,7 +139,7 @@ def passing(snapshot: Snapshot, ids: Sequence[int], test: Verifier) -> set[int]:
 
 
 def search(snapshot: Snapshot, query: Query, scope: Scope, limit: int) -> list[Candidate]:
-    """Chunks in which a match of every pattern begins, by path and line; the score counts matches.
+    """Chunks in which a match of every pattern begins, by path and line; a signal counts the matches.
 
     A match may run over the end of a chunk: texts are searched whole.
     """
@@ -161,9 +161,8 @@ def search(snapshot: Snapshot, query: Query, scope: Scope, limit: int) -> list[C
                 continue
             if any(test(text.of(chunk)) for test in excluded):
                 continue
-            candidate = Candidate(
-                chunk, row, signals={"matches": float(sum(counts))}, score=float(sum(counts))
-            )
+            # In order of path and line: no hit outranks another.
+            candidate = Candidate(chunk, row, signals={"matches": float(sum(counts))}, score=1.0)
             out.append(candidate)
             if len(out) >= limit:
                 return out

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -136,7 +137,8 @@ def search(sources: Sequence[Source], query: Query, options: SearchOptions) -> F
     else:
         rarity = _PathRarity(sources)
         ranked = model.rank(candidates, _facts(sources, query, options), rarity, options.weights)
-    return Found(_present(sources, ranked[: options.limit], options), degraded)
+    asked = frozenset(re.split(r"\.|::|#", name)[-1].lower() for name in (*query.symbols, *query.words))
+    return Found(_present(sources, ranked[: options.limit], options, asked), degraded)
 
 
 def _scope(source: Source, query: Query) -> Scope:
@@ -278,11 +280,19 @@ def chunk_id(file: FileRow, chunk: ChunkRow) -> str:
 
 
 def _present(
-    sources: Sequence[Source], ranked: Sequence[Candidate], options: SearchOptions
+    sources: Sequence[Source],
+    ranked: Sequence[Candidate],
+    options: SearchOptions,
+    asked: frozenset[str] = frozenset(),
 ) -> tuple[Hit, ...]:
-    """Candidates as hits with their text."""
+    """Candidates as hits with their text, labelled with the name asked for where they define it."""
     hits = []
     for c in ranked:
+        kind, symbol = c.chunk.kind, c.chunk.symbol
+        if asked and symbol.lower() not in asked:
+            named = next((d for d in c.chunk.definitions if d.name.lower() in asked), None)
+            if named is not None:
+                kind, symbol = named.kind, named.name
         source = sources[c.source]
         text = source.snapshot.text(c.file.id)
         content, first, last = text.with_context(c.chunk, options.context, options.context)
@@ -292,8 +302,8 @@ def _present(
                 start_line=first,
                 end_line=last,
                 language=c.file.language,
-                kind=c.chunk.kind,
-                symbol=c.chunk.symbol,
+                kind=kind,
+                symbol=symbol,
                 score=c.score,
                 content=content,
                 signals=dict(c.signals) if options.explain else {},

@@ -163,7 +163,8 @@ class Hit:
         end_line: Last line, inclusive.
         language: The file's language.
         kind: The chunk's kind.
-        symbol: The chunk's main symbol, qualified by its scope, or ``""``.
+        symbol: The name that was asked for where the chunk defines it, else the
+            chunk's main symbol, or ``""``.
         score: Higher is better; comparable within one answer only.
         content: The chunk's text, with context lines where asked for.
         signals: What made the score, by name; empty unless asked for.

@@ -47,7 +47,7 @@ def settings(parser: argparse.ArgumentParser) -> None:
     add("--io-threads", metavar="N", help="concurrent file reads over all processes")
     add("--embedder", metavar="NAME", help="what makes the vectors")
     add("--store", metavar="URL", help="where the chunks are kept")
-    add("--executor", metavar="NAME", choices=("local", "ray"), help="what runs the workers: local or ray")
+    add("--executor", metavar="NAME", choices=("local",), help="what runs the workers: local")
 
 
 SETTINGS: Final = (

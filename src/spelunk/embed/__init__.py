@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from spelunk.errors import ConfigError
+from spelunk.versions import TOKENS_VERSION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float32]
 
 NAMES = ("hashed",)
+
+HASHED_ID = f"hashed-1.{TOKENS_VERSION}"
+"""Its features are the terms of the full text, so their version is part of its own."""
 
 
 class Embedder(Protocol):
@@ -70,5 +74,5 @@ def identify(name: str) -> str:
         ConfigError: There is no such embedder.
     """
     if name == "hashed":
-        return "hashed-1"
+        return HASHED_ID
     raise ConfigError(f"unknown embedder {name!r}: use one of {', '.join(NAMES)}")

@@ -18,6 +18,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from spelunk.embed import HASHED_ID
 from spelunk.tokens import LEXICON, MAX_CACHED, Recent, words
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _rows(word: str) -> tuple[int, ...]:
 class HashedEmbedder:
     """See the module; the table takes 5 ms to unpack and 8 MB."""
 
-    id = "hashed-1"
+    id = HASHED_ID
     dimensions = 256
 
     def __init__(self) -> None:

@@ -29,6 +29,7 @@ MIN_HEAP: Final = 16 * 1024 * 1024
 
 SCORE_DIGITS: Final = 3
 FOOTER_MAGIC: Final = 1337
+ATTEMPTS: Final = 20
 ANALYSER: Final = "terms"
 _NEEDS_ESCAPE: Final = re.compile(r"[^\w]")
 
@@ -363,18 +364,34 @@ def damaged_files(directory: str) -> list[str]:
     A Tantivy file ends with a JSON footer that holds the checksum of what is
     before it, the footer's length and a magic number, each 32 bits.
     """
+    for _ in range(ATTEMPTS):
+        listed = _committed(directory)
+        bad = ["meta.json"] if listed is None else _damaged_of(directory, listed)
+        if not bad or listed == _committed(directory):
+            return bad
+    return []  # merged again and again while it was read: each time another commit
+
+
+def _committed(directory: str) -> tuple[str, ...] | None:
+    """Names that the files of the last commit start with; None if it cannot be read."""
+    import json
+
+    try:
+        with open(os.path.join(directory, "meta.json"), encoding="utf-8") as meta:
+            data = json.load(meta)
+        return (*(s["segment_id"].replace("-", "") for s in data["segments"]), str(data["opstamp"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _damaged_of(directory: str, committed: tuple[str, ...]) -> list[str]:
     import json
     import mmap
     from zlib import crc32
 
     bad: list[str] = []
-    try:
-        with open(os.path.join(directory, "meta.json"), encoding="utf-8") as meta:
-            committed = tuple(s["segment_id"].replace("-", "") for s in json.load(meta)["segments"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ["meta.json"]
     for name in sorted(os.listdir(directory)):
-        if not name.startswith(committed) or not committed:
+        if not name.startswith(committed[:-1]) or len(committed) == 1:
             continue  # of a commit under way, or waiting to be deleted
         path = os.path.join(directory, name)
         try:
@@ -387,6 +404,8 @@ def damaged_files(directory: str) -> list[str]:
                     body.release()
             if magic != FOOTER_MAGIC or not same:
                 bad.append(name)
+        except FileNotFoundError:
+            continue  # deletions of an older commit, collected meanwhile
         except (OSError, ValueError, KeyError, TypeError, struct.error):
             bad.append(name)
     return bad
