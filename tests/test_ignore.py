@@ -159,7 +159,7 @@ def test_the_walk_agrees_with_git_on_a_thousand_trees(tree: Tree) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=12_000, **COMMON)  # type: ignore[arg-type]
+@settings(max_examples=3_000, **COMMON)  # type: ignore[arg-type]
 @given(TREES)
 def test_the_walk_agrees_with_git_on_many_trees(tree: Tree) -> None:
     agrees(tree)

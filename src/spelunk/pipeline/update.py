@@ -162,6 +162,7 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     found = walk(job.root, job.options)
     flight = Flight(job.directory)
     todo = isolate(_plan(job, found), flight.suspects())
+    found.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     if todo.empty and _settle(job, found, todo):
         return _report(job, todo, _Tally(), Governor(None), "sequential", 1, began)
     workers, mode = choose_workers(job.options, budget.workers, todo)

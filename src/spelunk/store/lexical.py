@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -28,8 +27,6 @@ MIN_HEAP: Final = 16 * 1024 * 1024
 """Per indexing thread; Tantivy refuses less than 3 MB and thrashes below this."""
 
 SCORE_DIGITS: Final = 3
-FOOTER_MAGIC: Final = 1337
-ATTEMPTS: Final = 20
 ANALYSER: Final = "terms"
 _NEEDS_ESCAPE: Final = re.compile(r"[^\w]")
 
@@ -234,6 +231,8 @@ class LexicalReader:
 
     def damaged_files(self) -> list[str]:
         """Files whose bytes do not have the checksum they end with."""
+        from spelunk.store.checksums import damaged_files
+
         return damaged_files(self.directory)
 
     def document_frequency(self, term: str, field: str = "body") -> int:
@@ -356,59 +355,6 @@ def _conditions(scope: Scope | None) -> list[tuple[Any, Query]]:
             (Occur.MustNot, any_of([Query.term_query(SCHEMA, "body", t, "freq") for t in scope.not_terms]))
         )
     return out
-
-
-def damaged_files(directory: str) -> list[str]:
-    """Segment files whose contents do not match the CRC-32 in their footer.
-
-    A Tantivy file ends with a JSON footer that holds the checksum of what is
-    before it, the footer's length and a magic number, each 32 bits.
-    """
-    for _ in range(ATTEMPTS):
-        listed = _committed(directory)
-        bad = ["meta.json"] if listed is None else _damaged_of(directory, listed)
-        if not bad or listed == _committed(directory):
-            return bad
-    return []  # merged again and again while it was read: each time another commit
-
-
-def _committed(directory: str) -> tuple[str, ...] | None:
-    """Names that the files of the last commit start with; None if it cannot be read."""
-    import json
-
-    try:
-        with open(os.path.join(directory, "meta.json"), encoding="utf-8") as meta:
-            data = json.load(meta)
-        return (*(s["segment_id"].replace("-", "") for s in data["segments"]), str(data["opstamp"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _damaged_of(directory: str, committed: tuple[str, ...]) -> list[str]:
-    import json
-    import mmap
-    from zlib import crc32
-
-    bad: list[str] = []
-    for name in sorted(os.listdir(directory)):
-        if not name.startswith(committed[:-1]) or len(committed) == 1:
-            continue  # of a commit under way, or waiting to be deleted
-        path = os.path.join(directory, name)
-        try:
-            with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as data:
-                length, magic = struct.unpack("<II", data[-8:])
-                footer = json.loads(data[-8 - length : -8])
-                with memoryview(data) as view:
-                    body = view[: len(data) - 8 - length]
-                    same = crc32(body) == footer["crc"]
-                    body.release()
-            if magic != FOOTER_MAGIC or not same:
-                bad.append(name)
-        except FileNotFoundError:
-            continue  # deletions of an older commit, collected meanwhile
-        except (OSError, ValueError, KeyError, TypeError, struct.error):
-            bad.append(name)
-    return bad
 
 
 def remove(directory: str) -> None:

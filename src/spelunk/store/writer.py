@@ -31,8 +31,8 @@ from spelunk.types import Candidate, Failed, Skipped
 
 MAX_SEGMENTS: Final = 8
 """More vector segments than this are merged: each costs a search some 50 µs."""
-MAX_MERGED_ROWS: Final = 262_144
-"""Rows of a merged segment at most: merging holds them in memory, 80 MB of them."""
+MAX_MERGED_ROWS: Final = 131_072
+"""Rows of a merged segment at most: merging holds them in memory, 40 MB of them."""
 MIN_MERGED_ROWS: Final = 4_096
 MERGE_FACTOR: Final = 4
 """A segment joins newer ones that hold at least a quarter of its rows: each row is copied
