@@ -557,14 +557,14 @@ def test_numbers_of_the_stacks_other_documents_are_drawn(box: Sandbox) -> None:
 
 def test_untracked_storage_is_ignored_by_git(box: Sandbox) -> None:
     (box.root / "pyproject.toml").write_text(
-        "[tool.spelunk.branchwork]\ntracked = false\ndir = 'notes/work'\n"
+        "[tool.spelunk.branchwork]\ntracked = false\ndir = 'notes/logs'\n"
     )
     box.commit("x.py")
     box.branch("feat/a")
 
     done = box.work.create()
 
-    assert done.path == "notes/work/CURRENT-feat-a.md"
+    assert done.path == "notes/logs/CURRENT-feat-a.md"
     assert (box.root / "notes/CURRENT.md").is_symlink()
     assert box.git("status", "--porcelain") == ""
 

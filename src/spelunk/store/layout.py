@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,3 +15,17 @@ VECTORS: Final = "vectors"
 def lexical_name(manifest: Manifest) -> str:
     """Folder of the full-text index that this generation uses."""
     return f"lexical-{int(manifest.meta('lexical', 1))}"
+
+
+def remove_leftovers(directory: str, manifest: Manifest) -> None:
+    """Delete files of both stores that no generation refers to; the writer's lock is held."""
+    listed = {s.name for s in manifest.segments()}
+    folder = os.path.join(directory, VECTORS)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    for name in os.listdir(folder):
+        if name not in listed:
+            os.unlink(os.path.join(folder, name))
+    current = lexical_name(manifest)
+    for name in os.listdir(directory):
+        if name.startswith("lexical-") and name != current:
+            shutil.rmtree(os.path.join(directory, name), ignore_errors=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from spelunk.store import check, lexical
 from spelunk.store.check import Problem
-from spelunk.store.layout import VECTORS, lexical_name
+from spelunk.store.layout import VECTORS, lexical_name, remove_leftovers
 from spelunk.store.lexical import LexicalWriter
 from spelunk.store.manifest import ChunkRow, FileRow, ManifestWriter, SegmentRow
 from spelunk.store.texts import unpack
@@ -43,7 +43,7 @@ def repair(directory: str, problems: tuple[Problem, ...], embedder: Embedder) ->
             _mend_vectors(directory, manifest, embedder)
         if check.FULL_TEXT in kinds or lost:
             rebuild_full_text(directory, manifest)
-        _remove_leftovers(directory, manifest)
+        remove_leftovers(directory, manifest)
         return bool(lost)
     finally:
         manifest.close()
@@ -147,15 +147,3 @@ def _lacking(manifest: ManifestWriter, lacking: set[int]) -> Iterator[list[tuple
             group = []
     if group:
         yield group
-
-
-def _remove_leftovers(directory: str, manifest: ManifestWriter) -> None:
-    listed = {s.name for s in manifest.segments()}
-    folder = os.path.join(directory, VECTORS)
-    for name in os.listdir(folder) if os.path.isdir(folder) else []:
-        if name not in listed:
-            os.unlink(os.path.join(folder, name))
-    current = lexical_name(manifest)
-    for name in os.listdir(directory):
-        if name.startswith("lexical-") and name != current:
-            lexical.remove(os.path.join(directory, name))

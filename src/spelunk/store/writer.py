@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from spelunk import faults
 from spelunk.packet import FilePacket, Item, Packet
-from spelunk.store import lexical
-from spelunk.store.layout import VECTORS, lexical_name
+from spelunk.store.layout import VECTORS, lexical_name, remove_leftovers
 from spelunk.store.lexical import LexicalWriter
 from spelunk.store.manifest import Known, ManifestWriter, SegmentRow
 from spelunk.store.schema import encode_path
@@ -95,20 +94,7 @@ class StoreWriter:
             self._lexical.delete_from(self._next_chunk)
             self._lexical.commit()
             self.manifest.run("DELETE FROM intents")
-        self._remove_orphans()
-
-    def _remove_orphans(self) -> None:
-        """Delete files that no generation refers to."""
-        listed = {s.name for s in self.manifest.segments()}
-        folder = os.path.join(self.directory, VECTORS)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        for name in os.listdir(folder):
-            if name not in listed:
-                os.unlink(os.path.join(folder, name))
-        current = lexical_name(self.manifest)
-        for name in os.listdir(self.directory):
-            if name.startswith("lexical-") and name != current:
-                lexical.remove(os.path.join(self.directory, name))
+        remove_leftovers(self.directory, self.manifest)
 
     def _begin(self) -> None:
         if not self._open:
