@@ -1,0 +1,57 @@
+"""The engine's answers held against plain scans of the files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from spelunk import Index
+from tests.corpus import write_tree
+
+PATTERNS = [
+    r"flush_queue",
+    r"lush_qu",
+    r"def \w+_queue_\d+",
+    r"total = (alpha|beta) \* \d+",
+    r"^import os$",
+    r"return total\n\n\ndef batch",
+    r"[xyz]+_1",
+    r"(?i)ABOUT Batches",
+    r"\bq\w*e\b",
+]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_regex_finds_what_a_scan_of_every_file_finds(tmp_path: Path, pattern: str) -> None:
+    root = tmp_path / "tree"
+    root.mkdir()
+    write_tree(root, 30)
+    index = Index.open(root)
+    expected: dict[str, set[int]] = {}
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        text = path.read_text()
+        lines = {text.count("\n", 0, m.start()) + 1 for m in re.finditer(pattern, text, re.MULTILINE)}
+        if lines:
+            expected[str(path.relative_to(root))] = lines
+
+    hits = index.search(pattern, mode="regex", limit=10_000).hits
+
+    assert {h.path for h in hits} == set(expected)
+    for path, lines in expected.items():
+        spans = [range(h.start_line, h.end_line + 1) for h in hits if h.path == path]
+        assert all(any(line in span for span in spans) for line in lines)
+        assert all(lines.intersection(span) for span in spans)
+
+
+def test_a_filter_is_applied_before_the_best_are_chosen(tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    root.mkdir()
+    write_tree(root, 60)
+    index = Index.open(root)
+
+    hits = index.search("flush queue lang:c", limit=3).hits
+
+    assert [h.path for h in hits] == ["core.c"]
+    assert {h.path for h in index.search("total path:mod_59", limit=3).hits} == {"pkg5/mod_59.py"}
