@@ -207,7 +207,7 @@ class Index:
             if self._embedder is None:
                 from spelunk import embed
 
-                self._embedder = embed.get(self.options.embedder)
+                self._embedder = embed.get(self.options)
             return self._embedder
 
     def search(self, query: str, **asked: Any) -> Answer:

@@ -41,7 +41,7 @@ def fingerprint(options: Options) -> str:
         "chunker": CHUNKER_VERSION,
         "tokens": TOKENS_VERSION,
         "reader": READER_VERSION,
-        "embedder": embed.identify(options.embedder),
+        "embedder": embed.identify(options),
     }
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
 

@@ -1,15 +1,16 @@
 """Here are texts, give me unit vectors.
 
 An :class:`Embedder` maps chunk texts, or the words already found in them, to
-rows of a matrix. :func:`get` finds one by the name in the settings; the name,
-with the version in :attr:`Embedder.id`, is part of an index's fingerprint.
+rows of a matrix. :func:`get` finds the one that the settings ask for; its id,
+which names its version too, is part of an index's fingerprint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from spelunk.config import Options
 from spelunk.errors import ConfigError
 from spelunk.versions import TOKENS_VERSION
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
 
-NAMES = ("hashed",)
+NAMES: Final = ("hashed",)
 
-HASHED_ID = f"hashed-1.{TOKENS_VERSION}"
+HASHED_ID: Final = f"hashed-1.{TOKENS_VERSION}"
 """Its features are the terms of the full text, so their version is part of its own."""
 
 
@@ -30,11 +31,16 @@ class Embedder(Protocol):
 
     Attributes:
         id: Name and version; vectors of different ids are never compared.
-        dimensions: Columns of every matrix.
+        dimensions: Columns of every matrix; a multiple of 64.
+        in_workers: Whether phase 1 calls it in each worker, beside parsing: for
+            what is pure CPU work of one thread and as fast as the parse. Any
+            other (a network, a model with threads of its own) is called by the
+            writer's process after the texts are published.
     """
 
     id: str
     dimensions: int
+    in_workers: bool
 
     def embed(self, texts: Sequence[str], words: Sequence[Sequence[str]]) -> Matrix:
         """Rows of unit length (all zero for a text without words).
@@ -54,25 +60,29 @@ class Embedder(Protocol):
         ...
 
 
-def get(name: str) -> Embedder:
-    """The embedder of that name.
+def get(options: Options) -> Embedder:
+    """The embedder that the settings ask for.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is none of that name.
     """
-    if name == "hashed":
+    if options.embedder == "hashed":
         from spelunk.embed.hashed import HashedEmbedder
 
         return HashedEmbedder()
-    raise ConfigError(f"unknown embedder {name!r}: use one of {', '.join(NAMES)}")
+    raise _unknown(options)
 
 
-def identify(name: str) -> str:
-    """The id of an embedder without loading it.
+def identify(options: Options) -> str:
+    """The id of the embedder that the settings ask for, without loading it.
 
     Raises:
-        ConfigError: There is no such embedder.
+        ConfigError: There is none of that name.
     """
-    if name == "hashed":
+    if options.embedder == "hashed":
         return HASHED_ID
-    raise ConfigError(f"unknown embedder {name!r}: use one of {', '.join(NAMES)}")
+    raise _unknown(options)
+
+
+def _unknown(options: Options) -> ConfigError:
+    return ConfigError(f"unknown embedder {options.embedder!r}: use one of {', '.join(NAMES)}")

@@ -50,6 +50,7 @@ class HashedEmbedder:
 
     id = HASHED_ID
     dimensions = 256
+    in_workers = True
 
     def __init__(self) -> None:
         # Raw PCG64 output is the same in every numpy release (NEP 19 covers bit generators).

@@ -39,7 +39,6 @@ class Start(NamedTuple):
 
     root: str
     options: Options
-    embedder: str | None
     donors: Mapping[bytes, tuple[int, int]]
     tokens: tuple[int, int] | None
     memory: int | None
@@ -47,12 +46,11 @@ class Start(NamedTuple):
 
 def make_worker(start: Start) -> work.Worker:
     """The worker of this process."""
-    embedder = None
-    if start.embedder is not None:
-        from spelunk import embed
+    from spelunk import embed
 
-        embedder = embed.get(start.embedder)
-    return work.Worker(start.root, start.options, embedder, start.donors, start.tokens)
+    embedder = embed.get(start.options)
+    made = embedder if embedder.in_workers else None
+    return work.Worker(start.root, start.options, made, start.donors, start.tokens)
 
 
 def _write_all(fd: int, data: bytes) -> None:

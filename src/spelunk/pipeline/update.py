@@ -166,9 +166,8 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     if todo.empty and _settle(job, found, todo):
         return _report(job, todo, _Tally(), Governor(None), "sequential", 1, began)
     workers, mode = choose_workers(job.options, budget.workers, todo)
-    embedder = job.options.embedder
     donors, donor_segments = _donors(job, todo)
-    start = Start(job.root, job.options, embedder, donors, _read_tokens(job, workers), budget.worker)
+    start = Start(job.root, job.options, donors, _read_tokens(job, workers), budget.worker)
     governor = Governor(job.options.memory_limit)
     pool = Pool(start, workers, in_child=lock.forget, governor=governor, note=flight.note)
     finished = False
@@ -176,7 +175,7 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
         manifest = ManifestWriter(job.directory)
         try:
             writer = StoreWriter(
-                job.directory, manifest, embed.get(embedder).dimensions,
+                job.directory, manifest, embed.get(job.options).dimensions,
                 heap=budget.lexical, threads=max(1, workers // 4),
             )  # fmt: skip
             try:
@@ -252,7 +251,7 @@ def _donors(job: Job, todo: Plan) -> tuple[dict[bytes, tuple[int, int]], list[li
     if not todo.items:
         return {}, []
     directories = [job.directory, *(p.directory for p in home.places() if p.directory != job.directory)]
-    return find(directories, {i.candidate.size for i in todo.items}, embed.identify(job.options.embedder))
+    return find(directories, {i.candidate.size for i in todo.items}, embed.identify(job.options))
 
 
 class _Tally:
@@ -293,8 +292,8 @@ def _run(
     for path, k in todo.gone:
         writer.remove(path, k)
     if changed:
-        writer.outdate(vectors=manifest.meta("embedder") != embed.identify(options.embedder))
-    meta = {"fingerprint": fingerprint(options), "embedder": embed.identify(options.embedder), "complete": 0}
+        writer.outdate(vectors=manifest.meta("embedder") != embed.identify(options))
+    meta = {"fingerprint": fingerprint(options), "embedder": embed.identify(options), "complete": 0}
     meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
     tally = _Tally()
     total_files, total_bytes = len(todo.items) + len(todo.suspects), todo.bytes
