@@ -30,7 +30,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SUITES = ("bookworm", "trixie", "sid")
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """A registry does not hand over a package; the text says why."""
 
 
@@ -59,7 +59,9 @@ CORPORA = {
     "fastify": Corpus("javascript", "npm", "fastify", "5.12.8", r"fastify\.js|lib/"),
     "mocha": Corpus("javascript", "npm", "mocha", "12.0.3", r"lib/|bin/|index\.js"),
     "kotlinx-coroutines": Corpus("kotlin", "debian", "kotlinx-coroutines", "1.0.1", r".*\.kt$", r".*/test/"),
-    "expo-android": Corpus("kotlin", "npm", "expo-modules-core", "58.0.7", r"android/.*\.kt$", r"android/src/(androidTest|test)/"),
+    "expo-android": Corpus(
+        "kotlin", "npm", "expo-modules-core", "58.0.7", r"android/.*\.kt$", r"android/src/(androidTest|test)/"
+    ),
     "prosody": Corpus("lua", "debian", "prosody", "13.0.1", r"(core|net|util|plugins)/|prosody"),
     "luarocks": Corpus("lua", "debian", "luarocks", "3.8.0", r"src/"),
     "scala-library": Corpus("scala", "debian", "scala", "2.11.12", r"src/library/"),
@@ -71,7 +73,9 @@ CORPORA = {
     "django-docs": Corpus("docs", "pypi", "django", "5.2.12", r"docs/.*\.txt$"),
     "cpython-docs": Corpus("docs", "debian", "python3.13", "3.13.5", r"Doc/.*\.rst$"),
     "node-docs": Corpus("docs", "debian", "nodejs", "20.19.2", r"(doc/|[A-Z]+\.md).*md$", r"doc/changelogs/"),
-    "django": Corpus("docs", "pypi", "django", "5.2.12", r"docs/.*\.txt$|django/.*\.py$", r"django/conf/locale/"),
+    "django": Corpus(
+        "docs", "pypi", "django", "5.2.12", r"docs/.*\.txt$|django/.*\.py$", r"django/conf/locale/"
+    ),
     "node": Corpus("docs", "debian", "nodejs", "20.19.2", r"doc/(api|contributing)/.*md$|lib/.*js$"),
 }
 
@@ -100,14 +104,16 @@ def say(*words: object) -> None:
 
 
 def call(*command: str, cwd: str | None = None, env: dict[str, str] | None = None) -> str:
-    """A command's output. Raises Unavailable with its last lines when it fails or is not installed."""
+    """A command's output. Raises UnavailableError with its last lines when it fails or is not installed."""
     try:
-        done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
     except FileNotFoundError:
-        raise Unavailable(f"{command[0]} is not installed") from None
+        raise UnavailableError(f"{command[0]} is not installed") from None
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise Unavailable(f"{command[0]}: " + " | ".join(lines[-2:]))
+        raise UnavailableError(f"{command[0]}: " + " | ".join(lines[-2:]))
     return done.stdout
 
 
@@ -118,7 +124,7 @@ def from_npm(corpus: Corpus, version: str | None, into: str) -> tuple[str, str]:
         made = list(made.values())
     archives = sorted(glob.glob(os.path.join(into, "*.tgz")), key=os.path.getmtime)
     if not made or not archives:
-        raise Unavailable("npm brought no archive")
+        raise UnavailableError("npm brought no archive")
     return archives[-1], made[0]["version"]
 
 
@@ -129,14 +135,14 @@ def from_pypi(corpus: Corpus, version: str | None, into: str) -> tuple[str, str]
         with open(os.path.join(shim, name), "w", encoding="utf-8") as out:
             out.write(text)
     spec = corpus.package + (f"=={version}" if version else "")
+    options = "-q --no-deps --no-binary=:all: --no-build-isolation --ignore-requires-python"
     call(
-        *(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary=:all:", "--no-build-isolation"),
-        *("--ignore-requires-python", "-d", into, spec),
+        *(sys.executable, "-m", "pip", "download", *options.split(), "-d", into, spec),
         env={**os.environ, "PYTHONPATH": os.path.dirname(shim)},
     )
     archives = sorted(glob.glob(os.path.join(into, "*.tar.gz")), key=os.path.getmtime)
     if not archives:
-        raise Unavailable("pip brought no source archive")
+        raise UnavailableError("pip brought no source archive")
     return archives[-1], os.path.basename(archives[-1]).removesuffix(".tar.gz").rsplit("-", 1)[1]
 
 
@@ -156,8 +162,9 @@ class Apt:
             return
         for name in ("lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(self.folder, name), exist_ok=True)
-        targets = call("apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT) $(ORIGIN)").split("\n")
-        mirrors = [line.split()[0] for line in targets if line.endswith("main Debian") and "security" not in line]
+        targets = call("apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT) $(ORIGIN)")
+        mirrors = [line.split()[0] for line in targets.splitlines() if line.endswith("main Debian")]
+        mirrors = [uri for uri in mirrors if "security" not in uri]
         mirror = mirrors[0] if mirrors else "http://deb.debian.org/debian"
         with open(os.path.join(self.folder, "sources.list"), "w", encoding="utf-8") as out:
             out.writelines(f"deb-src {mirror} {suite} main\n" for suite in SUITES)
@@ -177,11 +184,12 @@ class Apt:
             upstream = re.split(r"[+~]|\.dfsg", offer.split(":")[-1].rsplit("-", 1)[0])[0]
             if version in (None, upstream):
                 source = f"{corpus.package}={offer}"
-                call("apt-get", *self.options, "-q", "source", "--download-only", "--tar-only", source, cwd=into)
-                archives = [f for f in glob.glob(os.path.join(into, "*.orig.tar.*")) if not f.endswith(".asc")]
+                how = "-q source --download-only --tar-only"
+                call("apt-get", *self.options, *how.split(), source, cwd=into)
+                archives = glob.glob(os.path.join(into, "*.orig.tar.*[!c]"))  # no .asc signatures
                 if archives:
                     return archives[0], upstream
-        raise Unavailable(f"Debian offers {', '.join(offers) or 'nothing'}")
+        raise UnavailableError(f"Debian offers {', '.join(offers) or 'nothing'}")
 
 
 def obtain(corpus: Corpus, work: str, apt: Apt) -> tuple[str, str]:
@@ -196,7 +204,7 @@ def obtain(corpus: Corpus, work: str, apt: Apt) -> tuple[str, str]:
     get = {"npm": from_npm, "pypi": from_pypi, "debian": apt.get}[corpus.registry]
     try:
         archive, version = get(corpus, corpus.version, into)
-    except Unavailable as error:
+    except UnavailableError as error:
         say(f"  {corpus.package} {corpus.version}: {error}; trying the newest")
         archive, version = get(corpus, None, into)
     if version != corpus.version:
@@ -229,7 +237,7 @@ def unpack(corpus: Corpus, archive: str, target: str) -> int:
             out.write(content)
         count += 1
     if not count:
-        raise Unavailable("the archive holds none of the wanted files")
+        raise UnavailableError("the archive holds none of the wanted files")
     shutil.rmtree(target, ignore_errors=True)
     os.rename(part, target)
     return count
@@ -251,7 +259,7 @@ def fetch(names: list[str], root: str, force: bool) -> int:
         try:
             archive, version = obtain(corpus, work, apt)
             count = unpack(corpus, archive, target)
-        except Unavailable as error:
+        except UnavailableError as error:
             say(f"  FAILED: {error}")
             failed += 1
             continue
@@ -298,7 +306,9 @@ def check(root: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("command", choices=["fetch", "check", "list"])
     parser.add_argument("--into", metavar="DIR", help="where the corpora are, or shall be")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=list(CORPORA))
