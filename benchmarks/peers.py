@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 
-from memory import sizes, tree
+from spelunk.bench.memory import sizes, tree
 
 MAKE_MODEL = """
 import os, sys

@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"scope", "grep", "search"},
     {"similar"},
     {"index", "ask", "status", "testing"},
-    {"evaluate"},
+    {"evaluate", "bench"},
     {"cli", "branchwork", "__main__"},
 ]  # fmt: skip
 """Bottom first. A module may import from its own layer and those below."""

@@ -34,6 +34,9 @@ IO_THREADS: Final = {"hdd": 2, "ssd": 8}
 WORKLOGS: Final = ".agents/logs/branchwork"
 """Where branchwork keeps its documents by default; indexed although hidden."""
 
+ONNX: Final = "onnx:"
+"""What the name of an embedder in a local folder begins with; the folder follows."""
+
 CONFIG_FILES: Final = ("spelunk.toml", "pyproject.toml")
 
 _SIZE_UNITS: Final = {
@@ -115,6 +118,15 @@ def _text(value: Any) -> str:
     return value
 
 
+def _embedder(value: Any, base: str = "") -> str:
+    """The name; a folder in it is taken from where it was written, if it is there."""
+    name = _text(value)
+    if name.startswith(ONNX) and name != ONNX:
+        path = os.path.abspath(os.path.join(base, os.path.expanduser(name.removeprefix(ONNX))))
+        return ONNX + path if os.path.exists(path) else name
+    return name
+
+
 def _boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -175,7 +187,7 @@ class Options:
         "Gitignore-style patterns; where given, only matching files are indexed.", contents=True)  # fmt: skip
     exclude: tuple[str, ...] = _setting((), _patterns,
         "Gitignore-style patterns of files to leave out, beside the ignore files.", contents=True)  # fmt: skip
-    embedder: str = _setting("hashed", _text,
+    embedder: str = _setting("hashed", _embedder,
         "Which embedder makes the vectors: hashed (built in).", contents=True)  # fmt: skip
     store: str = _setting("local", _choice("local"),
         "Where the chunks are kept: local (embedded stores in the index directory).")  # fmt: skip
@@ -270,6 +282,8 @@ def resolve(
         for name, value in data.items():
             if isinstance(value, dict):
                 continue  # a table of another part, e.g. [branchwork]
+            if name == "embedder" and isinstance(value, str):
+                value = _embedder(value, root)
             values[name] = _checked(name, value, source)
     env = os.environ if environ is None else environ
     for name in _FIELDS:

@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "clear": Command("clear", "delete an index"),
     "doctor": Command("doctor", "check this machine and this installation"),
     "eval": Command("eval", "how good the answers to labelled queries are"),
+    "bench": Command("bench", "measure this machine on a folder"),
     "completions": Command("completions", "print a completion script for a shell"),
     "branchwork": Command("branchwork", "keep the worklog of a branch (also: bw)", passthrough=True),
 }
