@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk import freshness, home
 from spelunk.answer import Answer
+from spelunk.observe import nobody
 from spelunk.types import Hit
 
 if TYPE_CHECKING:
@@ -85,9 +86,20 @@ def search_many(
         hits = found.hits
         if refresh:
             hits = _without_changed(indexes, snapshots, hits)
-        return answer(
+        given = answer(
             query, mode, began, hits, found.degraded, snapshots, not fresh or len(hits) < len(found.hits)
         )
+    _tell(indexes, given)
+    return given
+
+
+def _tell(indexes: Sequence[Index], given: Answer) -> None:
+    observers = {index.observer for index in indexes} - {nobody}
+    if observers:
+        from spelunk.events import Searched
+
+        for observer in observers:
+            observer(Searched(given.mode, given.took_ms / 1000, len(given.hits), given.degraded))
 
 
 def _sources(

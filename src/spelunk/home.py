@@ -59,7 +59,8 @@ def resolve_root(path: str) -> str:
     return root
 
 
-def _key(root: str) -> str:
+def key(root: str) -> str:
+    """A name for a workspace that tells it from all others: its folder's name and a digest of its path."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(root)) or "root"
     return f"{name[:40]}-{hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()}"
 
@@ -76,7 +77,7 @@ def index_dir(root: str, chosen: str | None = None) -> str:
 
 
 def _usual(root: str) -> str:
-    return os.path.join(home(), _key(root))
+    return os.path.join(home(), key(root))
 
 
 def claim(directory: str, root: str) -> None:

@@ -31,6 +31,7 @@ from spelunk.errors import (
     IndexMissingError,
     StorageError,
 )
+from spelunk.observe import Observer, nobody
 from spelunk.status import Status
 from spelunk.store import lock
 from spelunk.store.manifest import Manifest
@@ -55,6 +56,8 @@ class Index:
         self.root = root
         self.directory = directory
         self.options = options
+        self.observer: Observer = nobody
+        self.run_id = ""
         self.allowed_age = freshness.seconds_allowed(options.freshness)
         self._looked = float("-inf")
         self._guard = threading.Lock()
@@ -63,13 +66,19 @@ class Index:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str] = ".", *, index_dir: str | None = None, **settings: Any
+        cls,
+        path: str | os.PathLike[str] = ".",
+        *,
+        index_dir: str | None = None,
+        observer: Observer = nobody,
+        **settings: Any,
     ) -> Index:
         """The index of a folder; it need not have been built, and nothing is written yet.
 
         Args:
             path: The folder.
             index_dir: Where the index lies, instead of the platform's cache folder.
+            observer: Told of every event of updates and searches (docs/metrics.md).
             settings: Any of docs/configuration.md, over file and environment.
 
         Raises:
@@ -77,7 +86,9 @@ class Index:
             ConfigError: A setting cannot be used.
         """
         root = home.resolve_root(os.path.expanduser(os.fspath(path)))
-        return cls(root, home.index_dir(root, index_dir), resolve(root, settings))
+        index = cls(root, home.index_dir(root, index_dir), resolve(root, settings))
+        index.observer = observer
+        return index
 
     def __enter__(self) -> Index:
         return self
@@ -127,6 +138,8 @@ class Index:
             wait=wait,
             command=command or lock.command_line(),
             progress=progress,
+            observer=self.observer,
+            run_id=self.run_id,
         )
         report = update(job)
         self._looked = time.monotonic()

@@ -53,6 +53,7 @@ class Packet(NamedTuple):
 
     ``planes``, ``scales`` and ``codes`` are the columns of
     :class:`spelunk.store.vectors.Rows` as bytes, for the files without a donor.
+    ``seconds`` is the time spent on the piece by stage: read, chunk, tokenise, embed.
     """
 
     files: list[FilePacket]
@@ -63,6 +64,7 @@ class Packet(NamedTuple):
     planes: bytes
     scales: bytes
     codes: bytes
+    seconds: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
 
     @property
     def chunks(self) -> int:

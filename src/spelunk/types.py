@@ -222,6 +222,7 @@ class Report:
         peak_rss_bytes: Peak resident memory over the process tree.
         failures: Every failed file.
         skipped: Every file skipped after discovery offered it.
+        run_id: The run's name, as in its logs and metrics; "" for a dry run.
     """
 
     root: str
@@ -235,3 +236,4 @@ class Report:
     peak_rss_bytes: int
     failures: tuple[Failed, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    run_id: str = ""

@@ -62,6 +62,22 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     words = sys.argv[1:] if argv is None else argv
+    if not _json_asked(words):
+        return _guarded(words)
+    from spelunk.cli.stderr import json_lines
+
+    with json_lines(words):
+        return _guarded(words)
+
+
+def _json_asked(words: list[str]) -> bool:
+    """Whether ``--log-format json`` is among the flags; asked before they are parsed."""
+    flags = words[: words.index("--")] if "--" in words else words
+    at = flags.index("--log-format") if "--log-format" in flags else len(flags)
+    return "--log-format=json" in flags or flags[at + 1 : at + 2] == ["json"]
+
+
+def _guarded(words: list[str]) -> int:
     try:
         _listen()
         status = _dispatch(words)
@@ -154,32 +170,37 @@ def _listen() -> None:
 def _stopped(how: str, status: int) -> int:
     from spelunk.cli.output import say
 
-    say(f"{how}; what was published is kept, and the next run goes on from there")
+    say(f"{how}; what was published is kept, and the next run goes on from there", "warning")
     return status
 
 
 def _failed(error: Exception, words: list[str]) -> int:
-    from spelunk.cli.output import say, tell
+    from spelunk.cli.output import attached, say, tell
     from spelunk.errors import QuerySyntaxError, SpelunkError
 
     before_paths = words[: words.index("--")] if "--" in words else words
-    if isinstance(error, SpelunkError):
-        say(str(error))
-        if isinstance(error, QuerySyntaxError):
+    more = {"error": type(error).__name__}
+    if {"-v", "-vv", "--verbose"} & set(before_paths):
+        import traceback
+
+        more["traceback"] = "".join(traceback.format_exception(error))
+    if isinstance(error, QuerySyntaxError):
+        say(str(error), query=error.query, column=error.column, **more)
+        if attached() is None:
             from spelunk.cli.caret import caret
 
             tell(caret(error), end="")
+    elif isinstance(error, SpelunkError):
+        say(str(error), **more)
     elif isinstance(error, OSError) and error.errno is not None:
         name = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
-        say(f"{name}{error.strerror or error}")
+        say(f"{name}{error.strerror or error}", **more)
         if sys.stdout is not None and error.filename is None:
             _silence(1)  # a full disk behind a redirection would be told again at exit
     else:
-        say(f"{type(error).__name__}: {error}; this is a bug; run with -v for the traceback")
-    if "-v" in before_paths or "--verbose" in before_paths:
-        import traceback
-
-        traceback.print_exc()
+        say(f"{type(error).__name__}: {error}; this is a bug; run with -v for the traceback", **more)
+    if "traceback" in more and attached() is None:
+        tell(more["traceback"], end="")
     return 2
 
 

@@ -6,6 +6,7 @@ import argparse
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from spelunk.cli.observed import metrics_file
 from spelunk.cli.parser import whole
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="exit 2 if any file failed")
     add("--wait", action="store_true", help="wait for another writer instead of giving up")
     add("--json", action="store_true", help="print one object")
+    metrics_file(parser)
+    add("--metrics-port", metavar="[HOST:]PORT", help="serve metrics over HTTP while the run lasts")
 
 
 def settings(parser: argparse.ArgumentParser) -> None:
@@ -58,13 +61,18 @@ SETTINGS: Final = (
 def run(args: argparse.Namespace) -> int:
     """Index, and report."""
     from spelunk import home
+    from spelunk.cli.observed import observed
     from spelunk.cli.output import note, put, put_json, short
     from spelunk.cli.progress import progress
     from spelunk.cli.target import Target, open_target
 
     target = Target(home.resolve_root(args.path))
     given = {name: getattr(args, name) for name in SETTINGS}
-    with open_target(args, target, **given) as index, progress(args) as heard:
+    with (
+        observed(args, [target]) as observer,
+        open_target(args, target, observer, **given) as index,
+        progress(args) as heard,
+    ):
         report = index.update(rebuild=args.rebuild, dry_run=args.dry_run, wait=args.wait, progress=heard)
     if args.json:
         put_json(as_object(report))
@@ -82,6 +90,7 @@ def as_object(report: Report) -> dict[str, Any]:
     f = report.files
     return {
         "schema_version": SCHEMA_VERSION,
+        "run_id": report.run_id,
         "root": report.root,
         "generation": report.generation,
         "mode": report.mode,
@@ -103,7 +112,7 @@ def as_object(report: Report) -> dict[str, Any]:
     }
 
 
-def as_text(report: Report, *, dry_run: bool = False, verbose: bool = False) -> str:
+def as_text(report: Report, *, dry_run: bool = False, verbose: int = 0) -> str:
     """The report for people."""
     from spelunk.cli.output import several, short
     from spelunk.config import format_size
@@ -128,6 +137,8 @@ def as_text(report: Report, *, dry_run: bool = False, verbose: bool = False) -> 
             f"generation {report.generation}: {work} in {report.seconds:.2f} s"
             f" ({report.mode}{workers}, peak {format_size(report.peak_rss_bytes)})"
         )
+    if verbose and report.run_id:
+        out.append(f"run {report.run_id}")
     limit = None if verbose else SHOWN_FAILURES
     out += [
         f"failed: {printable_name(x.path)}: {x.stage}: {printable(x.error)}" for x in report.failures[:limit]

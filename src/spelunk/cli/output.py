@@ -6,9 +6,12 @@ import argparse
 import os
 import re
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from spelunk.terminal import printable, use_color
+
+if TYPE_CHECKING:
+    from spelunk.logs import Log
 
 SCHEMA_VERSION: Final = 1
 
@@ -45,8 +48,27 @@ def put_json(value: dict[str, Any]) -> None:
     put_utf8(_SURROGATES.sub(lambda m: f"\\\\x{ord(m.group()) & 0xFF:02x}", text) + "\n")
 
 
-def say(text: str) -> None:
-    """One line for people: ``spelunk: …`` on standard error."""
+_json_log: Log | None = None
+
+
+def attach(log: Log | None) -> None:
+    """Let what is said go to a log of JSON lines, or again to people."""
+    global _json_log
+    _json_log = log
+
+
+def attached() -> Log | None:
+    """The log of JSON lines; None where people read."""
+    return _json_log
+
+
+def say(text: str, level: str = "error", **more: Any) -> None:
+    """One line on standard error: ``spelunk: …``, or a JSON object with ``more`` in it."""
+    if _json_log is not None:
+        from spelunk.logs import LEVELS, MESSAGE
+
+        _json_log.write(LEVELS[level], MESSAGE, message=text, **more)
+        return
     tell(f"spelunk: {printable(text.replace(chr(10), ' '))}")
 
 
@@ -66,7 +88,7 @@ def tell(text: str, end: str = "\n") -> None:
 def note(args: argparse.Namespace, text: str) -> None:
     """:func:`say`, unless ``-q``."""
     if not args.quiet:
-        say(text)
+        say(text, "info")
 
 
 def colored(args: argparse.Namespace) -> bool:

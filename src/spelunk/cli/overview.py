@@ -29,7 +29,8 @@ commands:
 shared flags, before or after the command:
   --index-dir DIR  where the index lies (default: the cache folder, or SPELUNK_HOME)
   -q, --quiet      only results and errors
-  -v, --verbose    tell more; tracebacks of errors
+  -v, --verbose    tell more, tracebacks of errors; -vv for all
+  --log-format F   text, or json: every line on standard error is one object
   --color WHEN     auto, always or never (NO_COLOR is respected)
   --version        print the version
   -h, --help       print this, or the help of a command

@@ -11,8 +11,8 @@ from spelunk.errors import UsageError
 
 PROG: Final = "spelunk"
 
-_WITH_VALUE: Final = ("--index-dir", "--color")
-_PLAIN: Final = ("-q", "--quiet", "-v", "--verbose", "--version", "-h", "--help")
+_WITH_VALUE: Final = ("--index-dir", "--color", "--log-format")
+_PLAIN: Final = ("-q", "--quiet", "-v", "-vv", "--verbose", "--version", "-h", "--help")
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -80,12 +80,22 @@ def command_parser(
         allow_abbrev=False,
     )
     configure(parser)
+    parser.set_defaults(command=name)
     shared = parser.add_argument_group("shared flags, before or after the command")
     shared.add_argument(
         "--index-dir", metavar="DIR", help="where the index lies (default: the cache folder, or SPELUNK_HOME)"
     )
     shared.add_argument("-q", "--quiet", action="store_true", help="only results and errors")
-    shared.add_argument("-v", "--verbose", action="store_true", help="tell more; tracebacks of errors")
+    shared.add_argument(
+        "-v", "--verbose", action="count", default=0, help="tell more, tracebacks of errors; -vv for all"
+    )
+    shared.add_argument(
+        "--log-format",
+        metavar="FORMAT",
+        choices=("text", "json"),
+        default="text",
+        help="text (default), or json: every line on standard error is one object",
+    )
     shared.add_argument(
         "--color",
         metavar="WHEN",

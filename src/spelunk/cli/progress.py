@@ -17,7 +17,7 @@ WIDTH: Final = 24
 def progress(args: argparse.Namespace) -> Iterator[Callable[[int, int, int, int], None] | None]:
     """What an update reports to while the context lasts; None where nobody looks."""
     stream = sys.stderr
-    if args.quiet or stream is None or not stream.isatty():
+    if args.quiet or args.verbose or stream is None or not stream.isatty():
         yield None
         return
     bar = _Bar()

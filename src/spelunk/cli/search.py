@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Final
 
+from spelunk.cli.observed import metrics_file
 from spelunk.cli.parser import whole
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--kind", metavar="K", action="append", default=[], help="only this kind: function, class, section …")
     add("-C", "--context", metavar="N", type=whole(0), help="N lines around what matches")
     add("--explain", action="store_true", help="say what made each score")
+    metrics_file(parser)
     presentation(parser)
 
 
@@ -71,13 +73,15 @@ def run(args: argparse.Namespace) -> int:
 
     from spelunk.ask import search_many
     from spelunk.cli.hush import hushed
+    from spelunk.cli.observed import observed
     from spelunk.cli.progress import progress
     from spelunk.cli.target import announce, missing, open_target
     from spelunk.query import parse
 
     asked = _targets(args)
     with ExitStack() as stack:
-        indexes = [stack.enter_context(open_target(args, target)) for target in asked]
+        observer = stack.enter_context(observed(args, asked))
+        indexes = [stack.enter_context(open_target(args, target, observer)) for target in asked]
         if not args.no_refresh and any(map(missing, indexes)):
             parse(args.query, mode=args.mode)  # a fault in it is told before the work begins
             for index in indexes:

@@ -19,6 +19,7 @@ from spelunk.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from spelunk.index import Index
+    from spelunk.observe import Observer
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,17 @@ def open_root(args: argparse.Namespace, path: str = ".") -> Index:
     return open_target(args, target)
 
 
-def open_target(args: argparse.Namespace, target: Target, **settings: Any) -> Index:
-    """The index of a workspace."""
+def open_target(
+    args: argparse.Namespace, target: Target, observer: Observer | None = None, **settings: Any
+) -> Index:
+    """The index of a workspace; its events go to ``observer``, or to the log as the flags say."""
+    from spelunk.cli.observed import log_of
     from spelunk.index import Index
 
-    return Index.open(target.root, index_dir=args.index_dir, **settings)
+    told = observer if observer is not None else log_of(args)
+    index = Index.open(target.root, index_dir=args.index_dir, observer=told, **settings)
+    index.run_id = getattr(args, "run_id", "")
+    return index
 
 
 def missing(index: Index) -> bool:

@@ -13,6 +13,8 @@ from typing import Final
 
 from spelunk.config import MIB, format_size
 from spelunk.errors import MemoryLimitError
+from spelunk.events import MemoryHigh, MemorySampled
+from spelunk.observe import Observer, nobody
 
 BASE: Final = 176 * MIB
 """The parent with both stores open and the smallest buffers (docs/benchmarks)."""
@@ -83,14 +85,17 @@ class Governor:
         peak: The most memory seen over the tree, in bytes.
     """
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(self, limit: int | None, observer: Observer = nobody) -> None:
         self.limit = limit
         self.peak = 0
+        self._observer = observer
+        self._told = 0
 
     def total(self, pids: list[int]) -> int:
         """Memory of this process and these children, in bytes; remembers the peak."""
         total = resident() + sum(map(resident, pids))
         self.peak = max(self.peak, total)
+        self._observer(MemorySampled(total, self.limit))
         return total
 
     def __call__(self, pids: list[int]) -> int:
@@ -103,6 +108,9 @@ class Governor:
         if self.limit is None or total <= self.limit * SOFT:
             return len(pids)
         if pids:
+            if self._told != len(pids):  # once for each worker, however long it takes to leave
+                self._told = len(pids)
+                self._observer(MemoryHigh(total, self.limit, len(pids) - 1))
             return len(pids) - 1
         if total > self.limit:
             raise MemoryLimitError(

@@ -20,6 +20,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
+from spelunk.events import QueueSampled, WorkerDied, WorkerStarted
+from spelunk.observe import Observer, nobody
 from spelunk.packet import Item, Packet
 from spelunk.pipeline import work
 from spelunk.pipeline.children import Child, Start, fork, fork_is_safe, make_worker, spawn
@@ -50,6 +52,11 @@ class Batches:
         """Work that a dead worker had not begun."""
         if items:
             self._again.append(items)
+
+    @property
+    def files(self) -> int:
+        """Files not handed out yet."""
+        return len(self._items) - self._next + sum(map(len, self._again))
 
     @property
     def left(self) -> bool:
@@ -103,6 +110,7 @@ class Pool:
         in_child: Callable[[], None],
         governor: Callable[[list[int]], int] | None = None,
         note: Callable[[Iterable[str]], None] | None = None,
+        observer: Observer = nobody,
     ) -> None:
         """Start the children. Call it before any store opens threads.
 
@@ -112,7 +120,9 @@ class Pool:
             in_child: Called first in each forked child.
             governor: Given the children's pids, how many of them may go on.
             note: Hears which files this process itself is about to parse.
+            observer: Hears of workers that start and die, and how much waits.
         """
+        self._observer = observer
         self._start = start
         self._governor = governor
         self._hands: list[_Hand] = []
@@ -122,10 +132,16 @@ class Pool:
         forking = fork_is_safe()
         self._note = note
         for _ in range(workers if workers > 1 else 0):
-            self._hands.append(
-                _Hand(fork(start, lambda: self._in_child(in_child)) if forking else spawn(start))
-            )
+            child = fork(start, lambda: self._in_child(in_child)) if forking else self._spawn()
+            self._hands.append(_Hand(child))
+            if forking:
+                observer(WorkerStarted(child.pid, "fork"))
         self._worker: work.Worker | None = None
+
+    def _spawn(self) -> Child:
+        child = spawn(self._start)
+        self._observer(WorkerStarted(child.pid, "spawn"))
+        return child
 
     def _in_child(self, in_child: Callable[[], None]) -> None:
         for hand in self._hands:
@@ -204,6 +220,7 @@ class Pool:
                     hand.give(items)
                 except BrokenPipeError:
                     break  # noticed as a death by the next look at its output
+        self._observer(QueueSampled(sum(len(h.given) for h in self._hands), batches.files))
 
     def _collect(self, batches: Batches, timeout: float) -> Iterator[Result]:
         """Take what the children have ready, waiting up to ``timeout`` seconds for the first."""
@@ -234,6 +251,9 @@ class Pool:
         self._hands.remove(hand)
         hand.child.end(kill=hung)
         suspect = hand.child.ready  # else it never began
+        left = sum(len(cut) for _, cuts in hand.given for cut in cuts)
+        reason = f"silent for {HANG_SECONDS:.0f} s" if hung else hand.child.cause()
+        self._observer(WorkerDied(hand.child.pid, reason, left))
         for items, cuts in hand.given:
             if suspect:
                 cut = cuts.popleft()
@@ -242,7 +262,7 @@ class Pool:
             for cut in cuts:
                 batches.put_back(items[cut.start : cut.stop])
         if hand.child.ready and self.deaths <= MAX_DEATHS:
-            self._hands.append(_Hand(spawn(self._start)))
+            self._hands.append(_Hand(self._spawn()))
 
     def _isolate(self) -> Iterator[Result]:
         """Do one suspect in a process of its own, so that the culprit takes nothing with it."""
@@ -250,7 +270,7 @@ class Pool:
             return
         item = self._alone.popleft()
         if self._isolator is None:
-            self._isolator = spawn(self._start)
+            self._isolator = self._spawn()
         child = self._isolator
         packet: Packet | bool = False
         try:
@@ -264,6 +284,7 @@ class Pool:
             self._isolator = None
             kind = child.end(kill=True)
             reason = child.cause() if kind or child.ready else "worker could not be started"
+            self._observer(WorkerDied(child.pid, reason, 0))
             yield [item], Packet([], [], [], [(0, "worker", reason)], 0, b"", b"", b"")
         if not self._alone and self._isolator is not None:
             self._isolator.end()

@@ -11,13 +11,15 @@ import gc
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from spelunk import embed, home
+from spelunk import embed, events, home
 from spelunk.config import IO_THREADS, MAX_WORKERS, Options
 from spelunk.discover import Walk, walk
-from spelunk.errors import IndexMissingError
+from spelunk.errors import IndexBusyError, IndexMissingError
+from spelunk.events import Stage
+from spelunk.observe import Observer, nobody
 from spelunk.packet import Item, Packet
 from spelunk.pipeline import storage
 from spelunk.pipeline.children import Start, token_pipe
@@ -27,7 +29,7 @@ from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.pool import Batches, Pool
 from spelunk.state import fingerprint, walk_fingerprint
 from spelunk.store import schema
-from spelunk.store.lock import WriterLock
+from spelunk.store.lock import WriterLock, holder
 from spelunk.store.manifest import Known, Manifest, ManifestWriter
 from spelunk.store.writer import StoreWriter
 from spelunk.types import Failed, FileCounts, Report, Skipped
@@ -37,6 +39,12 @@ PARALLEL_BYTES: Final = 400_000
 PARALLEL_FILES: Final = 8
 SPAWN_FACTOR: Final = 8
 """A worker started as a fresh interpreter costs that much more than a forked one."""
+
+TOLD_SETTINGS: Final = (
+    "mode", "workers", "files_per_batch", "max_chunks_in_memory", "memory_limit", "storage", "io_threads",
+    "embedder", "store", "executor",
+)  # fmt: skip
+"""What an observer is told of the settings."""
 
 Progress = Callable[[int, int, int, int], None]
 """Called with files done, files in all, bytes done, bytes in all."""
@@ -55,6 +63,8 @@ class Job:
         wait: Wait for another writer instead of raising.
         command: What the lock's registry says of this run.
         progress: Hears how far the run is.
+        observer: Hears what happens.
+        run_id: The run's name; one is made where it is empty.
     """
 
     root: str
@@ -65,6 +75,8 @@ class Job:
     wait: bool = False
     command: str = "index"
     progress: Progress | None = None
+    observer: Observer = nobody
+    run_id: str = ""
 
 
 def update(job: Job) -> Report:
@@ -82,17 +94,47 @@ def update(job: Job) -> Report:
     if job.dry_run:
         found = walk(job.root, job.options)
         return _dry_report(job, _plan(job, found), began)
+    run_id = job.run_id or events.new_run_id()
+    settings = {name: getattr(job.options, name) for name in TOLD_SETTINGS}
+    job.observer(events.RunStarted(run_id, job.root, job.command, settings))
+    try:
+        report = _locked(job, began)
+    except BaseException as error:
+        job.observer(events.ended_by(error, time.monotonic() - began))
+        raise
+    job.observer(
+        events.RunEnded(
+            events.DONE, report.seconds, report.generation, report.files.indexed, report.files.failed,
+            report.chunks, report.bytes, report.peak_rss_bytes,
+        )
+    )  # fmt: skip
+    return replace(report, run_id=run_id)
+
+
+def _locked(job: Job, began: float) -> Report:
     cores = usable_cores()
     budget = Budget(job.options.memory_limit, job.options.workers or min(cores, MAX_WORKERS))
     home.claim(job.directory, job.root)
     lock = WriterLock(job.directory)
-    lock.acquire(job.command, wait=job.wait)
+    with Stage(job.observer, "lock"):
+        _acquire(job, lock)
     try:
         if job.rebuild or not schema.exists(job.directory):
             wipe(job.directory)  # without a manifest the stores say nothing
         return _update(job, budget, lock, began)
     finally:
         lock.release()
+
+
+def _acquire(job: Job, lock: WriterLock) -> None:
+    try:
+        lock.acquire(job.command)
+    except IndexBusyError:
+        if not job.wait:
+            raise
+        other = holder(job.directory) or {}
+        job.observer(events.LockAwaited(int(other.get("pid", 0)), str(other.get("command", ""))))
+        lock.acquire(job.command, wait=True)
 
 
 def usable_cores() -> int:
@@ -159,17 +201,23 @@ def _dry_report(job: Job, todo: Plan, began: float) -> Report:
 
 
 def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
-    found = walk(job.root, job.options)
+    with Stage(job.observer, "walk"):
+        found = walk(job.root, job.options)
     flight = Flight(job.directory)
-    todo = isolate(_plan(job, found), flight.suspects())
+    with Stage(job.observer, "plan"):
+        todo = isolate(_plan(job, found), flight.suspects())
+    _tell_plan(job, todo)
     found.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     if todo.empty and _settle(job, found, todo):
         return _report(job, todo, _Tally(), Governor(None), "sequential", 1, began)
     workers, mode = choose_workers(job.options, budget.workers, todo)
     donors, donor_segments = _donors(job, todo)
     start = Start(job.root, job.options, donors, _read_tokens(job, workers), budget.worker)
-    governor = Governor(job.options.memory_limit)
-    pool = Pool(start, workers, in_child=lock.forget, governor=governor, note=flight.note)
+    governor = Governor(job.options.memory_limit, job.observer)
+    pool = Pool(
+        start, workers, in_child=lock.forget, governor=governor, note=flight.note, observer=job.observer
+    )
+    job.observer(events.WorkersChosen(mode, pool.workers))
     finished = False
     try:
         manifest = ManifestWriter(job.directory)
@@ -189,6 +237,37 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
         pool.close(kill=not finished)
         flight.landed()
     return _report(job, todo, tally, governor, mode, workers, began)
+
+
+def _tell_plan(job: Job, todo: Plan) -> None:
+    job.observer(
+        events.Planned(
+            todo.seen, len(todo.items) + len(todo.suspects), todo.unchanged, sum(1 for _, k in todo.gone if k),
+            len(todo.skipped), len(todo.failed), todo.bytes,
+        )
+    )  # fmt: skip
+    for f in todo.failed:
+        job.observer(events.FileFailed(f.path, f.stage, f.error))
+
+
+def _tell_piece(job: Job, items: list[Item], packet: Packet) -> None:
+    tell = job.observer
+    tell(
+        events.PieceTaken(
+            len(packet.files), len(packet.same), len(packet.skipped), len(packet.failed),
+            packet.chunks, packet.source_bytes, packet.seconds,
+        )
+    )  # fmt: skip
+    for i, stage, error in packet.failed:
+        tell(events.FileFailed(items[i].candidate.path, stage, error))
+    for i, reason, detail in packet.skipped:
+        tell(events.FileSkipped(items[i].candidate.path, reason, detail))
+
+
+def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:
+    files, chunks, began = writer.pending_files, writer.pending_chunks, time.perf_counter()
+    generation = writer.publish(**meta)
+    job.observer(events.Published(generation, files, chunks, time.perf_counter() - began))
 
 
 def _settle(job: Job, found: Walk, todo: Plan) -> bool:
@@ -304,10 +383,12 @@ def _run(
     gc.disable()
     try:
         for items, packet in pool.run(batches, list(todo.suspects)):
-            writer.take(items, packet)
+            with Stage(job.observer, "write"):
+                writer.take(items, packet)
             tally.add(items, packet)
+            _tell_piece(job, items, packet)
             if writer.pending_chunks >= options.max_chunks_in_memory:
-                writer.publish(**meta)
+                _publish(job, writer, meta)
                 gc.collect(1)
             if job.progress is not None:
                 done_bytes += packet.source_bytes
@@ -317,9 +398,11 @@ def _run(
             gc.enable()
     writer.set_walk(found.dirs, found.rule_files)
     meta |= {"complete": 1, "walk": walk_fingerprint(options)}
-    writer.publish(**meta)
-    writer.purge()
-    writer.compact()
+    _publish(job, writer, meta)
+    with Stage(job.observer, "purge"):
+        writer.purge()
+    with Stage(job.observer, "merge"):
+        writer.compact()
     governor.total(pool.pids)
     return tally
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import xxhash
@@ -118,10 +119,14 @@ class Worker:
         found: list[list[str]] = []
         fresh: list[tuple[bytes, int]] = []
         total = 0
+        reading = chunking = tokenising = 0.0
         for i, item in enumerate(items, first):
             if faults.ARMED:
                 faults.reach("worker.file", item.candidate.path)
+            began = perf_counter()
             result = self._guarded_read(item.candidate)
+            read_at = perf_counter()
+            reading += read_at - began
             if isinstance(result, Skipped):
                 skipped.append((i, result.reason, result.detail))
                 continue
@@ -133,7 +138,10 @@ class Worker:
                 continue
             try:
                 chunks = chunk(result, self._options)
+                chunked_at = perf_counter()
+                chunking += chunked_at - read_at
                 packet, chunk_texts, chunk_words = self._pack(i, result, chunks)
+                tokenising += perf_counter() - chunked_at
             except MemoryError:
                 failed.append((i, "chunk", "not enough memory for this file"))
                 continue
@@ -151,8 +159,10 @@ class Worker:
                 found += chunk_words
                 fresh.append((packet.layout, len(chunks)))
             files.append(packet)
+        began = perf_counter()
         planes, scales, codes = self._vectors(fresh, texts, found)
-        return Packet(files, same, skipped, failed, total, planes, scales, codes)
+        seconds = (reading, chunking, tokenising, perf_counter() - began)
+        return Packet(files, same, skipped, failed, total, planes, scales, codes, seconds)
 
     def _guarded_read(self, candidate: Candidate) -> Document | Skipped | Failed:
         try:

@@ -1,0 +1,101 @@
+"""The flags that say who is told what happens: logs at a level, metrics in a file, metrics over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from spelunk.cli import output
+from spelunk.observe import Observer, everyone, nobody
+
+if TYPE_CHECKING:
+    from spelunk.cli.target import Target
+    from spelunk.logs import Log
+
+SEVERAL: Final = "several"
+"""The workspace's label of a search over more than one."""
+
+
+def metrics_file(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that commands share which may write metrics."""
+    parser.add_argument(
+        "--metrics-file", metavar="FILE", help="add metrics to FILE, for node_exporter's textfile collector"
+    )
+
+
+def log_of(args: argparse.Namespace) -> Observer:
+    """What logs as the shared flags say; nobody where only what a command says is wanted."""
+    if output.attached() is None and not args.verbose:
+        return nobody
+    return _log(args)
+
+
+def _log(args: argparse.Namespace) -> Log:
+    log = output.attached()
+    if log is None:
+        from spelunk.events import FileFailed, new_run_id
+        from spelunk.logs import Log, level_for
+
+        # Without -v the report lists the files that failed, and nobody wants to read it twice.
+        known = frozenset[type]() if args.verbose else frozenset([FileFailed])
+        log = Log(level=level_for(args.verbose, args.quiet), run_id=new_run_id(), leave_out=known)
+    args.run_id = log.run_id
+    return log
+
+
+@contextmanager
+def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Observer]:
+    """Who is told while the context lasts; at its end, however that comes, the metrics are written.
+
+    Raises:
+        UsageError: A file that cannot be written, a port that cannot be listened on.
+    """
+    port = getattr(args, "metrics_port", None)
+    if getattr(args, "dry_run", False) or not (args.metrics_file or port):
+        yield log_of(args) if args.command == "search" else _log(args)
+        return
+    from spelunk import home
+    from spelunk.events import RunEnded, ended_by
+    from spelunk.exposition import Endpoint, TextFile
+    from spelunk.metrics import Metrics
+
+    log = _log(args)
+    label = home.key(targets[0].root) if len(targets) == 1 else SEVERAL
+    metrics = Metrics(args.command, log.run_id)
+    file = TextFile(args.metrics_file, metrics, label) if args.metrics_file else None
+    endpoint = Endpoint(port, metrics, label) if port else None
+    ended = False
+
+    def watch(event: object) -> None:
+        nonlocal ended
+        ended = ended or isinstance(event, RunEnded)
+
+    try:
+        if endpoint is not None:
+            output.note(args, f"metrics are at {endpoint.url}")
+        try:
+            yield everyone(log, metrics, watch, *(o for o in (file, endpoint) if o is not None))
+        except BaseException as error:
+            if args.command == "index" and not ended:
+                metrics(ended_by(error, 0.0))  # it failed before it had begun
+            raise
+    finally:
+        if endpoint is not None:
+            endpoint.close()
+        if file is not None:
+            _write(file)
+
+
+def _write(file: TextFile) -> None:
+    from spelunk.errors import StorageError
+
+    try:
+        file.write()
+    except StorageError as error:  # the index is as good as without it
+        output.say(str(error), "warning")
+
+
+if TYPE_CHECKING:
+    from spelunk.exposition import TextFile
