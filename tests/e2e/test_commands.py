@@ -154,7 +154,7 @@ def test_index_json_has_the_documented_object(cli, tree):
     report = cli.json("index")
 
     assert set(report) == {
-        "schema_version", "root", "generation", "mode", "workers", "seconds", "files", "chunks", "bytes",
+        "schema_version", "run_id", "root", "generation", "mode", "workers", "seconds", "files", "chunks", "bytes",
         "peak_rss_bytes", "failures", "skipped",
     }  # fmt: skip
     f = report["files"]
