@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from spelunk import Index
-from spelunk.store.writer import MAX_SEGMENTS
+from spelunk.store.segments import MAX_SEGMENTS
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
 

@@ -8,7 +8,9 @@ HTTP) builds the same object through :func:`resolve`.
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
@@ -151,8 +153,60 @@ def _size_or_none(value: Any) -> int | None:
     return parse_size(value)
 
 
-def _setting(default: Any, check: Callable[[Any], Any], help: str, *, contents: bool = False) -> Any:
-    return field(default=default, metadata={"check": check, "help": help, "contents": contents})
+def _seconds(low: float, high: float) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        try:
+            n = float(value) if not isinstance(value, bool) else math.nan
+        except (TypeError, ValueError):
+            n = math.nan
+        if not low <= n <= high:
+            raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
+        return n
+
+    return check
+
+
+def _url(value: Any) -> str:
+    """An http or https address without user, password, query or fragment; no slash at its end."""
+    if value == "":
+        return ""
+    from urllib.parse import urlsplit
+
+    example = "use an address such as https://api.openai.com/v1"
+    if not isinstance(value, str) or any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError(example)
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{error}; {example}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError(example)
+    if "@" in parts.netloc:
+        raise ValueError("a key or password does not belong into the address")
+    if parts.query or parts.fragment:
+        raise ValueError(f"no query and no fragment; {example}")
+    return value.rstrip("/")
+
+
+def _variable(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", value):
+        raise ValueError("must be the name of an environment variable")
+    return value
+
+
+def _setting(
+    default: Any,
+    check: Callable[[Any], Any],
+    help: str,
+    *,
+    contents: bool = False,
+    personal: bool = False,
+) -> Any:
+    return field(
+        default=default,
+        metadata={"check": check, "help": help, "contents": contents, "personal": personal},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +214,9 @@ class Options:
     """Resolved settings. The field's ``help`` is its documentation.
 
     Those marked ``contents`` change what an index holds; they, and nothing
-    else of the settings, are part of its fingerprint.
+    else of the settings, are part of its fingerprint. Those marked ``personal``
+    say where texts and keys are sent: no workspace decides that, so its file
+    may not set them.
     """
 
     workers: int = _setting(0, _or_auto(_integer(1, MAX_WORKERS)),
@@ -188,13 +244,41 @@ class Options:
     exclude: tuple[str, ...] = _setting((), _patterns,
         "Gitignore-style patterns of files to leave out, beside the ignore files.", contents=True)  # fmt: skip
     embedder: str = _setting("hashed", _embedder,
-        "Which embedder makes the vectors: hashed (built in).", contents=True)  # fmt: skip
+        "Which embedder makes the vectors: hashed (built in) or api:MODEL.", contents=True)  # fmt: skip
     store: str = _setting("local", _choice("local"),
         "Where the chunks are kept: local (embedded stores in the index directory).")  # fmt: skip
     executor: str = _setting("local", _choice("local"),
         "What runs phase 1: local (processes on this machine).")  # fmt: skip
     freshness: str = _setting("strict", _text,
         "strict, bounded:SECONDS or relaxed: how old an answer may be.")  # fmt: skip
+
+    embedding_url: str = _setting("", _url,
+        "Base address of an embedding API, e.g. https://api.openai.com/v1; for embedder api:MODEL.",
+        personal=True)  # fmt: skip
+    embedding_key_env: str = _setting("OPENAI_API_KEY", _variable,
+        "Name of the environment variable that holds the API's key; not the key.", personal=True)  # fmt: skip
+    embedding_dimensions: int = _setting(0, _or_auto(_integer(1, 16_384)),
+        "Dimensions asked of the API; auto (0) takes what it gives.")  # fmt: skip
+    embedding_max_chars: int = _setting(8_000, _integer(100, 1_000_000),
+        "Characters of a chunk sent to the API; the rest is cut off.")  # fmt: skip
+    embedding_batch: int = _setting(64, _integer(1, 2_048),
+        "Chunks sent in one request.")  # fmt: skip
+    embedding_concurrency: int = _setting(4, _integer(1, 64),
+        "Requests under way at a time.")  # fmt: skip
+    embedding_timeout: float = _setting(30.0, _seconds(0.05, 3_600),
+        "Seconds one request of an update may take.")  # fmt: skip
+    query_timeout: float = _setting(3.0, _seconds(0.05, 600),
+        "Seconds the request of a search may take; then it answers without vectors.")  # fmt: skip
+    retry_attempts: int = _setting(4, _integer(1, 100),
+        "How often a request is tried in an update.")  # fmt: skip
+    retry_wait: float = _setting(0.5, _seconds(0, 600),
+        "Seconds before the second try; doubled for each further one, with jitter.")  # fmt: skip
+    retry_max_wait: float = _setting(30.0, _seconds(0, 3_600),
+        "Longest wait before a try, also where the provider asks for more.")  # fmt: skip
+    breaker_failures: int = _setting(5, _integer(1, 1_000),
+        "Failures in a row after which a provider is left alone.")  # fmt: skip
+    breaker_wait: float = _setting(30.0, _seconds(0, 86_400),
+        "Seconds for which it is left alone; then one request tries it.")  # fmt: skip
 
 
 DEFAULTS: Final = Options()
@@ -227,7 +311,9 @@ def _checked(name: str, value: Any, source: str) -> Any:
     try:
         return known.metadata["check"](value)
     except ValueError as error:
-        raise ConfigError(f"{source}: {name} = {value!r}: {error}") from None
+        # What was taken for a personal setting's value may be a key.
+        shown = "..." if known.metadata["personal"] else repr(value)
+        raise ConfigError(f"{source}: {name} = {shown}: {error}") from None
 
 
 def load_file(root: str) -> tuple[dict[str, Any], str]:
@@ -284,6 +370,11 @@ def resolve(
                 continue  # a table of another part, e.g. [branchwork]
             if name == "embedder" and isinstance(value, str):
                 value = _embedder(value, root)
+            if name in _FIELDS and _FIELDS[name].metadata["personal"]:
+                raise ConfigError(
+                    f"{source}: {name} may not be set here: a workspace does not decide where texts and keys "
+                    f"are sent; set SPELUNK_{name.upper()}"
+                )
             values[name] = _checked(name, value, source)
     env = os.environ if environ is None else environ
     for name in _FIELDS:

@@ -15,6 +15,8 @@
     ├── MemoryLimitError       the cap is too small for the work
     ├── StorageError           disk full, read-only, I/O error
     └── ProviderError          an embedder or a remote store failed
+        ├── ProviderDownError  it is no use to ask it again now
+        └── RefusedError       it answers, and not to this input
 """
 
 from __future__ import annotations
@@ -80,3 +82,11 @@ class StorageError(SpelunkError):
 
 class ProviderError(SpelunkError):
     """An embedder or a remote store could not be used."""
+
+
+class ProviderDownError(ProviderError):
+    """The provider cannot be used for now: unreachable, misconfigured, or given a rest."""
+
+
+class RefusedError(ProviderError):
+    """The provider works and has no usable answer to this input; another one may have."""

@@ -23,7 +23,7 @@ OUTCOMES: Final = (DONE, FAILED, INTERRUPTED, BUSY)
 """How a run can end; ``busy`` is one that found another writer at work."""
 
 WORKER_STAGES: Final = ("read", "chunk", "tokenise", "embed")
-RUN_STAGES: Final = ("lock", "walk", "plan", "write", "publish", "purge", "merge")
+RUN_STAGES: Final = ("lock", "walk", "plan", "write", "publish", "purge", "merge", "fill")
 """What is timed: in the workers, summed over them, and in the process that writes."""
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from spelunk.config import Options
 from spelunk.errors import ConfigError
-from spelunk.state import fingerprint, walk_fingerprint
+from spelunk.state import embeds, fingerprint, walk_fingerprint
 from spelunk.store.manifest import Manifest
 from spelunk.store.schema import encode_path
 from spelunk.unchanged import unchanged
@@ -43,7 +43,7 @@ def is_current(manifest: Manifest, root: str, options: Options) -> bool:
     """Does the published generation hold exactly what is on disk, by all that stats can tell?"""
     if not manifest.meta("complete", 0) or manifest.meta("walk") != walk_fingerprint(options):
         return False
-    if manifest.meta("fingerprint") != fingerprint(options):
+    if manifest.meta("fingerprint") != fingerprint(options) or not embeds(manifest.meta("embedder"), options):
         return False
     if not unchanged(root, manifest.dirs(), manifest.rules()):
         return False

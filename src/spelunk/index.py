@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from spelunk import freshness, home, state
+from spelunk import embed, freshness, home, resilience, state
 from spelunk.answer import Answer
 from spelunk.config import Options, resolve
 from spelunk.errors import (
@@ -32,18 +32,20 @@ from spelunk.errors import (
     StorageError,
 )
 from spelunk.observe import Observer, nobody
-from spelunk.status import Status
+from spelunk.status import Refused, Status
 from spelunk.store import lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import Failed, Report, Skipped
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.pipeline.fill import Heard
     from spelunk.pipeline.update import Progress
     from spelunk.store.check import CheckReport
     from spelunk.store.snapshot import Snapshot
     from spelunk.why import Explanation
 
+MAX_REFUSED_SHOWN: Final = 100
 MAX_IDLE_SNAPSHOTS: Final = 4
 """Open views kept for the next search; each holds some file handles and maps."""
 
@@ -111,6 +113,7 @@ class Index:
         wait: bool = False,
         command: str | None = None,
         progress: Progress | None = None,
+        heard: Heard | None = None,
     ) -> Report:
         """Index what is new or changed, forget what is gone, publish.
 
@@ -120,6 +123,10 @@ class Index:
             wait: Wait for another writer instead of raising.
             command: What others are told is writing.
             progress: Hears (files done, files, bytes done, bytes).
+            heard: Hears (chunks done, chunks) of vectors that are made after the texts.
+
+        Where a provider of vectors is down, all else is done: the report has
+        ``pending_vectors`` and ``degraded``, and the next update makes them.
 
         Raises:
             IndexBusyError: Another process is writing and ``wait`` is false.
@@ -127,19 +134,21 @@ class Index:
             MemoryLimitError: The memory limit is too small.
             StorageError: The disk refuses; what was published stays.
         """
+        return self._update(
+            rebuild=rebuild, dry_run=dry_run, wait=wait, command=command, progress=progress, heard=heard
+        )
+
+    def _update(self, *, command: str | None = None, **asked: Any) -> Report:
         from spelunk.pipeline.update import Job, update
 
         job = Job(
             root=self.root,
             directory=self.directory,
             options=self.options,
-            rebuild=rebuild,
-            dry_run=dry_run,
-            wait=wait,
             command=command or lock.command_line(),
-            progress=progress,
             observer=self.observer,
             run_id=self.run_id,
+            **asked,
         )
         report = update(job)
         self._looked = time.monotonic()
@@ -159,13 +168,16 @@ class Index:
             manifest = Manifest(self.directory)
             try:
                 current = freshness.is_current(manifest, self.root, self.options)
+                # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
+                if current and embed.in_workers(self.options) and manifest.pending()[0]:
+                    current = False
             finally:
                 manifest.close()
             if current:
                 self._looked = time.monotonic()
                 return True
         try:
-            self.update(wait=missing, progress=progress)
+            self._update(wait=missing, progress=progress, patient=False)
         except IndexBusyError:
             return False
         except StorageError:
@@ -218,9 +230,7 @@ class Index:
         """This index's embedder, loaded once."""
         with self._guard:
             if self._embedder is None:
-                from spelunk import embed
-
-                self._embedder = embed.get(self.options)
+                self._embedder = embed.get(self.options, self.directory)
             return self._embedder
 
     def search(self, query: str, **asked: Any) -> Answer:
@@ -247,7 +257,7 @@ class Index:
         began = time.perf_counter()
         fresh = self.refresh() if refresh else True
         with self.snapshot() as snapshot:
-            found = similar(snapshot, self.embedder(), path, line, limit)
+            found = similar(snapshot, self.embedder, path, line, limit)
             return answer(
                 f"{path}:{line}", "semantic", began, found.hits, found.degraded, [snapshot], not fresh
             )
@@ -277,11 +287,23 @@ class Index:
     def _status_of(self, manifest: Manifest, base: Status, look: bool) -> Status:
         if not manifest.generation:
             return base
-        now = state.CURRENT
+        now, detail = state.CURRENT, ""
+        pending, refused = manifest.pending()
+        error = str(manifest.meta("embedder_error", "")) if pending else ""
         if manifest.meta("fingerprint") != state.fingerprint(self.options):
             now = state.OPTIONS_CHANGED
+        elif not state.embeds(manifest.meta("embedder"), self.options):
+            now = state.OPTIONS_CHANGED
+            detail = (
+                "another embedder is asked for: `spelunk index` makes the vectors again, and reads no file"
+            )
         elif look and not freshness.is_current(manifest, self.root, self.options):
             now = state.BEHIND
+        elif pending:
+            now = state.BEHIND
+            detail = (
+                f"{pending:,} chunks wait for a vector ({error or 'interrupted'}); `spelunk index` makes them"
+            )
         files, chunks = manifest.counts()
         others = [what for what, _ in manifest.others().values()]
         published = manifest.all("SELECT max(published) FROM generations")[0][0]
@@ -289,6 +311,7 @@ class Index:
         return replace(
             base,
             state=now,
+            detail=detail,
             generation=manifest.generation,
             published=float(published or 0),
             files=files,
@@ -298,6 +321,11 @@ class Index:
             failures=tuple(w for w in others if isinstance(w, Failed)),
             bytes=_size_of(self.directory),
             embedder=str(manifest.meta("embedder", "")),
+            pending_vectors=pending,
+            refused_vectors=refused,
+            refused=tuple(Refused(*row) for row in manifest.refused(MAX_REFUSED_SHOWN)),
+            degraded=error or None,
+            breakers=resilience.states(self.directory),
             languages=tuple((str(name), int(n)) for name, n in languages),
         )
 
@@ -314,7 +342,7 @@ class Index:
             IndexMissingError: There is nothing to check.
             IndexBusyError: ``repair`` is asked for while another process writes.
         """
-        from spelunk.store.check import MANIFEST_DAMAGED, check
+        from spelunk.store.check import MANIFEST_DAMAGED, VECTOR, check
 
         if not repair:
             return check(self.directory)
@@ -327,16 +355,20 @@ class Index:
             if found.ok:
                 return found
             again = any(p.what == MANIFEST_DAMAGED for p in found.problems)
-            read_again = not again and mend(self.directory, found.problems, self.embedder())
+            read_again = not again and mend(self.directory, found.problems)
         finally:
             writer.release()
-        if again or read_again:
+        lost = any(p.what == VECTOR for p in found.problems)
+        if again or read_again or lost:  # an update makes the vectors that are pending now
             self.update(rebuild=again, command="check --repair")
         self.close()
         after = check(self.directory)
         if not after.ok:
             return after
-        return replace(found.mended(), files=after.files, chunks=after.chunks, vectors=after.vectors)
+        mended = found.mended()
+        return replace(
+            mended, files=after.files, chunks=after.chunks, vectors=after.vectors, pending=after.pending
+        )
 
     def clear(self) -> bool:
         """Delete the index.

@@ -121,13 +121,18 @@ def search(sources: Sequence[Source], query: Query, options: SearchOptions) -> F
         if options.mode == "regex" or _only_regexes(query):
             found = grep.search(snapshot, query, scope, options.limit)
         else:
-            by_words = _lexical(snapshot, query, scope, options, test)
             dense: list[tuple[int, float]] = []
-            if options.mode == "semantic" or (options.mode == "hybrid" and options.weights.dense):
+            words_too = options.mode != "semantic"
+            if not words_too or (options.mode == "hybrid" and options.weights.dense):
                 try:
                     dense = _dense(source, query, scope, options)
+                    missing = unfilled(snapshot)
+                    if missing:
+                        degraded, words_too = missing, True
                 except SpelunkError as error:
                     degraded = f"vectors: {error}"
+                    words_too = True  # an answer by words is better than none
+            by_words = _lexical(snapshot, query, scope, options, test) if words_too else []
             found = _fuse(snapshot, by_words, dense, test)
         for candidate in found:
             candidate.source = number
@@ -183,8 +188,6 @@ def _lexical(
     test: grep.Verifier | None,
 ) -> list[tuple[int, float]]:
     """Chunk ids by BM25 over text, names and paths, those verified that need it."""
-    if options.mode == "semantic":
-        return []
     fields = {"name": 1.0} if options.mode == "symbol" else FIELDS
     looked_up = _query_terms(snapshot, query, options)
     condition = scope.lexical
@@ -216,10 +219,27 @@ def _dense(source: Source, query: Query, scope: Scope, options: SearchOptions) -
     if not text:
         return []
     embedder = source.embedder()
-    if any(s.dimensions != embedder.dimensions for s in snapshot.segments):
+    if snapshot.manifest.meta("embedder") != embedder.id:
         raise UsageError("the vectors are another embedder's; run `spelunk index`")
+    if not snapshot.segments:
+        return []
+    asked = embedder.query(text)
+    if any(s.dimensions != len(asked) for s in snapshot.segments):
+        raise UsageError(
+            f"the query's vector has not the dimensions of the index ({snapshot.segments[0].dimensions}); "
+            "run `spelunk index --rebuild`"
+        )
     wanted = options.pool if not snapshot.dead else options.pool * 2
-    return vectors.top(snapshot.segments, embedder.query(text), wanted, scope.allowed(snapshot))
+    return vectors.top(snapshot.segments, asked, wanted, scope.allowed(snapshot))
+
+
+def unfilled(snapshot: Snapshot) -> str | None:
+    """What to say of chunks that no vector was made of yet."""
+    pending, _ = snapshot.manifest.pending()
+    if not pending:
+        return None
+    why = snapshot.manifest.meta("embedder_error", "") or "the run was interrupted"
+    return f"vectors: {pending:,} of {snapshot.manifest.counts()[1]:,} chunks have none yet ({why})"
 
 
 def _fuse(

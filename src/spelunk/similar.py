@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from spelunk.embed import Embedder
-from spelunk.errors import UsageError
-from spelunk.search import Found, present_chunks
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from spelunk.errors import ProviderError, UsageError
+from spelunk.search import Found, present_chunks, unfilled
 from spelunk.store.manifest import ChunkRow
 from spelunk.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from spelunk.embed import Embedder, Matrix
 
 
 def chunk_at(snapshot: Snapshot, path: str, line: int) -> ChunkRow:
@@ -25,8 +30,14 @@ def chunk_at(snapshot: Snapshot, path: str, line: int) -> ChunkRow:
     raise UsageError(f"{path}:{line}: no such line; the indexed text ends at line {file.lines}")
 
 
-def similar(snapshot: Snapshot, embedder: Embedder, path: str, line: int, limit: int) -> Found:
+def similar(snapshot: Snapshot, embedder: Callable[[], Embedder], path: str, line: int, limit: int) -> Found:
     """The nearest chunks by vector, without the one asked about.
+
+    The chunk's own vector is asked for where there is one, so that a provider
+    which is down, or has a price, is not needed.
+
+    Args:
+        embedder: Gives the embedder, for a chunk that has no vector yet.
 
     Raises:
         UsageError: The place is not indexed.
@@ -34,8 +45,25 @@ def similar(snapshot: Snapshot, embedder: Embedder, path: str, line: int, limit:
     from spelunk.store import vectors
 
     chunk = chunk_at(snapshot, path, line)
-    text = snapshot.text(chunk.file).of(chunk)
-    near = vectors.top(snapshot.segments, embedder.query(text), 2 * limit + 1)
+    asked = _stored(snapshot, chunk.id)
+    if asked is None:
+        try:
+            asked = embedder().query(snapshot.text(chunk.file).of(chunk))
+        except ProviderError as error:
+            return Found((), f"vectors: {error}")
+    if any(s.dimensions != len(asked) for s in snapshot.segments):
+        raise UsageError("the vectors are another embedder's; run `spelunk index`")
+    near = vectors.top(snapshot.segments, asked, 2 * limit + 1)
     rows = snapshot.visible([i for i, _ in near])
     ranked = [(rows[i], s) for i, s in near if i in rows and i != chunk.id]
-    return Found(present_chunks(snapshot, ranked[:limit]))
+    return Found(present_chunks(snapshot, ranked[:limit]), unfilled(snapshot))
+
+
+def _stored(snapshot: Snapshot, chunk: int) -> Matrix | None:
+    import numpy as np
+
+    for segment in snapshot.segments:
+        found = segment.lookup(np.asarray([chunk]))
+        if len(found):
+            return segment.vector(int(found[0]))
+    return None

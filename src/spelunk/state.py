@@ -4,8 +4,10 @@
 missing            nothing was indexed yet: ``index`` builds it
 corrupt            a store is damaged: ``check --repair``, or ``index --rebuild``
 format-too-new     written by a newer Spelunk: upgrade, or ``index --rebuild``
-options-changed    other contents are asked for: ``index`` redoes every file
-behind             files changed, or a run was interrupted: ``index`` catches up
+options-changed    other contents are asked for: ``index`` redoes every file; or
+                   only another embedder: it makes the vectors again
+behind             files changed, a run was interrupted, or vectors are pending:
+                   ``index`` catches up
 current            nothing to do
 =================  ======================================================
 """
@@ -32,7 +34,9 @@ def fingerprint(options: Options) -> str:
     """16 hex digits over all that changes what an index holds, and nothing else.
 
     Discovery settings (``include``, ``hidden``, ...) decide which files there
-    are, which every walk finds anew; they are not part of it.
+    are, which every walk finds anew; they are not part of it. Nor is the embedder:
+    another one makes other vectors of the same contents, which no file has to
+    be read for. It is held against the manifest's ``embedder`` (:func:`embeds`).
     """
     values = {
         k: v for k, v in contents_of(options).items() if k not in ("include", "exclude", "hidden", "embedder")
@@ -41,9 +45,13 @@ def fingerprint(options: Options) -> str:
         "chunker": CHUNKER_VERSION,
         "tokens": TOKENS_VERSION,
         "reader": READER_VERSION,
-        "embedder": embed.identify(options),
     }
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def embeds(stored: object, options: Options) -> bool:
+    """Are the vectors of an index, by the embedder's id it has stored, those that are asked for?"""
+    return stored == embed.identify(options)
 
 
 def walk_fingerprint(options: Options) -> str:

@@ -222,6 +222,9 @@ class Report:
         peak_rss_bytes: Peak resident memory over the process tree.
         failures: Every failed file.
         skipped: Every file skipped after discovery offered it.
+        pending_vectors: Chunks whose vector is still to be made.
+        refused_vectors: Chunks of which the embedder makes none.
+        degraded: Why vectors are pending, one line; None where none are.
         run_id: The run's name, as in its logs and metrics; "" for a dry run.
     """
 
@@ -236,4 +239,7 @@ class Report:
     peak_rss_bytes: int
     failures: tuple[Failed, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    pending_vectors: int = 0
+    refused_vectors: int = 0
+    degraded: str | None = None
     run_id: str = ""

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Index, and report."""
     from spelunk import home
     from spelunk.cli.observed import observed
-    from spelunk.cli.output import note, put, put_json, short
+    from spelunk.cli.output import note, put, put_json, several, short
     from spelunk.cli.progress import progress
     from spelunk.cli.target import Target, open_target
 
@@ -78,6 +78,18 @@ def run(args: argparse.Namespace) -> int:
         put_json(as_object(report))
     elif not args.quiet:
         put(as_text(report, dry_run=args.dry_run, verbose=args.verbose))
+    if report.pending_vectors:
+        note(
+            args,
+            f"warning: {several(report.pending_vectors, 'chunk')} without a vector: {report.degraded}; "
+            "searches by words are complete, the next `spelunk index` makes the rest",
+        )
+    if report.refused_vectors:
+        note(
+            args,
+            f"warning: {several(report.refused_vectors, 'chunk')} of which the embedder makes no vector; "
+            "`spelunk status` says why",
+        )
     if not report.files.seen:
         note(args, f"{short(report.root)}: no files to index; `spelunk why PATH` says what leaves one out")
     return 2 if args.strict and report.files.failed else 0
@@ -107,6 +119,9 @@ def as_object(report: Report) -> dict[str, Any]:
         "chunks": report.chunks,
         "bytes": report.bytes,
         "peak_rss_bytes": report.peak_rss_bytes,
+        "pending_vectors": report.pending_vectors,
+        "refused_vectors": report.refused_vectors,
+        "degraded": report.degraded,
         "failures": [{"path": x.path, "stage": x.stage, "error": x.error} for x in report.failures],
         "skipped": [{"path": x.path, "reason": x.reason} for x in report.skipped],
     }

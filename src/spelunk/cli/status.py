@@ -20,6 +20,8 @@ ACTIONS: Final = {
 }
 """What each state of :mod:`spelunk.state` calls for."""
 
+SHOWN_REFUSED: Final = 5
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
@@ -58,6 +60,24 @@ def as_object(status: Status) -> dict[str, Any]:
         "vectors": status.vectors,
         "bytes": status.bytes,
         "embedder": status.embedder,
+        "pending_vectors": status.pending_vectors,
+        "refused_vectors": status.refused_vectors,
+        "refused": [
+            {"path": x.path, "start_line": x.start_line, "end_line": x.end_line, "reason": x.reason}
+            for x in status.refused
+        ],
+        "degraded": status.degraded,
+        "breakers": [
+            {
+                "name": b.name,
+                "state": b.state,
+                "failures": b.failures,
+                "since": round(b.since, 3),
+                "retry_at": round(b.retry_at, 3),
+                "reason": b.reason,
+            }
+            for b in status.breakers
+        ],
         "languages": dict(status.languages),
         "writer": status.writer,
         "failures": [{"path": x.path, "stage": x.stage, "error": x.error} for x in status.failures],
@@ -88,6 +108,16 @@ def as_text(status: Status, *, verbose: bool = False) -> str:
                 ", ".join(f"{name} {n:,}" for name, n in status.languages[: None if verbose else 8]),
             ),
         ]
+    for b in status.breakers:
+        if b.state != "closed":
+            next_try = (
+                f"next try in {age(b.retry_at - time.time())}"
+                if b.state == "open"
+                else "the next call tries it"
+            )
+            rows.append((b.name, printable(f"{b.state} after {b.failures} failures, {next_try}: {b.reason}")))
+    if status.refused_vectors:
+        rows.append(("refused", f"{status.refused_vectors:,} chunks, of which the embedder makes no vector"))
     if status.writer is not None:
         w = status.writer
         rows.append(
@@ -105,6 +135,10 @@ def as_text(status: Status, *, verbose: bool = False) -> str:
         rows.append(("failed", f"{len(status.failures):,} files"))
     out = [f"{name:<12} {value}" for name, value in rows]
     out += [f"failed: {printable_name(x.path)}: {x.stage}: {printable(x.error)}" for x in status.failures]
+    out += [
+        f"refused: {printable_name(x.path)}:{x.start_line}-{x.end_line}: {printable(x.reason)}"
+        for x in status.refused[: None if verbose else SHOWN_REFUSED]
+    ]
     if verbose:
         out += [
             f"skipped: {printable_name(x.path)}: {x.reason}: {printable(x.detail)}" for x in status.skipped

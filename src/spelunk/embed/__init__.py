@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
 
-NAMES: Final = ("hashed",)
+NAMES: Final = ("hashed", "api:MODEL")
+IN_WORKERS: Final = frozenset(("hashed",))
+API: Final = "api:"
+"""What the name of an embedder behind an HTTP API begins with; the model's name follows."""
 
 HASHED_ID: Final = f"hashed-1.{TOKENS_VERSION}"
 """Its features are the terms of the full text, so their version is part of its own."""
@@ -31,16 +34,26 @@ class Embedder(Protocol):
 
     Attributes:
         id: Name and version; vectors of different ids are never compared.
-        dimensions: Columns of every matrix; a multiple of 64.
+        dimensions: Columns of every matrix; a multiple of 64. 0 where only a first
+            answer will tell.
         in_workers: Whether phase 1 calls it in each worker, beside parsing: for
             what is pure CPU work of one thread and as fast as the parse. Any
             other (a network, a model with threads of its own) is called by the
             writer's process after the texts are published.
+        batch: Texts that one call of :meth:`embed` is best given.
+        concurrency: Calls of :meth:`embed` that may be made at a time, from several
+            threads; 1 for what is not made for that.
     """
 
     id: str
-    dimensions: int
     in_workers: bool
+    batch: int
+    concurrency: int
+
+    @property
+    def dimensions(self) -> int:
+        """Columns of every matrix."""
+        ...
 
     def embed(self, texts: Sequence[str], words: Sequence[Sequence[str]]) -> Matrix:
         """Rows of unit length (all zero for a text without words).
@@ -49,23 +62,41 @@ class Embedder(Protocol):
             texts: The chunks' texts.
             words: Their words (:func:`spelunk.tokens.words`), found already for
                 the full-text index; a bag-of-words embedder uses them alone.
+                Given to one that is ``in_workers``; any other gets empty lists.
 
         Returns:
             ``(len(texts), dimensions)`` float32.
+
+        Raises:
+            RefusedError: Of one of the texts, or several, no vector can be made.
+            ProviderDownError: There is no use in asking for others now.
+            ProviderError: It failed for these texts, and may work later.
         """
         ...
 
     def query(self, text: str) -> Matrix:
-        """The vector of a query, ``(dimensions,)`` float32."""
+        """The vector of a query, ``(dimensions,)`` float32.
+
+        Raises:
+            ProviderError: None can be made now.
+        """
         ...
 
 
-def get(options: Options) -> Embedder:
+def get(options: Options, directory: str | None = None) -> Embedder:
     """The embedder that the settings ask for.
 
+    Args:
+        directory: The index directory, where what is known of a provider's
+            health is shared between processes.
+
     Raises:
-        ConfigError: There is none of that name.
+        ConfigError: There is none of that name, or it cannot be used as set.
     """
+    if options.embedder.startswith(API):
+        from spelunk.embed.api import ApiEmbedder
+
+        return ApiEmbedder(options, directory)
     if options.embedder == "hashed":
         from spelunk.embed.hashed import HashedEmbedder
 
@@ -81,7 +112,28 @@ def identify(options: Options) -> str:
     """
     if options.embedder == "hashed":
         return HASHED_ID
+    if options.embedder.startswith(API) and options.embedder[len(API) :].strip():
+        # Not the address: the same model has the same vectors wherever it is served.
+        dimensions = f",{options.embedding_dimensions}d" if options.embedding_dimensions else ""
+        return f"{options.embedder}[{options.embedding_max_chars}c{dimensions}]"
     raise _unknown(options)
+
+
+def check(options: Options) -> None:
+    """Can the embedder that the settings ask for be used, by all that can be told before it is?
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if in_workers(options):
+        identify(options)
+    else:
+        get(options)
+
+
+def in_workers(options: Options) -> bool:
+    """Whether workers call the embedder that the settings ask for, without loading it."""
+    return options.embedder in IN_WORKERS
 
 
 def _unknown(options: Options) -> ConfigError:

@@ -51,6 +51,8 @@ class HashedEmbedder:
     id = HASHED_ID
     dimensions = 256
     in_workers = True
+    batch = 512
+    concurrency = 1
 
     def __init__(self) -> None:
         # Raw PCG64 output is the same in every numpy release (NEP 19 covers bit generators).

@@ -48,9 +48,8 @@ def make_worker(start: Start) -> work.Worker:
     """The worker of this process."""
     from spelunk import embed
 
-    embedder = embed.get(start.options)
-    made = embedder if embedder.in_workers else None
-    return work.Worker(start.root, start.options, made, start.donors, start.tokens)
+    embedder = embed.get(start.options) if embed.in_workers(start.options) else None
+    return work.Worker(start.root, start.options, embedder, start.donors, start.tokens)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -23,14 +23,16 @@ from spelunk.observe import Observer, nobody
 from spelunk.packet import Item, Packet
 from spelunk.pipeline import storage
 from spelunk.pipeline.children import Start, token_pipe
+from spelunk.pipeline.fill import Filled, Heard, fill
 from spelunk.pipeline.flight import Flight
 from spelunk.pipeline.memory import Budget, Governor
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.pool import Batches, Pool
-from spelunk.state import fingerprint, walk_fingerprint
+from spelunk.state import embeds, fingerprint, walk_fingerprint
 from spelunk.store import schema
 from spelunk.store.lock import WriterLock, holder
 from spelunk.store.manifest import Known, Manifest, ManifestWriter
+from spelunk.store.segments import change_embedder
 from spelunk.store.writer import StoreWriter
 from spelunk.types import Failed, FileCounts, Report, Skipped
 
@@ -65,6 +67,9 @@ class Job:
         progress: Hears how far the run is.
         observer: Hears what happens.
         run_id: The run's name; one is made where it is empty.
+        heard: Hears how far the vectors are that were pending.
+        patient: Make all pending vectors, however long a provider takes; without
+            it one round of its calls is made, for somebody who waits for an answer.
     """
 
     root: str
@@ -77,6 +82,8 @@ class Job:
     progress: Progress | None = None
     observer: Observer = nobody
     run_id: str = ""
+    heard: Heard | None = None
+    patient: bool = True
 
 
 def update(job: Job) -> Report:
@@ -112,6 +119,7 @@ def update(job: Job) -> Report:
 
 
 def _locked(job: Job, began: float) -> Report:
+    embed.check(job.options)
     cores = usable_cores()
     budget = Budget(job.options.memory_limit, job.options.workers or min(cores, MAX_WORKERS))
     home.claim(job.directory, job.root)
@@ -209,7 +217,9 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     _tell_plan(job, todo)
     found.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     if todo.empty and _settle(job, found, todo):
-        return _report(job, todo, _Tally(), Governor(None), "sequential", 1, began)
+        with Stage(job.observer, "fill"):
+            filled = _vectors(job)
+        return _report(job, todo, _Tally(), filled, Governor(None), "sequential", 1, began)
     workers, mode = choose_workers(job.options, budget.workers, todo)
     donors, donor_segments = _donors(job, todo)
     start = Start(job.root, job.options, donors, _read_tokens(job, workers), budget.worker)
@@ -222,10 +232,7 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     try:
         manifest = ManifestWriter(job.directory)
         try:
-            writer = StoreWriter(
-                job.directory, manifest, embed.get(job.options).dimensions,
-                heap=budget.lexical, threads=max(1, workers // 4),
-            )  # fmt: skip
+            writer = StoreWriter(job.directory, manifest, heap=budget.lexical, threads=max(1, workers // 4))
             try:
                 tally = _run(job, todo, found, pool, writer, governor, donor_segments)
                 finished = True
@@ -236,7 +243,28 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     finally:
         pool.close(kill=not finished)
         flight.landed()
-    return _report(job, todo, tally, governor, mode, workers, began)
+    with Stage(job.observer, "fill"):
+        filled = _vectors(job)
+    return _report(job, todo, tally, filled, governor, mode, workers, began)
+
+
+def _vectors(job: Job) -> Filled:
+    """Make the vectors that are pending; no store but the manifest and the vectors is open."""
+    manifest = ManifestWriter(job.directory)
+    try:
+        # No journalled work is left here: what comes before ends with a publish, or found none.
+        if not embeds(manifest.meta("embedder"), job.options):
+            change_embedder(manifest, embed.identify(job.options))
+        filled = Filled()
+        if any(manifest.pending()):
+            embedder = embed.get(job.options, job.directory)
+            limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
+            filled = fill(manifest, embedder, limit=limit, heard=job.heard)
+        job.observer(events.VectorsPending(filled.pending))
+        return filled
+    finally:
+        manifest.abandon()
+        manifest.close()
 
 
 def _tell_plan(job: Job, todo: Plan) -> None:
@@ -367,11 +395,13 @@ def _run(
     manifest = writer.manifest
     known = manifest.known()
     writer.use(known, donors)
+    if manifest.generation and not embeds(manifest.meta("embedder"), options):
+        change_embedder(manifest, embed.identify(options))
     changed = _contents_changed(manifest, options)
     for path, k in todo.gone:
         writer.remove(path, k)
     if changed:
-        writer.outdate(vectors=manifest.meta("embedder") != embed.identify(options))
+        writer.outdate()
     meta = {"fingerprint": fingerprint(options), "embedder": embed.identify(options), "complete": 0}
     meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
     tally = _Tally()
@@ -408,7 +438,14 @@ def _run(
 
 
 def _report(
-    job: Job, todo: Plan, tally: _Tally, governor: Governor, mode: str, workers: int, began: float
+    job: Job,
+    todo: Plan,
+    tally: _Tally,
+    filled: Filled,
+    governor: Governor,
+    mode: str,
+    workers: int,
+    began: float,
 ) -> Report:
     manifest = Manifest(job.directory)
     generation = manifest.generation
@@ -434,4 +471,7 @@ def _report(
         peak_rss_bytes=governor.peak,
         failures=tuple(sorted([*todo.failed, *tally.failed], key=lambda f: f.path)),
         skipped=tuple(sorted([*todo.skipped, *tally.skipped], key=lambda s: s.path)),
+        pending_vectors=filled.pending,
+        refused_vectors=filled.refused,
+        degraded=filled.error or None,
     )

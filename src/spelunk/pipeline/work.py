@@ -150,11 +150,11 @@ class Worker:
                 continue
             total += result.size
             donor = self._donors.get(packet.layout)
-            if self._embedder is None or not chunks:
+            if not chunks:
                 pass
             elif donor is not None:
                 packet = packet._replace(donor=donor)
-            else:
+            elif self._embedder is not None:
                 texts += chunk_texts
                 found += chunk_words
                 fresh.append((packet.layout, len(chunks)))

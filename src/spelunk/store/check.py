@@ -7,7 +7,8 @@ manifest damaged    everything: the index is rebuilt
 a text damaged      that file is read and chunked again
 full text           rebuilt from the stored texts, without parsing
 vectors             made again for the chunks that lost theirs, from the
-                    stored texts; intact ones are kept
+                    stored texts; intact ones are kept. A chunk that is
+                    noted as pending lacks its vector rightly
 leftovers           deleted
 ==================  =====================================================
 """
@@ -65,6 +66,7 @@ class CheckReport:
         files: Files in the manifest.
         chunks: Chunks in the manifest.
         vectors: Vectors of those chunks.
+        pending: Chunks whose vector is still to be made, or was refused.
     """
 
     ok: bool
@@ -72,6 +74,7 @@ class CheckReport:
     files: int
     chunks: int
     vectors: int
+    pending: int = 0
 
     def mended(self) -> CheckReport:
         """The same with every problem marked as repaired."""
@@ -132,7 +135,7 @@ def _check(directory: str) -> CheckReport:
         files, chunks = manifest.counts()
         found, vectors = _vectors(manifest)
         problems += [*_texts(manifest), *_full_text(manifest), *found, *_leftovers(manifest)]
-        return CheckReport(not problems, tuple(problems), files, chunks, vectors)
+        return CheckReport(not problems, tuple(problems), files, chunks, vectors, sum(manifest.pending()))
     except IndexCorruptError as error:
         return CheckReport(False, (Problem(MANIFEST_DAMAGED, "manifest.sqlite", str(error)),), 0, 0, 0)
     finally:
@@ -200,7 +203,7 @@ def _full_text(manifest: Manifest) -> Iterator[Problem]:
 
 
 def _vectors(manifest: Manifest) -> tuple[list[Problem], int]:
-    """Every segment has the bytes it was written with, and every chunk a vector."""
+    """Every segment has the bytes it was written with, and every chunk that is not pending a vector."""
     import numpy as np
 
     from spelunk.store.vectors import Segment
@@ -221,14 +224,26 @@ def _vectors(manifest: Manifest) -> tuple[list[Problem], int]:
     have = np.concatenate(held) if held else np.zeros(0, np.int64)
     published = np.asarray([i for (i,) in manifest.all("SELECT id FROM chunks ORDER BY id")], np.int64)
     alive = np.isin(published, have)
-    lacking = len(published) - int(alive.sum())
+    waiting = np.asarray(_waiting(manifest), np.int64)
+    lacking = len(np.setdiff1d(published[~alive], waiting))
     if lacking and not problems:
         problems.append(Problem(VECTOR, VECTORS, f"{lacking} chunks without a vector"))
+    wrong = len(np.setdiff1d(waiting, published[~alive]))
+    if wrong and not problems:
+        problems.append(
+            Problem(VECTOR, VECTORS, f"{wrong} chunks noted as pending that have a vector or are gone")
+        )
     dead = len(have) - int(alive.sum())
     noted = sum(s.dead for s in manifest.segments())
     if dead != noted and not problems:
         problems.append(Problem(VECTOR, VECTORS, f"{dead} rows of replaced chunks, {noted} noted"))
     return problems, int(alive.sum())
+
+
+def _waiting(manifest: Manifest) -> list[int]:
+    if not any(manifest.pending()):
+        return []
+    return [i for (i,) in manifest.all("SELECT chunk FROM pending ORDER BY chunk")]
 
 
 def _leftovers(manifest: Manifest) -> list[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import os
 from collections.abc import Sequence
 from typing import Final
@@ -50,19 +49,16 @@ def _of(directory: str, sizes: set[int], embedder: str) -> tuple[list[tuple[byte
         manifest.begin()
         if manifest.meta("embedder") != embedder:
             return [], []
-        select = "SELECT layout, first_chunk, size FROM files WHERE chunks > 0"
+        select = "SELECT layout, first_chunk, size FROM files f WHERE chunks > 0"
         if len(sizes) <= FEW_SIZES:
             select += f" AND size IN ({','.join(map(str, sizes))})"
+        if any(manifest.pending()):
+            select += (
+                " AND NOT EXISTS (SELECT 1 FROM pending WHERE chunk >= f.first_chunk"
+                " AND chunk < f.first_chunk + f.chunks)"
+            )
         listed = manifest.segments()
-        firsts = [s.first_chunk for s in listed]
-
-        def held(chunk: int) -> bool:
-            at = bisect.bisect_right(firsts, chunk) - 1
-            return at >= 0 and chunk <= listed[at].last_chunk
-
-        rows = [
-            (layout, first) for layout, first, size in manifest.all(select) if size in sizes and held(first)
-        ]
+        rows = [(layout, first) for layout, first, size in manifest.all(select) if size in sizes]
         if not rows:
             return [], []
         folder = os.path.join(directory, "vectors")

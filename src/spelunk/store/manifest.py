@@ -8,6 +8,7 @@ published meanwhile.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -84,6 +85,22 @@ class SegmentRow(NamedTuple):
     dead: int
     first_chunk: int
     last_chunk: int
+
+
+def segment_count(directory: str, name: str, rows: int, first: int, last: int) -> int:
+    """How many of the chunks ``first`` to ``last - 1`` a segment has; 0 for one that cannot be read."""
+    import numpy as np
+
+    from spelunk.errors import IndexCorruptError
+    from spelunk.store.layout import VECTORS
+    from spelunk.store.vectors import Segment
+
+    try:
+        ids = Segment(os.path.join(directory, VECTORS, name), rows).ids
+    except IndexCorruptError:
+        return 0  # a check says so
+    found = np.searchsorted(ids, [first, last])
+    return int(found[1] - found[0])
 
 
 _FILE: Final = "id, path, size, digest, language, flags, first_chunk, chunks, lines"
@@ -237,6 +254,25 @@ class Manifest:
             out.setdefault(chunk, []).append((key, value))
         return out
 
+    def pending(self) -> tuple[int, int]:
+        """Chunks without a vector: those still to be made, and those refused."""
+        if not self.all("SELECT 1 FROM sqlite_master WHERE name = 'pending'"):
+            return 0, 0
+        row = self.all("SELECT count(*), count(refused) FROM pending")[0]
+        return int(row[0]) - int(row[1]), int(row[1])
+
+    def refused(self, limit: int) -> list[tuple[str, int, int, str]]:
+        """Chunks that no vector can be made of: (path, first line, last line, why), by place."""
+        if not self.pending()[1]:
+            return []
+        rows = self.all(
+            "SELECT f.path, c.start_line, c.end_line, p.refused FROM pending p "
+            "JOIN chunks c ON c.id = p.chunk JOIN files f ON f.id = c.file "
+            "WHERE p.refused IS NOT NULL ORDER BY f.path, c.id LIMIT ?",
+            (limit,),
+        )
+        return [(decode_path(path), first, last, why) for path, first, last, why in rows]
+
     def kinds(self) -> list[str]:
         """Kind names; a kind's code in the vector segments is its place here."""
         return list(json.loads(self.meta("kinds", "[]")))
@@ -294,11 +330,23 @@ class ManifestWriter(Manifest):
         if known.chunks:
             last = known.first_chunk + known.chunks
             self.run("DELETE FROM chunks WHERE id >= ? AND id < ?", (known.first_chunk, last))
-            self.run(
-                "UPDATE segments SET dead = dead + ? WHERE first_chunk <= ? AND last_chunk >= ?",
-                (known.chunks, known.first_chunk, known.first_chunk),
+            without = self.run(
+                "DELETE FROM pending WHERE chunk >= ? AND chunk < ?", (known.first_chunk, last)
             )
+            if without < known.chunks:
+                self._bury(known.first_chunk, last, known.chunks - without)
             self.run("INSERT OR IGNORE INTO purges VALUES (?)", (known.id,))
+
+    def _bury(self, first: int, last: int, vectors: int) -> None:
+        """Count the vectors of the chunks ``first`` to ``last - 1`` as dead where they lie."""
+        holders = self.all(
+            "SELECT name, rows FROM segments WHERE first_chunk < ? AND last_chunk >= ?", (last, first)
+        )
+        for name, rows in holders:
+            # Ranges of segments that were filled in later overlap: only their ids tell then.
+            here = vectors if len(holders) == 1 else segment_count(self.directory, name, rows, first, last)
+            if here:
+                self.run("UPDATE segments SET dead = dead + ? WHERE name = ?", (here, name))
 
     def set_other(self, what: Skipped | Failed, signature: Sequence[int]) -> None:
         """Record a file that was offered and is not indexed."""
@@ -330,8 +378,12 @@ class ManifestWriter(Manifest):
             (c.size, c.mtime_ns, c.ctime_ns, c.inode, encode_path(c.path)),
         )
 
-    def publish(self, segments: Sequence[SegmentRow]) -> int:
+    def publish(self, segments: Sequence[SegmentRow], *, settled: bool = True) -> int:
         """Commit the open transaction as the next generation.
+
+        Args:
+            segments: Vector segments that it adds.
+            settled: Nothing of what was intended is left to be done.
 
         Returns:
             The generation's number.
@@ -342,6 +394,7 @@ class ManifestWriter(Manifest):
         files, chunks = self.counts()
         self.run("INSERT INTO generations VALUES (?, ?, ?, ?)", (number, time.time(), files, chunks))
         self.run("DELETE FROM generations WHERE number <= ?", (number - 100,))
-        self.run("DELETE FROM intents")
+        if settled:
+            self.run("DELETE FROM intents")
         self.commit()
         return number

@@ -64,6 +64,14 @@ CREATE TABLE purges (file INTEGER PRIMARY KEY);  -- superseded, still in the ful
 CREATE TABLE generations (number INTEGER PRIMARY KEY, published REAL NOT NULL, files INTEGER, chunks INTEGER);
 """
 
+PENDING: Final = """
+CREATE TABLE pending (             -- chunks without a vector of this index's embedder
+  chunk INTEGER PRIMARY KEY,
+  refused TEXT                     -- why none can be made; NULL where it is still to be made
+);
+"""
+"""Apart, because an index without it is not old: nothing was pending in it."""
+
 
 def encode_path(path: str) -> str | bytes:
     """A relative path as the manifest keeps it."""
@@ -104,7 +112,7 @@ def connect(directory: str, *, write: bool, create: bool = False) -> sqlite3.Con
         db.execute("PRAGMA cache_size = -16000")
         if create and not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(f"BEGIN;{SCHEMA};INSERT INTO meta VALUES ('format', {FORMAT});COMMIT")
+            db.executescript(f"BEGIN;{SCHEMA};{PENDING};INSERT INTO meta VALUES ('format', {FORMAT});COMMIT")
         if write:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA wal_autocheckpoint = 4000")
@@ -121,7 +129,17 @@ def connect(directory: str, *, write: bool, create: bool = False) -> sqlite3.Con
             f"{path}: format {row[0]} is newer than this Spelunk reads ({FORMAT}); upgrade Spelunk, "
             "or run `spelunk index --rebuild` to start over"
         )
+    if write:
+        _complete(db, path)
     return db
+
+
+def _complete(db: sqlite3.Connection, path: str) -> None:
+    try:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'pending'").fetchone():
+            db.executescript(f"BEGIN;{PENDING};COMMIT")
+    except sqlite3.Error as error:
+        raise translate(error, path) from None
 
 
 def _is_empty(path: str) -> bool:

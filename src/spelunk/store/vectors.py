@@ -189,8 +189,15 @@ class Segment:
     def lookup(self, ids: NDArray[np.int64]) -> NDArray[np.intp]:
         """Row numbers of those ids that are here."""
         at = np.searchsorted(self.ids, ids)
-        at = at[at < self.rows]
-        return at[np.isin(self.ids[at], ids)]
+        inside = at < self.rows
+        at, ids = at[inside], ids[inside]
+        found: NDArray[np.intp] = at[self.ids[at] == ids]
+        return found
+
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """A row as it was stored, ``(dimensions,)`` float32, of nearly unit length."""
+        stored: NDArray[np.float32] = self.codes[row].astype(np.float32) * self.scales[row]
+        return stored
 
 
 @dataclass(frozen=True, slots=True)

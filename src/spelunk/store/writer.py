@@ -21,21 +21,14 @@ from numpy.typing import NDArray
 
 from spelunk import faults
 from spelunk.packet import FilePacket, Item, Packet
-from spelunk.store.layout import VECTORS, lexical_name, remove_leftovers
+from spelunk.store import segments
+from spelunk.store.layout import lexical_name, remove_leftovers
 from spelunk.store.lexical import LexicalWriter
 from spelunk.store.manifest import Known, ManifestWriter, SegmentRow
 from spelunk.store.schema import encode_path
-from spelunk.store.vectors import Rows, Segment, write_segment
+from spelunk.store.vectors import Rows, Segment
 from spelunk.types import Candidate, Failed, Skipped
 
-MAX_SEGMENTS: Final = 8
-"""More vector segments than this are merged: each costs a search some 50 µs."""
-MAX_MERGED_ROWS: Final = 131_072
-"""Rows of a merged segment at most: merging holds them in memory, 40 MB of them."""
-MIN_MERGED_ROWS: Final = 4_096
-MERGE_FACTOR: Final = 4
-"""A segment joins newer ones that hold at least a quarter of its rows: each row is copied
-some log4 times in its life."""
 MAX_KINDS: Final = 255
 
 
@@ -44,24 +37,32 @@ def signature(c: Candidate) -> tuple[int, int, int, int]:
     return c.size, c.mtime_ns, c.ctime_ns, c.inode
 
 
+def _vectors_of(packet: Packet) -> Rows | None:
+    """The vectors made by the worker, for the files without a donor; None where none were."""
+    if not packet.scales:
+        return None
+    n = len(packet.scales) // 4
+    return Rows(
+        np.frombuffer(packet.planes, np.uint64).reshape(-1, n),
+        np.frombuffer(packet.scales, np.float32),
+        np.frombuffer(packet.codes, np.int8).reshape(n, -1),
+    )
+
+
 class StoreWriter:
     """Takes packets; :meth:`publish` makes all taken so far one generation."""
 
-    def __init__(
-        self, directory: str, manifest: ManifestWriter, dimensions: int, *, heap: int, threads: int
-    ) -> None:
+    def __init__(self, directory: str, manifest: ManifestWriter, *, heap: int, threads: int) -> None:
         """Open the stores for writing and undo what a crash left unpublished.
 
         Args:
             directory: The index directory; the writer's lock is held.
             manifest: Open for writing, no transaction under way.
-            dimensions: Columns of the vectors; 0 where none are stored.
             heap: Memory for the full-text writer in bytes.
             threads: Its threads.
         """
         self.directory = directory
         self.manifest = manifest
-        self._dimensions = dimensions
         self._lexical = LexicalWriter(
             os.path.join(directory, lexical_name(manifest)), heap=heap, threads=threads
         )
@@ -114,31 +115,27 @@ class StoreWriter:
         """Apply a packet to the stores; nothing of it is visible yet."""
         self._begin()
         at = 0
-        embedded: Rows | None = None
-        if packet.scales:
-            n = len(packet.scales) // 4
-            embedded = Rows(
-                np.frombuffer(packet.planes, np.uint64).reshape(-1, n),
-                np.frombuffer(packet.scales, np.float32),
-                np.frombuffer(packet.codes, np.int8).reshape(n, -1),
-            )
+        embedded = _vectors_of(packet)
         for file in packet.files:
-            candidate = items[file.item].candidate
             first = self._next_chunk
-            self._take_file(candidate, file)
+            self._take_file(items[file.item].candidate, file)
             count = len(file.rows)
-            if not self._dimensions or not count:
-                continue
+            codes = [self._kind_code(row[4]) for row in file.rows]
+            vectors: Rows | None = None
             if file.donor is not None:
-                self._parts.append(self._donated(file.donor, count))
+                vectors = self._donated(file.donor, count)
             elif embedded is not None:
                 stop = at + count
-                self._parts.append(
-                    Rows(embedded.planes[:, at:stop], embedded.scales[at:stop], embedded.codes[at:stop])
-                )
+                vectors = Rows(embedded.planes[:, at:stop], embedded.scales[at:stop], embedded.codes[at:stop])
                 at = stop
-            self._ids.extend(range(first, first + count))
-            self._kind_codes.extend(self._kind_code(row[4]) for row in file.rows)
+            if vectors is None:
+                self.manifest.many(
+                    "INSERT INTO pending (chunk) VALUES (?)", ((i,) for i in range(first, first + count))
+                )
+            elif count:
+                self._parts.append(vectors)
+                self._ids.extend(range(first, first + count))
+                self._kind_codes.extend(codes)
         for i in packet.same:
             self.manifest.touch(items[i].candidate)
             self.manifest.remove_other(items[i].candidate.path)
@@ -188,15 +185,25 @@ class StoreWriter:
     def _kind_code(self, kind: str) -> int:
         return self._kinds.setdefault(kind, min(len(self._kinds), MAX_KINDS))
 
-    def _donated(self, donor: tuple[int, int], count: int) -> Rows:
+    def _donated(self, donor: tuple[int, int], count: int) -> Rows | None:
+        """The vectors of a donor's chunks, which may lie in several segments; None if one is missing."""
         first, workspace = donor
         ids = np.arange(first, first + count)
+        found: list[Rows] = []
+        places: list[NDArray[np.int64]] = []
         for segment in self._donor_segments[workspace]:
-            if segment.rows and segment.ids[0] <= first <= segment.ids[-1]:
+            if segment.rows and segment.ids[0] < first + count and segment.ids[-1] >= first:
                 index = segment.lookup(ids)
-                if len(index) == count:
-                    return segment.select(index)
-        raise AssertionError("a donor was offered whose vectors are not there")
+                found.append(segment.select(index))
+                places.append(segment.ids[index])
+        order = np.argsort(np.concatenate(places)) if places else np.zeros(0, np.intp)
+        if len(order) != count:
+            return None
+        return Rows(
+            np.concatenate([r.planes for r in found], axis=1)[:, order],
+            np.concatenate([r.scales for r in found])[order],
+            np.concatenate([r.codes for r in found])[order],
+        )
 
     def remove(self, path: str, known: Known | None) -> None:
         """A file is gone: it leaves with the next publish."""
@@ -211,11 +218,8 @@ class StoreWriter:
         self._begin()
         self.manifest.set_walk(dirs, rules)
 
-    def outdate(self, *, vectors: bool) -> None:
+    def outdate(self) -> None:
         """Other contents are asked for: no file counts as done.
-
-        Args:
-            vectors: Another embedder is asked for: the old one's vectors go.
 
         Published together with the first files that are redone, so that a run
         that is interrupted goes on where it was.
@@ -224,8 +228,6 @@ class StoreWriter:
         m = self.manifest
         m.run("UPDATE files SET mtime_ns = -1, digest = x''")
         m.run("UPDATE others SET mtime_ns = -1")
-        if vectors:
-            m.run("DELETE FROM segments")
 
     def publish(self, **meta: Any) -> int:
         """Make everything taken visible as one generation.
@@ -240,16 +242,12 @@ class StoreWriter:
             StorageError: The disk refuses; the last generation stays.
         """
         self._begin()
-        segments: list[SegmentRow] = []
         faults.reach("publish.begin")
+        rows: list[SegmentRow] = []
         if self._ids:
-            name = self._segment_name()
             ids = np.asarray(self._ids, np.int64)
             kinds = np.asarray(self._kind_codes, np.uint8)
-            write_segment(
-                os.path.join(self.directory, VECTORS, name), ids, kinds, self._parts, self._dimensions
-            )
-            segments.append(SegmentRow(name, len(ids), 0, int(ids[0]), int(ids[-1])))
+            rows.append(segments.write(self.directory, self._segment_name(), ids, kinds, self._parts))
         faults.reach("publish.vectors")
         if self.pending_chunks:
             self._lexical.commit()
@@ -260,7 +258,7 @@ class StoreWriter:
         m.set_meta("kinds", json.dumps(list(self._kinds)))
         for key, value in meta.items():
             m.set_meta(key, value)
-        number = m.publish(segments)
+        number = m.publish(rows)
         faults.reach("publish.end")
         self._open = False
         self._begin_values()
@@ -286,64 +284,8 @@ class StoreWriter:
         self.manifest.commit()
 
     def compact(self) -> None:
-        """Merge the newest vector segments where there are many, and rewrite those mostly dead.
-
-        Only neighbours are merged, so that ranges of ids stay disjoint, and a
-        segment only with others that make up a good part of it: an update of a
-        few files does not copy a large index.
-        """
-        rows = self.manifest.segments()
-        if len(rows) > MAX_SEGMENTS:
-            group: list[SegmentRow] = []
-            total = 0
-            for s in reversed(rows):
-                if s.rows > max(MIN_MERGED_ROWS, MERGE_FACTOR * total) or total + s.rows > MAX_MERGED_ROWS:
-                    self._merge(group)
-                    group, total = [], 0
-                group.insert(0, s)
-                total += s.rows
-            self._merge(group)
-        for s in self.manifest.segments():
-            if s.dead * 2 > s.rows:
-                self._merge([s])
-
-    def _merge(self, group: list[SegmentRow]) -> None:
-        if not group or (len(group) == 1 and not group[0].dead):
-            return
-        alive = _alive_ranges(self.manifest, group[0].first_chunk, group[-1].last_chunk)
-        parts: list[Rows] = []
-        ids: list[NDArray[np.int64]] = []
-        kinds: list[NDArray[np.uint8]] = []
-        for s in group:
-            segment = Segment(os.path.join(self.directory, VECTORS, s.name), s.rows)
-            keep = _inside(segment.ids, alive)
-            ids.append(segment.ids[keep])
-            kinds.append(segment.kinds[keep])
-            parts.append(segment.select(keep))
-        all_ids = np.concatenate(ids)
-        name = f"{group[0].first_chunk:012d}-{int(self.manifest.meta('merges', 0)) + 1}.vec"
-        self.manifest.run(
-            "INSERT INTO intents (what, first_chunk, segment, started) VALUES ('merge', NULL, ?, ?)",
-            (name, time.time()),
-        )
-        if len(all_ids):
-            path = os.path.join(self.directory, VECTORS, name)
-            write_segment(path, all_ids, np.concatenate(kinds), parts, self._dimensions)
-        faults.reach("merge.vectors")
-        m = self.manifest
-        m.start()
-        m.set_meta("merges", int(m.meta("merges", 0)) + 1)
-        m.many("DELETE FROM segments WHERE name = ?", [(s.name,) for s in group])
-        if len(all_ids):
-            m.run(
-                "INSERT INTO segments VALUES (?, ?, 0, ?, ?)",
-                (name, len(all_ids), int(all_ids[0]), int(all_ids[-1])),
-            )
-        m.commit()
-        faults.reach("merge.end")
-        for s in group:
-            os.unlink(os.path.join(self.directory, VECTORS, s.name))
-        m.run("DELETE FROM intents")  # only now: it makes the next writer look for leftovers
+        """See :func:`spelunk.store.segments.compact`."""
+        segments.compact(self.manifest)
 
     def close(self, *, merge: bool = True) -> None:
         """Forget what was not published and close the full text.
@@ -355,20 +297,3 @@ class StoreWriter:
         self._open = False
         if merge:
             self._lexical.close()
-
-
-def _alive_ranges(manifest: ManifestWriter, first: int, last: int) -> NDArray[np.int64]:
-    rows = manifest.all(
-        "SELECT first_chunk, first_chunk + chunks FROM files WHERE chunks > 0 AND first_chunk >= ? AND first_chunk <= ? "
-        "ORDER BY first_chunk",
-        (first, last),
-    )
-    return np.asarray(rows, np.int64).reshape(-1, 2)
-
-
-def _inside(ids: NDArray[np.int64], ranges: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Row numbers of the ids that fall into one of the ascending, disjoint ranges."""
-    if not len(ranges):
-        return np.zeros(0, np.intp)
-    at = np.searchsorted(ranges[:, 0], ids, side="right") - 1
-    return np.flatnonzero((at >= 0) & (ids < ranges[np.maximum(at, 0), 1]))
