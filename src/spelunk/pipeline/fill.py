@@ -12,8 +12,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spelunk.embed import Embedder, Matrix
+
+    _Result = tuple[list[str], Matrix | Exception]
 
 GROUP_ROUNDS: Final = 4
 """Rounds of calls that make a group: each publish waits for its slowest call."""
@@ -170,25 +172,23 @@ class _Work:
     answered: bool = False
     failures: int = 0
 
-    def _start(self, batch: list[str]) -> Future[Matrix]:
+    def _start(self, batch: list[str], results: SimpleQueue[_Result]) -> None:
         """Call the embedder, in a thread where several calls are made at a time.
 
         A daemon's: a call is bounded in time, and an interrupted run does not wait for it.
         """
-        future: Future[Matrix] = Future()
         found = [words(t) if self.embedder.in_workers else [] for t in batch]
 
         def run() -> None:
             try:
-                future.set_result(self.embedder.embed(batch, found))
+                results.put((batch, self.embedder.embed(batch, found)))
             except Exception as error:
-                future.set_exception(error)
+                results.put((batch, error))
 
         if self.embedder.concurrency == 1:
             run()
         else:
             threading.Thread(target=run, name="spelunk-embed", daemon=True).start()
-        return future
 
     def embed(self, group: Sequence[_Chunk]) -> None:
         """Fill in the vector, or why there is none, of every chunk that can be done now."""
@@ -198,35 +198,33 @@ class _Work:
         texts = list(same)
         step = self.embedder.batch
         todo = deque(texts[n : n + step] for n in range(0, len(texts), step))
-        running: dict[Future[Matrix], list[str]] = {}
+        results: SimpleQueue[_Result] = SimpleQueue()
+        running = 0
         while running or (todo and not self.down):
             # Alone until it answers once: a provider that was down is tried by one call, not by many.
             room = self.embedder.concurrency if self.answered else 1
-            while todo and len(running) < room and not self.down:
-                batch = todo.popleft()
-                running[self._start(batch)] = batch
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                batch = running.pop(future)
-                try:
-                    matrix = self._checked(future.result())
-                except RefusedError as error:
-                    self._split(batch, error, todo, same)
-                except ProviderDownError as error:
-                    self._failed(error, down=True)
-                except ProviderError as error:
-                    self._failed(error)
-                except Exception as error:  # an embedder's fault leaves chunks pending, not the run undone
-                    self._failed(error)
-                else:
-                    self.answered, self.failures = True, 0
-                    for text, row in zip(batch, matrix, strict=True):
-                        for chunk in same[text]:
-                            chunk.vector = row
+            while todo and running < room and not self.down:
+                self._start(todo.popleft(), results)
+                running += 1
+            batch, result = results.get()
+            running -= 1
+            if isinstance(result, RefusedError):
+                self._split(batch, result, todo, same)
+                continue
+            if not isinstance(result, Exception):
+                result = self._checked(result)
+            if isinstance(result, Exception):  # it leaves chunks pending, not the run undone
+                self._failed(result, down=isinstance(result, ProviderDownError))
+                continue
+            self.answered, self.failures = True, 0
+            for text, row in zip(batch, result, strict=True):
+                for chunk in same[text]:
+                    chunk.vector = row
 
-    def _checked(self, matrix: Matrix) -> Matrix:
+    def _checked(self, matrix: Matrix) -> Matrix | ProviderDownError:
         """What was made, if it can lie beside what is there."""
         if self.dimensions not in (0, matrix.shape[1]):
-            raise ProviderDownError(
+            return ProviderDownError(
                 f"the embedder makes vectors of {matrix.shape[1]} dimensions, the index has {self.dimensions}; "
                 "run `spelunk index --rebuild`, or set the embedder's dimensions back"
             )

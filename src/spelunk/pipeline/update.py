@@ -255,11 +255,11 @@ def _vectors(job: Job) -> Filled:
         # No journalled work is left here: what comes before ends with a publish, or found none.
         if not embeds(manifest.meta("embedder"), job.options):
             change_embedder(manifest, embed.identify(job.options))
-        filled = Filled()
-        if any(manifest.pending()):
-            embedder = embed.get(job.options, job.directory)
-            limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
-            filled = fill(manifest, embedder, limit=limit, heard=job.heard)
+        if not any(manifest.pending()):
+            return Filled()
+        embedder = embed.get(job.options, job.directory)
+        limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
+        filled = fill(manifest, embedder, limit=limit, heard=job.heard)
         job.observer(events.VectorsPending(filled.pending))
         return filled
     finally:
