@@ -3,17 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PROMETHEUS := $(VENV)/.prometheus
 
 .PHONY: demo test test-long check format lock clean
 
 demo: $(STAMP)
 	@SPELUNK_HOME="$(CURDIR)/$(VENV)/demo-home" sh scripts/demo "$(BIN)/spelunk"
 
-test: $(STAMP)
-	$(BIN)/python -m pytest -n auto -m "not slow"
+test: $(STAMP) $(PROMETHEUS)
+	$(BIN)/python -m pytest -n auto -rs -m "not slow"
 
-test-long: $(STAMP)
-	$(BIN)/python -m pytest -n auto -m slow
+test-long: $(STAMP) $(PROMETHEUS)
+	$(BIN)/python -m pytest -n auto -rs -m slow
 
 check: $(STAMP)
 	$(BIN)/ruff format --check src tests benchmarks
@@ -39,6 +40,11 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	touch $(STAMP)
+
+# For the tests of metrics; a machine where it cannot be had is told so and skips them.
+$(PROMETHEUS): $(STAMP) scripts/prometheus
+	@sh scripts/prometheus $(VENV)
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,9 +20,10 @@ from spelunk.exposition import TextFile, labelled
 from spelunk.metrics import BY_NAME, COUNTER, FAILURE_STAGES, INSTRUMENTS, Key, Metrics, at_zero, family_of
 from spelunk.store.lock import WriterLock
 from tests.corpus import write_tree
+from tests.tools import tool
 
 TOP = Path(__file__).parent.parent
-PROMTOOL = shutil.which("promtool")
+PROMTOOL = tool("promtool")
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -265,7 +265,14 @@ def test_processes_that_write_at_once_lose_nothing(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"# Notes\n\nnot metrics at all\n", b"node_load1 0.5\n", b"\xff\xfe\0", b'spelunk_x{a="b 1\n']
+    "content",
+    [
+        b"# Notes\n\nnot metrics at all\n",
+        b"# Notes\n",
+        b"node_load1 0.5\n",
+        b"\xff\xfe\0",
+        b'spelunk_x{a="b 1\n',
+    ],
 )
 def test_a_file_of_something_else_is_refused_and_kept(file: Path, content: bytes) -> None:
     file.write_bytes(content)

@@ -27,6 +27,7 @@ WORKSPACE: Final = "workspace"
 PERIOD_SECONDS: Final = 10.0
 """How often a run that goes on writes its file: node_exporter is commonly asked every 15 s."""
 HTTP_SECONDS: Final = 10.0
+_COMMENTS: Final = (["HELP"], ["TYPE"])
 LOCAL: Final = "127.0.0.1"
 
 
@@ -150,13 +151,17 @@ class TextFile:
             if not os.path.isfile(self.path) and os.path.lexists(self.path):
                 raise UsageError(f"metrics file {self.path}: not a regular file; choose another name")
             with open(self.path, encoding="utf-8") as f:
-                families = list(text_string_to_metric_families(f.read()))
+                text = f.read()
+            families = list(text_string_to_metric_families(text))
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise UsageError(f"metrics file {self.path}: cannot be read: {error.strerror}") from None
         except ValueError:  # UnicodeDecodeError is one
             families = None
+            text = ""
+        if any(line.startswith("#") and line.split()[1:2] not in _COMMENTS for line in text.splitlines()):
+            families = None  # it parses, and is no machine's: every line a comment, say
         found: dict[Key, float] = {}
         for family in families if families is not None else ():
             for sample in family.samples:

@@ -51,7 +51,7 @@ _spelunk() {{
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${{COMP_WORDS[i]}} in
-      --index-dir|--color) ((i++)) ;;
+      --index-dir|--color|--log-format) ((i++)) ;;
       -*) ;;
       *)
         if [[ -z $cmd ]]; then
@@ -67,10 +67,11 @@ _spelunk() {{
   case "$cmd:$prev" in
     :--index-dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
     :--color) COMPREPLY=($(compgen -W "auto always never" -- "$cur")); return ;;
+    :--log-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
 {lines(values)}
   esac
   case $cmd in
-    "") flags="--index-dir -q --quiet -v --verbose --color --version -h --help"; args={_quoted(names)} ;;
+    "") flags="--index-dir -q --quiet -v --verbose --log-format --color --version -h --help"; args={_quoted(names)} ;;
 {lines(words)}
   esac
   if [[ $cur == -* ]]; then
@@ -108,6 +109,7 @@ _spelunk() {{
   _arguments -C \\
     '--index-dir[where the index lies]:folder:_files -/' \\
     '--color[colours]:when:(auto always never)' \\
+    '--log-format[what standard error looks like]:format:(text json)' \\
     '(-q --quiet)'{{-q,--quiet}}'[only results and errors]' \\
     '(-v --verbose)'{{-v,--verbose}}'[tell more]' \\
     '--version[print the version]' \\
