@@ -3,7 +3,7 @@ r"""Here are events, get lines on standard error: for people, or one JSON object
 A line of text reads ``spelunk: 10:47:56.123 info: published run=… generation=3``;
 a value with anything but plain characters is quoted, and nothing that could
 steer a terminal is written raw. The standard library's ``logging`` is not
-imported: it costs a search a tenth of its time, and a program that uses
+imported: that would cost every search some 10 ms, and a program that uses
 Spelunk as a library can pass events on to it in one line (docs/logging.md).
 """
 

@@ -298,9 +298,7 @@ def test_a_running_index_answers_over_http(cli, held):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    PROMETHEUS is None, reason="prometheus is not installed (apt: prometheus)"
-)
+@pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not installed (apt: prometheus)")
 def test_prometheus_scrapes_a_running_index(cli, held, tmp_path):
     process, children = held("--metrics-port", "0")
     address = re.search(r"http://(\S+)/metrics", process.stderr.readline())[1]
