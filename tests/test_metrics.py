@@ -36,7 +36,7 @@ def read(path: Path) -> Samples:
     }
 
 
-def value(samples: Samples, name: str, **labels: str) -> float:
+def value(samples: Samples, name: str, /, **labels: str) -> float:
     return samples[name, frozenset(labels.items())]
 
 
@@ -492,3 +492,19 @@ def test_promtool_parses_every_expression(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(rules)} rules found" in done.stdout
+
+
+# A provider that fails
+
+
+def test_a_breaker_that_is_open_is_shown_by_a_run_that_asks_no_provider(tree: Path, file: Path) -> None:
+    index = Index.open(tree)
+    index.update()
+    breaker = {"state": "open", "failures": 5, "opened": 4e9, "rest": 30.0, "reason": "503"}
+    (Path(index.directory) / "breakers.json").write_text(json.dumps({"embedder": breaker}))
+
+    subprocess.run(
+        [sys.executable, "-m", "spelunk", "index", str(tree), "-q", "--metrics-file", str(file)], check=True
+    )
+
+    assert value(read(file), "spelunk_breaker_state", name="embedder", state="open") == 1

@@ -293,9 +293,17 @@ class Metrics:
         if event.degraded:
             self._add("spelunk_search_degraded_total", 1, event.mode)
 
-    def _breaker_changed(self, event: events.BreakerChanged) -> None:
+    def seen_breaker(self, name: str, state: str) -> None:
+        """Take note of the state a breaker is in, however it came to it."""
+        with self._guard:
+            self._set_breaker(name, state)
+
+    def _set_breaker(self, name: str, now: str) -> None:
         for state in BREAKER_STATES:
-            self._set("spelunk_breaker_state", state == event.state, event.name, state)
+            self._set("spelunk_breaker_state", state == now, name, state)
+
+    def _breaker_changed(self, event: events.BreakerChanged) -> None:
+        self._set_breaker(event.name, event.state)
         self._add("spelunk_breaker_transitions_total", 1, event.name, event.state)
 
     def _call_retried(self, event: events.CallRetried) -> None:

@@ -12,7 +12,9 @@ from spelunk.observe import Observer, everyone, nobody
 
 if TYPE_CHECKING:
     from spelunk.cli.target import Target
+    from spelunk.exposition import TextFile
     from spelunk.logs import Log
+    from spelunk.metrics import Metrics
 
 SEVERAL: Final = "several"
 """The workspace's label of a search over more than one."""
@@ -62,11 +64,13 @@ def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Ob
     from spelunk.metrics import Metrics
 
     log = _log(args)
+    directories = [home.index_dir(target.root, args.index_dir) for target in targets]
     label = home.key(targets[0].root) if len(targets) == 1 else SEVERAL
     metrics = Metrics(args.command, log.run_id)
     file = TextFile(args.metrics_file, metrics, label) if args.metrics_file else None
     endpoint = Endpoint(port, metrics, label) if port else None
     ended = False
+    _note_breakers(metrics, directories)
 
     def watch(event: object) -> None:
         nonlocal ended
@@ -85,7 +89,17 @@ def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Ob
         if endpoint is not None:
             endpoint.close()
         if file is not None:
+            _note_breakers(metrics, directories)
             _write(file)
+
+
+def _note_breakers(metrics: Metrics, directories: Sequence[str]) -> None:
+    """Breakers as they are remembered: a run that no provider disturbs hears nothing of them."""
+    from spelunk.resilience import states
+
+    for directory in directories:
+        for breaker in states(directory):
+            metrics.seen_breaker(breaker.name, breaker.state)
 
 
 def _write(file: TextFile) -> None:
@@ -95,7 +109,3 @@ def _write(file: TextFile) -> None:
         file.write()
     except StorageError as error:  # the index is as good as without it
         output.say(str(error), "warning")
-
-
-if TYPE_CHECKING:
-    from spelunk.exposition import TextFile
