@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def hang(self) -> None:
         """No answer until the client goes, or the server ends."""
-        self.server.provider.ending.wait(20)  # type: ignore[attr-defined]
+        self.server.provider.ending.wait(600)  # type: ignore[attr-defined]
         self.close_connection = True
 
     def drip(self) -> None:

@@ -29,8 +29,8 @@ QUICK: dict[str, Any] = {
     "embedder": "api:m",
     "embedding_batch": 8,
     "embedding_concurrency": 3,
-    "embedding_timeout": 5,
-    "query_timeout": 5,
+    "embedding_timeout": 120,
+    "query_timeout": 120,
     "retry_attempts": 2,
     "retry_wait": 0,
     "retry_max_wait": 0.05,
@@ -160,7 +160,7 @@ def test_a_failing_provider_costs_no_answer_and_is_made_up_for(
     arm(provider)
     monkeypatch.setenv("SOME_KEY", "sk-secret")
     slow = name in ("hang", "slow drip")
-    settings = {"embedding_key_env": "SOME_KEY", "embedding_timeout": 0.3 if slow else 20}
+    settings = {"embedding_key_env": "SOME_KEY", "embedding_timeout": 0.3 if slow else 120}
     settings["query_timeout"] = settings["embedding_timeout"]
     index = open_index(tree, tmp_path / "ix", provider, **settings)
 
@@ -186,7 +186,7 @@ def test_a_failing_provider_costs_no_answer_and_is_made_up_for(
     provider.behave = lambda handler, texts: False
     with monkeypatch.context() as patch:
         patch.setattr(work, "chunk", forbidden)  # nothing is parsed to make up for it
-        made_up = open_index(tree, tmp_path / "ix", provider, **settings).update()
+        made_up = open_index(tree, tmp_path / "ix", provider, embedding_key_env="SOME_KEY").update()
 
     assert counts(made_up) == (0, 0) and made_up.degraded is None
     assert made_up.files.unchanged == made_up.files.seen
@@ -250,7 +250,7 @@ def test_a_provider_that_dies_in_the_middle_keeps_what_it_gave(
     tree: Path, tmp_path: Path, provider: Provider
 ) -> None:
     def behave(handler: Handler, texts: list[str]) -> bool:
-        if len(provider.batches) > 4:
+        if provider.batches.index(texts) >= 4:
             handler.send(500, {})
             return True
         return False
@@ -394,10 +394,8 @@ def test_a_failure_ends_nothing_else(tree: Path, tmp_path: Path, provider: Provi
     bad: list[str] = []
 
     def behave(handler: Handler, texts: list[str]) -> bool:
-        with provider.guard:
-            if len(provider.batches) == 3 and not bad:
-                bad.extend(texts)
-        if texts == bad:
+        if provider.batches.index(texts) == 2:
+            bad[:] = texts
             handler.send(500, {})
             return True
         return False
@@ -710,7 +708,7 @@ def test_an_interrupted_fill_ends_at_once(tree: Path, tmp_path: Path, provider: 
         time.sleep(0.02)
 
     process.send_signal(signal.SIGINT)
-    code, _, err = finish(process)  # the server hangs for 20 s, the command does not
+    code, _, err = finish(process)  # the server still hangs, the command does not
 
     assert code == 130, err
     assert not provider.ending.is_set() and provider.at_work == 1
@@ -723,3 +721,21 @@ def test_no_thread_is_left_behind_by_a_healthy_fill(tree: Path, tmp_path: Path, 
     open_index(tree, tmp_path / "ix", provider).update()
 
     assert not [t for t in threading.enumerate() if t.name.startswith("spelunk")]
+
+
+def test_an_index_from_before_vectors_could_wait_is_read_and_completed(tree: Path, tmp_path: Path) -> None:
+    import sqlite3
+
+    place = tmp_path / "ix"
+    index = Index.open(tree, index_dir=str(place))
+    index.update()
+    db = sqlite3.connect(place / "manifest.sqlite")
+    db.execute("DROP TABLE pending")
+    db.commit()
+    db.close()
+
+    assert index.status().state == "current" and index.check().ok
+    assert index.search("flush", mode="semantic", refresh=False).degraded is None
+    (tree / "new.py").write_text("def walrus():\n    return 'tusk'\n")
+    assert index.search("walrus").hits[0].path == "new.py"
+    assert index.check().ok

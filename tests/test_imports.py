@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "spelunk"
 LAYERS: list[set[str]] = [
     {"errors", "types", "versions", "observe", "events", "metrics", "logs", "faults", "language_data", "terminal", "tokencount", "globs"},
     {"config", "languages", "pathflags", "ambiguous", "classify", "tokens", "packet", "ignore", "ignorefiles", "places", "unchanged",
-     "regex", "regexplan", "pathglob", "querysyntax", "query", "notebook", "answer", "home", "exposition", "resilience"},
+     "regex", "regexplan", "pathglob", "querysyntax", "query", "notebook", "answer", "home", "exposition", "breakerstate", "resilience"},
     {"read", "chunk", "embed", "discover", "why"},
     {"state", "store", "snippet"},
     {"freshness", "rank", "present", "pipeline"},

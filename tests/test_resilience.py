@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from spelunk import resilience
+from spelunk import breakerstate, events
+from spelunk.breakerstate import BreakerState, states
 from spelunk.errors import ProviderDownError, RefusedError
-from spelunk.resilience import Breaker, Calls, Policy, TransientError, retry_after, states, within
+from spelunk.resilience import Breaker, Calls, Policy, TransientError, retry_after, within
 
 POLICY = Policy(attempts=4, wait=1.0, max_wait=8.0, failures=3, rest=30.0)
 
@@ -53,7 +54,7 @@ def test_it_opens_after_so_many_failures_in_a_row(clock: Clock) -> None:
 
     fail(breaker)
 
-    assert breaker.state == resilience.BreakerState("x", "open", 3, clock.now, clock.now + 30, "boom")
+    assert breaker.state == BreakerState("x", "open", 3, clock.now, clock.now + 30, "boom")
     with pytest.raises(ProviderDownError, match=r"x: not asked for another 30 s after 3 failures.*\(boom\)"):
         breaker.enter()
 
@@ -69,7 +70,7 @@ def test_half_open_lets_one_call_through_and_its_success_closes(clock: Clock) ->
         breaker.enter()
     breaker.leave(None)
 
-    assert breaker.state == resilience.BreakerState("x")
+    assert breaker.state == BreakerState("x")
     succeed(breaker)
 
 
@@ -79,7 +80,7 @@ def test_half_open_opens_again_when_the_one_call_fails(clock: Clock) -> None:
     clock.now += 31
     fail(breaker, 1, "still down")
 
-    assert breaker.state == resilience.BreakerState("x", "open", 4, clock.now, clock.now + 30, "still down")
+    assert breaker.state == BreakerState("x", "open", 4, clock.now, clock.now + 30, "still down")
     clock.now += 29
     with pytest.raises(ProviderDownError):
         breaker.enter()
@@ -117,7 +118,7 @@ def test_other_processes_know_what_one_learnt(clock: Clock, tmp_path: Path) -> N
     "text", ["", "{", "[]", '{"x": 1}', '{"x": {"state": "open"}}', '{"x": {"state": null}}']
 )
 def test_a_damaged_memory_is_learnt_again(tmp_path: Path, text: str) -> None:
-    (tmp_path / resilience.FILE).write_text(text)
+    (tmp_path / breakerstate.FILE).write_text(text)
 
     assert states(str(tmp_path)) == ()
     breaker = Breaker("x", POLICY, str(tmp_path))
@@ -267,7 +268,7 @@ def test_reading_what_is_remembered_needs_no_library(tmp_path: Path) -> None:
 
     fail(Breaker("x", POLICY, str(tmp_path)), 3)
     code = (
-        "import sys\nfrom spelunk.resilience import states\n"
+        "import sys\nfrom spelunk.breakerstate import states\n"
         f"print(states({str(tmp_path)!r})[0].state)\n"
         "print([m for m in ('purgatory', 'tenacity', 'urllib3', 'numpy') if m in sys.modules])"
     )
@@ -275,3 +276,19 @@ def test_reading_what_is_remembered_needs_no_library(tmp_path: Path) -> None:
 
     assert done.stdout.splitlines() == ["open", "[]"]
     assert time.time() - states(str(tmp_path))[0].since < 3_600
+
+
+def test_what_happens_is_told(clock: Clock, tmp_path: Path) -> None:
+    told: list[Any] = []
+    calls = Recorded(Breaker("x", POLICY, str(tmp_path), told.append))
+    call, _ = failing(9, TransientError("boom"))
+    with pytest.raises(ProviderDownError):
+        calls.patiently(call, 5)
+    clock.now += 31
+    calls.once(lambda: None, 5)
+
+    assert [type(event).__name__ for event in told] == ["CallRetried"] * 2 + ["BreakerChanged"] + [
+        "CallRetried"
+    ] + ["BreakerChanged"] * 2
+    assert [e.state for e in told if isinstance(e, events.BreakerChanged)] == ["open", "half-open", "closed"]
+    assert told[0][:2] == ("x", 1) and told[0].reason == "boom" and 1 <= told[0].wait_seconds <= 2

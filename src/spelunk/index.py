@@ -21,8 +21,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from spelunk import embed, freshness, home, resilience, state
+from spelunk import embed, freshness, home, state
 from spelunk.answer import Answer
+from spelunk.breakerstate import states
 from spelunk.config import Options, resolve
 from spelunk.errors import (
     IndexBusyError,
@@ -230,7 +231,7 @@ class Index:
         """This index's embedder, loaded once."""
         with self._guard:
             if self._embedder is None:
-                self._embedder = embed.get(self.options, self.directory)
+                self._embedder = embed.get(self.options, self.directory, self.observer)
             return self._embedder
 
     def search(self, query: str, **asked: Any) -> Answer:
@@ -325,7 +326,7 @@ class Index:
             refused_vectors=refused,
             refused=tuple(Refused(*row) for row in manifest.refused(MAX_REFUSED_SHOWN)),
             degraded=error or None,
-            breakers=resilience.states(self.directory),
+            breakers=states(self.directory),
             languages=tuple((str(name), int(n)) for name, n in languages),
         )
 

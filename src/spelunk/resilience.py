@@ -4,31 +4,27 @@ For whatever is remote: :class:`Breaker` remembers, across processes, that a
 provider is down (closed → open → half-open), :class:`Calls` tries again with
 growing waits, and :func:`within` bounds a call in time, whatever it hangs in.
 The state machine is purgatory's, the retries are tenacity's; both are imported
-when a call is made. :func:`states` reads what is remembered with neither.
+when a call is made. What is remembered lies in ``breakerstate.py``.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from spelunk import events
+from spelunk.breakerstate import CLOSED, HALF_OPEN, OPEN, BreakerState, load, save, seen
 from spelunk.config import Options
 from spelunk.errors import ConfigError, ProviderDownError, ProviderError, RefusedError
+from spelunk.observe import Observer, nobody
 
 if TYPE_CHECKING:
     from purgatory.domain.model import Context
     from tenacity import RetryCallState
 
-FILE: Final = "breakers.json"
-"""In the index directory: what every process knows of its providers."""
-CLOSED: Final = "closed"
-OPEN: Final = "open"
-HALF_OPEN: Final = "half-open"
 TICK_SECONDS: Final = 0.05
 """How soon a waiting call notices that it is to stop."""
 EXTRA: Final = "remote"
@@ -81,71 +77,6 @@ def policy(options: Options) -> Policy:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerState:
-    """What is remembered of a provider.
-
-    Attributes:
-        name: Which one.
-        state: ``closed``, ``open``, or ``half-open``: the next call tries it.
-        failures: Failures in a row.
-        since: When it opened, in seconds since the epoch; 0.0 while closed.
-        retry_at: When it may be tried again; 0.0 while closed.
-        reason: The last failure, one line.
-    """
-
-    name: str
-    state: str = CLOSED
-    failures: int = 0
-    since: float = 0.0
-    retry_at: float = 0.0
-    reason: str = ""
-
-
-def states(directory: str) -> tuple[BreakerState, ...]:
-    """What is remembered in an index directory, by name; nothing where nothing ever failed."""
-    now = time.time()
-    return tuple(_seen(name, entry, now) for name, entry in sorted(_load(directory).items()))
-
-
-def _seen(name: str, entry: dict[str, Any], now: float) -> BreakerState:
-    since, rest = float(entry["opened"] or 0), float(entry["rest"])
-    open_ = entry["state"] != CLOSED
-    state = CLOSED if not open_ else HALF_OPEN if now > since + rest else OPEN
-    return BreakerState(
-        name, state, int(entry["failures"]), since if open_ else 0.0, since + rest if open_ else 0.0,
-        str(entry["reason"]),
-    )  # fmt: skip
-
-
-def _load(directory: str) -> dict[str, dict[str, Any]]:
-    try:
-        with open(os.path.join(directory, FILE), encoding="utf-8") as f:
-            data = json.load(f)
-        return {
-            str(name): {
-                "state": str(e["state"]), "failures": int(e["failures"]), "opened": float(e["opened"]),
-                "rest": float(e["rest"]), "reason": str(e["reason"]),
-            }
-            for name, e in data.items()
-        }  # fmt: skip
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return {}  # nothing remembered, or written by a hand: it is learnt again
-
-
-def _save(directory: str, name: str, entry: dict[str, Any]) -> None:
-    path = os.path.join(directory, FILE)
-    aside = f"{path}.{os.getpid()}.tmp"
-    entries = _load(directory)
-    entries[name] = entry
-    try:
-        with open(aside, "w", encoding="utf-8") as f:
-            json.dump(entries, f)
-        os.replace(aside, path)
-    except OSError:
-        pass  # a read-only disk: this process remembers for itself
-
-
 class Breaker:
     """Lets calls through to a provider, or not. Usable from several threads.
 
@@ -154,11 +85,14 @@ class Breaker:
     provider and closes it or opens it again.
     """
 
-    def __init__(self, name: str, policy: Policy, directory: str | None = None) -> None:
+    def __init__(
+        self, name: str, policy: Policy, directory: str | None = None, observer: Observer = nobody
+    ) -> None:
         """Remember in this index directory; without one, in this object alone."""
         self.name = name
         self._policy = policy
         self._directory = directory
+        self.observer = observer
         self._guard = threading.Lock()
         self._trying = False
         self._entry: dict[str, Any] = {
@@ -175,7 +109,7 @@ class Breaker:
         from purgatory.domain.model import HALF_OPENED, OPENED, Context
 
         if self._directory is not None:
-            self._entry = _load(self._directory).get(self.name, self._entry)
+            self._entry = load(self._directory).get(self.name, self._entry)
         names = {CLOSED: SHUT, OPEN: OPENED, HALF_OPEN: HALF_OPENED}
         entry = self._entry
         opened = entry["opened"] if entry["state"] != CLOSED else None
@@ -186,7 +120,7 @@ class Breaker:
 
     def _remember(self, context: Context, reason: str | None) -> None:
         states = {"closed": CLOSED, "opened": OPEN, "half-opened": HALF_OPEN}
-        entry = {
+        entry: dict[str, Any] = {
             "state": states[context.state],
             "failures": int(context.failure_count or 0),
             "opened": float(context.opened_at or self._entry["opened"] or 0.0),
@@ -198,17 +132,19 @@ class Breaker:
         else:  # purgatory counts while it is closed
             entry["failures"] = self._entry["failures"] + (entry["state"] == OPEN)
         if entry != self._entry:
-            self._entry = entry
+            before, self._entry = self._entry["state"], entry
             if self._directory is not None:
-                _save(self._directory, self.name, entry)
+                save(self._directory, self.name, entry)
+            if before != entry["state"]:
+                self.observer(events.BreakerChanged(self.name, entry["state"], entry["reason"]))
 
     @property
     def state(self) -> BreakerState:
         """What is remembered now."""
         with self._guard:
             if self._directory is not None:
-                self._entry = _load(self._directory).get(self.name, self._entry)
-            return _seen(self.name, self._entry, time.time())
+                self._entry = load(self._directory).get(self.name, self._entry)
+            return seen(self.name, self._entry, time.time())
 
     def enter(self) -> None:
         """Ask to make a call; :meth:`leave` says how it went.
@@ -305,6 +241,7 @@ class Calls:
             wait=self._wait(),
             retry=tenacity.retry_if_exception_type(TransientError),
             sleep=self._sleep,
+            before_sleep=self._tell,
             reraise=True,
         )
 
@@ -313,6 +250,12 @@ class Calls:
             return self.once(call, seconds)
 
         return retrying(attempt)
+
+    def _tell(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        wait = state.next_action.sleep if state.next_action is not None else 0.0
+        event = events.CallRetried(self.breaker.name, state.attempt_number, float(wait), str(error))
+        self.breaker.observer(event)
 
     def _wait(self) -> Callable[[RetryCallState], float]:
         import tenacity

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spelunk.resilience import BreakerState
+from spelunk.breakerstate import BreakerState
 from spelunk.types import Failed, Skipped
 
 

@@ -73,7 +73,10 @@ def run(args: argparse.Namespace) -> int:
         open_target(args, target, observer, **given) as index,
         progress(args) as heard,
     ):
-        report = index.update(rebuild=args.rebuild, dry_run=args.dry_run, wait=args.wait, progress=heard)
+        report = index.update(
+            rebuild=args.rebuild, dry_run=args.dry_run, wait=args.wait, progress=heard,
+            heard=heard.vectors if heard is not None else None,
+        )  # fmt: skip
     if args.json:
         put_json(as_object(report))
     elif not args.quiet:

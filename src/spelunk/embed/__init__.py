@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from spelunk.config import Options
 from spelunk.errors import ConfigError
+from spelunk.observe import Observer, nobody
 from spelunk.versions import TOKENS_VERSION
 
 if TYPE_CHECKING:
@@ -83,12 +84,13 @@ class Embedder(Protocol):
         ...
 
 
-def get(options: Options, directory: str | None = None) -> Embedder:
+def get(options: Options, directory: str | None = None, observer: Observer = nobody) -> Embedder:
     """The embedder that the settings ask for.
 
     Args:
         directory: The index directory, where what is known of a provider's
             health is shared between processes.
+        observer: Hears of retries, and of a provider's health; from several threads.
 
     Raises:
         ConfigError: There is none of that name, or it cannot be used as set.
@@ -96,7 +98,7 @@ def get(options: Options, directory: str | None = None) -> Embedder:
     if options.embedder.startswith(API):
         from spelunk.embed.api import ApiEmbedder
 
-        return ApiEmbedder(options, directory)
+        return ApiEmbedder(options, directory, observer)
     if options.embedder == "hashed":
         from spelunk.embed.hashed import HashedEmbedder
 

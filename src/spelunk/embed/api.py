@@ -27,6 +27,7 @@ import numpy as np
 from spelunk.config import Options
 from spelunk.embed import API, identify
 from spelunk.errors import ConfigError, ProviderDownError, ProviderError, RefusedError
+from spelunk.observe import Observer, nobody
 from spelunk.resilience import Breaker, Calls, TransientError, need, policy, retry_after
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class ApiEmbedder:
 
     in_workers = False
 
-    def __init__(self, options: Options, directory: str | None = None) -> None:
+    def __init__(self, options: Options, directory: str | None = None, observer: Observer = nobody) -> None:
         """Check the settings.
 
         Raises:
@@ -72,7 +73,7 @@ class ApiEmbedder:
         self._width = options.embedding_dimensions
         self.batch = options.embedding_batch
         self.concurrency = options.embedding_concurrency
-        self.calls = Calls(Breaker(BREAKER, policy(options), directory), policy(options))
+        self.calls = Calls(Breaker(BREAKER, policy(options), directory, observer), policy(options))
         self._http: PoolManager | None = None
 
     @property

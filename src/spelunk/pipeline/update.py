@@ -20,7 +20,6 @@ from spelunk.discover import Walk, walk
 from spelunk.errors import IndexBusyError, IndexMissingError
 from spelunk.events import Stage
 from spelunk.observe import Observer, nobody
-from spelunk.packet import Item, Packet
 from spelunk.pipeline import storage
 from spelunk.pipeline.children import Start, token_pipe
 from spelunk.pipeline.fill import Filled, Heard, fill
@@ -28,13 +27,14 @@ from spelunk.pipeline.flight import Flight
 from spelunk.pipeline.memory import Budget, Governor
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.pool import Batches, Pool
+from spelunk.pipeline.report import Tally, dry, report, tell_piece, tell_plan
 from spelunk.state import embeds, fingerprint, walk_fingerprint
 from spelunk.store import schema
 from spelunk.store.lock import WriterLock, holder
 from spelunk.store.manifest import Known, Manifest, ManifestWriter
 from spelunk.store.segments import change_embedder
 from spelunk.store.writer import StoreWriter
-from spelunk.types import Failed, FileCounts, Report, Skipped
+from spelunk.types import Report
 
 PARALLEL_BYTES: Final = 400_000
 """Work from which a forked worker pays for itself: some 100 ms (docs/benchmarks)."""
@@ -100,7 +100,7 @@ def update(job: Job) -> Report:
     began = time.monotonic()
     if job.dry_run:
         found = walk(job.root, job.options)
-        return _dry_report(job, _plan(job, found), began)
+        return dry(job.root, job.directory, _plan(job, found), began)
     run_id = job.run_id or events.new_run_id()
     settings = {name: getattr(job.options, name) for name in TOLD_SETTINGS}
     job.observer(events.RunStarted(run_id, job.root, job.command, settings))
@@ -187,39 +187,18 @@ def _contents_changed(manifest: Manifest, options: Options) -> bool:
     return bool(manifest.meta("fingerprint", "") not in ("", fingerprint(options)))
 
 
-def _dry_report(job: Job, todo: Plan, began: float) -> Report:
-    try:
-        manifest = Manifest(job.directory)
-        generation = manifest.generation
-        manifest.close()
-    except IndexMissingError:
-        generation = 0
-    counts = FileCounts(
-        seen=todo.seen,
-        indexed=len(todo.items) + len(todo.suspects),
-        unchanged=todo.unchanged,
-        removed=sum(1 for _, k in todo.gone if k),
-        skipped=len(todo.skipped),
-        failed=len(todo.failed),
-    )
-    return Report(
-        root=job.root, generation=generation, mode="sequential", workers=0, seconds=time.monotonic() - began,
-        files=counts, chunks=0, bytes=todo.bytes, peak_rss_bytes=0, failures=todo.failed, skipped=todo.skipped,
-    )  # fmt: skip
-
-
 def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     with Stage(job.observer, "walk"):
         found = walk(job.root, job.options)
     flight = Flight(job.directory)
     with Stage(job.observer, "plan"):
         todo = isolate(_plan(job, found), flight.suspects())
-    _tell_plan(job, todo)
+    tell_plan(job.observer, todo)
     found.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     if todo.empty and _settle(job, found, todo):
         with Stage(job.observer, "fill"):
             filled = _vectors(job)
-        return _report(job, todo, _Tally(), filled, Governor(None), "sequential", 1, began)
+        return report(job.root, job.directory, todo, Tally(), filled, Governor(None), "sequential", 1, began)
     workers, mode = choose_workers(job.options, budget.workers, todo)
     donors, donor_segments = _donors(job, todo)
     start = Start(job.root, job.options, donors, _read_tokens(job, workers), budget.worker)
@@ -245,7 +224,7 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
         flight.landed()
     with Stage(job.observer, "fill"):
         filled = _vectors(job)
-    return _report(job, todo, tally, filled, governor, mode, workers, began)
+    return report(job.root, job.directory, todo, tally, filled, governor, mode, workers, began)
 
 
 def _vectors(job: Job) -> Filled:
@@ -257,7 +236,7 @@ def _vectors(job: Job) -> Filled:
             change_embedder(manifest, embed.identify(job.options))
         if not any(manifest.pending()):
             return Filled()
-        embedder = embed.get(job.options, job.directory)
+        embedder = embed.get(job.options, job.directory, job.observer)
         limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
         filled = fill(manifest, embedder, limit=limit, heard=job.heard)
         job.observer(events.VectorsPending(filled.pending))
@@ -265,31 +244,6 @@ def _vectors(job: Job) -> Filled:
     finally:
         manifest.abandon()
         manifest.close()
-
-
-def _tell_plan(job: Job, todo: Plan) -> None:
-    job.observer(
-        events.Planned(
-            todo.seen, len(todo.items) + len(todo.suspects), todo.unchanged, sum(1 for _, k in todo.gone if k),
-            len(todo.skipped), len(todo.failed), todo.bytes,
-        )
-    )  # fmt: skip
-    for f in todo.failed:
-        job.observer(events.FileFailed(f.path, f.stage, f.error))
-
-
-def _tell_piece(job: Job, items: list[Item], packet: Packet) -> None:
-    tell = job.observer
-    tell(
-        events.PieceTaken(
-            len(packet.files), len(packet.same), len(packet.skipped), len(packet.failed),
-            packet.chunks, packet.source_bytes, packet.seconds,
-        )
-    )  # fmt: skip
-    for i, stage, error in packet.failed:
-        tell(events.FileFailed(items[i].candidate.path, stage, error))
-    for i, reason, detail in packet.skipped:
-        tell(events.FileSkipped(items[i].candidate.path, reason, detail))
 
 
 def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:
@@ -361,27 +315,6 @@ def _donors(job: Job, todo: Plan) -> tuple[dict[bytes, tuple[int, int]], list[li
     return find(directories, {i.candidate.size for i in todo.items}, embed.identify(job.options))
 
 
-class _Tally:
-    """What became of the files so far."""
-
-    def __init__(self) -> None:
-        self.indexed = self.same = self.chunks = self.bytes = 0
-        self.skipped: list[Skipped] = []
-        self.failed: list[Failed] = []
-
-    @property
-    def files(self) -> int:
-        return self.indexed + self.same + len(self.skipped) + len(self.failed)
-
-    def add(self, items: list[Item], packet: Packet) -> None:
-        self.indexed += len(packet.files)
-        self.same += len(packet.same)
-        self.chunks += packet.chunks
-        self.bytes += packet.source_bytes
-        self.skipped += [Skipped(items[i].candidate.path, r, d) for i, r, d in packet.skipped]
-        self.failed += [Failed(items[i].candidate.path, s, e) for i, s, e in packet.failed]
-
-
 def _run(
     job: Job,
     todo: Plan,
@@ -390,7 +323,7 @@ def _run(
     writer: StoreWriter,
     governor: Governor,
     donors: list[list[Any]],
-) -> _Tally:
+) -> Tally:
     options = job.options
     manifest = writer.manifest
     known = manifest.known()
@@ -404,7 +337,7 @@ def _run(
         writer.outdate()
     meta = {"fingerprint": fingerprint(options), "embedder": embed.identify(options), "complete": 0}
     meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
-    tally = _Tally()
+    tally = Tally()
     total_files, total_bytes = len(todo.items) + len(todo.suspects), todo.bytes
     done_bytes = 0
     batches = Batches(list(todo.items), options.files_per_batch, pool.workers)
@@ -416,7 +349,7 @@ def _run(
             with Stage(job.observer, "write"):
                 writer.take(items, packet)
             tally.add(items, packet)
-            _tell_piece(job, items, packet)
+            tell_piece(job.observer, items, packet)
             if writer.pending_chunks >= options.max_chunks_in_memory:
                 _publish(job, writer, meta)
                 gc.collect(1)
@@ -435,43 +368,3 @@ def _run(
         writer.compact()
     governor.total(pool.pids)
     return tally
-
-
-def _report(
-    job: Job,
-    todo: Plan,
-    tally: _Tally,
-    filled: Filled,
-    governor: Governor,
-    mode: str,
-    workers: int,
-    began: float,
-) -> Report:
-    manifest = Manifest(job.directory)
-    generation = manifest.generation
-    manifest.close()
-    counts = FileCounts(
-        seen=todo.seen,
-        indexed=tally.indexed,
-        unchanged=todo.unchanged + tally.same,
-        removed=sum(1 for _, k in todo.gone if k),
-        skipped=len(todo.skipped) + len(tally.skipped),
-        failed=len(todo.failed) + len(tally.failed),
-    )
-    governor.total([])
-    return Report(
-        root=job.root,
-        generation=generation,
-        mode=mode,
-        workers=workers,
-        seconds=time.monotonic() - began,
-        files=counts,
-        chunks=tally.chunks,
-        bytes=tally.bytes,
-        peak_rss_bytes=governor.peak,
-        failures=tuple(sorted([*todo.failed, *tally.failed], key=lambda f: f.path)),
-        skipped=tuple(sorted([*todo.skipped, *tally.skipped], key=lambda s: s.path)),
-        pending_vectors=filled.pending,
-        refused_vectors=filled.refused,
-        degraded=filled.error or None,
-    )

@@ -1,0 +1,128 @@
+"""Here is what became of the files, get the report; tell observers on the way."""
+
+from __future__ import annotations
+
+import time
+
+from spelunk import events
+from spelunk.errors import IndexMissingError
+from spelunk.observe import Observer
+from spelunk.packet import Item, Packet
+from spelunk.pipeline.fill import Filled
+from spelunk.pipeline.memory import Governor
+from spelunk.pipeline.plan import Plan
+from spelunk.store.manifest import Manifest
+from spelunk.types import Failed, FileCounts, Report, Skipped
+
+
+class Tally:
+    """What became of the files so far."""
+
+    def __init__(self) -> None:
+        self.indexed = self.same = self.chunks = self.bytes = 0
+        self.skipped: list[Skipped] = []
+        self.failed: list[Failed] = []
+
+    @property
+    def files(self) -> int:
+        """Files that are done, however they ended."""
+        return self.indexed + self.same + len(self.skipped) + len(self.failed)
+
+    def add(self, items: list[Item], packet: Packet) -> None:
+        """Count a piece of a batch."""
+        self.indexed += len(packet.files)
+        self.same += len(packet.same)
+        self.chunks += packet.chunks
+        self.bytes += packet.source_bytes
+        self.skipped += [Skipped(items[i].candidate.path, r, d) for i, r, d in packet.skipped]
+        self.failed += [Failed(items[i].candidate.path, s, e) for i, s, e in packet.failed]
+
+
+def dry(root: str, directory: str, todo: Plan, began: float) -> Report:
+    """What an update would do."""
+    try:
+        manifest = Manifest(directory)
+        generation = manifest.generation
+        manifest.close()
+    except IndexMissingError:
+        generation = 0
+    counts = FileCounts(
+        seen=todo.seen,
+        indexed=len(todo.items) + len(todo.suspects),
+        unchanged=todo.unchanged,
+        removed=sum(1 for _, k in todo.gone if k),
+        skipped=len(todo.skipped),
+        failed=len(todo.failed),
+    )
+    return Report(
+        root=root, generation=generation, mode="sequential", workers=0, seconds=time.monotonic() - began,
+        files=counts, chunks=0, bytes=todo.bytes, peak_rss_bytes=0, failures=todo.failed, skipped=todo.skipped,
+    )  # fmt: skip
+
+
+def report(
+    root: str,
+    directory: str,
+    todo: Plan,
+    tally: Tally,
+    filled: Filled,
+    governor: Governor,
+    mode: str,
+    workers: int,
+    began: float,
+) -> Report:
+    """What an update did, and what is visible now."""
+    manifest = Manifest(directory)
+    generation = manifest.generation
+    manifest.close()
+    counts = FileCounts(
+        seen=todo.seen,
+        indexed=tally.indexed,
+        unchanged=todo.unchanged + tally.same,
+        removed=sum(1 for _, k in todo.gone if k),
+        skipped=len(todo.skipped) + len(tally.skipped),
+        failed=len(todo.failed) + len(tally.failed),
+    )
+    governor.total([])
+    return Report(
+        root=root,
+        generation=generation,
+        mode=mode,
+        workers=workers,
+        seconds=time.monotonic() - began,
+        files=counts,
+        chunks=tally.chunks,
+        bytes=tally.bytes,
+        peak_rss_bytes=governor.peak,
+        failures=tuple(sorted([*todo.failed, *tally.failed], key=lambda f: f.path)),
+        skipped=tuple(sorted([*todo.skipped, *tally.skipped], key=lambda s: s.path)),
+        pending_vectors=filled.pending,
+        refused_vectors=filled.refused,
+        degraded=filled.error or None,
+    )
+
+
+def tell_plan(tell: Observer, todo: Plan) -> None:
+    """Tell what there is to do."""
+    tell(
+        events.Planned(
+            todo.seen, len(todo.items) + len(todo.suspects), todo.unchanged, sum(1 for _, k in todo.gone if k),
+            len(todo.skipped), len(todo.failed), todo.bytes,
+        )
+    )  # fmt: skip
+    for f in todo.failed:
+        tell(events.FileFailed(f.path, f.stage, f.error))
+
+
+def tell_piece(tell: Observer, items: list[Item], packet: Packet) -> None:
+    """Tell what became of a piece of a batch."""
+    tell(
+        events.PieceTaken(
+            len(packet.files), len(packet.same), len(packet.skipped), len(packet.failed),
+            packet.chunks, packet.source_bytes, packet.seconds,
+        )
+    )  # fmt: skip
+    for i, stage, error in packet.failed:
+        tell(events.FileFailed(items[i].candidate.path, stage, error))
+    for i, reason, detail in packet.skipped:
+        tell(events.FileSkipped(items[i].candidate.path, reason, detail))
