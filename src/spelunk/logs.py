@@ -53,7 +53,7 @@ KINDS: Final[Mapping[type, Kind]] = {
     events.Published: Kind("published", INFO),
     events.RunEnded: Kind("run-ended", INFO),
     events.Searched: Kind("searched", INFO),
-    events.BreakerChanged: Kind("breaker-changed", WARNING),
+    events.BreakerChanged: Kind("breaker-changed", INFO),
     events.CallRetried: Kind("call-retried", INFO),
     events.VectorsPending: Kind("vectors-pending", INFO),
 }

@@ -95,7 +95,7 @@ def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Ob
 
 def _note_breakers(metrics: Metrics, directories: Sequence[str]) -> None:
     """Breakers as they are remembered: a run that no provider disturbs hears nothing of them."""
-    from spelunk.resilience import states
+    from spelunk.breakerstate import states
 
     for directory in directories:
         for breaker in states(directory):
