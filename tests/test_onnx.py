@@ -429,3 +429,29 @@ def test_a_folder_is_taken_from_where_the_setting_is_written(
     assert resolve(str(tmp_path)).embedder == f"onnx:{folder}"
     assert resolve(given={"embedder": "onnx:../model"}).embedder == f"onnx:{folder}"
     assert resolve(given={"embedder": "onnx:absent"}).embedder == "onnx:absent"
+
+
+# In the command
+
+
+def test_bench_compares_where_the_threads_belong(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from spelunk.cli import main
+
+    setting = tiny(folder, "last_hidden_state", ["b", "s", 4])
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for n in range(8):
+        (corpus / f"{n}.txt").write_text("one two three\n" * (n + 1))
+
+    assert main(["bench", "embed", str(corpus), "--embedder", setting, "--rounds", "1", "--json"]) == 0
+
+    made = json.loads(capsys.readouterr().out)
+    rows = made["results"]
+    n = rows[1]["inside"]
+    assert made["about"]["chunks"] == 8 and made["about"]["dimensions"] == 64
+    assert [(r["processes"], r["sessions"], r["callers"], r["inside"]) for r in rows] == [
+        (1, 1, 1, 1), (1, 1, 1, n), (1, 1, n, 1), (1, n, 1, 1), (n, 1, 1, 1),
+    ]  # fmt: skip
+    assert all(r["chunks_per_second"] > 0 for r in rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-from spelunk.config import Options
+from spelunk.config import ONNX, Options
 from spelunk.errors import ConfigError
 from spelunk.observe import Observer, nobody
 from spelunk.versions import TOKENS_VERSION
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
 
-NAMES: Final = ("hashed", "api:MODEL")
+NAMES: Final = ("hashed", "onnx:DIRECTORY", "api:MODEL")
 IN_WORKERS: Final = frozenset(("hashed",))
 API: Final = "api:"
 """What the name of an embedder behind an HTTP API begins with; the model's name follows."""
@@ -103,6 +103,10 @@ def get(options: Options, directory: str | None = None, observer: Observer = nob
         from spelunk.embed.hashed import HashedEmbedder
 
         return HashedEmbedder()
+    if options.embedder.startswith(ONNX):
+        from spelunk.embed.onnx import OnnxEmbedder
+
+        return OnnxEmbedder(options.embedder)
     raise _unknown(options)
 
 
@@ -118,6 +122,10 @@ def identify(options: Options) -> str:
         # Not the address: the same model has the same vectors wherever it is served.
         dimensions = f",{options.embedding_dimensions}d" if options.embedding_dimensions else ""
         return f"{options.embedder}[{options.embedding_max_chars}c{dimensions}]"
+    if options.embedder.startswith(ONNX):
+        from spelunk.embed import onnxmodel
+
+        return onnxmodel.identify(options.embedder)
     raise _unknown(options)
 
 
