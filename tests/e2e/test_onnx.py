@@ -1,7 +1,10 @@
 """A real sentence model behind the command: by meaning, kept right, changed without a parse."""
 
+import shutil
+
 import pytest
 
+from spelunk.testing import logical_content
 from tests import minilm
 
 
@@ -13,10 +16,29 @@ def model():
         pytest.skip(f"no MiniLM: {why}")
 
 
-def first(cli, query, **more):
-    found = cli.json("search", query, "-m", "semantic", **more)
-    assert found["degraded"] is None
-    return found["hits"][0]["path"]
+TEXTS = {
+    "bread.md": "Mix flour, water and yeast, and bake it in a hot oven until brown.\n",
+    "coast.md": "Heavy rain and strong wind are expected along the shore tonight.\n",
+    "bank.md": "Shares fell sharply after interest rates had been raised.\n",
+}
+QUESTIONS = {"how to make a loaf": "bread.md", "storm forecast": "coast.md", "stock market crash": "bank.md"}
+"""No question shares a word with the text that answers it."""
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "project"
+    root.mkdir()
+    for name, text in TEXTS.items():
+        (root / name).write_text(text)
+    return root
+
+
+def answers(cli, **more):
+    """The first path for each question; nothing may be missing from the answer."""
+    found = {q: cli.json("search", q, "-m", "semantic", **more) for q in QUESTIONS}
+    assert {a["degraded"] for a in found.values()} == {None}
+    return {q: a["hits"][0]["path"] for q, a in found.items()}
 
 
 def test_it_finds_by_meaning_what_shares_no_word(cli, tree, model):
@@ -24,46 +46,74 @@ def test_it_finds_by_meaning_what_shares_no_word(cli, tree, model):
 
     cli.ok("index")
 
-    assert cli.json("status")["embedder"].startswith("onnx-1-MiniLM-L6-H384-uncased-")
-    assert first(cli, "aquatic mammal") == "docs/guide.md"
-    assert first(cli, "open a network socket") == "src/net/dial.go"
+    status = cli.json("status")
+    assert status["embedder"].startswith("onnx-1-MiniLM-L6-H384-uncased-") and not status["pending_vectors"]
+    assert answers(cli) == QUESTIONS
     assert cli("check").returncode == 0
 
 
-def test_a_changed_file_is_embedded_and_the_others_are_not(cli, tree, model):
+def test_a_changed_file_has_its_new_meaning(cli, tree, model):
     (tree / "spelunk.toml").write_text(f'embedder = "onnx:{model}"\n')
     cli.ok("index")
 
-    (tree / "docs" / "guide.md").write_text("# Guide\n\nHow to bake bread with rye.\n")
+    (tree / "bread.md").write_text(TEXTS["coast.md"])
+    (tree / "coast.md").write_text(TEXTS["bread.md"])
 
-    assert first(cli, "recipe for a loaf") == "docs/guide.md"
-    assert first(cli, "open a network socket") == "src/net/dial.go"
+    swapped = {"bread.md": "coast.md", "coast.md": "bread.md", "bank.md": "bank.md"}
+    assert answers(cli) == {q: swapped[path] for q, path in QUESTIONS.items()}
 
 
-def test_changing_the_embedder_parses_nothing(cli, tree, model):
+def test_another_embedder_parses_nothing(cli, tree, model):
     cli.ok("index")
-    (tree / "spelunk.toml").write_text(f'embedder = "onnx:{model}"\n')
+    env = {"SPELUNK_EMBEDDER": f"onnx:{model}"}
 
-    report = cli.json("index")
+    report = cli.json("index", env=env)
 
-    assert report["files"]["indexed"] == 1  # the settings' file itself
-    assert first(cli, "aquatic mammal") == "docs/guide.md"
-    (tree / "spelunk.toml").write_text('embedder = "hashed"\n')
-    assert cli.json("index")["files"]["indexed"] == 1
-    assert first(cli, "otter") == "docs/guide.md"
+    assert (report["files"]["indexed"], report["files"]["unchanged"]) == (0, 3)
+    assert answers(cli, env=env) == QUESTIONS
+    assert cli("check", env=env).returncode == 0
+    assert cli.json("index")["files"]["indexed"] == 0
+    assert cli.json("search", "flour", "-m", "semantic")["hits"][0]["path"] == "bread.md"
     assert cli("check").returncode == 0
+
+
+def test_another_model_is_another_embedder(cli, tree, model, tmp_path):
+    """As when the file of the model is replaced in place."""
+    copy = tmp_path / "model"
+    shutil.copytree(model, copy)
+    env = {"SPELUNK_EMBEDDER": f"onnx:{copy}"}
+    cli.ok("index", env=env)
+    before = cli.json("status", env=env)
+
+    (copy / "sentence_bert_config.json").write_text('{"max_seq_length": 64}')
+
+    assert before["state"] == "current"
+    assert cli.json("status", env=env)["state"] == "options-changed"
+    assert cli.json("index", env=env)["files"]["indexed"] == 0
+    assert cli.json("status", env=env)["embedder"] != before["embedder"]
+    assert answers(cli, env=env) == QUESTIONS
 
 
 def test_a_copied_project_takes_its_vectors_along(cli, tree, tmp_path, model):
-    import shutil
-
     shutil.copytree(tree, tmp_path / "copy")
-    cli.ok("index", "--embedder", f"onnx:{model}")
-
-    cli.ok("index", "--embedder", f"onnx:{model}", tmp_path / "copy")
-
     env = {"SPELUNK_EMBEDDER": f"onnx:{model}"}
-    assert first(cli, "aquatic mammal", cwd=tmp_path / "copy", env=env) == "docs/guide.md"
+    cli.ok("index", env=env)
+
+    cli.ok("index", env=env, cwd=tmp_path / "copy")
+
+    assert cli.json("status", env=env, cwd=tmp_path / "copy")["vectors"] == 3
+    assert answers(cli, env=env, cwd=tmp_path / "copy") == QUESTIONS
+
+
+def test_all_modes_of_a_run_make_the_same_index(cli, tree, model):
+    env = {"SPELUNK_EMBEDDER": f"onnx:{model}"}
+    contents = []
+    for flags in (["--mode", "sequential"], ["--mode", "parallel", "--workers", "2"]):
+        cli.ok("index", "--rebuild", *flags, env=env)
+        (found,) = cli.home.glob("project-*")
+        contents.append(logical_content(str(found)))
+
+    assert contents[0] == contents[1]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +121,7 @@ def test_a_copied_project_takes_its_vectors_along(cli, tree, tmp_path, model):
     [
         ("onnx:BAAI/bge-small-en-v1.5", "nothing is ever downloaded"),
         ("onnx:", "name the model's folder"),
-        ("onnx:docs", "no model.onnx in it"),
+        ("onnx:.", "no model.onnx in it"),
     ],
 )
 def test_what_is_no_model_is_refused(cli, name, told):

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 BATCH_TOKENS: Final = 1024
 """Tokens run at a time, padding included: larger batches fall out of the caches (docs/decisions/onnx.md)."""
-TEXTS: Final = 256
-"""Texts a call is best given: enough for batches of like length, little enough to be published soon."""
+TEXTS: Final = 128
+"""Texts a call is best given: enough for batches of like length, few enough for a search to wait for one call."""
 STEP: Final = 64
 """Vectors are stored in planes of 64 columns; a narrower model is filled up with zeros."""
 
