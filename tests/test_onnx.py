@@ -167,7 +167,8 @@ def test_no_thread_stays(embedder: Any) -> None:
 
 
 def test_groups_are_of_like_length_and_bounded() -> None:
-    from spelunk.embed.onnx import BATCH_TOKENS, batches
+    from spelunk.embed.onnx import batches
+    from spelunk.embed.onnxmodel import BATCH_TOKENS
 
     lengths = {n: 1 + n * 7 % 300 for n in range(200)} | {200: 5 * BATCH_TOKENS}
 

@@ -1,5 +1,6 @@
 """A real sentence model behind the command: by meaning, kept right, changed without a parse."""
 
+import re
 import shutil
 
 import pytest
@@ -126,3 +127,16 @@ def test_all_modes_of_a_run_make_the_same_index(cli, tree, model):
 )
 def test_what_is_no_model_is_refused(cli, name, told):
     assert told in cli.refused("index", "--embedder", name)
+
+
+def test_a_memory_limit_counts_the_model(cli, tree, model):
+    flags = ["--embedder", f"onnx:{model}", "--memory-limit"]
+    line = cli.refused("index", *flags, "256MiB")
+    assert "is needed for the embedder's model" in line
+
+    least = float(re.search(r"at least ([\d.]+) MiB", line)[1]) + 1
+    report = cli.json("index", *flags, f"{least}MiB")
+
+    assert report["files"]["indexed"] == 3 and report["pending_vectors"] == 0
+    # The model itself was seen, and it was within the cap.
+    assert (model / "model.onnx").stat().st_size < report["peak_rss_bytes"] < least * 2**20

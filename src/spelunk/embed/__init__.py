@@ -146,5 +146,18 @@ def in_workers(options: Options) -> bool:
     return options.embedder in IN_WORKERS
 
 
+def memory(options: Options, cores: int) -> int:
+    """Bytes that the embedder takes in the writer's process; 0 where they are few.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    if options.embedder.startswith(ONNX):
+        from spelunk.embed import onnxmodel
+
+        return onnxmodel.memory(options.embedder, cores)
+    return 0
+
+
 def _unknown(options: Options) -> ConfigError:
     return ConfigError(f"unknown embedder {options.embedder!r}: use one of {', '.join(NAMES)}")

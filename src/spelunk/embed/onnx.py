@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from spelunk.embed import onnxmodel
+from spelunk.embed.onnxmodel import BATCH_TOKENS
 from spelunk.errors import ConfigError, ProviderError
 
 if TYPE_CHECKING:
     from spelunk.embed import Matrix
 
-BATCH_TOKENS: Final = 1024
-"""Tokens run at a time, padding included: larger batches fall out of the caches (docs/decisions/onnx.md)."""
 TEXTS: Final = 128
 """Texts a call is best given: enough for batches of like length, few enough for a search to wait for one call."""
 STEP: Final = 64

@@ -54,8 +54,14 @@ class Budget:
         worker: Bytes one worker may allocate, or None without a cap.
     """
 
-    def __init__(self, limit: int | None, workers: int) -> None:
+    def __init__(self, limit: int | None, workers: int, model: int = 0) -> None:
         """Share out ``limit`` bytes, or whatever is needed when it is None.
+
+        Args:
+            limit: The cap.
+            workers: Processes asked for.
+            model: Bytes that the embedder takes in the writer's process, when
+                the full text is closed already and no worker is left.
 
         Raises:
             MemoryLimitError: Not even one process fits; names the minimum.
@@ -66,10 +72,11 @@ class Budget:
         self.workers = workers
         if limit is None:
             return
-        minimum = BASE + MIN_LEXICAL
+        minimum = BASE + max(MIN_LEXICAL, model)
         if limit < minimum:
             raise MemoryLimitError(
                 f"a memory limit of {format_size(limit)} is too small: at least {format_size(minimum)} is needed"
+                + (" for the embedder's model" if model > MIN_LEXICAL else "")
             )
         while self.workers > 1 and BASE + MIN_LEXICAL + self.workers * PER_WORKER > limit:
             self.workers -= 1

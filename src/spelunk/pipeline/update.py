@@ -121,7 +121,11 @@ def update(job: Job) -> Report:
 def _locked(job: Job, began: float) -> Report:
     embed.check(job.options)
     cores = usable_cores()
-    budget = Budget(job.options.memory_limit, job.options.workers or min(cores, MAX_WORKERS))
+    budget = Budget(
+        job.options.memory_limit,
+        job.options.workers or min(cores, MAX_WORKERS),
+        embed.memory(job.options, cores),
+    )
     home.claim(job.directory, job.root)
     lock = WriterLock(job.directory)
     with Stage(job.observer, "lock"):
@@ -190,6 +194,7 @@ def _contents_changed(manifest: Manifest, options: Options) -> bool:
 def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     with Stage(job.observer, "walk"):
         found = walk(job.root, job.options)
+    governor = Governor(job.options.memory_limit, job.observer)
     flight = Flight(job.directory)
     with Stage(job.observer, "plan"):
         todo = isolate(_plan(job, found), flight.suspects())
@@ -197,12 +202,11 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     found.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     if todo.empty and _settle(job, found, todo):
         with Stage(job.observer, "fill"):
-            filled = _vectors(job)
-        return report(job.root, job.directory, todo, Tally(), filled, Governor(None), "sequential", 1, began)
+            filled = _vectors(job, governor)
+        return report(job.root, job.directory, todo, Tally(), filled, governor, "sequential", 1, began)
     workers, mode = choose_workers(job.options, budget.workers, todo)
     donors, donor_segments = _donors(job, todo)
     start = Start(job.root, job.options, donors, _read_tokens(job, workers), budget.worker)
-    governor = Governor(job.options.memory_limit, job.observer)
     pool = Pool(
         start, workers, in_child=lock.forget, governor=governor, note=flight.note, observer=job.observer
     )
@@ -223,11 +227,11 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
         pool.close(kill=not finished)
         flight.landed()
     with Stage(job.observer, "fill"):
-        filled = _vectors(job)
+        filled = _vectors(job, governor)
     return report(job.root, job.directory, todo, tally, filled, governor, mode, workers, began)
 
 
-def _vectors(job: Job) -> Filled:
+def _vectors(job: Job, governor: Governor) -> Filled:
     """Make the vectors that are pending; no store but the manifest and the vectors is open."""
     manifest = ManifestWriter(job.directory)
     try:
@@ -238,7 +242,13 @@ def _vectors(job: Job) -> Filled:
             return Filled()
         embedder = embed.get(job.options, job.directory, job.observer)
         limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
-        filled = fill(manifest, embedder, limit=limit, heard=job.heard)
+
+        def heard(done: int, total: int) -> None:
+            governor.total([])
+            if job.heard is not None:
+                job.heard(done, total)
+
+        filled = fill(manifest, embedder, limit=limit, heard=heard)
         job.observer(events.VectorsPending(filled.pending))
         return filled
     finally:
