@@ -18,8 +18,10 @@ from spelunk import Index, events
 from spelunk.errors import IndexBusyError, StorageError, UsageError
 from spelunk.exposition import TextFile, labelled
 from spelunk.metrics import BY_NAME, COUNTER, FAILURE_STAGES, INSTRUMENTS, Key, Metrics, at_zero, family_of
+from spelunk.observe import everyone
 from spelunk.store.lock import WriterLock
 from tests.corpus import write_tree
+from tests.provider import Provider
 from tests.tools import tool
 
 TOP = Path(__file__).parent.parent
@@ -495,6 +497,33 @@ def test_promtool_parses_every_expression(tmp_path: Path) -> None:
 
 
 # A provider that fails
+
+
+def test_a_provider_that_fails_and_heals_is_told_and_counted(tree: Path, file: Path) -> None:
+    heard: list[events.Event] = []
+    metrics = Metrics("index")
+    settings = {
+        "embedder": "api:m", "retry_attempts": 2, "retry_wait": 0.01, "retry_max_wait": 0.02, "breaker_failures": 3,
+        "breaker_wait": 0, "embedding_concurrency": 2, "embedding_timeout": 30,
+    }  # fmt: skip
+    with Provider() as provider:
+        provider.behave = lambda handler, texts: handler.send(503, b"overloaded") is None
+        told = everyone(heard.append, metrics)
+        index = Index.open(tree, observer=told, **settings, embedding_url=provider.url)
+        chunks = index.update().chunks
+        waiting = metrics.values()[Key("spelunk_index_pending_vectors")]
+        provider.behave = lambda handler, texts: False
+        index.update()
+
+    states = [e.state for e in heard if isinstance(e, events.BreakerChanged)]
+    retried = [e for e in heard if isinstance(e, events.CallRetried)]
+    assert states[0] == "open" and states[-1] == "closed" and "half-open" in states
+    assert retried and all(e.name == "embedder" and "503" in e.reason for e in retried)
+    seen = metrics.values()
+    assert waiting == chunks > 0 and seen[Key("spelunk_index_pending_vectors")] == 0
+    assert seen[Key("spelunk_breaker_state", (("name", "embedder"), ("state", "closed")))] == 1
+    assert seen[Key("spelunk_retries_total", (("name", "embedder"),))] == len(retried)
+    assert not any(provider.url in str(key) for key in seen)
 
 
 def test_a_breaker_that_is_open_is_shown_by_a_run_that_asks_no_provider(tree: Path, file: Path) -> None:
