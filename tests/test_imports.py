@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "spelunk"
 
 LAYERS: list[set[str]] = [
-    {"errors", "types", "versions", "observe", "events", "metrics", "logs", "faults", "language_data", "terminal", "tokencount", "globs"},
+    {"errors", "types", "versions", "observe", "events", "metrics", "logs", "faults", "plainfile", "language_data", "terminal", "tokencount", "globs"},
     {"config", "languages", "pathflags", "ambiguous", "classify", "tokens", "packet", "ignore", "ignorefiles", "places", "unchanged",
      "regex", "regexplan", "pathglob", "querysyntax", "query", "notebook", "answer", "home", "exposition", "breakerstate", "resilience"},
     {"read", "chunk", "embed", "discover", "why"},

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from spelunk.errors import ConfigError
+from spelunk.plainfile import read_plain
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -55,7 +56,7 @@ def parse_size(text: str | int) -> int:
     Raises:
         ValueError: Not a size, or not positive.
     """
-    if isinstance(text, bool):
+    if isinstance(text, bool) or not isinstance(text, int | str):
         raise ValueError("not a size")
     if isinstance(text, int):
         value = text
@@ -325,8 +326,7 @@ def load_file(root: str) -> tuple[dict[str, Any], str]:
     for name in CONFIG_FILES:
         path = os.path.join(root, name)
         try:
-            with open(path, "rb") as f:
-                raw = f.read()
+            raw = read_plain(path)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
@@ -340,8 +340,11 @@ def load_file(root: str) -> tuple[dict[str, Any], str]:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: not valid TOML: {error}") from None
         if name == "pyproject.toml":
-            data = data.get("tool", {}).get("spelunk", {})
-        return dict(data), path
+            tools = data.get("tool")
+            data = tools.get("spelunk", {}) if isinstance(tools, dict) else {}
+        if not isinstance(data, dict):
+            raise ConfigError(f"{path}: [tool.spelunk] is not a table of settings")
+        return data, path
     return {}, ""
 
 

@@ -146,7 +146,12 @@ def search(snapshot: Snapshot, query: Query, scope: Scope, limit: int) -> list[C
     patterns = [regex.compile(p) for p in query.regexes]
     tests = verifier(query)
     excluded = tests.excluded if tests else ()
-    files = _candidate_files(snapshot, query.regexes, scope)
+    try:
+        files = _candidate_files(snapshot, query.regexes, scope)
+    except lexical.FullTextDamaged as error:  # every text is read instead
+        snapshot.lose_full_text(error)
+        files = [f for f in snapshot.manifest.all_files() if _in_ranges(scope, f)]
+        excluded += tuple(phrase_test(w) for w in query.negated_words)
     inside = _inside(scope)
     out: list[Candidate] = []
     for row in files:
@@ -168,6 +173,12 @@ def search(snapshot: Snapshot, query: Query, scope: Scope, limit: int) -> list[C
                 return out
         snapshot.forget(row.id)
     return out
+
+
+def _in_ranges(scope: Scope, file: FileRow) -> bool:
+    if scope.ranges is None:
+        return True
+    return any(first <= file.first_chunk < end for first, end in scope.ranges)
 
 
 def _between(starts: Sequence[int], first: int, end: int) -> int:

@@ -15,7 +15,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from spelunk import faults
 from spelunk.errors import StorageError, WorkspaceError
+from spelunk.plainfile import read_plain
 
 WORKSPACE: Final = "workspace.json"
 CACHE_TAG: Final = (
@@ -91,7 +93,7 @@ def claim(directory: str, root: str) -> None:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         owner = owner_of(directory)
         if owner is None:
-            strangers = [n for n in os.listdir(directory) if not n.startswith(".")]
+            strangers = [n for n in os.listdir(directory) if not n.startswith((".", WORKSPACE))]
             if strangers and not os.path.exists(os.path.join(directory, "manifest.sqlite")):
                 raise WorkspaceError(
                     f"{directory}: holds other files ({strangers[0]}); choose an empty folder with --index-dir"
@@ -117,16 +119,25 @@ def _write(path: str, value: dict[str, Any]) -> None:
     if _load(path) == value:
         return
     aside = f"{path}.{os.getpid()}"
-    with open(aside, "w", encoding="utf-8", errors="surrogateescape") as f:
-        json.dump(value, f, ensure_ascii=False)
-    os.replace(aside, path)
+    data = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    faults.reach("claim.before")
+    try:
+        with open(aside, "wb") as f:
+            faults.write("claim.write", f.write, data)
+        os.replace(aside, path)
+    except OSError:
+        try:
+            os.unlink(aside)
+        except OSError:
+            pass  # it could not even be made
+        raise
+    faults.reach("claim.after")
 
 
 def _load(path: str) -> dict[str, Any] | None:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as f:
-            value = json.load(f)
-    except (OSError, ValueError):
+        value = json.loads(read_plain(path).decode("utf-8", "surrogateescape"))
+    except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -178,11 +189,9 @@ def branch_of(root: str) -> str:
         git = os.path.join(folder, ".git")
         try:
             if os.path.isfile(git):
-                with open(git, encoding="utf-8") as f:
-                    git = os.path.join(folder, f.read().partition("gitdir:")[2].strip())
-            with open(os.path.join(git, "HEAD"), encoding="utf-8") as f:
-                return f.read().strip().removeprefix("ref: refs/heads/")
-        except (OSError, UnicodeDecodeError):
+                git = os.path.join(folder, read_plain(git).decode().partition("gitdir:")[2].strip())
+            return read_plain(os.path.join(git, "HEAD")).decode().strip().removeprefix("ref: refs/heads/")
+        except (OSError, ValueError):  # ValueError: not UTF-8, or a path with a NUL
             above = os.path.dirname(folder)
             if above == folder:
                 return ""

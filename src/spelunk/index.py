@@ -185,6 +185,10 @@ class Index:
             if missing:
                 raise
             return False  # an index on a read-only disk still answers
+        except IndexCorruptError:
+            if missing:
+                raise
+            return False  # the healthy store answers, and the answer says which one is not
         return True
 
     def _published(self) -> bool:
@@ -229,10 +233,13 @@ class Index:
 
     def embedder(self) -> Embedder:
         """This index's embedder, loaded once."""
-        with self._guard:
-            if self._embedder is None:
-                self._embedder = embed.get(self.options, self.directory, self.observer)
-            return self._embedder
+        made = self._embedder
+        if made is None:
+            # Before the lock: it may take one of its own.
+            made = embed.get(self.options, self.directory, self.observer)
+            with self._guard:
+                made = self._embedder = self._embedder or made
+        return made
 
     def search(self, query: str, **asked: Any) -> Answer:
         """The best chunks for a query; see :func:`spelunk.search_many` for the arguments."""

@@ -10,6 +10,8 @@ import marshal
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import xxhash
+
 from spelunk.types import Candidate, Definition
 
 
@@ -27,7 +29,7 @@ class FilePacket(NamedTuple):
     symbol, scope, definitions. ``layout`` is a digest over the content and where it
     was cut: files that agree in it have the same vectors. ``donor`` is the first
     chunk id and the index of the workspace whose vectors serve again, or None where
-    they are in the packet.
+    they are in the packet. ``seal`` is :func:`seal` over the rest.
     """
 
     item: int
@@ -46,6 +48,7 @@ class FilePacket(NamedTuple):
     names: list[str]
     fields: list[tuple[int, str, str]]
     donor: tuple[int, int] | None
+    seal: bytes
 
 
 class Packet(NamedTuple):
@@ -81,6 +84,26 @@ def load(data: bytes | memoryview) -> Packet:
     """The inverse of :func:`dump`."""
     files, *rest = marshal.loads(data)
     return Packet([FilePacket._make(f) for f in files], *rest)
+
+
+def seal(
+    about: tuple[Any, ...],
+    rows: Sequence[tuple[Any, ...]],
+    fields: Sequence[tuple[int, str, str]],
+    text: bytes,
+    line_map: bytes | None,
+) -> bytes:
+    """8 bytes over what the manifest says of a file; a check holds the manifest's rows against it.
+
+    Args:
+        about: path, digest, language, flags, encoding, lines.
+        rows: As in :class:`FilePacket`.
+        fields: As in :class:`FilePacket`.
+        text: The compressed text.
+        line_map: The compressed line map.
+    """
+    written = repr((about, rows, fields, line_map)).encode("utf-8", "backslashreplace")
+    return xxhash.xxh3_64_digest(text, xxhash.xxh3_64_intdigest(written))
 
 
 def pack_definitions(definitions: Sequence[Definition]) -> str | None:

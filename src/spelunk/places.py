@@ -22,6 +22,7 @@ from spelunk.ignorefiles import (
     repository_rules,
 )
 from spelunk.pathflags import SKIPPED_DIRECTORIES, directory_bits
+from spelunk.plainfile import read_plain
 from spelunk.types import Skipped
 from spelunk.unchanged import Signature
 
@@ -131,8 +132,7 @@ def _enter_repository(
 
 def _is_cache(directory: str) -> bool:
     try:
-        with open(directory + "CACHEDIR.TAG", "rb") as f:
-            return f.read(len(CACHE_TAG)) == CACHE_TAG
+        return read_plain(directory + "CACHEDIR.TAG", len(CACHE_TAG)) == CACHE_TAG
     except OSError:
         return False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import lru_cache
 from typing import Final
 
 import xxhash
@@ -54,7 +55,7 @@ def read(root: str, candidate: Candidate, options: Options) -> Document | Skippe
     """
     path = candidate.path
     try:
-        raw = _stable_bytes(f"{root}/{path}", path, options.max_file_size)
+        raw = _stable_bytes(root, candidate, options.max_file_size)
     except OSError as error:
         if error.errno == errno.ELOOP:
             return Skipped(path, "symlink", "a symbolic link took the file's place")
@@ -90,11 +91,51 @@ def read(root: str, candidate: Candidate, options: Options) -> Document | Skippe
     return Document(path, text, digest, language, encoding, len(raw), flags, lines)
 
 
-def _stable_bytes(full: str, path: str, limit: int) -> bytes | Skipped | Failed:
+@lru_cache(4)
+def _device(root: str) -> int:
+    return os.stat(root).st_dev
+
+
+def _open(root: str, candidate: Candidate) -> tuple[int, os.stat_result]:
+    """Open a file of the workspace; a folder that became a link since discovery is not followed.
+
+    The file that discovery saw is in the workspace wherever it was reached;
+    any other is opened again, one folder at a time.
+
+    Raises:
+        OSError: It cannot be opened; ELOOP if a link is in the way.
+    """
+    path = candidate.path
+    fd = os.open(f"{root}/{path}", _FLAGS)
+    try:
+        found = os.fstat(fd)
+        if found.st_ino == candidate.inode and found.st_dev == _device(root):
+            return fd, found
+    except BaseException:
+        os.close(fd)
+        raise
+    os.close(fd)
+    *folders, name = path.split("/")
+    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for folder in folders:
+            try:
+                below = os.open(folder, _FLAGS | os.O_DIRECTORY, dir_fd=here)
+            except NotADirectoryError:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+            os.close(here)
+            here = below
+        fd = os.open(name, _FLAGS, dir_fd=here)
+    finally:
+        os.close(here)
+    return fd, os.fstat(fd)
+
+
+def _stable_bytes(root: str, candidate: Candidate, limit: int) -> bytes | Skipped | Failed:
+    path = candidate.path
     for _ in range(_ATTEMPTS):
-        fd = os.open(full, _FLAGS)
+        fd, before = _open(root, candidate)
         try:
-            before = os.fstat(fd)
             if not stat.S_ISREG(before.st_mode):
                 return Skipped(path, "special", "not a regular file")
             size = before.st_size

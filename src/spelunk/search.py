@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import xxhash
 
 from spelunk import grep
-from spelunk.errors import SpelunkError, UsageError
+from spelunk.errors import IndexCorruptError, SpelunkError, UsageError
 from spelunk.query import Query
 from spelunk.rank import model
 from spelunk.rank.signals import Candidate, QueryFacts, content_words, facts, query_stems
@@ -123,17 +123,23 @@ def search(sources: Sequence[Source], query: Query, options: SearchOptions) -> F
         else:
             dense: list[tuple[int, float]] = []
             words_too = options.mode != "semantic"
-            if not words_too or (options.mode == "hybrid" and options.weights.dense):
+            by_words = _words_or_damage(snapshot, query, scope, options, test) if words_too else []
+            # Vectors answer alone where the full text cannot.
+            if not words_too or snapshot.damage or (options.mode == "hybrid" and options.weights.dense):
                 try:
                     dense = _dense(source, query, scope, options)
                     missing = unfilled(snapshot)
                     if missing:
-                        degraded, words_too = missing, True
+                        degraded = missing
                 except SpelunkError as error:
+                    if snapshot.damage and options.mode != "semantic":
+                        raise IndexCorruptError(snapshot.damage) from None
                     degraded = f"vectors: {error}"
-                    words_too = True  # an answer by words is better than none
-            by_words = _lexical(snapshot, query, scope, options, test) if words_too else []
+                if degraded and not words_too:  # an answer by words is better than none
+                    by_words = _words_or_damage(snapshot, query, scope, options, test)
             found = _fuse(snapshot, by_words, dense, test)
+        if snapshot.damage and options.mode != "semantic":
+            degraded = f"full text: {snapshot.damage}"
         for candidate in found:
             candidate.source = number
         candidates += found
@@ -144,6 +150,17 @@ def search(sources: Sequence[Source], query: Query, options: SearchOptions) -> F
         ranked = model.rank(candidates, _facts(sources, query, options), rarity, options.weights)
     asked = frozenset(re.split(r"\.|::|#", name)[-1].lower() for name in (*query.symbols, *query.words))
     return Found(_present(sources, ranked[: options.limit], options, asked), degraded)
+
+
+def _words_or_damage(
+    snapshot: Snapshot, query: Query, scope: Scope, options: SearchOptions, test: grep.Verifier | None
+) -> list[tuple[int, float]]:
+    """What the full text finds; nothing where it turns out to be damaged, which the snapshot then knows."""
+    try:
+        return _lexical(snapshot, query, scope, options, test)
+    except lexical.FullTextDamaged as error:
+        snapshot.lose_full_text(error)
+        return []
 
 
 def _scope(source: Source, query: Query) -> Scope:

@@ -13,6 +13,7 @@ from spelunk.globs import Rule
 from spelunk.languages import refine
 from spelunk.pathflags import FLAGS, describe
 from spelunk.places import Place, child, chosen, is_forced, odd, settle, start
+from spelunk.plainfile import read_plain
 from spelunk.types import Flag, Skipped
 
 
@@ -167,8 +168,7 @@ def _last(place: Place, name: str, path: str, options: Options, now: int) -> Exp
         detail = f"{format_size(st.st_size)}, more than {format_size(options.max_file_size)}"
         return _skipped(path, Skipped(path, "too-large", detail), language, flags)
     try:
-        with open(place.path + name, "rb") as f:
-            head = f.read(BINARY_PROBE)
+        head = read_plain(place.path + name, BINARY_PROBE, follow=False)
     except OSError as error:
         return Explanation(path, "skipped", "unreadable", detail=error.strerror or str(error))
     if looks_binary(head):

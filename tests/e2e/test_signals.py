@@ -25,7 +25,8 @@ def large(tree):
 @pytest.mark.parametrize("mode", ["sequential", "parallel"])
 def test_a_signal_ends_an_index_run_in_one_line(cli, large, number, status, mode):
     process = subprocess.Popen(
-        [*cli.argv, "index", "--mode", mode, "--workers", "2"], cwd=large, env=cli.env, text=True,
+        [*cli.argv, "index", "--mode", mode, "--workers", "2"], cwd=large,
+        env=cli.env | {"SPELUNK_FAULTS": "take.end#9=hang"}, text=True,  # so that it is at work for sure
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     while process.poll() is None and not list(cli.home.glob("*/lexical-*")):

@@ -15,11 +15,12 @@ ALIASES: Final = {
 """Languages that another's grammar parses well enough."""
 
 NO_GRAMMAR: Final = frozenset(
-    {"notebook", "text", "comment", "csv", "tsv", "psv", "gosum", "pem", "po", "query", "diff"}
+    {"notebook", "text", "comment", "csv", "tsv", "psv", "gosum", "pem", "po", "query", "diff", "objc"}
 )
-"""Languages whose grammar knows no definitions, or that have none."""
+"""Languages whose grammar knows no definitions, or that have none; and Objective-C, whose grammar never
+comes back from ``a[v<^e`` before a few stray brackets and takes ever more memory (fuzzing found it)."""
 
-ASCII_ONLY: Final = frozenset({"bash", "d"})
+ASCII_ONLY: Final = frozenset({"bash", "d", "v"})
 """Grammars whose scanner reads beyond a table of C's ``ctype.h`` on other characters, and may crash."""
 
 _LISP: Final = """

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from spelunk import faults
 from spelunk.config import Options
 from spelunk.packet import Item, Packet, dump, load
 from spelunk.pipeline import work
@@ -64,6 +65,13 @@ def write_frame(fd: int, data: bytes) -> None:
     _write_all(fd, data)
 
 
+def _answer(fd: int, data: bytes) -> None:
+    if faults.ARMED:
+        faults.write("worker.answer", lambda part: _write_all(fd, part), LENGTH.pack(len(data)) + data)
+    else:
+        write_frame(fd, data)
+
+
 def _read_exactly(fd: int, n: int) -> bytes | None:
     parts: list[bytes] = []
     while n:
@@ -98,7 +106,7 @@ def serve(read_fd: int, write_fd: int, start: Start) -> None:
         for n, cut in enumerate(cuts):
             if n + 1 < len(cuts):
                 worker.prefetch(items[cuts[n + 1].start : cuts[n + 1].stop])
-            write_frame(write_fd, dump(worker.process(items[cut.start : cut.stop], cut.start)))
+            _answer(write_fd, dump(worker.process(items[cut.start : cut.stop], cut.start)))
 
 
 def _limit_memory(limit: int) -> None:
@@ -142,13 +150,18 @@ class Child:
     def end(self, *, kill: bool = False) -> int:
         """Close the pipes and wait for the process; its wait status."""
         if self.status is None:
-            os.close(self.write_fd)
+            # Forgotten before they are closed: a signal can end this half-way, and it is called again.
+            fd, self.write_fd = self.write_fd, -1
+            if fd >= 0:
+                os.close(fd)
             if kill:
                 try:
                     os.kill(self.pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-            os.close(self.read_fd)
+            fd, self.read_fd = self.read_fd, -1
+            if fd >= 0:
+                os.close(fd)
             try:
                 self.status = os.waitpid(self.pid, 0)[1]
             except ChildProcessError:

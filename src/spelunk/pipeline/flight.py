@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
+from spelunk import faults
+
 NOTE: Final = "at-work"
 
 
@@ -35,14 +37,15 @@ class Flight:
         if self._fd is None:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         data = b"\0".join(map(os.fsencode, paths))
-        os.pwrite(self._fd, data, 0)
+        fd = self._fd
+        faults.write("worker.note", lambda part: os.pwrite(fd, part, 0), data)
         os.ftruncate(self._fd, len(data))
 
     def landed(self) -> None:
         """The run ended by itself, well or not: nobody is suspect."""
         if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+            fd, self._fd = self._fd, None
+            os.close(fd)
         try:
             os.unlink(self._path)
         except OSError:

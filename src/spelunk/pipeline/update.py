@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from spelunk import embed, events, home
+from spelunk import embed, events, faults, home
 from spelunk.config import IO_THREADS, MAX_WORKERS, Options
 from spelunk.discover import Walk, walk
 from spelunk.errors import IndexBusyError, IndexMissingError
@@ -126,16 +128,33 @@ def _locked(job: Job, began: float) -> Report:
         job.options.workers or min(cores, MAX_WORKERS),
         embed.memory(job.options, cores),
     )
-    home.claim(job.directory, job.root)
-    lock = WriterLock(job.directory)
-    with Stage(job.observer, "lock"):
-        _acquire(job, lock)
+    with _private_files():
+        home.claim(job.directory, job.root)
+        lock = WriterLock(job.directory)
+        with Stage(job.observer, "lock"):
+            _acquire(job, lock)
+        try:
+            if job.rebuild or not schema.exists(job.directory):
+                wipe(job.directory)  # without a manifest the stores say nothing
+            return _update(job, budget, lock, began)
+        finally:
+            lock.release()
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Files made meanwhile are their owner's alone, as their directory is.
+
+    The mask is the whole process's, so that one with other threads keeps its own.
+    """
+    if threading.active_count() > 1:
+        yield
+        return
+    before = os.umask(0o077)
     try:
-        if job.rebuild or not schema.exists(job.directory):
-            wipe(job.directory)  # without a manifest the stores say nothing
-        return _update(job, budget, lock, began)
+        yield
     finally:
-        lock.release()
+        os.umask(before)
 
 
 def _acquire(job: Job, lock: WriterLock) -> None:
@@ -160,12 +179,18 @@ def wipe(directory: str) -> None:
     """Delete all stores of an index; the lock is held."""
     import shutil
 
-    for name in os.listdir(directory):
+    faults.reach("wipe.before")
+    # The manifest first, and its log after it: without a manifest the next writer knows that the
+    # stores say nothing, but one without its log would show an older generation of them.
+    for name in sorted(os.listdir(directory), key=lambda name: (not name.startswith("manifest"), name)):
         path = os.path.join(directory, name)
         if name.startswith("manifest.sqlite"):
+            faults.reach("wipe.part", name)
             os.unlink(path)
         elif name == "vectors" or name.startswith("lexical-"):
+            faults.reach("wipe.part", name)
             shutil.rmtree(path)
+    faults.reach("wipe.after")
 
 
 def _plan(job: Job, found: Walk) -> Plan:
@@ -281,14 +306,16 @@ def _settle(job: Job, found: Walk, todo: Plan) -> bool:
             return False
         if (
             found.dirs != manifest.dirs()
-            or found.rule_files != manifest.rules()
+            or sorted(found.rule_files) != sorted(manifest.rules())
             or not manifest.meta("complete", 0)
         ):
             manifest.start()
             manifest.set_walk(found.dirs, found.rule_files)
             manifest.set_meta("complete", 1)
             manifest.set_meta("walk", walk_fingerprint(job.options))
+            faults.reach("settle.before")
             manifest.commit()
+            faults.reach("settle.after")
         return True
     finally:
         manifest.close()

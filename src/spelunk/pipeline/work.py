@@ -19,7 +19,7 @@ import zstandard
 from spelunk import faults
 from spelunk.chunk import chunk
 from spelunk.config import Options
-from spelunk.packet import FilePacket, Item, Packet, pack_definitions
+from spelunk.packet import FilePacket, Item, Packet, pack_definitions, seal
 from spelunk.read import read
 from spelunk.tokens import LEXICON, LONG_WORD, path_terms, words
 from spelunk.types import MAX_SYMBOL, Candidate, Chunk, Document, Failed, Skipped
@@ -74,7 +74,7 @@ class Worker:
         self._embedder = embedder
         self._donors = donors or {}
         self._tokens = tokens
-        self._zstd = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+        self._zstd = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
         self._memo: dict[bytes, Any] = {}
         self._memo_chunks = 0
 
@@ -84,7 +84,9 @@ class Worker:
             return  # on a disk that seeks, concurrent reads are what is to be avoided
         for item in items:
             try:
-                fd = os.open(os.path.join(self._root, item.candidate.path), os.O_RDONLY | os.O_NONBLOCK)
+                fd = os.open(
+                    os.path.join(self._root, item.candidate.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+                )
             except OSError:
                 continue
             try:
@@ -201,6 +203,11 @@ class Worker:
         line_map = None
         if document.lines is not None:
             line_map = self._zstd.compress(array.array("Q", document.lines).tobytes())
+        packed_text = self._zstd.compress(text.encode("utf-8", "surrogatepass"))
+        lines = chunks[-1].end_line if chunks else 0
+        about = (
+            document.path, document.digest, document.language, int(document.flags), document.encoding, lines,
+        )  # fmt: skip
         return (
             FilePacket(
                 item=i,
@@ -210,8 +217,8 @@ class Worker:
                 flags=int(document.flags),
                 encoding=document.encoding,
                 size=document.size,
-                lines=chunks[-1].end_line if chunks else 0,
-                text=self._zstd.compress(text.encode("utf-8", "surrogatepass")),
+                lines=lines,
+                text=packed_text,
                 line_map=line_map,
                 path_terms=path_terms(document.path),
                 rows=rows,
@@ -219,6 +226,7 @@ class Worker:
                 names=names,
                 fields=fields,
                 donor=None,
+                seal=seal(about, rows, fields, packed_text, line_map),
             ),
             texts,
             chunk_words,

@@ -4,39 +4,50 @@ What each finding costs to mend:
 
 ==================  =====================================================
 manifest damaged    everything: the index is rebuilt
-a text damaged      that file is read and chunked again
+a file's rows       that file is read and chunked again
 full text           rebuilt from the stored texts, without parsing
 vectors             made again for the chunks that lost theirs, from the
                     stored texts; intact ones are kept. A chunk that is
                     noted as pending lacks its vector rightly
-leftovers           deleted
+leftovers, orphans  deleted
 ==================  =====================================================
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, IndexError_, IndexMissingError, SpelunkError
+from spelunk.packet import seal
+from spelunk.store.checksums import damaged_files
 from spelunk.store.layout import VECTORS, lexical_name
 from spelunk.store.lexical import LexicalReader
 from spelunk.store.lock import holder
-from spelunk.store.manifest import Manifest, SegmentRow
+from spelunk.store.manifest import Manifest
+from spelunk.store.schema import DAMAGE
 from spelunk.store.texts import unpack
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from spelunk.store.vectors import Segment
+
 MANIFEST_DAMAGED: Final = "manifest"
 TEXT: Final = "text"
 FULL_TEXT: Final = "full-text"
 VECTOR: Final = "vectors"
 LEFTOVER: Final = "leftover"
+ORPHANS: Final = "orphans"
+
+PARTS: Final = ("chunks", "contents", "seals", "fields")
+"""Tables whose rows belong to a file."""
+OWNED: Final = "file IN (SELECT id FROM files)"
+SEALED: Final = "start_line, end_line, start, end, kind, symbol, scope, definitions"
+"""Columns of a chunk as :func:`spelunk.packet.seal` was given them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,7 @@ class Problem:
     """One disagreement.
 
     Attributes:
-        what: ``manifest``, ``text``, ``full-text``, ``vectors`` or ``leftover``.
+        what: ``manifest``, ``text``, ``full-text``, ``vectors``, ``leftover`` or ``orphans``.
         where: The file or path it concerns.
         detail: One line for people.
         repaired: Whether it was mended.
@@ -133,9 +144,10 @@ def _check(directory: str) -> CheckReport:
         if problems:
             return CheckReport(False, tuple(problems), 0, 0, 0)
         files, chunks = manifest.counts()
-        found, vectors = _vectors(manifest)
-        problems += [*_texts(manifest), *_full_text(manifest), *found, *_leftovers(manifest)]
-        return CheckReport(not problems, tuple(problems), files, chunks, vectors, sum(manifest.pending()))
+        found, alive = vectors(manifest)
+        problems += [*_texts(manifest), *_orphans(manifest), *_full_text(manifest)]
+        problems += [*found, *_leftovers(manifest)]
+        return CheckReport(not problems, tuple(problems), files, chunks, alive, sum(manifest.pending()))
     except IndexCorruptError as error:
         return CheckReport(False, (Problem(MANIFEST_DAMAGED, "manifest.sqlite", str(error)),), 0, 0, 0)
     finally:
@@ -146,47 +158,70 @@ def _check(directory: str) -> CheckReport:
 def _manifest(manifest: Manifest) -> Iterator[Problem]:
     try:
         rows = manifest.db.execute("PRAGMA integrity_check(5)").fetchall()
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         yield Problem(MANIFEST_DAMAGED, "manifest.sqlite", f"cannot be read: {error}")
         return
     if rows != [("ok",)]:
         detail = "; ".join(str(r[0]).replace("\n", " ") for r in rows[:3])
         yield Problem(MANIFEST_DAMAGED, "manifest.sqlite", f"integrity check: {detail}")
         return
-    counted = (
-        "SELECT f.id, f.chunks, count(c.id) n FROM files f LEFT JOIN chunks c ON c.file = f.id GROUP BY f.id"
-    )
-    wrong = manifest.all(f"SELECT count(*) FROM ({counted}) WHERE chunks <> n")[0][0]
-    orphans = manifest.all("SELECT count(*) FROM chunks WHERE file NOT IN (SELECT id FROM files)")[0][0]
-    if wrong or orphans:
-        yield Problem(
-            MANIFEST_DAMAGED,
-            "manifest.sqlite",
-            f"{wrong} files with a wrong count of chunks, {orphans} orphan chunks",
-        )
+    for table, column in (("chunks", "id"), ("files", "id")):
+        highest = manifest.all(f"SELECT coalesce(max({column}), 0) FROM {table}")[0][0]
+        following = manifest.meta(f"next_{table[:-1]}", 1)
+        if not isinstance(following, int) or highest >= following:
+            yield Problem(
+                MANIFEST_DAMAGED, "manifest.sqlite", f"{table} up to {highest}, and the next is {following}"
+            )
+
+
+def _orphans(manifest: Manifest) -> Iterator[Problem]:
+    """Rows that belong to no file."""
+    for table in PARTS:
+        count = manifest.all(f"SELECT count(*) FROM {table} WHERE file NOT IN (SELECT id FROM files)")[0][0]
+        if count:
+            yield Problem(ORPHANS, "manifest.sqlite", f"{count} {table} of no file")
 
 
 def _texts(manifest: Manifest) -> Iterator[Problem]:
+    """Every file's rows are what was written, and its text is whole."""
+    seals = dict(manifest.all("SELECT file, seal FROM seals"))
+    encodings = dict(manifest.all("SELECT id, encoding FROM files"))
     for row in manifest.all_files():
         try:
-            text = unpack(*manifest.content(row.id))
-            last = manifest.all("SELECT coalesce(max(end), 0) FROM chunks WHERE file = ?", (row.id,))[0][0]
+            stored, lines = manifest.content(row.id)
+            text = unpack(stored, lines)
+            chunks = manifest.all(f"SELECT id, {SEALED} FROM chunks WHERE file = ? ORDER BY id", (row.id,))
+            fields = manifest.all(
+                "SELECT chunk - ?, key, value FROM fields WHERE file = ? ORDER BY rowid",
+                (row.first_chunk, row.id),
+            )
+            if [c[0] for c in chunks] != list(range(row.first_chunk, row.first_chunk + row.chunks)):
+                raise IndexCorruptError(f"{len(chunks)} chunks, {row.chunks} noted")
+            last = max((c[4] for c in chunks), default=0)
             if last > len(text.text):
                 raise IndexCorruptError(f"text of {len(text.text)} characters, chunks up to {last}")
-        except IndexCorruptError as error:
+            about = (row.path, row.digest, row.language, int(row.flags), encodings[row.id], row.lines)
+            if seals.get(row.id) != seal(about, [c[1:] for c in chunks], fields, stored, lines):
+                raise IndexCorruptError("rows differ from what was written")
+        except (IndexCorruptError, TypeError, ValueError) as error:
             yield Problem(TEXT, row.path, str(error))
 
 
 def _full_text(manifest: Manifest) -> Iterator[Problem]:
     """Exactly the published chunks, and those waiting to be purged, are in the full text."""
     name = lexical_name(manifest)
+    # Before it is opened: what the engine does with a file that is not what it wrote is its own affair.
+    damaged = damaged_files(os.path.join(manifest.directory, name))
+    if damaged:
+        yield Problem(FULL_TEXT, name, f"damaged: {', '.join(damaged[:3])}")
+        return
     try:
         reader = LexicalReader(os.path.join(manifest.directory, name))
         held = reader.all_ids()
     except (IndexCorruptError, ValueError, OSError) as error:
         yield Problem(FULL_TEXT, name, str(error).split("\n", 1)[0])
         return
-    published = {i for (i,) in manifest.all("SELECT id FROM chunks")}
+    published = {i for (i,) in manifest.all(f"SELECT id FROM chunks WHERE {OWNED}")}
     missing = published - set(held)
     extra = set(held) - published
     if manifest.all("SELECT 1 FROM purges LIMIT 1") or manifest.all("SELECT 1 FROM intents LIMIT 1"):
@@ -196,20 +231,21 @@ def _full_text(manifest: Manifest) -> Iterator[Problem]:
     if missing or extra or len(held) != len(set(held)):
         twice = len(held) - len(set(held))
         yield Problem(FULL_TEXT, name, f"{len(missing)} chunks missing, {len(extra)} too many, {twice} twice")
-        return
-    damaged = reader.damaged_files()
-    if damaged:
-        yield Problem(FULL_TEXT, name, f"damaged: {', '.join(damaged[:3])}")
 
 
-def _vectors(manifest: Manifest) -> tuple[list[Problem], int]:
-    """Every segment has the bytes it was written with, and every chunk that is not pending a vector."""
+def vectors(manifest: Manifest) -> tuple[list[Problem], int]:
+    """Every segment has the bytes it was written with, and every chunk that is not pending a vector.
+
+    Returns:
+        What is wrong, and how many chunks have a vector.
+    """
     import numpy as np
 
     from spelunk.store.vectors import Segment
 
     problems: list[Problem] = []
     held: list[NDArray[np.int64]] = []
+    kinds: list[NDArray[np.uint8]] = []
     for row in manifest.segments():
         name = f"{VECTORS}/{row.name}"
         try:
@@ -220,9 +256,14 @@ def _vectors(manifest: Manifest) -> tuple[list[Problem], int]:
         if not segment.intact():
             problems.append(Problem(VECTOR, name, "contents differ from what was written"))
             continue
+        if segment.rows and (segment.ids[0], segment.ids[-1]) != (row.first_chunk, row.last_chunk):
+            problems.append(Problem(VECTOR, name, "another segment's vectors"))
+            continue
         held.append(np.array(segment.ids))
+        kinds.append(np.array(segment.kinds))
     have = np.concatenate(held) if held else np.zeros(0, np.int64)
-    published = np.asarray([i for (i,) in manifest.all("SELECT id FROM chunks ORDER BY id")], np.int64)
+    rows = manifest.all(f"SELECT id, kind FROM chunks WHERE {OWNED} ORDER BY id")
+    published = np.asarray([i for i, _ in rows], np.int64)
     alive = np.isin(published, have)
     waiting = np.asarray(_waiting(manifest), np.int64)
     lacking = len(np.setdiff1d(published[~alive], waiting))
@@ -233,6 +274,8 @@ def _vectors(manifest: Manifest) -> tuple[list[Problem], int]:
         problems.append(
             Problem(VECTOR, VECTORS, f"{wrong} chunks noted as pending that have a vector or are gone")
         )
+    if not problems and len(have) and _other_kinds(manifest, rows, have, np.concatenate(kinds)):
+        problems.append(Problem(VECTOR, VECTORS, "kinds differ from those of the chunks"))
     dead = len(have) - int(alive.sum())
     noted = sum(s.dead for s in manifest.segments())
     if dead != noted and not problems:
@@ -246,15 +289,27 @@ def _waiting(manifest: Manifest) -> list[int]:
     return [i for (i,) in manifest.all("SELECT chunk FROM pending ORDER BY chunk")]
 
 
+def _other_kinds(
+    manifest: Manifest, rows: list[tuple[int, str]], have: NDArray[np.int64], kinds: NDArray[np.uint8]
+) -> bool:
+    """Does a vector carry another kind than its chunk? Kinds beyond the 255th share a code."""
+    import numpy as np
+
+    code = {name: min(n, 255) for n, name in enumerate(manifest.kinds())}
+    order = np.argsort(have)
+    at = order[np.searchsorted(have[order], [i for i, _ in rows])]
+    return bool((kinds[at] != np.asarray([code.get(kind, -1) for _, kind in rows])).any())
+
+
 def _leftovers(manifest: Manifest) -> list[Problem]:
     if manifest.all("SELECT 1 FROM intents LIMIT 1"):
         return []  # of a writer that died: the next one tidies up
     listed = {s.name for s in manifest.segments()}
     folder = os.path.join(manifest.directory, VECTORS)
-    vectors = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     found = [
         Problem(LEFTOVER, f"{VECTORS}/{name}", "vectors that no generation refers to")
-        for name in vectors
+        for name in names
         if name not in listed
     ]
     current = lexical_name(manifest)
@@ -276,15 +331,16 @@ def _others_write(directory: str) -> bool:
     return writer is not None and writer.get("pid") != os.getpid()
 
 
-def intact_segments(manifest: Manifest) -> list[SegmentRow]:
-    """The segments whose bytes are what was written."""
+def intact_segments(manifest: Manifest) -> list[tuple[str, Segment]]:
+    """Published segments, by name, whose bytes are what was written, whatever else the manifest says of them."""
     from spelunk.store.vectors import Segment
 
-    out: list[SegmentRow] = []
+    out: list[tuple[str, Segment]] = []
     for row in manifest.segments():
         try:
-            if Segment(os.path.join(manifest.directory, VECTORS, row.name), row.rows).intact():
-                out.append(row)
+            segment = Segment(os.path.join(manifest.directory, VECTORS, row.name))
         except SpelunkError:
             continue
+        if segment.rows and segment.intact():
+            out.append((row.name, segment))
     return out

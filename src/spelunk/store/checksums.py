@@ -34,7 +34,7 @@ def _committed(directory: str) -> tuple[str, ...] | None:
         with open(os.path.join(directory, "meta.json"), encoding="utf-8") as meta:
             data = json.load(meta)
         return (*(s["segment_id"].replace("-", "") for s in data["segments"]), str(data["opstamp"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -48,14 +48,13 @@ def _damaged_of(directory: str, committed: tuple[str, ...]) -> list[str]:
             with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as data:
                 length, magic = struct.unpack("<II", data[-8:])
                 footer = json.loads(data[-8 - length : -8])
-                with memoryview(data) as view:
-                    body = view[: len(data) - 8 - length]
-                    same = crc32(body) == footer["crc"]
-                    body.release()
+                expected = footer["crc"]
+                with memoryview(data) as view, view[: max(0, len(data) - 8 - length)] as body:
+                    same = crc32(body) == expected
             if magic != FOOTER_MAGIC or not same:
                 bad.append(name)
         except FileNotFoundError:
             continue  # deletions of an older commit, collected meanwhile
-        except (OSError, ValueError, KeyError, TypeError, struct.error):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, struct.error):
             bad.append(name)
     return bad

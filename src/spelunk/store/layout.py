@@ -6,6 +6,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from spelunk import faults
+
 if TYPE_CHECKING:
     from spelunk.store.manifest import Manifest
 
@@ -24,7 +26,9 @@ def remove_leftovers(directory: str, manifest: Manifest) -> None:
     os.makedirs(folder, mode=0o700, exist_ok=True)
     for name in os.listdir(folder):
         if name not in listed:
+            faults.reach("leftover.before", name)
             os.unlink(os.path.join(folder, name))
+            faults.reach("leftover.after", name)
     current = lexical_name(manifest)
     for name in os.listdir(directory):
         if name.startswith("lexical-") and name != current:

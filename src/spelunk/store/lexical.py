@@ -11,13 +11,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import tantivy
 from tantivy import Occur, Query
 
+from spelunk import faults
 from spelunk.errors import IndexCorruptError, StorageError
 
 if TYPE_CHECKING:
@@ -48,10 +50,13 @@ SCHEMA: Final = _schema()
 def _open(directory: str, create: bool) -> tantivy.Index:
     try:
         if create:
+            faults.reach("create.full-text.before")
             os.makedirs(directory, mode=0o700, exist_ok=True)
             index = tantivy.Index(SCHEMA, path=directory, reuse=True)
+            faults.reach("create.full-text.after")
         else:
-            index = tantivy.Index.open(directory)
+            with _reading(directory):
+                index = tantivy.Index.open(directory)
     except (ValueError, OSError) as error:
         if create and _disk_refuses(error):
             raise _storage_error(directory, error) from None
@@ -60,10 +65,25 @@ def _open(directory: str, create: bool) -> tantivy.Index:
     return index
 
 
-def _damaged(directory: str, error: BaseException) -> IndexCorruptError:
-    return IndexCorruptError(
+class FullTextDamaged(IndexCorruptError):  # noqa: N818 - says what is, as its siblings do
+    """The full text cannot be used; manifest and vectors may be well."""
+
+
+def _damaged(directory: str, error: BaseException) -> FullTextDamaged:
+    return FullTextDamaged(
         f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`"
     )
+
+
+@contextmanager
+def _reading(directory: str) -> Iterator[None]:
+    """A damaged file shows as an error, or as a panic, which is no Exception."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, (ValueError, OSError)) or type(error).__name__ == "PanicException":
+            raise _damaged(directory, error) from None
+        raise
 
 
 def _first_line(error: BaseException) -> str:
@@ -87,20 +107,22 @@ def _storage_error(directory: str, error: BaseException) -> StorageError:
 class LexicalWriter:
     """Adds and deletes documents; nothing is durable before :meth:`commit`."""
 
-    def __init__(self, directory: str, *, heap: int, threads: int = 1) -> None:
-        """Open for writing; made if missing.
+    def __init__(self, directory: str, *, heap: int, threads: int = 1, create: bool = True) -> None:
+        """Open for writing.
 
         Args:
             directory: Folder of the Tantivy index.
             heap: Memory for indexing in bytes, over all threads.
             threads: Indexing threads, outside the interpreter lock.
+            create: Make it if it is missing; not where documents were published, which
+                a new one would silently lack.
 
         Raises:
             IndexCorruptError: What is there cannot be opened.
             StorageError: The disk refuses.
         """
         self.directory = directory
-        index = _open(directory, create=True)
+        index = _open(directory, create)
         try:
             self._writer = index.writer(max(heap, MIN_HEAP * threads), threads)
         except ValueError as error:
@@ -173,13 +195,11 @@ class Scope:
 
 
 def _searcher(directory: str) -> tantivy.Searcher:
-    index = _open(directory, create=False)
-    try:
+    index = _open(directory, False)
+    with _reading(directory):
         index.config_reader("manual")
         index.reload()
         return index.searcher()
-    except (ValueError, OSError) as error:
-        raise _damaged(directory, error) from None
 
 
 def _searcher_of_read_only(directory: str) -> tantivy.Searcher:
@@ -224,20 +244,12 @@ class LexicalReader:
         Raises:
             IndexCorruptError: They cannot be read.
         """
-        try:
-            return self._ids(self._found(Query.all_query(), max(1, self.documents)))
-        except (ValueError, OSError) as error:
-            raise _damaged(self.directory, error) from None
-
-    def damaged_files(self) -> list[str]:
-        """Files whose bytes do not have the checksum they end with."""
-        from spelunk.store.checksums import damaged_files
-
-        return damaged_files(self.directory)
+        return self._ids(self._found(Query.all_query(), max(1, self.documents)))
 
     def document_frequency(self, term: str, field: str = "body") -> int:
         """How many chunks hold the term; deleted ones count until merged away."""
-        return int(self._searcher.doc_freq(field, term))
+        with _reading(self.directory):
+            return int(self._searcher.doc_freq(field, term))
 
     def top(
         self,
@@ -287,17 +299,36 @@ class LexicalReader:
         return sorted(zip(ids, scores, strict=True), key=lambda hit: (-hit[1], hit[0]))
 
     def _found(self, query: Query, limit: int) -> Any:
-        try:
+        with _reading(self.directory):
             return self._searcher.search(query, limit, count=False)
-        except BaseException as error:
-            # A damaged file shows as an error, or as a panic, which is no Exception.
-            if isinstance(error, ValueError) or type(error).__name__ == "PanicException":
-                raise _damaged(self.directory, error) from None
-            raise
 
     def _ids(self, found: Any) -> list[int]:
-        values = self._searcher.fast_field_values("cid", [address for _, address in found.hits])
-        return [int(v) for v in values if v is not None]
+        with _reading(self.directory):
+            values = self._searcher.fast_field_values("cid", [address for _, address in found.hits])
+            found_ids = [int(v) for v in values if v is not None]
+            if len(found_ids) != len(values):
+                raise ValueError("a document without an id")
+        return found_ids
+
+
+class LostReader(LexicalReader):
+    """Stands in for a full text that is damaged: it knows nothing, and a search of it says why."""
+
+    def __init__(self, directory: str, damage: str) -> None:
+        self.directory = directory
+        self.damage = damage
+
+    @property
+    def documents(self) -> int:
+        """None that could be counted."""
+        return 0
+
+    def document_frequency(self, term: str, field: str = "body") -> int:
+        """Nothing is known of any term."""
+        return 0
+
+    def _found(self, query: Query, limit: int) -> Any:
+        raise FullTextDamaged(self.damage)
 
 
 def term(text: str, field: str = "body") -> Query:

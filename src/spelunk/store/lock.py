@@ -14,6 +14,7 @@ import sys
 import time
 from typing import Any, Final
 
+from spelunk import faults
 from spelunk.errors import IndexBusyError, StorageError
 
 LOCK: Final = "writer.lock"
@@ -62,23 +63,25 @@ class WriterLock:
                 os.close(fd)
                 raise
         self._fd = fd
+        faults.reach("lock.taken")
         info = {"pid": os.getpid(), "host": os.uname().nodename, "command": command, "since": time.time()}
-        aside = os.path.join(self._directory, f"{HOLDER}.{os.getpid()}")
+        aside = os.path.join(self._directory, f"{HOLDER}.new")  # the lock is held: nobody else writes it
         try:
-            with open(aside, "w", encoding="utf-8") as f:
-                json.dump(info, f)
+            with open(aside, "wb") as f:
+                faults.write("lock.registry", f.write, json.dumps(info).encode())
             os.replace(aside, os.path.join(self._directory, HOLDER))
         except OSError as error:
             self.release()
             raise StorageError(
                 f"{self._directory}: cannot be written ({error.strerror}); choose another place with --index-dir"
             ) from None
+        faults.reach("lock.ready")
 
     def release(self) -> None:
         """Give the lock back; harmless when not held."""
         if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+            fd, self._fd = self._fd, None  # first: a signal between the two must not close it twice
+            os.close(fd)
 
     def forget(self) -> None:
         """In a forked child: close the inherited descriptor's copy; the parent keeps the lock."""

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from spelunk import faults
+from spelunk.errors import IndexCorruptError
 from spelunk.packet import unpack_definitions
 from spelunk.store import schema
 from spelunk.store.schema import decode_path, encode_path
@@ -73,8 +75,17 @@ class ChunkRow:
 
     @property
     def definitions(self) -> tuple[Definition, ...]:
-        """Every name defined here; unpacked anew at each access."""
-        return unpack_definitions(self.defined)
+        """Every name defined here; unpacked anew at each access.
+
+        Raises:
+            IndexCorruptError: The row is damaged.
+        """
+        try:
+            return unpack_definitions(self.defined)
+        except ValueError:
+            raise IndexCorruptError(
+                f"a stored chunk is damaged (chunk {self.id}); run `spelunk check --repair`"
+            ) from None
 
 
 class SegmentRow(NamedTuple):
@@ -141,7 +152,7 @@ class Manifest:
         """Rows of a statement, with errors translated."""
         try:
             return self.db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except schema.DAMAGE as error:
             raise schema.translate(error, self.directory) from None
 
     def meta(self, key: str, default: Any = None) -> Any:
@@ -195,6 +206,11 @@ class Manifest:
     def segments(self) -> list[SegmentRow]:
         """Vector segments of this generation, by first chunk."""
         rows = self.all("SELECT name, rows, dead, first_chunk, last_chunk FROM segments ORDER BY first_chunk")
+        for name, *numbers in rows:
+            if not isinstance(name, str) or "/" in name or not all(isinstance(n, int) for n in numbers):
+                raise IndexCorruptError(
+                    f"{self.directory}: damaged (a segment); run `spelunk check --repair`"
+                )
         return [SegmentRow._make(r) for r in rows]
 
     def chunks(self, ids: Sequence[int]) -> dict[int, ChunkRow]:
@@ -240,8 +256,6 @@ class Manifest:
         """A file version's compressed text, and its line map if it has one."""
         rows = self.all("SELECT text, lines FROM contents WHERE file = ?", (file,))
         if not rows:
-            from spelunk.errors import IndexCorruptError
-
             raise IndexCorruptError(
                 f"{self.directory}: text of file {file} missing; run `spelunk check --repair`"
             )
@@ -292,14 +306,14 @@ class ManifestWriter(Manifest):
         """Execute a statement; the number of rows it changed."""
         try:
             return self.db.execute(sql, values).rowcount
-        except sqlite3.Error as error:
+        except schema.DAMAGE as error:
             raise schema.translate(error, self.directory) from None
 
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Execute a statement for each row."""
         try:
             self.db.executemany(sql, rows)
-        except sqlite3.Error as error:
+        except schema.DAMAGE as error:
             raise schema.translate(error, self.directory) from None
 
     def start(self) -> None:
@@ -326,6 +340,7 @@ class ManifestWriter(Manifest):
         """Remove a file version and all that hangs on it; it is purged elsewhere later."""
         self.run("DELETE FROM files WHERE id = ?", (known.id,))
         self.run("DELETE FROM contents WHERE file = ?", (known.id,))
+        self.run("DELETE FROM seals WHERE file = ?", (known.id,))
         self.run("DELETE FROM fields WHERE file = ?", (known.id,))
         if known.chunks:
             last = known.first_chunk + known.chunks
@@ -389,6 +404,7 @@ class ManifestWriter(Manifest):
             The generation's number.
         """
         number = self.generation + 1
+        faults.reach("publish.manifest.rows")
         self.many("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", segments)
         self.set_meta("generation", number)
         files, chunks = self.counts()
@@ -396,5 +412,7 @@ class ManifestWriter(Manifest):
         self.run("DELETE FROM generations WHERE number <= ?", (number - 100,))
         if settled:
             self.run("DELETE FROM intents")
+        faults.reach("publish.manifest.before")
         self.commit()
+        faults.reach("publish.manifest.after")
         return number

@@ -12,6 +12,7 @@ import sqlite3
 from typing import Final
 from urllib.parse import quote
 
+from spelunk import faults
 from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingError, StorageError
 
 FORMAT: Final = 1
@@ -20,6 +21,9 @@ FORMAT: Final = 1
 MANIFEST: Final = "manifest.sqlite"
 
 BUSY_SECONDS: Final = 30.0
+
+DAMAGE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What a damaged database raises; the second where SQLite quotes it in a message."""
 
 SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -47,6 +51,7 @@ CREATE TABLE chunks (
   definitions TEXT                 -- name TAB kind TAB line, one a row; NULL if none
 );
 CREATE TABLE contents (file INTEGER PRIMARY KEY, text BLOB NOT NULL, lines BLOB);
+CREATE TABLE seals (file INTEGER PRIMARY KEY, seal BLOB NOT NULL);  -- over all rows of a file
 CREATE TABLE fields (chunk INTEGER NOT NULL, file INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL);
 CREATE INDEX fields_key ON fields (key, value);
 CREATE INDEX fields_file ON fields (file);
@@ -83,8 +88,16 @@ def encode_path(path: str) -> str | bytes:
 
 
 def decode_path(value: str | bytes) -> str:
-    """The inverse of :func:`encode_path`."""
-    return value if isinstance(value, str) else os.fsdecode(value)
+    """The inverse of :func:`encode_path`.
+
+    Raises:
+        IndexCorruptError: No path was stored.
+    """
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, bytes):
+        raise IndexCorruptError("a stored path is damaged; run `spelunk check --repair`")
+    return os.fsdecode(value)
 
 
 def exists(directory: str) -> bool:
@@ -111,18 +124,20 @@ def connect(directory: str, *, write: bool, create: bool = False) -> sqlite3.Con
             db = _connect_reader(path)
         db.execute("PRAGMA cache_size = -16000")
         if create and not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            faults.reach("create.manifest.before")
             db.execute("PRAGMA journal_mode = WAL")
             db.executescript(f"BEGIN;{SCHEMA};{PENDING};INSERT INTO meta VALUES ('format', {FORMAT});COMMIT")
+            faults.reach("create.manifest.after")
         if write:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA wal_autocheckpoint = 4000")
         row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         if not write and _is_empty(path):
             raise IndexMissingError(f"{directory}: no index here; run `spelunk index`") from None
         raise translate(error, path) from None
-    if row is None:
-        raise IndexCorruptError(f"{path}: no format number; run `spelunk index --rebuild`")
+    if row is None or not isinstance(row[0], int):
+        raise IndexCorruptError(f"{path}: no format number; run `spelunk check --repair`")
     if row[0] > FORMAT:
         db.close()
         raise IndexFormatError(
@@ -150,7 +165,7 @@ def _is_empty(path: str) -> bool:
             return not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
         finally:
             db.close()
-    except sqlite3.Error:
+    except DAMAGE:
         return False
 
 
@@ -168,8 +183,10 @@ def _connect_reader(path: str) -> sqlite3.Connection:
     return db
 
 
-def translate(error: sqlite3.Error, path: str) -> Exception:
+def translate(error: Exception, path: str) -> Exception:
     """The error of ours that says the same, with what to do."""
+    if isinstance(error, UnicodeDecodeError):
+        return IndexCorruptError(f"{path}: damaged (not UTF-8); run `spelunk check --repair`")
     text = str(error)
     code = getattr(error, "sqlite_errorname", "") or ""
     if "SQLITE_FULL" in code or "disk is full" in text:

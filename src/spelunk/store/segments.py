@@ -150,25 +150,32 @@ def _merge(manifest: ManifestWriter, group: list[SegmentRow]) -> None:
     m = manifest
     number = int(m.meta("merges", 0)) + 1
     name = f"{group[0].first_chunk:012d}-{number}.vec"
+    faults.reach("merge.intent.before")
     begin(m, "merge", name)
+    faults.reach("merge.intent.after")
+    faults.reach("merge.vectors.before")
     rows = [write(m.directory, name, all_ids, all_kinds, parts)] if len(all_ids) else []
-    faults.reach("merge.vectors")
+    faults.reach("merge.vectors.after")
     m.start()
     m.set_meta("merges", number)
     m.many("DELETE FROM segments WHERE name = ?", [(s.name,) for s in group])
     m.many("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", rows)
+    faults.reach("merge.manifest.before")
     m.commit()
-    faults.reach("merge.end")
+    faults.reach("merge.manifest.after")
     _unlink(m, [s.name for s in group])
 
 
 def _unlink(manifest: ManifestWriter, names: Sequence[str]) -> None:
     for name in names:
+        faults.reach("merge.unlink", name)
         try:
             os.unlink(os.path.join(manifest.directory, VECTORS, name))
         except FileNotFoundError:
             pass
+    faults.reach("merge.end.before")
     manifest.run("DELETE FROM intents")  # only now: it makes the next writer look for leftovers
+    faults.reach("merge.end.after")
 
 
 def _alive_ranges(manifest: ManifestWriter, first: int, last: int) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError
 from spelunk.store.layout import VECTORS, lexical_name
-from spelunk.store.lexical import LexicalReader
+from spelunk.store.lexical import FullTextDamaged, LexicalReader, LostReader
 from spelunk.store.manifest import ChunkRow, FileRow, Manifest
 from spelunk.store.texts import Text, unpack
 
@@ -32,6 +32,7 @@ class Snapshot:
         lexical: The full text as of this generation or later; what a later one
             added is not in the manifest and is dropped by :meth:`visible`.
         generation: Its number.
+        damage: What is wrong with the full text, if anything: every search of it raises.
     """
 
     def __init__(self, directory: str) -> None:
@@ -39,7 +40,8 @@ class Snapshot:
 
         Raises:
             IndexMissingError: Nothing was published yet.
-            IndexCorruptError: A store is damaged.
+            IndexCorruptError: The manifest is damaged. A damaged full text shows in
+                :attr:`damage`, and damaged vectors when :attr:`segments` are asked for.
             IndexFormatError: Written by a newer Spelunk.
         """
         self.directory = directory
@@ -53,23 +55,25 @@ class Snapshot:
 
     def _open(self) -> None:
         manifest = self.manifest
+        self.damage: str | None = None
         for attempt in range(ATTEMPTS):
             manifest.end()
             manifest.begin()
             before = (manifest.meta("purge", 0), manifest.meta("merges", 0), manifest.meta("lexical", 1))
+            lost: FullTextDamaged | None = None
             try:
-                self.lexical = LexicalReader(os.path.join(self.directory, lexical_name(manifest)))
-                self._segments = manifest.segments()
-                missing = [s.name for s in self._segments if not os.path.exists(self._segment_path(s.name))]
-                if missing:
-                    raise IndexCorruptError(
-                        f"{self._segment_path(missing[0])}: vectors missing; run `spelunk check --repair`"
-                    )
-            except IndexCorruptError:
+                self.lexical = LexicalReader(self.lexical_directory)
+            except FullTextDamaged as error:
+                lost = error
+            self._segments = manifest.segments()
+            missing = any(not os.path.exists(self._segment_path(s.name)) for s in self._segments)
+            if lost or missing:
                 manifest.end()
                 if attempt + 1 < ATTEMPTS and before != self._marks():
-                    continue
-                raise
+                    continue  # a merge or a repair took them away
+                manifest.begin()
+            if lost:
+                self.lose_full_text(lost)
             # A purge between the two opens took out documents that this generation still shows.
             generation = manifest.generation
             manifest.end()
@@ -82,6 +86,16 @@ class Snapshot:
         raise IndexCorruptError(
             f"{self.directory}: no consistent view in {ATTEMPTS} tries; run `spelunk check`"
         )
+
+    def lose_full_text(self, error: FullTextDamaged) -> None:
+        """Go on without the full text: it is damaged."""
+        self.damage = str(error)
+        self.lexical = LostReader(self.lexical_directory, self.damage)
+
+    @property
+    def lexical_directory(self) -> str:
+        """Folder of the full text of this generation."""
+        return os.path.join(self.directory, lexical_name(self.manifest))
 
     def _marks(self) -> tuple[int, int, int]:
         m = self.manifest

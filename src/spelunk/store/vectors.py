@@ -24,6 +24,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from spelunk import faults
 from spelunk.errors import IndexCorruptError, StorageError
 
 MAGIC: Final = b"SPLKVEC1"
@@ -110,15 +111,18 @@ def write_segment(
                 for array in arrays:
                     view = np.ascontiguousarray(array).tobytes()
                     hasher.update(view)
-                    f.write(view)
+                    faults.write("segment.write", f.write, view)
                 pad = b"\0" * (-width % ALIGN)
                 hasher.update(pad)
                 f.write(pad)
             f.seek(0)
             f.write(HEADER.pack(MAGIC, dimensions, 0, n, hasher.digest()))
             f.flush()
+            faults.reach("segment.flush")
             os.fsync(f.fileno())
+        faults.reach("segment.rename.before")
         os.rename(aside, path)
+        faults.reach("segment.rename.after")
         sync_directory(os.path.dirname(path))
     except OSError as error:
         try:

@@ -64,7 +64,10 @@ class StoreWriter:
         self.directory = directory
         self.manifest = manifest
         self._lexical = LexicalWriter(
-            os.path.join(directory, lexical_name(manifest)), heap=heap, threads=threads
+            os.path.join(directory, lexical_name(manifest)),
+            heap=heap,
+            threads=threads,
+            create=manifest.generation == 0,
         )
         self._next_chunk = int(manifest.meta("next_chunk", 1))
         self._next_file = int(manifest.meta("next_file", 1))
@@ -92,18 +95,25 @@ class StoreWriter:
     def recover(self) -> None:
         """Undo unpublished work of a writer that died, and finish its purges."""
         if self.manifest.all("SELECT 1 FROM intents LIMIT 1"):
+            faults.reach("recover.full-text.before")
             self._lexical.delete_from(self._next_chunk)
             self._lexical.commit()
-            self.manifest.run("DELETE FROM intents")
-        remove_leftovers(self.directory, self.manifest)
+            faults.reach("recover.full-text.after")
+            remove_leftovers(self.directory, self.manifest)
+            faults.reach("recover.intents.before")
+            self.manifest.run("DELETE FROM intents")  # last: until then a check expects leftovers
+            faults.reach("recover.intents.after")
+        else:
+            remove_leftovers(self.directory, self.manifest)
 
     def _begin(self) -> None:
         if not self._open:
+            faults.reach("intent.before")
             self.manifest.run(
                 "INSERT INTO intents (what, first_chunk, segment, started) VALUES ('publish', ?, ?, ?)",
                 (self._next_chunk, self._segment_name(), time.time()),
             )
-            faults.reach("intent")
+            faults.reach("intent.after")
             self.manifest.start()
             self._generation = self.manifest.generation + 1
             self._open = True
@@ -145,6 +155,7 @@ class StoreWriter:
             self._set_other(Failed(items[i].candidate.path, stage, error), items[i].candidate)
         self.pending_chunks += packet.chunks
         self.pending_files += len(packet.files) + len(packet.same) + len(packet.skipped) + len(packet.failed)
+        faults.reach("take.end")
 
     def _set_other(self, what: Skipped | Failed, candidate: Candidate) -> None:
         known = self._known.get(what.path)
@@ -169,6 +180,7 @@ class StoreWriter:
             )
         )  # fmt: skip
         m.run("INSERT INTO contents VALUES (?, ?, ?)", (number, file.text, file.line_map))
+        m.run("INSERT INTO seals VALUES (?, ?)", (number, file.seal))
         m.many(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(first + n, number, *row) for n, row in enumerate(file.rows)],
@@ -178,8 +190,11 @@ class StoreWriter:
                 "INSERT INTO fields VALUES (?, ?, ?, ?)",
                 [(first + n, number, k, v) for n, k, v in file.fields],
             )
+        faults.reach("take.rows", candidate.path)
         add = self._lexical.add
         for n, (row, body, name) in enumerate(zip(file.rows, file.bodies, file.names, strict=True)):
+            if faults.ARMED:
+                faults.reach("take.document", candidate.path)
             add(first + n, number, body, name, file.path_terms, file.language, row[4])
 
     def _kind_code(self, kind: str) -> int:
@@ -244,14 +259,16 @@ class StoreWriter:
         self._begin()
         faults.reach("publish.begin")
         rows: list[SegmentRow] = []
+        faults.reach("publish.vectors.before")
         if self._ids:
             ids = np.asarray(self._ids, np.int64)
             kinds = np.asarray(self._kind_codes, np.uint8)
             rows.append(segments.write(self.directory, self._segment_name(), ids, kinds, self._parts))
-        faults.reach("publish.vectors")
+        faults.reach("publish.vectors.after")
+        faults.reach("publish.full-text.before")
         if self.pending_chunks:
             self._lexical.commit()
-        faults.reach("publish.full-text")
+        faults.reach("publish.full-text.after")
         m = self.manifest
         m.set_meta("next_chunk", self._next_chunk)
         m.set_meta("next_file", self._next_file)
@@ -269,19 +286,23 @@ class StoreWriter:
         gone = [row[0] for row in self.manifest.all("SELECT file FROM purges")]
         if not gone:
             return
+        faults.reach("purge.mark.before")
         # A reader that opened its manifest before this and its full text after it looks at the
         # number again, sees that it moved, and opens afresh.
         self.manifest.start()
         self.manifest.set_meta("purge", int(self.manifest.meta("purge", 0)) + 1)
         self.manifest.commit()
-        faults.reach("purge.begin")
+        faults.reach("purge.mark.after")
+        faults.reach("purge.full-text.before")
         self._lexical.delete_files(gone)
         self._lexical.commit()
-        faults.reach("purge.full-text")
+        faults.reach("purge.full-text.after")
+        faults.reach("purge.end.before")
         self.manifest.start()
         self.manifest.run("DELETE FROM purges")
         self.manifest.set_meta("purged", self.manifest.meta("purge", 0))
         self.manifest.commit()
+        faults.reach("purge.end.after")
 
     def compact(self) -> None:
         """See :func:`spelunk.store.segments.compact`."""

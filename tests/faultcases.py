@@ -1,0 +1,162 @@
+"""Situations that lead to each fault point, made once and copied for each case."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spelunk import Index
+from spelunk.errors import IndexMissingError, SpelunkError
+from spelunk.store.manifest import Manifest
+from spelunk.store.segments import MAX_SEGMENTS
+from spelunk.testing import logical_content
+from tests.corpus import python_file, write_tree
+
+MAX_CHUNKS = 40
+"""Chunks after which a run of these tests publishes."""
+FILES_PER_BATCH = 5
+ENVIRONMENT = {
+    "SPELUNK_MAX_CHUNKS_IN_MEMORY": str(MAX_CHUNKS),
+    "SPELUNK_FILES_PER_BATCH": str(FILES_PER_BATCH),
+}
+
+Content = dict[str, list[dict[str, Any]]]
+
+
+def spelunk(
+    command: str, root: Path, place: Path, faults: str = "", *flags: str, **more: Any
+) -> subprocess.Popen[str]:
+    """Start the real command."""
+    env = {**os.environ, **ENVIRONMENT, "SPELUNK_FAULTS": faults}
+    argv = [sys.executable, "-m", "spelunk", command, str(root), "--index-dir", str(place), *flags]
+    return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
+def open_index(root: Path, place: Path) -> Index:
+    return Index.open(
+        root, index_dir=str(place), max_chunks_in_memory=MAX_CHUNKS, files_per_batch=FILES_PER_BATCH
+    )
+
+
+@dataclass
+class Situation:
+    """A workspace, its index as it is before the faulty run, and what the run is.
+
+    Attributes:
+        before: What the index shows, by path; None where it cannot be read.
+        after: What it must show in the end.
+        todo: Files that the run has to read.
+    """
+
+    root: Path
+    index: Path
+    command: str = "index"
+    flags: tuple[str, ...] = ()
+    before: Content | None = None
+    after: Content = field(default_factory=dict)
+    todo: frozenset[str] = frozenset()
+
+    def copy(self, place: Path) -> Path:
+        if self.index.exists():
+            shutil.copytree(self.index, place)
+        return place
+
+
+def sql(place: Path, statement: str) -> None:
+    db = sqlite3.connect(place / "manifest.sqlite")
+    db.execute(statement)
+    db.commit()
+    db.close()
+
+
+def _change(root: Path, number: int) -> None:
+    (root / f"pkg{number // 10}" / f"mod_{number}.py").write_text(python_file(900 + number))
+
+
+def prepare(name: str, folder: Path) -> Situation:
+    """Make a situation in a folder."""
+    root, place = folder / "tree", folder / "ix"
+    root.mkdir(parents=True)
+    write_tree(root, 22)
+    (root / ".gitignore").write_text("*.log\n")
+    made = Situation(root, place)
+    changed: set[str] = set()
+    if name not in ("index", "parallel", "sequential", "recover"):
+        open_index(root, place).update()
+    if name in ("parallel", "sequential"):
+        made.flags = ("--mode", name, "--workers", "2")
+    elif name == "replace":
+        for n in (3, 17):
+            _change(root, n)
+            changed.add(f"pkg{n // 10}/mod_{n}.py")
+    elif name == "merge":
+        for n in range(MAX_SEGMENTS + 1):
+            _change(root, n)
+            if len(list((place / "vectors").iterdir())) == MAX_SEGMENTS:
+                changed.add(f"pkg{n // 10}/mod_{n}.py")
+                break  # the faulty run makes one more, and merges
+            open_index(root, place).update()
+    elif name == "recover":
+        code, _, err = finish(spelunk("index", root, place, "publish.full-text.after#2=kill"))
+        assert code == -signal.SIGKILL, err
+    elif name == "settle":
+        time.sleep(0.1)
+        open_index(root, place).update()  # by now the files' times can be trusted
+        (root / "new.log").write_text("noise\n")
+    elif name == "rebuild":
+        made.flags = ("--rebuild",)
+    elif name.startswith("repair-"):
+        made.command, made.flags = "check", ("--repair",)
+        if name == "repair-text":
+            sql(place, "UPDATE contents SET text = x'0011' WHERE file = (SELECT min(id) FROM files)")
+        elif name == "repair-full-text":
+            next(iter(sorted(place.glob("lexical-*/*.term")))).unlink()
+        else:
+            next(iter(sorted(place.glob("vectors/*")))).unlink()
+    made.before = content(place)
+    fresh = Index.open(root, index_dir=str(folder / "fresh"))
+    fresh.update()
+    fresh.close()
+    made.after = logical_content(fresh.directory)
+    if name in ("index", "parallel", "sequential", "rebuild"):
+        changed = set(made.after)
+    elif name == "recover":
+        changed = set(made.after) - set(made.before or ())
+    made.todo = frozenset(changed)
+    return made
+
+
+def content(place: Path) -> Content | None:
+    """What the index shows; empty where nothing is published, None where a store is damaged."""
+    try:
+        manifest = Manifest(str(place))
+    except IndexMissingError:
+        return {}
+    try:
+        if not manifest.generation:
+            return {}
+        return logical_content(str(place))
+    except SpelunkError:
+        return None
+    finally:
+        manifest.close()
+
+
+def begun(note: Path) -> list[str]:
+    """Files that a run with ``worker.file=note:FILE`` began to read, in order."""
+    if not note.exists():
+        return []
+    return [line.split(" ", 1)[1] for line in note.read_text().splitlines()]

@@ -1,0 +1,96 @@
+"""One store is damaged: the other answers, and the answer says why."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spelunk import Index
+from spelunk.errors import IndexCorruptError
+from tests.corpus import write_tree
+from tests.test_check import flip, one
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    root = tmp_path / "tree"
+    root.mkdir()
+    write_tree(root, 12)
+    made = Index.open(root, index_dir=str(tmp_path / "ix"))
+    made.update()
+    made.close()
+    return made
+
+
+FULL_TEXT: dict[str, Callable[[Path], object]] = {
+    "missing": lambda p: shutil.rmtree(one(p, "lexical-*")),
+    "without its terms": lambda p: one(p, "lexical-*/*.term").unlink(),
+    "with damaged terms": lambda p: flip(one(p, "lexical-*/*.term"), -60),
+    "with damaged ids": lambda p: flip(one(p, "lexical-*/*.fast"), -70),
+}
+
+
+@pytest.mark.parametrize("how", FULL_TEXT)
+@pytest.mark.parametrize("mode", ["hybrid", "lexical", "symbol"])
+def test_vectors_answer_where_the_full_text_is_damaged(index: Index, how: str, mode: str) -> None:
+    query = next(h.symbol for h in index.search("flush the queue").hits if h.symbol)
+    index.close()
+    FULL_TEXT[how](Path(index.directory))
+
+    answer = index.search(query, mode=mode)
+
+    assert answer.degraded is not None
+    assert "full text" in answer.degraded and "--repair" in answer.degraded
+    assert query in {h.symbol for h in answer.hits}
+    assert index.check(repair=True).ok
+    assert index.search(query, mode=mode).degraded is None
+
+
+@pytest.mark.parametrize("how", FULL_TEXT)
+def test_a_regex_reads_every_text_where_the_full_text_is_damaged(index: Index, how: str) -> None:
+    asked = ["def flush_\\w+", "flush_queue lang:c", "total -beta"]
+    before = [index.search(q, mode="regex", limit=999).hits for q in asked]
+    index.close()
+    FULL_TEXT[how](Path(index.directory))
+
+    answers = [index.search(q, mode="regex", limit=999) for q in asked]
+
+    assert [a.hits for a in answers] == before
+    assert any(a.degraded for a in answers)
+
+
+@pytest.mark.parametrize("how", ["missing", "damaged"])
+def test_words_answer_where_the_vectors_are_damaged(index: Index, how: str) -> None:
+    before = index.search("flush the queue").hits
+    index.close()
+    segment = one(Path(index.directory), "vectors/*")
+    if how == "missing":
+        segment.unlink()
+    else:
+        flip(segment, 2)
+
+    answer = index.search("flush the queue")
+
+    assert answer.hits == before
+    assert index.search("flush the queue", mode="semantic").degraded
+
+
+def test_a_damaged_index_answers_as_it_is_when_files_changed(index: Index) -> None:
+    shutil.rmtree(one(Path(index.directory), "lexical-*"))
+    (Path(index.root) / "new.py").write_text("def brand_new():\n    return 1\n")
+
+    answer = index.search("flush the queue")
+
+    assert answer.hits and answer.degraded and answer.stale
+
+
+def test_where_nothing_is_healthy_the_error_says_so(index: Index) -> None:
+    place = Path(index.directory)
+    shutil.rmtree(one(place, "lexical-*"))
+    one(place, "vectors/*").unlink()
+
+    with pytest.raises(IndexCorruptError, match="--repair"):
+        index.search("flush the queue")
