@@ -180,6 +180,29 @@ def test_an_io_error_or_a_kill_while_it_hangs_loses_nothing(
     test_a_fault_at_each_point_loses_nothing(situation, tmp_path, point, action)
 
 
+@pytest.mark.parametrize("action", ["kill", "error:EIO"])
+@pytest.mark.parametrize(
+    "point", ["take.rows#7", "take.document#30", "segment.write#13", "publish.manifest.rows#2"]
+)
+def test_a_store_that_took_only_a_part_shows_none_of_it(
+    situation: Callable[[str], Situation], tmp_path: Path, point: str, action: str
+) -> None:
+    here = situation("index")
+    place = here.copy(tmp_path / "ix")
+
+    code, err, first = faulty(here, place, point, action)
+
+    assert code == (-signal.SIGKILL if action == "kill" else 2), (code, err)
+    seen = content(place) or {}
+    assert len(seen) < len(here.after)
+    assert_whole(here, place)
+    assert_repeats_little(here, place, first)
+    assert not seen or open_index(here.root, place).check().ok
+    index = go_on(here, place)
+    assert logical_content(str(place)) == here.after
+    assert index.check().ok
+
+
 @pytest.mark.parametrize(
     ("point", "turn"),
     [
