@@ -173,7 +173,7 @@ def test_a_worker_that_is_killed_is_told_with_its_reason(
 
     write_tree(tmp_path / "tree", 12)
     monkeypatch.setenv("SPELUNK_FAULTS", "worker.file@mod_3.py=kill")
-    monkeypatch.setattr(faults, "ARMED", [("worker.file", "mod_3.py", "kill")])
+    monkeypatch.setattr(faults, "ARMED", [faults.Fault("worker.file@mod_3.py=kill")])
     heard: list[events.Event] = []
     index = Index.open(tmp_path / "tree", mode="parallel", workers=2, observer=heard.append)
 

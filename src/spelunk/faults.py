@@ -113,7 +113,7 @@ POINTS: Final[Mapping[str, str]] = {
 """Every point, with the situation that leads to it (tests/test_crash.py)."""
 
 
-class _Fault:
+class Fault:
     """One armed point."""
 
     def __init__(self, entry: str) -> None:
@@ -132,11 +132,12 @@ class _Fault:
         return self.every or self.left == 0
 
     def error(self) -> OSError:
+        """The error that was asked for."""
         number = getattr(errno, self.value or "ENOSPC")
         return OSError(number, os.strerror(number))
 
 
-ARMED: Final = [_Fault(entry) for entry in filter(None, os.environ.get("SPELUNK_FAULTS", "").split(";"))]
+ARMED: Final = [Fault(entry) for entry in filter(None, os.environ.get("SPELUNK_FAULTS", "").split(";"))]
 
 
 def reach(point: str, detail: str = "") -> None:
@@ -164,7 +165,7 @@ def write(point: str, put: Callable[[bytes], object], data: bytes) -> None:
     put(data)
 
 
-def _act(fault: _Fault, note: str) -> None:
+def _act(fault: Fault, note: str) -> None:
     if fault.action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif fault.action in ("error", "short"):
