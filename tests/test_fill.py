@@ -73,6 +73,16 @@ def fresh(root: Path, place: Path, **settings: Any) -> dict[str, Any]:
 def test_vectors_are_made_after_the_texts_and_serve_a_search(
     tree: Path, tmp_path: Path, provider: Provider
 ) -> None:
+    met = threading.Event()
+
+    def behave(handler: Handler, texts: list[str]) -> bool:
+        if texts is not provider.batches[0]:  # the first call is made alone
+            if provider.most < 2:
+                met.wait(100)  # for one beside it; without one the next assertions fail
+            met.set()
+        return False
+
+    provider.behave = behave
     index = open_index(tree, tmp_path / "ix", provider)
 
     report = index.update()
@@ -125,8 +135,10 @@ def said(status: int, message: str = "", **headers: str) -> Callable[[Provider],
     return always(lambda h, t: h.send(status, body, {k.replace("_", "-"): v for k, v in headers.items()}))
 
 
+SLOW = ("hang", "slow drip")
+"""Failures that end by a time limit: which of the limits strikes first is for the machine's load to say."""
 FAILURES: dict[str, tuple[Callable[[Provider], None], str]] = {
-    "hang": (always(lambda h, t: h.hang()), "no answer"),
+    "hang": (always(lambda h, t: h.hang()), "no answer (in time|within 0.3 s)"),
     "500": (said(500, "the cat sat\non it"), "answered 500: the cat sat on it"),
     "503, come back in a second": (said(503, Retry_After="1"), "answered 503"),
     "429, in seconds": (said(429, "slow down", Retry_After="1"), "answered 429: slow down"),
@@ -138,7 +150,7 @@ FAILURES: dict[str, tuple[Callable[[Provider], None], str]] = {
     "ragged": (always(lambda h, t: h.vectors([[1.0] * n for n in range(len(t))])), "dimension"),
     "not numbers": (always(lambda h, t: h.vectors([[float("nan"), 1.0]] * len(t))), "not numbers"),
     "strings": (always(lambda h, t: h.vectors([["a", "b"]] * len(t))), "cannot be read"),  # type: ignore[list-item]
-    "slow drip": (always(lambda h, t: h.drip()), "no answer within"),
+    "slow drip": (always(lambda h, t: h.drip()), "no answer (in time|within 0.3 s)|came too slowly"),
     "redirect": (
         said(302, Location="http://elsewhere.invalid/v1"),
         "redirects to http://elsewhere.invalid/v1",
@@ -159,28 +171,29 @@ def test_a_failing_provider_costs_no_answer_and_is_made_up_for(
     arm, words = FAILURES[name]
     arm(provider)
     monkeypatch.setenv("SOME_KEY", "sk-secret")
-    slow = name in ("hang", "slow drip")
-    settings = {"embedding_key_env": "SOME_KEY", "embedding_timeout": 0.3 if slow else 120}
+    said_so = re.compile(words if name in SLOW else re.escape(words))
+    settings = {"embedding_key_env": "SOME_KEY", "embedding_timeout": 0.3 if name in SLOW else 120}
     settings["query_timeout"] = settings["embedding_timeout"]
     index = open_index(tree, tmp_path / "ix", provider, **settings)
 
     report = index.update()
 
     assert report.pending_vectors == report.chunks > 40 and report.refused_vectors == 0
-    assert report.degraded is not None and words in report.degraded, report.degraded
+    assert report.degraded is not None and said_so.search(report.degraded), report.degraded
     assert "sk-secret" not in report.degraded
     assert report.files.failed == 0
     if name in TOLD_APART:
         assert len(provider.batches) == 1
     assert len(provider.batches) <= 20
-    assert {h.get("Authorization") for h in provider.headers} == {"Bearer sk-secret"}
+    assert provider.headers or name in SLOW  # a limit can strike before the request arrives
+    assert {h.get("Authorization") for h in provider.headers} <= {"Bearer sk-secret"}
     by_words = index.search("flush_queue", limit=3)
     assert by_words.hits[0].path == "core.c" and by_words.degraded is None
     degraded = index.search("flush_queue", mode="semantic", limit=3)
     assert degraded.hits[0].path == "core.c" and "vectors" in str(degraded.degraded)
     status = index.status()
     assert (status.pending_vectors, status.vectors) == (report.chunks, 0)
-    assert status.state == "behind" and words in status.detail
+    assert status.state == "behind" and said_so.search(status.detail), status.detail
     assert index.check().ok  # what is pending is no damage
 
     provider.behave = lambda handler, texts: False
@@ -236,14 +249,13 @@ def test_an_open_breaker_spares_a_search_over_vectors_the_wait(
             "flush_queue", mode="semantic"
         )
         assert answer.hits[0].path == "core.c" and "no answer" in str(answer.degraded)
-    asked = len(provider.batches)
 
     answer = open_index(tree, tmp_path / "ix", provider, breaker_wait=3_600).search(
-        "flush_queue", mode="semantic"
+        "flush_queue at last", mode="semantic"
     )
 
     assert answer.hits[0].path == "core.c" and "not asked for another" in str(answer.degraded)
-    assert len(provider.batches) == asked
+    assert "flush_queue at last" not in provider.texts  # the others may still arrive, being late
 
 
 def test_a_provider_that_dies_in_the_middle_keeps_what_it_gave(

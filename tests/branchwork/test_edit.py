@@ -108,6 +108,26 @@ def test_an_item_takes_the_placeholders_place() -> None:
     assert "## Definition of Done\n\n- [ ] ship it\n\n## Merge" in after.text
 
 
+@pytest.mark.parametrize("section", ["Notes", "dod"])
+@pytest.mark.parametrize(
+    "text", ["", " \n", "…", "- …", "[ ]", "[x]", "- [ ]", "[ ] …", "[ ]\t...", "- [X] \n\n"]
+)
+def test_an_item_without_a_text_is_refused_for_the_next_one_would_take_its_place(
+    section: str, text: str
+) -> None:
+    with pytest.raises(DocumentError, match="needs a text"):
+        edit.add_item(Document.parse(TEMPLATE), section, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("[", "- [ ] ["), ("[ ]\nmore", "- [ ]\n  more"), ("[x] a", "- [x] a")]
+)
+def test_a_box_that_is_written_out_is_the_items_box(text: str, line: str) -> None:
+    doc = edit.add_item(Document.parse("## Definition of Done\n"), "dod", text)
+
+    assert doc.text == f"## Definition of Done\n\n{line}\n"
+
+
 def test_a_subitem_lands_below_its_parent_and_its_siblings() -> None:
     before = doc("## Notes\n\n- a\n  more\n- b\n\n  para\n\ntail\n\n## Updates\n")
 

@@ -149,6 +149,8 @@ def apply_step(doc: Document, kind: str, section: str, text: str) -> Document:
 
 
 @given(documents(), steps)
+@case("", [("item", "Notes", "[ ]"), ("item", "Notes", "[")])
+@case("", [("item", "dod", "[x]"), ("item", "dod", "[ ] a")])
 @settings(max_examples=400)
 def test_any_sequence_of_log_and_update_keeps_every_byte(
     text: str, sequence: list[tuple[str, str, str]]

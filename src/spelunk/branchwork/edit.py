@@ -17,7 +17,7 @@ from spelunk.branchwork.frontmatter import Field, FrontMatter, replace_value, sc
 from spelunk.branchwork.markdown import Item
 
 _BULLET = re.compile(r"\A[-*+]\s+")
-_BOX = re.compile(r"\[[ xX]\]\s+")
+_BOX = re.compile(r"\[[ xX]\](?:\s+|\Z)")
 TABLE_HEAD = ("| Check | Status | Details |", "|-------|--------|---------|")
 
 
@@ -359,8 +359,8 @@ def update(
 def _item_text(text: str) -> str:
     text = text.strip("\n")
     text = _BULLET.sub("", text, count=1)
-    if is_placeholder(text):
-        raise DocumentError("an item needs a text")
+    if is_placeholder(_BOX.sub("", text, count=1) if _BOX.match(text) else text):
+        raise DocumentError("an item needs a text")  # without one, the next item would take its place
     return text
 
 

@@ -274,7 +274,8 @@ def vectors(manifest: Manifest) -> tuple[list[Problem], int]:
         problems.append(
             Problem(VECTOR, VECTORS, f"{wrong} chunks noted as pending that have a vector or are gone")
         )
-    if not problems and len(have) and _other_kinds(manifest, rows, have, np.concatenate(kinds)):
+    made = [row for row, there in zip(rows, alive.tolist(), strict=True) if there]
+    if not problems and made and _other_kinds(manifest, made, have, np.concatenate(kinds)):
         problems.append(Problem(VECTOR, VECTORS, "kinds differ from those of the chunks"))
     dead = len(have) - int(alive.sum())
     noted = sum(s.dead for s in manifest.segments())
@@ -292,7 +293,13 @@ def _waiting(manifest: Manifest) -> list[int]:
 def _other_kinds(
     manifest: Manifest, rows: list[tuple[int, str]], have: NDArray[np.int64], kinds: NDArray[np.uint8]
 ) -> bool:
-    """Does a vector carry another kind than its chunk? Kinds beyond the 255th share a code."""
+    """Does a vector carry another kind than its chunk? Kinds beyond the 255th share a code.
+
+    Args:
+        rows: Chunks, each with a vector, and their kinds.
+        have: The chunks of the vectors.
+        kinds: Codes of the vectors' kinds.
+    """
     import numpy as np
 
     code = {name: min(n, 255) for n, name in enumerate(manifest.kinds())}
