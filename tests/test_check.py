@@ -209,9 +209,14 @@ def files_of(place: Path) -> list[Path]:
     return [place / "manifest.sqlite", *(p for f in folders for p in sorted(f.iterdir()) if p.stat().st_size)]
 
 
+ALL = 500
+"""More than there are chunks: ranks change where texts are read again, since what they replace still counts
+in the frequencies of words until segments are merged; what is found does not."""
+
+
 def answers(index: Index) -> list[list[tuple[str, int, str]]]:
     found = [
-        index.search(query, mode=mode, refresh=False).hits
+        index.search(query, mode=mode, refresh=False, limit=ALL).hits
         for query in ("late queue", "flush worker", "total")
         for mode in ("hybrid", "semantic", "regex")
     ]
@@ -238,9 +243,12 @@ def test_a_flipped_byte_anywhere_is_found_or_harmless(
 
     flip(path, at)
 
-    if not index.check().ok:
+    damaged = not index.check().ok
+    if damaged:
         assert index.check(repair=True).ok, (path, at)
     assert index.check().ok
     assert logical_content(str(place)) == before, (path, at)
-    assert answers(index) == said, (path, at)
+    now = answers(index)
+    assert [*map(sorted, now)] == [*map(sorted, said)], (path, at)
+    assert damaged or now == said, (path, at)
     index.close()

@@ -21,7 +21,7 @@ import numpy as np
 from spelunk.errors import ProviderDownError, ProviderError, RefusedError
 from spelunk.pipeline.work import one_line
 from spelunk.store import segments
-from spelunk.store.layout import VECTORS
+from spelunk.store.layout import MAX_KINDS, VECTORS
 from spelunk.store.manifest import VARIABLES, ManifestWriter
 from spelunk.store.texts import Text, unpack
 from spelunk.store.vectors import Segment, quantise
@@ -81,7 +81,7 @@ def fill(
         return _ended(manifest, 0, "")
     total = min(waiting, limit) if limit is not None else waiting
     size = embedder.batch * embedder.concurrency * GROUP_ROUNDS
-    codes = {name: code for code, name in enumerate(manifest.kinds())}
+    codes = {name: min(code, MAX_KINDS) for code, name in enumerate(manifest.kinds())}
     work = _Work(embedder, _dimensions(manifest))
     made = done = after = 0
     while done < total and not work.down:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from spelunk.errors import IndexCorruptError, IndexError_, IndexMissingError, SpelunkError
 from spelunk.packet import seal
 from spelunk.store.checksums import damaged_files
-from spelunk.store.layout import VECTORS, lexical_name
+from spelunk.store.layout import MAX_KINDS, VECTORS, lexical_name
 from spelunk.store.lexical import LexicalReader
 from spelunk.store.lock import holder
 from spelunk.store.manifest import Manifest
@@ -302,7 +302,7 @@ def _other_kinds(
     """
     import numpy as np
 
-    code = {name: min(n, 255) for n, name in enumerate(manifest.kinds())}
+    code = {name: min(n, MAX_KINDS) for n, name in enumerate(manifest.kinds())}
     order = np.argsort(have)
     at = order[np.searchsorted(have[order], [i for i, _ in rows])]
     return bool((kinds[at] != np.asarray([code.get(kind, -1) for _, kind in rows])).any())

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from spelunk.store.manifest import Manifest
 
 VECTORS: Final = "vectors"
+MAX_KINDS: Final = 255
+"""Code of a vector's kind that further kinds share."""
 
 
 def lexical_name(manifest: Manifest) -> str:

@@ -13,7 +13,7 @@ from spelunk import faults
 from spelunk.errors import IndexCorruptError
 from spelunk.store import check, lexical
 from spelunk.store.check import Problem
-from spelunk.store.layout import VECTORS, lexical_name, remove_leftovers
+from spelunk.store.layout import MAX_KINDS, VECTORS, lexical_name, remove_leftovers
 from spelunk.store.lexical import LexicalWriter
 from spelunk.store.manifest import ChunkRow, FileRow, Manifest, ManifestWriter, SegmentRow
 from spelunk.store.texts import unpack
@@ -21,8 +21,6 @@ from spelunk.store.vectors import Segment
 from spelunk.tokens import LEXICON, LONG_WORD, path_terms, words
 
 HEAP: Final = 64 * 1024 * 1024
-MAX_KINDS: Final = 255
-"""Code that further kinds share."""
 
 
 def repair(directory: str, problems: tuple[Problem, ...]) -> bool:

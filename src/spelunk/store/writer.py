@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,12 @@ from numpy.typing import NDArray
 from spelunk import faults
 from spelunk.packet import FilePacket, Item, Packet
 from spelunk.store import segments
-from spelunk.store.layout import lexical_name, remove_leftovers
+from spelunk.store.layout import MAX_KINDS, lexical_name, remove_leftovers
 from spelunk.store.lexical import LexicalWriter
 from spelunk.store.manifest import Known, ManifestWriter, SegmentRow
 from spelunk.store.schema import encode_path
 from spelunk.store.vectors import Rows, Segment
 from spelunk.types import Candidate, Failed, Skipped
-
-MAX_KINDS: Final = 255
 
 
 def signature(c: Candidate) -> tuple[int, int, int, int]:
