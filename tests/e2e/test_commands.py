@@ -321,6 +321,22 @@ def test_doctor_is_content_here(cli):
     assert cli.ok("doctor").startswith("ok    spelunk: ")
 
 
+def test_doctor_tells_which_extras_are_installed(cli, tmp_path):
+    def extras():
+        return {f["what"]: f for f in cli.json("doctor")["findings"] if f["what"].startswith("extra ")}
+
+    there = extras()
+    assert {f["level"] for f in there.values()} == {"ok"}
+    assert "onnxruntime " in there["extra onnx"]["detail"] and "urllib3 " in there["extra remote"]["detail"]
+
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "purgatory.py").write_text("raise ImportError('half of it is gone')\n")
+    cli.env["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(tmp_path / "broken"), os.environ.get("PYTHONPATH")])
+    )
+    assert extras()["extra remote"]["level"] == "warn"
+
+
 def test_doctor_fails_on_a_corrupt_index(cli):
     cli.ok("index")
     (manifest,) = cli.home.glob("*/manifest.sqlite")

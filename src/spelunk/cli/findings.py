@@ -13,12 +13,18 @@ from spelunk.config import GIB, format_size
 DISTRIBUTIONS: Final = {
     "google-re2": ("re2", "regular expressions"),
     "numpy": ("numpy", "vectors"),
+    "prometheus-client": ("prometheus_client", "metrics"),
     "tantivy": ("tantivy", "full text"),
     "tree-sitter": ("tree_sitter", "parsing"),
     "tree-sitter-language-pack": ("tree_sitter_language_pack", "grammars"),
     "xxhash": ("xxhash", "digests"),
     "zstandard": ("zstandard", "stored texts"),
 }
+EXTRAS: Final = {
+    "onnx": ("embedder onnx:DIR", ("onnxruntime", "tokenizers")),
+    "remote": ("embedder api:MODEL", ("urllib3", "tenacity", "purgatory")),
+}
+"""What each extra of the package is for, and its distributions, named as their modules are."""
 SAMPLE: Final = ("python", "javascript", "typescript", "go", "rust", "java", "c", "cpp")
 LOW_DISK: Final = 2 * GIB
 FEW_WATCHES: Final = 65_536
@@ -50,7 +56,7 @@ class Finding(NamedTuple):
 def look() -> list[Finding]:
     """Every finding; a look that itself breaks is a warning."""
     looks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        _python, _dependencies, _grammars, _sqlite, _home, _watches, _git, _locale, _indexes,
+        _python, _dependencies, _extras, _grammars, _sqlite, _home, _watches, _git, _locale, _indexes,
     )  # fmt: skip
     found: list[Finding] = []
     for one in looks:
@@ -88,6 +94,29 @@ def _dependencies() -> Iterator[Finding]:
             yield Finding("fail", name, f"{version} ({purpose})", advice)
         else:
             yield Finding("ok", name, f"{version} ({purpose})")
+
+
+def _extras() -> Iterator[Finding]:
+    """Optional parts; one that is not installed is no fault, one that is there and broken is."""
+    from importlib import import_module, metadata
+    from importlib.util import find_spec
+
+    for extra, (purpose, modules) in EXTRAS.items():
+        what = f"extra {extra}"
+        install = f"pip install 'spelunk[{extra}]'"
+        missing = [m for m in modules if find_spec(m) is None]
+        if missing:
+            lacks = "" if len(missing) == len(modules) else f", it lacks {', '.join(missing)}"
+            yield Finding("ok", what, f"not installed{lacks} ({purpose}; `{install}`)")
+            continue
+        try:
+            for module in modules:
+                import_module(module)
+        except Exception as error:
+            yield Finding("warn", what, f"{purpose}: {error}", f"reinstall it: `{install}`")
+            continue
+        versions = ", ".join(f"{m} {metadata.version(m)}" for m in modules)
+        yield Finding("ok", what, f"{versions} ({purpose})")
 
 
 def _grammars() -> Iterator[Finding]:
