@@ -39,7 +39,7 @@ def test_a_signal_ends_an_index_run_in_one_line(cli, large, number, status, mode
     assert process.returncode == status, (out, err)
     assert out == ""
     assert len(err.splitlines()) == 1 and "kept" in err
-    assert took < 5  # within a second on a quiet machine
+    assert took < 60  # within a second on a quiet machine; the hanging call alone would take for ever
     assert cli.json("index")["files"]["failed"] == 0
     report = cli.json("check")
     assert report["ok"] is True
