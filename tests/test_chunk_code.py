@@ -161,3 +161,24 @@ def test_labels_of_assembly_are_functions(text, name):
     (only,) = chunk(document(text, "asm"), OPTIONS)
 
     assert (only.kind, only.symbol) == ("function", name)
+
+
+@pytest.mark.parametrize("language", ["typescript", "tsx"])
+def test_a_text_on_which_a_grammar_never_ends_is_cut_without_it(language: str) -> None:
+    text = "const first = 1;\n(a''<{[)[}x (<)]\n"
+
+    found = chunk(Document("a.ts", text, b"", language), Options())
+
+    assert "".join(text[c.start : c.end] for c in found).split() == text.split()
+    after = chunk(Document("b.ts", "export class Later {}\n", b"", language), Options())
+    assert [d.name for c in after for d in c.definitions] == ["Later"]
+
+
+def test_a_text_with_brackets_in_strings_and_crossed_ones_keeps_its_definitions() -> None:
+    text = "const a = '(';  // [\nconst r = /[(]/;\nexport function found() { return `{`; }\n"
+
+    names = {
+        d.name for c in chunk(Document("a.ts", text, b"", "typescript"), Options()) for d in c.definitions
+    }
+
+    assert "found" in names

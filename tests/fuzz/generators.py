@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -199,6 +200,19 @@ PATTERNS = [
 ]
 
 
+def put(path: Path, content: bytes) -> None:
+    """Write a new file; neither through a link nor over anything that is there.
+
+    Raises:
+        OSError: There is something of that name, or the way to it leads through a link.
+    """
+    if os.path.realpath(path.parent) != str(path.parent):
+        raise OSError(errno.ELOOP, "a link on the way", str(path))
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(fd, "wb") as f:
+        f.write(content)
+
+
 def tree(r: random.Random, root: Path) -> None:
     """Make a folder of odd things: names, links that loop or lead outside, special files, ignore files."""
     folders = [root]
@@ -207,8 +221,7 @@ def tree(r: random.Random, root: Path) -> None:
         name = os.fsencode(r.choice(NAMES) if r.random() < 0.9 else "".join(r.choices(CONTROL + "ab.", k=3)))
         path = Path(os.fsdecode(bytes(here) + b"/" + name.replace(b"/", b"_").replace(b"\0", b"_")))
         try:
-            if not os.path.lexists(path):  # nothing is written through a link or into a pipe
-                _thing(r, path, folders, root)
+            _thing(r, path, folders, root)
         except OSError:
             pass  # there already, or more than the disk allows
 
@@ -216,7 +229,7 @@ def tree(r: random.Random, root: Path) -> None:
 def _thing(r: random.Random, path: Path, folders: list[Path], root: Path) -> None:
     pick = r.random()
     if path.name in (".gitignore", ".spelunkignore"):
-        path.write_bytes(r.choice([b"\n", b"\r\n", b"\0"]).join(p.encode() for p in r.choices(PATTERNS, k=4)))
+        put(path, r.choice([b"\n", b"\r\n", b"\0"]).join(p.encode() for p in r.choices(PATTERNS, k=4)))
     elif pick < 0.3:
         path.mkdir()
         folders.append(path)
@@ -227,6 +240,7 @@ def _thing(r: random.Random, path: Path, folders: list[Path], root: Path) -> Non
     elif pick < 0.45:
         os.mkfifo(path)
     elif pick < 0.5:
-        os.link(r.choice(sorted(p for p in root.rglob("*") if p.is_file()) or [path]), path)
+        files = [p for p in root.rglob("*") if p.is_file() and not p.is_symlink()]
+        os.link(r.choice(sorted(files) or [path]), path, follow_symlinks=False)
     else:
-        path.write_bytes(data(r)[:300])
+        put(path, data(r)[:300])

@@ -23,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 
+from tests.confine import confine
+
 HANG_SECONDS = 60.0
 """Without a new input for this long a target hangs; an input takes milliseconds."""
 MEMORY = 3 * 2**30
@@ -54,6 +56,10 @@ def _child(target: str, first: int, count: int, progress: str, errors: str) -> N
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)  # a panic of the full text writes pages
     fuzz = TARGETS[target]
+    os.environ["SPELUNK_HOME"] = str(folder() / "home")
+    sys.dont_write_bytecode = True
+    tempfile.tempdir = str(folder())
+    confine(str(folder()), os.path.dirname(progress))
     failures = 0
     with open(progress, "r+b") as f, mmap.mmap(f.fileno(), 8) as at:
         for number in range(first, first + count):
@@ -142,7 +148,13 @@ def main() -> int:
     args = parser.parse_args()
     names = args.targets or list(TARGETS)
     if args.only is not None:
+        from tests.fuzz.targets import folder
+
+        os.environ["SPELUNK_HOME"] = str(folder() / "home")
+        sys.dont_write_bytecode = True
+        confine(str(folder()))
         TARGETS[names[0]](source(names[0], args.only))
+        shutil.rmtree(folder())
         return 0
     total = bad = 0
     for outcome in run_all(names, args.count, args.jobs):

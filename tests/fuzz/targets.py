@@ -50,7 +50,7 @@ Target = Callable[[random.Random], None]
 def folder() -> Path:
     """A folder of this process, in memory where there is one."""
     base = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    return Path(tempfile.mkdtemp(prefix="fuzz-", dir=base))
+    return Path(os.path.realpath(tempfile.mkdtemp(prefix="fuzz-", dir=base)))
 
 
 def discovery(r: random.Random) -> None:
@@ -76,8 +76,8 @@ def discovery(r: random.Random) -> None:
 def reading(r: random.Random) -> None:
     root = str(folder())
     name = r.choice(["a.py", "b.ipynb", "c.md", "d.m", "e", "f.json", "g.pl", "h.min.js"])
-    with open(f"{root}/{name}", "wb") as f:
-        f.write(g.data(r))
+    Path(root, name).unlink(missing_ok=True)
+    g.put(Path(root, name), g.data(r))
     got = read(root, Candidate(name, 1, 1, 1, 1, "text", Flag.NONE), OPTIONS)
     assert isinstance(got, (Document, Skipped, Failed))
     if isinstance(got, Document):

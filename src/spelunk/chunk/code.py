@@ -7,6 +7,7 @@ positions are rows, so nothing converts between bytes and characters.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -25,6 +26,18 @@ script: 31 s), and plain parsing cannot be interrupted."""
 
 MAX_UNCLOSED: Final = 1_000
 """A file with more brackets opened than closed, or the reverse, is not parsed, for the same reason."""
+
+MAX_STEPS: Final = 2_000
+"""Hundreds of steps, besides one hundred a byte, after which a parse that may never end is given up;
+one of well-formed code takes two a byte."""
+
+_QUOTED: Final = re.compile(
+    rb"""//[^\n]*|/\*(?:[^*]|\*(?!/))*|"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|`(?:[^`\\]|\\.)*`?""",
+    re.DOTALL,
+)
+"""Strings and comments; one that is not closed reaches to its end, so that no text takes quadratic time."""
+_NO_BRACKET: Final = re.compile(rb"[^][(){}]+")
+_CLOSING: Final = dict(zip(b"([{", b")]}", strict=True))
 
 GUESS_DEPTH: Final = 4
 """How deep definitions are looked for below unknown nodes of a grammar without a table."""
@@ -51,9 +64,10 @@ def chunk_code(document: Document, layout: Layout) -> list[Chunk] | None:
     if grammar is None or _is_hostile(layout):
         return None
     source = document.text.encode("utf-8", "replace")
-    # bytes, not callbacks: in 0.26.1 a read callback leaks what it returns or crashes, and only
-    # with one is there a progress callback; the tree is kept because nodes may not keep it alive
-    tree = grammar.parser.parse(source.translate(_ASCII) if grammar.ascii_only else source)
+    # the tree is kept because nodes may not keep it alive
+    tree = _parse(grammar, source.translate(_ASCII) if grammar.ascii_only else source)
+    if tree is None:
+        return None
     root = tree.root_node
     walker = _Walker(grammar, source, layout)
     units = walker.walk(root.named_children, "", "", False, 0)
@@ -65,6 +79,41 @@ def chunk_code(document: Document, layout: Layout) -> list[Chunk] | None:
     assembler = Assembler(layout, walker.expand)
     assembler.assemble(units, layout.count, None, 0)
     return assembler.out
+
+
+def _parse(grammar: Grammar, source: bytes) -> Any:
+    """The tree; None where the grammar does not come to an end.
+
+    The limit counts steps of the parser, so the same text always ends the same way.
+    """
+    # bytes, not callbacks: in 0.26.1 what a read callback returns is never freed, and only
+    # with one can a parse be stopped
+    if not grammar.endless or _is_nested(source):
+        return grammar.parser.parse(source)
+    left = MAX_STEPS + len(source)
+
+    def stop(*_: object) -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    try:
+        return grammar.parser.parse(lambda at, _: source[at:], progress_callback=stop)
+    except ValueError:  # stopped
+        grammar.parser.reset()
+        return None
+
+
+def _is_nested(source: bytes) -> bool:
+    """Does every bracket outside strings and comments close the last one opened?"""
+    open_ = bytearray()
+    for bracket in _NO_BRACKET.sub(b"", _QUOTED.sub(b"", source)):
+        closing = _CLOSING.get(bracket)
+        if closing is not None:
+            open_.append(closing)
+        elif not open_ or open_.pop() != bracket:
+            return False
+    return not open_
 
 
 def _is_hostile(layout: Layout) -> bool:

@@ -76,13 +76,14 @@ class Rule:
 class Grammar:
     """A parser and the rules of its node types, for one language in one process."""
 
-    __slots__ = ("_bodies", "_body", "ascii_only", "guessed", "merge", "parser", "rules")
+    __slots__ = ("_bodies", "_body", "ascii_only", "endless", "guessed", "merge", "parser", "rules")
 
     def __init__(
         self, parser: Any, rules: dict[int, Rule], bodies: frozenset[int], body: int, merge: bool
     ) -> None:
         self.parser = parser
         self.ascii_only = False
+        self.endless = False
         self.guessed = False
         self.rules = rules
         self.merge = merge
@@ -118,7 +119,7 @@ def grammar_for(language: str) -> Grammar | None:
 def _load(language: str) -> Grammar | None:
     import tree_sitter
 
-    from spelunk.chunk.tables import ALIASES, ASCII_ONLY, NO_GRAMMAR, TABLES
+    from spelunk.chunk.tables import ALIASES, ASCII_ONLY, ENDLESS, NO_GRAMMAR, TABLES
 
     name = ALIASES.get(language, language)
     if name in NO_GRAMMAR:
@@ -139,6 +140,7 @@ def _load(language: str) -> Grammar | None:
             return None  # a parse that could find nothing (XML and the like)
     grammar = _compile(parser, known, table)
     grammar.ascii_only = name in ASCII_ONLY
+    grammar.endless = name in ENDLESS
     grammar.guessed = name not in TABLES
     return grammar
 

@@ -23,6 +23,10 @@ comes back from ``a[v<^e`` before a few stray brackets and takes ever more memor
 ASCII_ONLY: Final = frozenset({"bash", "d", "v"})
 """Grammars whose scanner reads beyond a table of C's ``ctype.h`` on other characters, and may crash."""
 
+ENDLESS: Final = frozenset({"tsx", "typescript"})
+"""Grammars that never come back from some texts with crossed brackets and take ever more memory
+(``(a''<{[)[}x (<)]``; fuzzing found it): such a text is parsed with a limit."""
+
 _LISP: Final = """
 ask function list:@lisp_form
 note comment
