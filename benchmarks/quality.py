@@ -66,8 +66,11 @@ def gather(
                     )
                     scope = search._scope(source, query)
                     lexical = search._lexical(snapshot, query, scope, options, None)
-                    dense = search._dense(source, query, scope, options)
-                    found = search._fuse(snapshot, lexical, dense, None)
+                    found_by_words = [i for i, _ in lexical]
+                    cosines: dict[int, float] = {}
+                    if search._wants_vectors(query, options):
+                        cosines = search._near(source, query, scope, options, found_by_words)
+                    found = search._fuse(snapshot, lexical, cosines, None)
                     rarity = search._PathRarity([source])
                     facts = search._facts([source], query, options)
                     model.rank(found, facts, rarity)

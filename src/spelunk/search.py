@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import xxhash
@@ -34,6 +34,10 @@ MAX_LIMIT: Final = 10_000
 MIN_POOL: Final = 200
 """Candidates of each side that are ranked; the answer is among the first 200 or the terms are wrong."""
 POOL_FACTOR: Final = 4
+FEW: Final = 20
+"""With fewer chunks than this by words, the nearest by meaning are looked for as well."""
+MEANT: Final = 0.3
+"""The least cosine of such a find: of unrelated texts, one in a hundred reaches 0.25 (docs/model.md)."""
 MAX_TERMS: Final = 64
 """Terms of a query that are looked up, rarest first; a pasted page is searched by its rare words."""
 
@@ -121,23 +125,21 @@ def search(sources: Sequence[Source], query: Query, options: SearchOptions) -> F
         if options.mode == "regex" or _only_regexes(query):
             found = grep.search(snapshot, query, scope, options.limit)
         else:
-            dense: list[tuple[int, float]] = []
             words_too = options.mode != "semantic"
             by_words = _words_or_damage(snapshot, query, scope, options, test) if words_too else []
+            cosines: dict[int, float] = {}
             # Vectors answer alone where the full text cannot.
-            if not words_too or snapshot.damage or (options.mode == "hybrid" and options.weights.dense):
+            if snapshot.damage or _wants_vectors(query, options):
                 try:
-                    dense = _dense(source, query, scope, options)
-                    missing = unfilled(snapshot)
-                    if missing:
-                        degraded = missing
+                    cosines = _near(source, query, scope, options, [i for i, _ in by_words])
+                    degraded = unfilled(snapshot) or degraded
                 except SpelunkError as error:
                     if snapshot.damage and options.mode != "semantic":
                         raise IndexCorruptError(snapshot.damage) from None
                     degraded = f"vectors: {error}"
                 if degraded and not words_too:  # an answer by words is better than none
                     by_words = _words_or_damage(snapshot, query, scope, options, test)
-            found = _fuse(snapshot, by_words, dense, test)
+            found = _fuse(snapshot, by_words, cosines, test)
         if snapshot.damage and options.mode != "semantic":
             degraded = f"full text: {snapshot.damage}"
         for candidate in found:
@@ -161,6 +163,15 @@ def _words_or_damage(
     except lexical.FullTextDamaged as error:
         snapshot.lose_full_text(error)
         return []
+
+
+def _wants_vectors(query: Query, options: SearchOptions) -> bool:
+    """A name is found by its letters: vectors have nothing to say about it."""
+    if not query.text:
+        return False
+    if options.mode == "hybrid":
+        return bool(options.weights.meaning) and query.kind_of_query != "symbol"
+    return options.mode == "semantic"
 
 
 def _scope(source: Source, query: Query) -> Scope:
@@ -228,26 +239,41 @@ def _lexical(
         limit *= 4
 
 
-def _dense(source: Source, query: Query, scope: Scope, options: SearchOptions) -> list[tuple[int, float]]:
-    """Chunk ids by cosine with the query's vector."""
-    from spelunk.store import vectors
+def _near(
+    source: Source, query: Query, scope: Scope, options: SearchOptions, by_words: Sequence[int]
+) -> dict[int, float]:
+    """The cosine with the query's vector of what the words found, and of what comes nearest besides.
 
-    snapshot, text = source.snapshot, query.text
-    if not text:
-        return []
-    embedder = source.embedder()
+    Of what the words do not find where they find plenty, next to nothing is an
+    answer (docs/benchmarks): the built-in vectors then order, and are not
+    scanned. A larger model is asked for its own finds as well.
+    """
+    from spelunk.store.codes import question
+
+    snapshot, embedder = source.snapshot, source.embedder()
+    alone = options.mode == "semantic" or bool(snapshot.damage)
     if snapshot.manifest.meta("embedder") != embedder.id:
         raise UsageError("the vectors are another embedder's; run `spelunk index`")
-    if not snapshot.segments:
-        return []
-    asked = embedder.query(text)
-    if any(s.dimensions != len(asked) for s in snapshot.segments):
+    if not snapshot.codes:
+        return {}
+    vector = list(embedder.query(query.text))
+    asked = question(vector)
+    if any(c.dimensions != len(vector) for c in snapshot.codes):
         raise UsageError(
-            f"the query's vector has not the dimensions of the index ({snapshot.segments[0].dimensions}); "
+            f"the query's vector has not the dimensions of the index ({snapshot.codes[0].dimensions}); "
             "run `spelunk index --rebuild`"
         )
-    wanted = options.pool if not snapshot.dead else options.pool * 2
-    return vectors.top(snapshot.segments, asked, wanted, scope.allowed(snapshot))
+    found: dict[int, float] = {}
+    for codes in snapshot.codes:
+        found.update(codes.cosines(by_words, asked))
+    if alone or not embedder.in_workers or len(by_words) < FEW:
+        from spelunk.store import vectors
+
+        wanted = options.pool if not snapshot.dead else options.pool * 2
+        for i, cosine in vectors.top(snapshot.segments, vector, wanted, scope.allowed(snapshot)):
+            if alone or cosine >= MEANT:
+                found.setdefault(i, cosine)
+    return found
 
 
 def unfilled(snapshot: Snapshot) -> str | None:
@@ -262,13 +288,12 @@ def unfilled(snapshot: Snapshot) -> str | None:
 def _fuse(
     snapshot: Snapshot,
     by_words: Sequence[tuple[int, float]],
-    dense: Sequence[tuple[int, float]],
+    cosines: Mapping[int, float],
     test: grep.Verifier | None,
 ) -> list[Candidate]:
     """Both sides' chunks with their rows; those not of this generation fall out here."""
     scores = dict(by_words)
-    cosines = dict(dense)
-    ids = list(scores | cosines)
+    ids = list(dict.fromkeys([*scores, *cosines]))
     chunks = snapshot.visible(ids)
     if test is not None:
         unverified = [i for i in cosines if i in chunks and i not in scores]
@@ -276,7 +301,7 @@ def _fuse(
         chunks = {i: c for i, c in chunks.items() if i in scores or i in passed}
     files = snapshot.files(list({c.file for c in chunks.values()}))
     return [
-        Candidate(chunk, files[chunk.file], lexical=scores.get(i, 0.0), dense=cosines.get(i, 0.0))
+        Candidate(chunk, files[chunk.file], lexical=scores.get(i, 0.0), dense=cosines.get(i))
         for i, chunk in chunks.items()
         if chunk.file in files
     ]

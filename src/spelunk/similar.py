@@ -9,6 +9,7 @@ from spelunk.errors import ProviderError, UsageError
 from spelunk.search import Found, present_chunks, unfilled
 from spelunk.store.manifest import ChunkRow
 from spelunk.store.snapshot import Snapshot
+from spelunk.tokens import words
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder, Matrix
@@ -48,7 +49,8 @@ def similar(snapshot: Snapshot, embedder: Callable[[], Embedder], path: str, lin
     asked = _stored(snapshot, chunk.id)
     if asked is None:
         try:
-            asked = embedder().query(snapshot.text(chunk.file).of(chunk))
+            text = snapshot.text(chunk.file).of(chunk)
+            asked = embedder().embed([text], [words(text)])[0]
         except ProviderError as error:
             return Found((), f"vectors: {error}")
     if any(s.dimensions != len(asked) for s in snapshot.segments):

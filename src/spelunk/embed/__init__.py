@@ -7,7 +7,7 @@ which names its version too, is part of an index's fingerprint.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from spelunk.config import ONNX, Options
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
 
-NAMES: Final = ("hashed", "onnx:DIRECTORY", "api:MODEL")
-IN_WORKERS: Final = frozenset(("hashed",))
+NAMES: Final = ("static", "hashed", "onnx:DIRECTORY", "api:MODEL")
+IN_WORKERS: Final = frozenset(("static", "hashed"))
 API: Final = "api:"
 """What the name of an embedder behind an HTTP API begins with; the model's name follows."""
+
+STATIC_ID: Final = f"static-1.{TOKENS_VERSION}"
+"""The trained table's version, and that of the terms it has rows for."""
 
 HASHED_ID: Final = f"hashed-1.{TOKENS_VERSION}"
 """Its features are the terms of the full text, so their version is part of its own."""
@@ -75,8 +78,8 @@ class Embedder(Protocol):
         """
         ...
 
-    def query(self, text: str) -> Matrix:
-        """The vector of a query, ``(dimensions,)`` float32.
+    def query(self, text: str) -> Iterable[float]:
+        """The vector of a query, ``(dimensions,)`` numbers, of unit length or all zero.
 
         Raises:
             ProviderError: None can be made now.
@@ -95,6 +98,10 @@ def get(options: Options, directory: str | None = None, observer: Observer = nob
     Raises:
         ConfigError: There is none of that name, or it cannot be used as set.
     """
+    if options.embedder == "static":
+        from spelunk.embed.static import StaticEmbedder
+
+        return StaticEmbedder()
     if options.embedder.startswith(API):
         from spelunk.embed.api import ApiEmbedder
 
@@ -116,6 +123,8 @@ def identify(options: Options) -> str:
     Raises:
         ConfigError: There is none of that name.
     """
+    if options.embedder == "static":
+        return STATIC_ID
     if options.embedder == "hashed":
         return HASHED_ID
     if options.embedder.startswith(API) and options.embedder[len(API) :].strip():

@@ -34,8 +34,8 @@ class Weights:
     Attributes:
         match: Of the relevance of a file's best chunks, each next one at half its worth.
         breadth: Of their plain sum.
-        dense: Share of the vectors' side in a chunk's relevance. The hashed
-            embedder knows no synonyms, and adds nothing that words do not say.
+        meaning: Of how near its chunks' vectors come to the query's, against
+            the nearest; each next one at half its worth.
         file: Of the file's other signals.
         flags: Of what kind of file it is.
         repeat: Taken off for each chunk of the same file shown before.
@@ -43,7 +43,7 @@ class Weights:
 
     match: float = 4.0
     breadth: float = 1.6
-    dense: float = 0.0
+    meaning: float = 1.5
     file: Mapping[str, float] = field(
         default_factory=lambda: {
             "stem": 1.9,
@@ -87,7 +87,7 @@ def rank(
         path_rarity: How rare a stem is among the paths, from 0 to 1.
         weights: The model's.
     """
-    relevance = _relevance(candidates, weights.dense)
+    relevance, nearness = _relevance(candidates)
     files: dict[tuple[int, int], list[int]] = {}
     for n, c in enumerate(candidates):
         files.setdefault(c.key, []).append(n)
@@ -98,7 +98,9 @@ def rank(
     shallowest = min((signals.path_facts(c.file.path)[3] for c in firsts), default=0)
     model = _Model(weights, query, StemMatches(query), path_rarity, shallowest, largest)
     for group in files.values():
-        model.score([candidates[n] for n in group], [relevance[n] for n in group])
+        model.score(
+            [candidates[n] for n in group], [relevance[n] for n in group], [nearness[n] for n in group]
+        )
     return sorted(candidates, key=_order)
 
 
@@ -117,15 +119,23 @@ def _twin_key(c: Candidate) -> tuple[int, str, int]:
     return c.source, signals.path_facts(c.file.path)[2], int(c.file.flags)
 
 
-def _relevance(candidates: Sequence[Candidate], share: float) -> list[float]:
-    """Each chunk's own relevance, 1 for the best of either side; vectors alone where words found nothing."""
+def _relevance(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
+    """Each chunk's relevance by words and nearness by meaning, 1 for the best of each.
+
+    Where the words found nothing, nearness is relevance. A chunk that has no
+    vector yet is as near as the others are on average: it gains and loses nothing.
+    """
     lexical = max((c.lexical for c in candidates), default=0.0)
-    dense = max((c.dense for c in candidates), default=0.0)
+    known = [max(0.0, c.dense) for c in candidates if c.dense is not None]
+    best = max(known, default=0.0)
+    if best <= 0:
+        nearness = [0.0] * len(candidates)
+    else:
+        usual = sum(known) / len(known) / best
+        nearness = [usual if c.dense is None else max(0.0, c.dense) / best for c in candidates]
     if lexical <= 0:
-        return [max(0.0, c.dense) / dense if dense > 0 else 0.0 for c in candidates]
-    if dense <= 0 or not share:
-        return [c.lexical / lexical for c in candidates]
-    return [(1 - share) * c.lexical / lexical + share * max(0.0, c.dense) / dense for c in candidates]
+        return nearness, [0.0] * len(candidates)
+    return [c.lexical / lexical for c in candidates], nearness
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +154,23 @@ class _Model:
     shallowest: int
     largest: Mapping[tuple[int, str, int], int]
 
-    def score(self, chunks: Sequence[Candidate], relevance: Sequence[float]) -> None:
+    def score(
+        self, chunks: Sequence[Candidate], relevance: Sequence[float], nearness: Sequence[float]
+    ) -> None:
         """Give the chunks of one file their signals and scores."""
         weights, query = self.weights, self.query
         worth = weights.file
         own: list[float] = []
         definition = name = 0.0
         said: set[str] = set()
-        for c, r in zip(chunks, relevance, strict=True):
+        for c, r, near in zip(chunks, relevance, nearness, strict=True):
             matched, named, found = signals.definition_match(c.chunk, query)
-            own.append(weights.match / 2 * r + worth["definition"] * matched + worth["name"] * named)
+            own.append(
+                weights.match / 2 * r
+                + weights.meaning / 2 * near
+                + worth["definition"] * matched
+                + worth["name"] * named
+            )
             definition = max(definition, matched)
             name = max(name, named)
             said |= found
@@ -162,6 +179,9 @@ class _Model:
             "match": weights.match / 2 * signals.geometric(best),
             "breadth": weights.breadth * sum(best[:BREADTH]) / BREADTH,
         }
+        if any(nearness):
+            nearest = sorted(nearness, reverse=True)
+            shared["meaning"] = weights.meaning / 2 * signals.geometric(nearest)
         for signal, value in self._file_signals(chunks[0], definition, name, said).items():
             if value:
                 shared[signal] = worth[signal] * value

@@ -104,15 +104,16 @@ class QueryFacts:
 class Candidate:
     """A chunk on its way to becoming a hit; ``source`` numbers the index it is from.
 
-    ``lexical`` is its BM25 score and ``dense`` its cosine, 0 where that side
-    did not find it. ``signals`` are filled in by the model and sum to ``score``.
+    ``lexical`` is its BM25 score, 0 where the words did not find it, and
+    ``dense`` the cosine of its vector with the query's, None where it has none
+    or was not asked. ``signals`` are filled in by the model and sum to ``score``.
     """
 
     chunk: ChunkRow
     file: FileRow
     source: int = 0
     lexical: float = 0.0
-    dense: float = 0.0
+    dense: float | None = None
     signals: dict[str, float] = field(default_factory=dict)
     score: float = 0.0
 

@@ -8,6 +8,7 @@ stored text. What is visible is decided by the manifest, not here.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -262,6 +263,9 @@ class LexicalReader:
     ) -> list[tuple[int, float]]:
         """The best chunk ids by BM25 (k1 1.2, b 0.75), best first; ties by id.
 
+        A term's rarity is that in the field where it is commonest: a word that
+        every text holds is not telling because few paths have it.
+
         Args:
             terms: Weight by term.
             limit: How many.
@@ -271,15 +275,24 @@ class LexicalReader:
         """
         clauses: list[tuple[Any, Query]] = []
         for term, weight in terms.items():
+            frequencies = {f: self.document_frequency(term, f) for f in fields}
+            rarity = self._idf(max(frequencies.values(), default=0))
             for field, boost in fields.items():
+                if not frequencies[field]:
+                    continue
                 query = Query.term_query(SCHEMA, field, term, "freq")
-                factor = weight * boost
+                factor = weight * boost * rarity / self._idf(frequencies[field])
                 clauses.append((Occur.Should, query if factor == 1 else Query.boost_query(query, factor)))
         if not clauses:
             return []
         outer = [(Occur.Must, Query.boolean_query(clauses)), *_conditions(scope)]
         outer += [(Occur.Must, _constant(c)) for c in conditions]
         return self._run(outer, limit)
+
+    def _idf(self, frequency: int) -> float:
+        """As Tantivy weighs a term that this many documents hold."""
+        total = max(self.documents, frequency)  # frequencies count deleted documents too
+        return math.log(1 + (total - frequency + 0.5) / (frequency + 0.5))
 
     def matching(self, query: Query | None, limit: int, scope: Scope | None = None) -> list[int]:
         """Ids of documents that match a condition, ascending, at most ``limit``."""

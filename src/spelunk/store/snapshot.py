@@ -18,6 +18,7 @@ from spelunk.store.manifest import ChunkRow, FileRow, Manifest
 from spelunk.store.texts import Text, unpack
 
 if TYPE_CHECKING:
+    from spelunk.store.codes import Codes
     from spelunk.store.vectors import Segment
 
 ATTEMPTS: Final = 20
@@ -114,6 +115,17 @@ class Snapshot:
         from spelunk.store.vectors import Segment
 
         return [Segment(self._segment_path(s.name), s.rows) for s in self._segments]
+
+    @cached_property
+    def codes(self) -> list[Codes]:
+        """The vector segments for looking up single chunks, mapped without numpy.
+
+        Raises:
+            IndexCorruptError: One is missing or damaged.
+        """
+        from spelunk.store.codes import Codes
+
+        return [Codes(self._segment_path(s.name), s.rows) for s in self._segments]
 
     @property
     def dead(self) -> int:

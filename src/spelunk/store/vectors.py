@@ -13,9 +13,7 @@ Not for: tens of millions of rows, which want a graph index in a server.
 
 from __future__ import annotations
 
-import mmap
 import os
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -25,11 +23,8 @@ import xxhash
 from numpy.typing import NDArray
 
 from spelunk import faults
-from spelunk.errors import IndexCorruptError, StorageError
-
-MAGIC: Final = b"SPLKVEC1"
-HEADER: Final = struct.Struct("<8sIIQ16s24x")  # magic, dimensions, reserved, rows, digest of the body
-ALIGN: Final = 64
+from spelunk.errors import StorageError
+from spelunk.store.codes import ALIGN, HEADER, MAGIC, layout, open_segment, question
 
 OVERSAMPLE: Final = 16
 """Rows re-scored for each one wanted; sign bits alone order near neighbours badly."""
@@ -67,16 +62,6 @@ def quantise(matrix: NDArray[np.float32]) -> Rows:
     return Rows(np.ascontiguousarray(packed.reshape(n, dimensions // 64).T), scales, codes)
 
 
-def _layout(rows: int, dimensions: int) -> tuple[list[tuple[int, int]], int]:
-    """(offset, bytes) of ids, planes, scales, kinds, codes; and the file's size."""
-    at = HEADER.size
-    columns = []
-    for width in (8, dimensions // 8, 4, 1, dimensions):
-        columns.append((at, rows * width))
-        at += -(-rows * width // ALIGN) * ALIGN
-    return columns, at
-
-
 def write_segment(
     path: str, ids: NDArray[np.int64], kinds: NDArray[np.uint8], parts: Sequence[Rows], dimensions: int
 ) -> None:
@@ -92,7 +77,7 @@ def write_segment(
         StorageError: The disk is full or refuses.
     """
     n = len(ids)
-    columns, size = _layout(n, dimensions)
+    columns, size = layout(n, dimensions)
     body = [
         [ids.astype("<i8")],
         [np.concatenate([p.planes[i] for p in parts]) for i in range(dimensions // 64)] if n else [],
@@ -155,21 +140,9 @@ class Segment:
             IndexCorruptError: Missing, truncated or not a segment.
         """
         self.path = path
-        advice = "run `spelunk check --repair`"
-        try:
-            with open(path, "rb") as f:
-                self._map = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
-        except (OSError, ValueError) as error:
-            raise IndexCorruptError(f"{path}: vectors missing or empty ({error}); {advice}") from None
-        if len(self._map) < HEADER.size:
-            raise IndexCorruptError(f"{path}: vectors truncated; {advice}")
-        magic, self.dimensions, _, rows, self.digest = HEADER.unpack_from(self._map)
-        if magic != MAGIC or self.dimensions % 64 or not self.dimensions:
-            raise IndexCorruptError(f"{path}: not a vector segment; {advice}")
-        columns, size = _layout(rows, self.dimensions)
-        if size != len(self._map) or (expected_rows is not None and rows != expected_rows):
-            raise IndexCorruptError(f"{path}: vectors truncated or not the ones published; {advice}")
-        self.rows = int(rows)
+        opened = open_segment(path, expected_rows)
+        self._map, self.dimensions, self.rows = opened.map, opened.dimensions, opened.rows
+        self.digest, columns = opened.digest, opened.columns
 
         def column(i: int, dtype: str, *shape: int) -> NDArray[Any]:
             count = columns[i][1] // np.dtype(dtype).itemsize
@@ -261,20 +234,18 @@ def _nearest(distances: NDArray[np.uint8], wanted: int) -> NDArray[np.intp]:
 
 
 def top(
-    segments: Iterable[Segment], query: NDArray[np.float32], limit: int, allowed: Allowed | None = None
+    segments: Iterable[Segment], vector: Iterable[float], limit: int, allowed: Allowed | None = None
 ) -> list[tuple[int, float]]:
     """The ``limit`` nearest chunk ids with their cosine, best first; ties by id.
 
     Args:
-        query: ``(dimensions,)`` float32 of unit length.
+        vector: The query's, ``(dimensions,)``, of unit length.
     """
-    if not np.any(query):
+    query = np.fromiter(vector, np.float32)
+    asked = question(query)
+    if not asked.step:
         return []
-    # Whole numbers whose sums stay below 2**24 are exact in float32, in whatever order they
-    # are added: the same chunk has the same score wherever it lies.
-    finest = (2**24 - 1) // (127 * len(query))
-    step = np.float32(np.abs(query).max() / finest)
-    levels = np.rint(query / step).astype(np.float32)
+    levels, step = np.asarray(asked.levels, np.float32), np.float32(asked.step)
     signs = np.packbits(query > 0, bitorder="little").view("<u8").astype(np.uint64)
     ids: list[NDArray[np.int64]] = []
     scores: list[NDArray[np.float32]] = []
@@ -290,7 +261,8 @@ def top(
             found[np.argsort(distances[found], kind="stable")[: 2 * max(MIN_RESCORED, OVERSAMPLE * limit)]]
         )
         ids.append(segment.ids[found])
-        scores.append((segment.codes[found].astype(np.float32) @ levels) * (segment.scales[found] * step))
+        near = (segment.codes[found].astype(np.float32) @ levels) * (segment.scales[found] * step)
+        scores.append(near.astype(np.float32, copy=False))
     if not ids:
         return []
     all_ids, all_scores = np.concatenate(ids), np.concatenate(scores)
