@@ -63,8 +63,11 @@ def invert(ids, q_starts, q_stops, d_starts, d_stops, counts, firsts, texts, tou
 
 
 @nb.njit(parallel=True, fastmath=True, cache=True)
-def adam(table, scale, m, v, ms, vs, steps, gq, gd, texts, firsts, touched, n, lr, lr_scale, decay):  # type: ignore[no-untyped-def]
-    """One step of Adam (Kingma & Ba, 2015) on the rows touched; each row counts its own steps."""
+def adam(table, scale, m, v, ms, vs, steps, gq, gd, texts, firsts, touched, n, lr, lr_scale, decay, start):  # type: ignore[no-untyped-def]
+    """One step of Adam (Kingma & Ba, 2015) on the rows touched; each row counts its own steps.
+
+    The decay is towards the row's start: what few texts have taught stays near it.
+    """
     d = table.shape[1]
     batch = gq.shape[0]
     for u in nb.prange(n):
@@ -88,7 +91,8 @@ def adam(table, scale, m, v, ms, vs, steps, gq, gd, texts, firsts, touched, n, l
             m[t, k] = np.float32(0.9) * m[t, k] + np.float32(0.1) * g[k]
             v[t, k] = np.float32(0.999) * v[t, k] + np.float32(0.001) * g[k] * g[k]
             table[t, k] -= lr * (
-                m[t, k] * c1 / (np.sqrt(v[t, k] * c2) + np.float32(1e-8)) + decay * table[t, k]
+                m[t, k] * c1 / (np.sqrt(v[t, k] * c2) + np.float32(1e-8))
+                + decay * (table[t, k] - start[t, k])
             )
         ms[t] = np.float32(0.9) * ms[t] + np.float32(0.1) * gs
         vs[t] = np.float32(0.999) * vs[t] + np.float32(0.001) * gs * gs

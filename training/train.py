@@ -124,11 +124,19 @@ def info_nce(
 
 
 def train(
-    pairs: data.Pairs, rows: int, settings: Settings, held: data.Pairs | None, idf: Floats
+    pairs: data.Pairs,
+    rows: int,
+    settings: Settings,
+    held: data.Pairs | None,
+    idf: Floats,
+    seeds: Floats | None,
 ) -> dict[str, Any]:
     """Fit the table; returns ``table`` (rows, 256) and ``scale`` (rows,), float32."""
     rng = np.random.default_rng(SEED)
     table = rng.standard_normal((rows, DIMENSIONS), np.float32) * (idf[:, None] / math.sqrt(DIMENSIONS))
+    if seeds is not None:
+        table[: len(seeds)] = seeds * idf[: len(seeds), None]
+    began_at = table.copy()
     scale = np.ones(rows, np.float32)
     m, v = np.zeros_like(table), np.zeros_like(table)
     ms, vs = np.zeros_like(scale), np.zeros_like(scale)
@@ -162,6 +170,7 @@ def train(
         kernels.adam(
             table, scale, m, v, ms, vs, steps, through_unit(gq, q, nq), through_unit(gd, d, nd), texts, firsts,
             touched, unique, np.float32(rate), np.float32(rate), np.float32(settings.decay),
+            began_at,
         )  # fmt: skip
         running = 0.98 * running + 0.02 * loss if step else loss
         step += 1
@@ -181,6 +190,7 @@ def main() -> None:
     )
     parser.add_argument("--pairs", required=True)
     parser.add_argument("--into", required=True)
+    parser.add_argument("--seeds")
     for name, value in (("minutes", 10.0), ("temperature", 0.06), ("rate", 0.004), ("decay", 0.0)):
         parser.add_argument("--" + name, type=float, default=value)
     for name, value in (("rows", 54_000), ("batch", 1024), ("group", 32)):
@@ -202,7 +212,13 @@ def main() -> None:
     frequency = np.bincount(pairs.ids, minlength=total)
     idf = np.log(1 + len(pairs.ends) / (1 + frequency)).astype(np.float32)
     idf /= idf.mean()
-    made = train(pairs, total, settings, held, idf)
+    seeds = None
+    if args.seeds:
+        with np.load(args.seeds) as z:
+            if z["terms"].item().decode().split("\n") != terms:
+                raise SystemExit("the seeds are of another vocabulary; run training.seeds again")
+            seeds = z["rows"]
+    made = train(pairs, total, settings, held, idf, seeds)
     np.savez(args.into, terms=np.array("\n".join(terms).encode()), **made)
     print(report(held, made["table"], made["scale"]))
 
