@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PROMETHEUS := $(VENV)/.prometheus
 
-.PHONY: demo test test-long check format lock clean
+.PHONY: model demo test test-long check format lock clean
 
 demo: $(STAMP)
 	@SPELUNK_HOME="$(CURDIR)/$(VENV)/demo-home" sh scripts/demo "$(BIN)/spelunk"
@@ -45,6 +45,17 @@ $(STAMP): pyproject.toml requirements.lock
 $(PROMETHEUS): $(STAMP) scripts/prometheus
 	@sh scripts/prometheus $(VENV)
 	@touch $@
+
+# The built-in embedding table, from its pinned inputs; docs/model.md and training/README.md.
+WORK ?= build/model
+model: $(STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check "numba>=0.61" "onnx>=1.17" "onnxruntime>=1.20" "tokenizers>=0.21"
+	$(BIN)/python -m training.fetch --into $(WORK)/downloads
+	$(BIN)/python -m training.collect --downloads $(WORK)/downloads --into $(WORK)/pairs
+	$(BIN)/python -m training.surfaces --downloads $(WORK)/downloads --into $(WORK)/surfaces.json
+	$(BIN)/python -m training.seeds --pairs $(WORK)/pairs --surfaces $(WORK)/surfaces.json --into $(WORK)/seeds.npz
+	$(BIN)/python -m training.train --pairs $(WORK)/pairs --seeds $(WORK)/seeds.npz --into $(WORK)/model.npz
+	$(BIN)/python -m training.export --model $(WORK)/model.npz --into src/spelunk/embed/static.table
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

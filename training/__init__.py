@@ -1,0 +1,1 @@
+"""What makes the built-in embedding table; nothing here ships in the package."""

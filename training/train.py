@@ -45,9 +45,9 @@ class Settings:
     batch: int = 1024
     group: int = 32
     temperature: float = 0.06
-    rate: float = 0.004
-    decay: float = 0.0
-    minutes: float = 10.0
+    rate: float = 0.003
+    decay: float = 0.02
+    minutes: float = 24.0
 
 
 class Sampler:
@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--pairs", required=True)
     parser.add_argument("--into", required=True)
     parser.add_argument("--seeds")
-    for name, value in (("minutes", 10.0), ("temperature", 0.06), ("rate", 0.004), ("decay", 0.0)):
+    for name, value in (("minutes", 24.0), ("temperature", 0.06), ("rate", 0.003), ("decay", 0.02)):
         parser.add_argument("--" + name, type=float, default=value)
     for name, value in (("rows", 54_000), ("batch", 1024), ("group", 32)):
         parser.add_argument("--" + name, type=int, default=value)

@@ -244,8 +244,8 @@ class Options:
         "Gitignore-style patterns; where given, only matching files are indexed.", contents=True)  # fmt: skip
     exclude: tuple[str, ...] = _setting((), _patterns,
         "Gitignore-style patterns of files to leave out, beside the ignore files.", contents=True)  # fmt: skip
-    embedder: str = _setting("hashed", _embedder,
-        "Which embedder makes the vectors: hashed (built in), onnx:DIRECTORY or api:MODEL.", contents=True)  # fmt: skip
+    embedder: str = _setting("static", _embedder,
+        "Which embedder makes the vectors: static, hashed (both built in), onnx:DIRECTORY or api:MODEL.", contents=True)  # fmt: skip
     store: str = _setting("local", _choice("local"),
         "Where the chunks are kept: local (embedded stores in the index directory).")  # fmt: skip
     executor: str = _setting("local", _choice("local"),
