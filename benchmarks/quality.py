@@ -1,11 +1,12 @@
 """Measures search quality on labelled queries, and what each signal of the ranking is worth.
 
-    python benchmarks/quality.py QUERIES.jsonl --corpora DIR [--index-dir DIR] [--folds 4]
+    python benchmarks/quality.py --set QUERIES.jsonl CORPORA [--set ...] [--index-dir DIR] [--folds 4]
 
-Prints Markdown: the measures overall, by category and by language; each signal
-removed in turn, with the paired interval over corpora; a model fitted without
-the fold that it is measured on; and the ten worst queries with what came
-before their targets. QUERIES is the format of ``spelunk eval``.
+Prints Markdown: the measures overall, by set, category and language; each
+signal removed in turn, with the paired interval over corpora; weights of the
+vectors' signal; a model fitted without the fold that it is measured on, with
+and without that signal; and the ten worst queries with what came before their
+targets. A set is a file in the format of ``spelunk eval`` and its corpora.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import hashlib
 import os
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +38,7 @@ class Pool:
     """A query's candidates as the search ranks them."""
 
     query: ev.Labelled
+    set: str
     candidates: list[Candidate]
     facts: QueryFacts
     rarity: Mapping[str, float]
@@ -47,9 +49,9 @@ class Pool:
 
 
 def gather(
-    queries: Sequence[ev.Labelled], corpora: str, index_dir: str | None, weights: model.Weights
+    name: str, queries: Sequence[ev.Labelled], corpora: str, index_dir: str | None, weights: model.Weights
 ) -> list[Pool]:
-    """The candidates of every query: retrieved once, ranked often."""
+    """The candidates of every query of a set: retrieved once, ranked often."""
     pools: dict[int, Pool] = {}
     for repo in dict.fromkeys(q.repo for q in queries):
         place = os.path.join(index_dir, repo) if index_dir else None
@@ -69,19 +71,28 @@ def gather(
                     found_by_words = [i for i, _ in lexical]
                     cosines: dict[int, float] = {}
                     if search._wants_vectors(query, options):
-                        cosines = search._near(source, query, scope, options, found_by_words)
+                        everywhere = replace(options, mode="semantic")
+                        cosines = search._near(source, query, scope, everywhere, found_by_words)
                     found = search._fuse(snapshot, lexical, cosines, None)
                     rarity = search._PathRarity([source])
                     facts = search._facts([source], query, options)
                     model.rank(found, facts, rarity)
-                    pools[n] = Pool(labelled, found, facts, defaultdict(float, rarity))
+                    pools[n] = Pool(labelled, name, found, facts, defaultdict(float, rarity))
     return [pools[n] for n in range(len(queries))]
 
 
-def measure(pools: Sequence[Pool], weights: model.Weights, *, words_only: bool = True) -> ev.Evaluation:
+def as_searched(p: Pool) -> list[Candidate]:
+    """The candidates that the search has: the nearest by vector only where the words found few."""
+    by_words = [c for c in p.candidates if c.lexical]
+    if len(by_words) >= search.FEW:
+        return by_words
+    return [c for c in p.candidates if c.lexical or (c.dense or 0.0) >= search.MEANT]
+
+
+def measure(pools: Sequence[Pool], weights: model.Weights, *, nearest_too: bool = False) -> ev.Evaluation:
     results: ev.Results = {}
     for p in pools:
-        pool = replace(p, candidates=[c for c in p.candidates if c.lexical]) if words_only else p
+        pool = p if nearest_too else replace(p, candidates=as_searched(p))
         results[p.query.repo, p.query.text] = pool.places(weights)
     return ev.evaluate([p.query for p in pools], results)
 
@@ -89,7 +100,7 @@ def measure(pools: Sequence[Pool], weights: model.Weights, *, words_only: bool =
 def without(signal: str) -> model.Weights:
     """The shipped weights with one signal worth nothing."""
     w = model.DEFAULT
-    if signal in ("match", "breadth", "repeat"):
+    if signal in ("match", "breadth", "meaning", "repeat"):
         return replace(w, **{signal: 0.0})
     if signal in w.file:
         return replace(w, file={**w.file, signal: 0.0})
@@ -97,7 +108,13 @@ def without(signal: str) -> model.Weights:
 
 
 def signals_of(weights: model.Weights) -> dict[str, float]:
-    return {"match": weights.match, "breadth": weights.breadth, **weights.file, **weights.flags}
+    return {
+        "match": weights.match,
+        "breadth": weights.breadth,
+        "meaning": weights.meaning,
+        **weights.file,
+        **weights.flags,
+    }
 
 
 def folds(repos: Sequence[str], n: int) -> list[list[str]]:
@@ -106,24 +123,32 @@ def folds(repos: Sequence[str], n: int) -> list[list[str]]:
     return [order[i::n] for i in range(n)]
 
 
-def cross_validated(pools: Sequence[Pool], n: int) -> ev.Evaluation:
-    """Every fold measured with weights fitted on the others; the shipped ones lend only their signs."""
-    names = list(signals_of(model.DEFAULT))
+def cross_validated(pools: Sequence[Pool], n: int, *, leave_out: str = "") -> ev.Evaluation:
+    """Every fold measured with weights fitted on the others; the shipped ones lend only their signs.
+
+    A corpus counts by the root of its number of queries.
+    """
+    names = [s for s in signals_of(model.DEFAULT) if s != leave_out]
     shipped = np.array([signals_of(model.DEFAULT)[s] for s in names])
     matrices, labels, results = [], [], ev.Results()
     for p in pools:
         best = {}
-        words_only = [c for c in p.candidates if c.lexical]
-        for c in model.rank(words_only, p.facts, p.rarity):
+        for c in model.rank(as_searched(p), p.facts, p.rarity):
             best.setdefault(c.file.path, c)
         rows = [[c.signals.get(s, 0.0) for s in names] for c in best.values()]
         targets = {t.path for t in p.query.targets}
         matrices.append((list(best), np.array(rows).reshape(-1, len(names)) / shipped))
         labels.append(np.array([path in targets for path in best], float))
     repos = [p.query.repo for p in pools]
+    size = Counter(repos)
     for fold in folds(sorted(set(repos)), n):
         train = [i for i, r in enumerate(repos) if r not in fold and labels[i].sum()]
-        fitted = fit([matrices[i][1] for i in train], [labels[i] for i in train], np.sign(shipped))
+        fitted = fit(
+            [matrices[i][1] for i in train],
+            [labels[i] for i in train],
+            np.sign(shipped),
+            [size[repos[i]] ** -0.5 for i in train],
+        )
         for i, p in enumerate(pools):
             if repos[i] in fold:
                 paths, rows = matrices[i]
@@ -133,17 +158,27 @@ def cross_validated(pools: Sequence[Pool], n: int) -> ev.Evaluation:
     return ev.evaluate([p.query for p in pools], results)
 
 
-def fit(rows: Sequence[Any], labels: Sequence[Any], start: Any, steps: int = 400, rate: float = 0.2) -> Any:
+def fit(
+    rows: Sequence[Any],
+    labels: Sequence[Any],
+    start: Any,
+    worth: Sequence[float],
+    steps: int = 400,
+    rate: float = 0.2,
+) -> Any:
     """Weights that make the targets likely under a softmax over each query's files (Adam; ListNet, 2007)."""
     x, y = np.concatenate(rows), np.concatenate([v / v.sum() for v in labels])
     sizes = [len(v) for v in labels]
     query = np.repeat(np.arange(len(sizes)), sizes)
+    weight = (np.array(worth) / np.mean(worth))[query]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     w, m, v = start.astype(float).copy(), np.zeros(len(start)), np.zeros(len(start))
     for t in range(1, steps + 1):
         z = x @ w
         e = np.exp(z - np.maximum.reduceat(z, starts)[query])
-        gradient = (x.T @ (e / np.add.reduceat(e, starts)[query] - y) + PENALTY * (w - start)) / len(sizes)
+        gradient = (
+            x.T @ ((e / np.add.reduceat(e, starts)[query] - y) * weight) + PENALTY * (w - start)
+        ) / len(sizes)
         m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
         w -= rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
     return w
@@ -157,19 +192,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("queries")
-    parser.add_argument("--corpora", required=True)
+    parser.add_argument("--set", nargs=2, action="append", required=True, metavar=("QUERIES", "CORPORA"))
     parser.add_argument("--index-dir")
     parser.add_argument("--folds", type=int, default=4)
     args = parser.parse_args()
-    queries = ev.load_queries(args.queries)
-    pools = gather(queries, args.corpora, args.index_dir, model.DEFAULT)
+    pools: list[Pool] = []
+    for path, corpora in args.set:
+        name = os.path.basename(path).removesuffix(".jsonl")
+        pools += gather(name, ev.load_queries(path), corpora, args.index_dir, model.DEFAULT)
+    queries = [p.query for p in pools]
     base = measure(pools, model.DEFAULT)
 
     head = "| | queries | NDCG@10 | Recall@10 | MRR@10 |\n|-|-|-|-|-|"
     print(f"{head}\n{row('overall', base.overall)}")
     print(f"| corpora weighed alike | {len(base.by_repo)} | {base.repo_macro:.4f} | | |")
-    for group in (base.by_category, base.by_language, base.by_repo):
+    sets: dict[str, ev.Score] = {}
+    for name in dict.fromkeys(p.set for p in pools):
+        part = [p for p in pools if p.set == name]
+        sets[name] = measure(part, model.DEFAULT).overall
+    for group in (sets, base.by_category, base.by_language, base.by_repo):
         print(f"\n{head}")
         for name, s in group.items():
             print(row(name, s))
@@ -183,17 +224,31 @@ def main() -> None:
         rows.append((c.difference, f"| {name} | {found.overall.ndcg:.4f} | {c.difference:+.4f} | [{c.low:+.4f}, {c.high:+.4f}] | {c.corpora_better} / {c.corpora_worse} |"))  # fmt: skip
     print("\n".join(text for _, text in sorted(rows, key=lambda r: r[0])))
 
-    print(
-        "\n| Vectors' share | NDCG@10 | difference | 95 % over corpora | corpora better / worse |\n|-|-|-|-|-|"
-    )
-    for share in (0.05, 0.1, 0.2, 0.3, 0.5):
-        found = measure(pools, replace(model.DEFAULT, dense=share), words_only=False)
-        c = ev.compare(queries, found, base)
-        print(f"| {share} | {found.overall.ndcg:.4f} | {c.difference:+.4f} | [{c.low:+.4f}, {c.high:+.4f}] | {c.corpora_better} / {c.corpora_worse} |")  # fmt: skip
+    print("\n| Vectors | NDCG@10 | against none | 95 % over corpora | corpora better / worse |\n|-|-|-|-|-|")
+    plain = measure(pools, without("meaning"))
+    for w in (0.5, 1.0, 2.0, 3.0, 4.0, 6.0):
+        weights = replace(model.DEFAULT, meaning=w)
+        for what, found in (
+            (f"weight {w}", measure(pools, weights)),
+            (
+                f"weight {w}, and the nearest chunks always candidates",
+                measure(pools, weights, nearest_too=True),
+            ),
+        ):
+            c = ev.compare(queries, found, plain)
+            print(f"| {what} | {found.overall.ndcg:.4f} | {c.difference:+.4f} | [{c.low:+.4f}, {c.high:+.4f}] | {c.corpora_better} / {c.corpora_worse} |")  # fmt: skip
 
     print(f"\n{head}")
     for n in sorted({args.folds, 2 * args.folds, len(base.by_repo)}):
-        print(row(f"fitted on the others of {n} folds", cross_validated(pools, n).overall))
+        with_all = cross_validated(pools, n)
+        words_alone = cross_validated(pools, n, leave_out="meaning")
+        print(row(f"fitted on the others of {n} folds", with_all.overall))
+        for name in sets:
+            only = [i for i, p in enumerate(pools) if p.set == name]
+            print(f"| … {name} | {len(only)} | {np.mean([with_all.scores[i].ndcg for i in only]):.4f} | | |")
+        print(row("… without vectors", words_alone.overall))
+        c = ev.compare(queries, with_all, words_alone)
+        print(f"| … difference | | {c.difference:+.4f} [{c.low:+.4f}, {c.high:+.4f}], {c.corpora_better} corpora better, {c.corpora_worse} worse | | |")  # fmt: skip
 
     began = time.thread_time()
     for p in pools:
@@ -205,7 +260,7 @@ def main() -> None:
     )
     for i in sorted(range(len(pools)), key=lambda n: base.scores[n].ndcg)[:10]:
         p = pools[i]
-        ranked = model.rank([c for c in p.candidates if c.lexical], p.facts, p.rarity)
+        ranked = model.rank(as_searched(p), p.facts, p.rarity)
         files = list(dict.fromkeys(c.file.path for c in ranked))
         targets = ", ".join(f"`{t.path}` ({files.index(t.path) + 1 if t.path in files else 'not retrieved'})" for t in p.query.targets)  # fmt: skip
         ahead = ", ".join(f"`{f}`" for f in files[:2])

@@ -252,6 +252,8 @@ def _near(
 
     snapshot, embedder = source.snapshot, source.embedder()
     alone = options.mode == "semantic" or bool(snapshot.damage)
+    if not alone and not embedder.ranks:
+        return {}
     if snapshot.manifest.meta("embedder") != embedder.id:
         raise UsageError("the vectors are another embedder's; run `spelunk index`")
     if not snapshot.codes:

@@ -44,6 +44,8 @@ class Embedder(Protocol):
             what is pure CPU work of one thread and as fast as the parse. Any
             other (a network, a model with threads of its own) is called by the
             writer's process after the texts are published.
+        ranks: Whether it knows more than which words two texts share, so that
+            ``hybrid`` lets it order what the words found.
         batch: Texts that one call of :meth:`embed` is best given.
         concurrency: Calls of :meth:`embed` that may be made at a time, from several
             threads; 1 for what is not made for that.
@@ -51,6 +53,7 @@ class Embedder(Protocol):
 
     id: str
     in_workers: bool
+    ranks: bool
     batch: int
     concurrency: int
 

@@ -52,6 +52,7 @@ class ApiEmbedder:
     """See the module. Nothing is sent before the first call."""
 
     in_workers = False
+    ranks = True
 
     def __init__(self, options: Options, directory: str | None = None, observer: Observer = nobody) -> None:
         """Check the settings.

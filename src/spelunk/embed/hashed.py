@@ -51,6 +51,7 @@ class HashedEmbedder:
     id = HASHED_ID
     dimensions = 256
     in_workers = True
+    ranks = False
     batch = 512
     concurrency = 1
 

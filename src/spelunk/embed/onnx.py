@@ -39,6 +39,7 @@ class OnnxEmbedder:
     """See the module; the files are looked at at once, the model is loaded when it is first needed."""
 
     in_workers = False
+    ranks = True
     batch = TEXTS
     concurrency = 1
 

@@ -179,6 +179,7 @@ class StaticEmbedder:
 
     id = STATIC_ID
     in_workers = True
+    ranks = True
     batch = 512
     concurrency = 1
 
