@@ -118,7 +118,7 @@ def test_search(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
     made = bench(capsys, "search", str(folder), "--queries", str(queries), "--rounds", "1")
 
-    assert made["about"] == {"chunks": 12, "queries": 2, "rounds": 1, "embedder": "hashed"}
+    assert made["about"] == {"chunks": 12, "queries": 2, "rounds": 1, "embedder": "static"}
     rows = {r["what"]: r for r in made["results"]}
     assert list(rows) == ["hybrid", "lexical", "semantic", "symbol", "regex", "import numpy", "warm command"]
     assert all(r["p50_ms"] <= r["p95_ms"] <= r["max_ms"] for r in rows.values())

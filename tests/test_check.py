@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from spelunk import Index
-from spelunk.embed.hashed import HashedEmbedder
+from spelunk.embed.static import StaticEmbedder
 from spelunk.store.lexical import LexicalWriter
-from spelunk.store.vectors import Segment, _layout
+from spelunk.store.codes import layout
+from spelunk.store.vectors import Segment
 from spelunk.testing import logical_content
 from tests.corpus import write_tree
 
@@ -66,7 +67,7 @@ def flip_column(place: Path, number: int) -> None:
     """A byte in the middle of one column: ids, planes, scales, kinds, codes."""
     path = one(place, "vectors/*")
     segment = Segment(str(path))
-    offset, width = _layout(segment.rows, segment.dimensions)[0][number]
+    offset, width = layout(segment.rows, segment.dimensions)[0][number]
     flip(path, offset + width // 2)
 
 
@@ -188,13 +189,13 @@ def test_intact_vectors_are_not_made_again(tmp_path: Path, monkeypatch: pytest.M
     (root / "pkg0" / "mod_1.py").write_text("def only_this():\n    return 1\n")
     index.update()
     made: list[int] = []
-    real = HashedEmbedder.embed
+    real = StaticEmbedder.embed
 
-    def counting(self: HashedEmbedder, texts: list, words: list) -> object:
+    def counting(self: StaticEmbedder, texts: list, words: list) -> object:
         made.append(len(words))
         return real(self, texts, words)
 
-    monkeypatch.setattr(HashedEmbedder, "embed", counting)
+    monkeypatch.setattr(StaticEmbedder, "embed", counting)
     newest = sorted((place / "vectors").iterdir())[-1]
     newest.unlink()
 

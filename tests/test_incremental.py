@@ -168,16 +168,16 @@ def rows(index: Index) -> list[tuple[str, int]]:
 def test_identical_content_is_not_embedded_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    from spelunk.embed.hashed import HashedEmbedder
+    from spelunk.embed.static import StaticEmbedder
 
     embedded: list[int] = []
-    real = HashedEmbedder.embed
+    real = StaticEmbedder.embed
 
-    def counting(self: HashedEmbedder, texts: list, words: list) -> object:
+    def counting(self: StaticEmbedder, texts: list, words: list) -> object:
         embedded.append(len(words))
         return real(self, texts, words)
 
-    monkeypatch.setattr(HashedEmbedder, "embed", counting)
+    monkeypatch.setattr(StaticEmbedder, "embed", counting)
     root = tmp_path / "tree"
     root.mkdir()
     write_tree(root, 5)

@@ -190,12 +190,27 @@ def test_vectors_alone_rank_where_words_found_nothing():
     assert paths(found, "query words") == ["3.py", "2.py", "1.py"]
 
 
-def test_vectors_count_by_their_share():
+def test_meaning_counts_by_its_weight():
     def found():
-        return [candidate(file("a.py", 1), lexical=1.0), candidate(file("b.py", 2), lexical=0.8, dense=1.0)]
+        return [
+            candidate(file("a.py", 1), lexical=1.0, dense=0.1),
+            candidate(file("b.py", 2), lexical=0.8, dense=0.9),
+        ]
 
-    assert [p for p, _ in order(found(), "query words", dense=0.0)] == ["a.py", "b.py"]
-    assert [p for p, _ in order(found(), "query words", dense=0.5)] == ["b.py", "a.py"]
+    assert [p for p, _ in order(found(), "query words", meaning=0.0)] == ["a.py", "b.py"]
+    assert [p for p, _ in order(found(), "query words", meaning=3.0)] == ["b.py", "a.py"]
+
+
+def test_a_chunk_without_a_vector_is_as_near_as_the_others_on_average():
+    def found(dense):
+        return [
+            candidate(file("a.py", 1), lexical=1.0, dense=0.2),
+            candidate(file("b.py", 2), lexical=1.0, dense=dense),
+            candidate(file("c.py", 3), lexical=1.0, dense=0.8),
+        ]
+
+    assert paths(found(None), "query words") == ["c.py", "b.py", "a.py"]
+    assert paths(found(-0.5), "query words") == ["c.py", "a.py", "b.py"]
 
 
 def test_nothing_ranks_to_nothing():

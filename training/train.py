@@ -48,6 +48,7 @@ class Settings:
     rate: float = 0.003
     decay: float = 0.02
     minutes: float = 24.0
+    dropped: float = 0.3
 
 
 class Sampler:
@@ -87,6 +88,23 @@ class Sampler:
             at = np.searchsorted(self.cumulative[place], self.rng.random(self.settings.group))
             chosen.append(self.members[place][np.minimum(at, len(self.members[place]) - 1)])
         return np.unique(np.concatenate(chosen))
+
+
+def dropped(
+    ids: data.Ints, starts: NDArray[np.int64], ends: NDArray[np.int64], share: float, rng: np.random.Generator
+) -> tuple[data.Ints, NDArray[np.int64]]:
+    """The texts' terms with a share of them left out, and where each text ends among them.
+
+    A text must be known by whatever is left of it, so that no pair is learned
+    by heart (as dropout: Srivastava et al., 2014). One term always stays.
+    """
+    lengths = ends - starts
+    firsts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    text = np.repeat(np.arange(len(starts)), lengths)
+    kept = rng.random(len(text)) >= share
+    kept[firsts[lengths > 0] + rng.integers(0, lengths[lengths > 0])] = True
+    where = starts[text] + np.arange(len(text)) - firsts[text]
+    return ids[where[kept]], np.cumsum(np.bincount(text[kept], minlength=len(starts)))
 
 
 def unit(sums: Floats) -> tuple[Floats, Floats]:
@@ -157,16 +175,18 @@ def train(
         )
         chosen = sampler.batch()
         n = len(chosen)
-        qs, qe = starts[2 * chosen], pairs.ends[2 * chosen]
-        ds, de = starts[2 * chosen + 1], pairs.ends[2 * chosen + 1]
+        both = np.concatenate([2 * chosen, 2 * chosen + 1])
+        ids, ends = dropped(pairs.ids, starts[both], pairs.ends[both], settings.dropped, rng)
+        begins = np.concatenate([[0], ends[:-1]])
+        qs, qe, ds, de = begins[:n], ends[:n], begins[n:], ends[n:]
         sums_q, sums_d = np.empty((n, DIMENSIONS), np.float32), np.empty((n, DIMENSIONS), np.float32)
-        kernels.pool(table, scale, pairs.ids, qs, qe, True, sums_q)
-        kernels.pool(table, scale, pairs.ids, ds, de, False, sums_d)
+        kernels.pool(table, scale, ids, qs, qe, True, sums_q)
+        kernels.pool(table, scale, ids, ds, de, False, sums_d)
         q, nq = unit(sums_q)
         d, nd = unit(sums_d)
         loss, gq, gd = info_nce(q, d, pairs.files[chosen], settings.temperature)
         texts = np.empty(int((qe - qs).sum() + (de - ds).sum()), np.int64)
-        unique = kernels.invert(pairs.ids, qs, qe, ds, de, counts, firsts, texts, touched)
+        unique = kernels.invert(ids, qs, qe, ds, de, counts, firsts, texts, touched)
         kernels.adam(
             table, scale, m, v, ms, vs, steps, through_unit(gq, q, nq), through_unit(gd, d, nd), texts, firsts,
             touched, unique, np.float32(rate), np.float32(rate), np.float32(settings.decay),
@@ -191,13 +211,13 @@ def main() -> None:
     parser.add_argument("--pairs", required=True)
     parser.add_argument("--into", required=True)
     parser.add_argument("--seeds")
-    for name, value in (("minutes", 24.0), ("temperature", 0.06), ("rate", 0.003), ("decay", 0.02)):
+    for name, value in (("minutes", 24.0), ("temperature", 0.06), ("rate", 0.003), ("decay", 1.0), ("dropped", 0.3)):
         parser.add_argument("--" + name, type=float, default=value)
     for name, value in (("rows", 54_000), ("batch", 1024), ("group", 32)):
         parser.add_argument("--" + name, type=int, default=value)
     args = parser.parse_args()
     settings = Settings(
-        args.rows, args.batch, args.group, args.temperature, args.rate, args.decay, args.minutes
+        args.rows, args.batch, args.group, args.temperature, args.rate, args.decay, args.minutes, args.dropped
     )
     train_files, held_files = data.split(args.pairs)
     terms = data.vocabulary(train_files, settings.rows)
