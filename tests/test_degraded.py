@@ -64,7 +64,7 @@ def test_a_regex_reads_every_text_where_the_full_text_is_damaged(index: Index, h
 
 @pytest.mark.parametrize("how", ["missing", "damaged"])
 def test_words_answer_where_the_vectors_are_damaged(index: Index, how: str) -> None:
-    before = index.search("flush the queue").hits
+    before = index.search("flush the queue", mode="lexical").hits
     index.close()
     segment = one(Path(index.directory), "vectors/*")
     if how == "missing":
@@ -75,6 +75,7 @@ def test_words_answer_where_the_vectors_are_damaged(index: Index, how: str) -> N
     answer = index.search("flush the queue")
 
     assert answer.hits == before
+    assert answer.degraded
     assert index.search("flush the queue", mode="semantic").degraded
 
 

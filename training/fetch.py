@@ -47,7 +47,11 @@ def apt(into: Path) -> list[str]:
             ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)", "Created-By: Packages"],
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
-        mirror = next(line.split()[0] for line in shown.splitlines() if "debian.org/debian main" in line.replace("debian/ ", "debian "))
+        mirror = next(
+            line.split()[0]
+            for line in shown.splitlines()
+            if "debian.org/debian main" in line.replace("debian/ ", "debian ")
+        )
         lines = [f"{kind} {mirror} {suite} main\n" for suite in SUITES for kind in ("deb", "deb-src")]
         (state / "sources.list").write_text("".join(lines))
         subprocess.run(["apt-get", *options, "-q", "update"], check=False)
@@ -76,11 +80,28 @@ def fetch(registry: str, wanted: Iterable[tuple[str, str]], into: Path) -> None:
         # A source package's full version is asked for by its upstream version.
         for name, version in wanted:
             options = apt(into)
-            shown = subprocess.run(["apt-cache", *options, "madison", name], capture_output=True, text=True, check=False).stdout
-            full = [c[1].strip() for c in (line.split("|") for line in shown.splitlines()) if len(c) == 3 and "Sources" in c[2]]
+            shown = subprocess.run(
+                ["apt-cache", *options, "madison", name], capture_output=True, text=True, check=False
+            ).stdout
+            full = [
+                c[1].strip()
+                for c in (line.split("|") for line in shown.splitlines())
+                if len(c) == 3 and "Sources" in c[2]
+            ]
             same = [v for v in full if re.sub(r"^\d+:", "", v).rpartition("-")[0] == version]
             if same:
-                run(["apt-get", *options, "-q", "source", "--download-only", "--only-source", f"{name}={same[0]}"], folder)
+                run(
+                    [
+                        "apt-get",
+                        *options,
+                        "-q",
+                        "source",
+                        "--download-only",
+                        "--only-source",
+                        f"{name}={same[0]}",
+                    ],
+                    folder,
+                )
 
 
 def digests(into: Path) -> set[str]:
@@ -93,7 +114,9 @@ def digests(into: Path) -> set[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--into", required=True, type=Path)
     parser.add_argument("--limit", type=int, help="only the first N of each registry, to try it out")
     args = parser.parse_args()
@@ -111,7 +134,10 @@ def main() -> None:
     have = digests(into)
     gone = [r for found in chosen.values() for r in found if r["sha256"] not in have]
     for r in gone:
-        print(f"not to be had, or another content: {r['registry']} {r['package']} {r['version']}", file=sys.stderr)
+        print(
+            f"not to be had, or another content: {r['registry']} {r['package']} {r['version']}",
+            file=sys.stderr,
+        )
     print(f"{sum(map(len, chosen.values())) - len(gone)} of {sum(map(len, chosen.values()))} packages")
 
 

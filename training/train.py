@@ -1,6 +1,6 @@
 """Train the built-in embedding table: term rows that, summed, put a question near its answer.
 
-    python -m training.train --pairs DIR --into FILE.npz [--minutes M]
+    python -m training.train --pairs DIR --into FILE.npz [--steps N]
 
 One table is shared by both sides: a text's vector is the sum of the rows of
 its distinct words' terms, at unit length. Questions scale each row by a number
@@ -45,10 +45,10 @@ class Settings:
     batch: int = 1024
     group: int = 32
     temperature: float = 0.06
-    rate: float = 0.003
+    rate: float = 0.002
     decay: float = 0.02
-    minutes: float = 24.0
-    dropped: float = 0.3
+    steps: int = 2_300
+    dropped: float = 0.0
 
 
 class Sampler:
@@ -167,7 +167,7 @@ def train(
     began = time.monotonic()
     step, running = 0, 0.0
     while True:
-        done = (time.monotonic() - began) / (settings.minutes * 60)
+        done = step / settings.steps
         if done >= 1:
             break
         rate = (
@@ -211,13 +211,13 @@ def main() -> None:
     parser.add_argument("--pairs", required=True)
     parser.add_argument("--into", required=True)
     parser.add_argument("--seeds")
-    for name, value in (("minutes", 24.0), ("temperature", 0.06), ("rate", 0.003), ("decay", 1.0), ("dropped", 0.3)):
+    for name, value in (("temperature", 0.06), ("rate", 0.002), ("decay", 0.02), ("dropped", 0.0)):
         parser.add_argument("--" + name, type=float, default=value)
-    for name, value in (("rows", 54_000), ("batch", 1024), ("group", 32)):
+    for name, value in (("rows", 54_000), ("batch", 1024), ("group", 32), ("steps", 2_300)):
         parser.add_argument("--" + name, type=int, default=value)
     args = parser.parse_args()
     settings = Settings(
-        args.rows, args.batch, args.group, args.temperature, args.rate, args.decay, args.minutes, args.dropped
+        args.rows, args.batch, args.group, args.temperature, args.rate, args.decay, args.steps, args.dropped
     )
     train_files, held_files = data.split(args.pairs)
     terms = data.vocabulary(train_files, settings.rows)
