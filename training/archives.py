@@ -56,9 +56,9 @@ def _members(path: str) -> Iterator[tuple[str, int, IO[bytes]]]:
         return
     if path.endswith(".deb"):
         made = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], capture_output=True, check=True)
-        opened = tarfile.open(fileobj=io.BytesIO(made.stdout), mode="r|")
+        opened = tarfile.open(fileobj=io.BytesIO(made.stdout), mode="r|")  # noqa: SIM115 (closed below)
     else:
-        opened = tarfile.open(path, mode="r|*")
+        opened = tarfile.open(path, mode="r|*")  # noqa: SIM115
     with opened as t:
         for m in t:
             if m.isfile() and (f := t.extractfile(m)) is not None:

@@ -36,11 +36,30 @@ MAX_NOTES = 2
 
 _PROSE = frozenset({"markdown", "rst", "text", "asciidoc", "org", "latex"})
 _HASH = frozenset(
-    "python ruby bash shell perl elixir r julia yaml toml cmake makefile nix coffeescript powershell tcl awk php".split()
+    [
+        "python",
+        "ruby",
+        "bash",
+        "shell",
+        "perl",
+        "elixir",
+        "r",
+        "julia",
+        "yaml",
+        "toml",
+        "cmake",
+        "makefile",
+        "nix",
+        "coffeescript",
+        "powershell",
+        "tcl",
+        "awk",
+        "php",
+    ]
 )
-_DASH = frozenset("haskell lua sql ada elm vhdl purescript".split())
-_SEMI = frozenset("clojure lisp scheme emacs-lisp commonlisp racket".split())
-_PERCENT = frozenset("erlang matlab prolog tex".split())
+_DASH = frozenset(["haskell", "lua", "sql", "ada", "elm", "vhdl", "purescript"])
+_SEMI = frozenset(["clojure", "lisp", "scheme", "emacs-lisp", "commonlisp", "racket"])
+_PERCENT = frozenset(["erlang", "matlab", "prolog", "tex"])
 
 _SLASH_LINE = re.compile(r"^\s*(?://[/!]?|/\*[*!]?|\*/?)\s?(.*?)(?:\*+/)?\s*$")
 _HASH_LINE = re.compile(r"^\s*#+(?![!\[])\s?(.*)$")

@@ -14,9 +14,9 @@ import argparse
 import json
 
 import numpy as np
+from tests.minilm import folder
 
 from spelunk.embed.onnx import OnnxEmbedder
-from tests.minilm import folder
 from training import data
 
 DIMENSIONS = 256

@@ -47,7 +47,7 @@ class Settings:
     temperature: float = 0.06
     rate: float = 0.002
     decay: float = 0.02
-    steps: int = 2_300
+    steps: int = 2_700
     dropped: float = 0.0
 
 
@@ -213,7 +213,7 @@ def main() -> None:
     parser.add_argument("--seeds")
     for name, value in (("temperature", 0.06), ("rate", 0.002), ("decay", 0.02), ("dropped", 0.0)):
         parser.add_argument("--" + name, type=float, default=value)
-    for name, value in (("rows", 54_000), ("batch", 1024), ("group", 32), ("steps", 2_300)):
+    for name, value in (("rows", 54_000), ("batch", 1024), ("group", 32), ("steps", 2_700)):
         parser.add_argument("--" + name, type=int, default=value)
     args = parser.parse_args()
     settings = Settings(
