@@ -2,12 +2,14 @@
 
 The tests may run as root, and a generator that writes through a link of its own making reaches any
 file of the machine. An audit hook sees every call of Python's that changes a file before it happens.
+What is named relative to an open folder, descriptors, and what native libraries open are not seen.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _FOLLOW = {"os.chmod": 1, "os.chown": 1, "os.truncate": 1, "os.utime": 1, "os.setxattr": 1}
@@ -21,42 +23,45 @@ class OutsideError(BaseException):
 
 
 def confine(*folders: str) -> None:
-    """From now on, in this process and for good, only files below ``folders`` may be changed.
-
-    Covers what Python itself opens or changes by an absolute path; a path relative to an open folder,
-    a descriptor and what native libraries open are not seen. Names are bound early: no test replaces them.
-    """
+    """From now on, in this process and for good, only files below ``folders`` may be changed."""
     allowed = tuple(os.path.realpath(folder) for folder in folders)
+    _watch(lambda name, real: _below(real, allowed))
+
+
+def hold(folder: str) -> None:
+    """From now on, in this process and for good, no change of a file below ``folder`` leads out by a link."""
+    here = (folder, os.path.realpath(folder))
+    _watch(lambda name, real: not _below(name, here) or _below(real, here[1:]))
+
+
+def _below(path: str, folders: tuple[str, ...]) -> bool:
+    return any(path == folder or path.startswith(folder + "/") for folder in folders)
+
+
+def _watch(allows: Callable[[str, str], bool]) -> None:
     outside = OutsideError
 
-    def inside(path: object, follow: bool) -> bool:
+    def refuse(event: str, path: object, follow: bool) -> None:
         if not isinstance(path, str | bytes | os.PathLike):
-            return True  # a descriptor
+            return  # a descriptor
         name = os.fsdecode(path)
-        if name == os.devnull or not os.path.isabs(name):
-            return name == os.devnull or not follow
+        if name == os.devnull or not (follow or os.path.isabs(name)):
+            return  # relative to an open folder, as rmtree names what it removes
         if follow:
             real = os.path.realpath(name)
         else:
             real = os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name))
-        return any(real == folder or real.startswith(folder + "/") for folder in allowed)
+        if not allows(name, real):
+            raise outside(f"{event}: {name!r} is {real!r}")
 
     def hook(event: str, args: tuple[object, ...]) -> None:
         if event == "open":
             path, mode, flags = args
-            writes = isinstance(flags, int) and flags & _WRITES
-            if isinstance(mode, str):
-                writes = writes or any(c in mode for c in "wax+")
-            stays = isinstance(flags, int) and flags & (os.O_NOFOLLOW | os.O_EXCL)
-            if writes and not inside(path, not stays):
-                raise outside(f"open of {path!r} for writing")
-            return
-        paths = _FOLLOW.get(event)
-        follow = paths is not None
-        if paths is None:
-            paths = _STAY.get(event, 0)
-        for path in args[:paths]:
-            if not inside(path, follow):
-                raise outside(f"{event} of {path!r}")
+            opens = flags if isinstance(flags, int) else 0
+            if opens & _WRITES or (isinstance(mode, str) and any(c in mode for c in "wax+")):
+                refuse(event, path, not opens & (os.O_NOFOLLOW | os.O_EXCL))
+        elif event in _FOLLOW or event in _STAY:
+            for path in args[: _FOLLOW.get(event) or _STAY[event]]:
+                refuse(event, path, event in _FOLLOW)
 
     sys.addaudithook(hook)

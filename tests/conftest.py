@@ -7,6 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.confine import hold
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_write_follows_a_link_out(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests make links that lead outside, and may run as root."""
+    hold(str(tmp_path_factory.getbasetemp()))
+
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

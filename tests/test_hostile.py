@@ -21,6 +21,7 @@ from spelunk.errors import SpelunkError, UsageError
 from spelunk.home import branch_of
 from spelunk.read import read
 from spelunk.types import Candidate, Document, Failed, Flag, Skipped
+from tests.confine import OutsideError
 from tests.e2e.conftest import Cli
 
 SECRET = "topsecretword"
@@ -140,6 +141,18 @@ def test_links_that_come_and_go_while_it_is_indexed_let_nothing_in(root: Path, t
         stop.set()
         swapper.join()
     assert swaps > 15
+
+
+def test_no_test_writes_through_a_link_out_of_its_folder(tmp_path: Path) -> None:
+    outside = Path(os.path.realpath(os.devnull)).parent / "full"  # harmless, whatever happens
+    (tmp_path / "link").symlink_to(outside)
+    (tmp_path / "inside").symlink_to(tmp_path / "file")
+
+    with pytest.raises(OutsideError):
+        (tmp_path / "link").write_text("lost")
+    (tmp_path / "inside").write_text("kept")
+
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 # Things that are no files
