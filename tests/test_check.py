@@ -13,8 +13,8 @@ import pytest
 
 from spelunk import Index
 from spelunk.embed.static import StaticEmbedder
-from spelunk.store.lexical import LexicalWriter
 from spelunk.store.codes import layout
+from spelunk.store.lexical import LexicalWriter
 from spelunk.store.vectors import Segment
 from spelunk.testing import logical_content
 from tests.corpus import write_tree
