@@ -90,6 +90,8 @@ def test_vectors_are_made_after_the_texts_and_serve_a_search(
     assert counts(report) == (0, 0) and report.degraded is None
     assert 1 < provider.most <= 3
     assert all(len(b) <= 8 for b in provider.batches) and len(provider.texts) == len(set(provider.texts))
+    # A file written within a clock tick of the walk is looked at once more.
+    assert index.update().files.indexed == 0
     status = index.status()
     assert status.vectors == status.chunks == report.chunks and status.state == "current"
     assert status.embedder == "api:m[8000c]" and status.breakers == ()
