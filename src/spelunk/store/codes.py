@@ -1,7 +1,8 @@
 """Here are some chunk ids, give me their cosine with a question: without numpy.
 
 A warm search re-scores the few hundred chunks that the words found; importing
-numpy would take longer than that. The layout of a segment's file is decided
+numpy would take longer than that. A process that goes on asking is no command
+line: it gets numpy, and the same numbers in a tenth of the time. The layout of a segment's file is decided
 here; :mod:`spelunk.store.vectors` writes it and scans it.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import sys
 from bisect import bisect_left
 from collections.abc import Iterable
 from operator import mul
@@ -19,6 +21,11 @@ from spelunk.errors import IndexCorruptError
 MAGIC: Final = b"SPLKVEC1"
 HEADER: Final = struct.Struct("<8sIIQ16s24x")  # magic, dimensions, reserved, rows, digest of the body
 ALIGN: Final = 64
+PLAIN: Final = 24
+"""Look-ups without numpy, one a segment and search, before it is imported."""
+
+_asked = 0
+
 ADVICE: Final = "run `spelunk check --repair`"
 
 
@@ -108,6 +115,10 @@ class Codes:
 
     def cosines(self, ids: Iterable[int], asked: Question) -> dict[int, float]:
         """The cosine of those chunks that are here."""
+        global _asked
+        _asked += 1
+        if _asked > PLAIN or "numpy" in sys.modules:
+            return self._by_matrix(list(ids), asked)
         rows, scales, codes, width = self._ids, self._scales, self._bytes, self.dimensions
         levels, step, count = asked.levels, asked.step, len(self._ids)
         found: dict[int, float] = {}
@@ -117,3 +128,23 @@ class Codes:
                 at = self._codes + n * width
                 found[i] = sum(map(mul, codes[at : at + width], levels)) * scales[n] * step
         return found
+
+    def _by_matrix(self, ids: list[int], asked: Question) -> dict[int, float]:
+        """The same in whole numbers by numpy, so the same to the last bit."""
+        import numpy as np
+
+        count, width = len(self._ids), self.dimensions
+        if not count or not ids:
+            return {}
+        rows = np.frombuffer(self._ids, np.int64)
+        wanted = np.asarray(ids, np.int64)
+        at = np.minimum(np.searchsorted(rows, wanted), count - 1)
+        here = rows[at] == wanted
+        at = at[here]
+        codes = np.frombuffer(self._bytes, np.int8, count * width, self._codes).reshape(count, width)
+        sums = codes[at].astype(np.int32) @ np.asarray(asked.levels, np.int32)
+        scales, step = self._scales, asked.step
+        return {
+            i: total * scales[n] * step
+            for i, total, n in zip(wanted[here].tolist(), sums.tolist(), at.tolist(), strict=True)
+        }

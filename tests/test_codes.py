@@ -1,0 +1,74 @@
+"""Cosines of single chunks: the same with numpy and without, and as the scan has them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spelunk.errors import IndexCorruptError
+from spelunk.store import codes, vectors
+
+ROWS = 300
+
+
+@pytest.fixture(scope="module")
+def segment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = np.random.default_rng(1).standard_normal((ROWS, 128)).astype(np.float32)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    path = tmp_path_factory.mktemp("segment") / "a.vec"
+    ids = np.arange(10, 10 + 3 * ROWS, 3)
+    vectors.write_segment(str(path), ids, np.zeros(ROWS, np.uint8), [vectors.quantise(made)], 128)
+    return path
+
+
+@given(
+    ids=st.lists(st.integers(0, 11 + 3 * ROWS), max_size=40, unique=True),
+    vector=st.lists(st.floats(-1, 1, allow_nan=False), min_size=128, max_size=128),
+)
+def test_numpy_changes_no_bit(segment: Path, ids: list[int], vector: list[float]) -> None:
+    opened, asked = codes.Codes(str(segment)), codes.question(vector)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codes, "_asked", 0)
+        patch.setattr(codes.sys, "modules", {})
+        plain = opened.cosines(ids, asked)
+
+    assert opened.cosines(ids, asked) == plain
+    assert set(plain) == {i for i in ids if i >= 10 and (i - 10) % 3 == 0 and i < 10 + 3 * ROWS}
+
+
+def test_a_look_up_agrees_with_the_scan(segment: Path) -> None:
+    vector = np.random.default_rng(2).standard_normal(128).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    found = dict(vectors.top([vectors.Segment(str(segment))], vector, 50))
+
+    looked_up = codes.Codes(str(segment)).cosines(found, codes.question(vector))
+
+    assert looked_up == pytest.approx(found, rel=1e-5)
+
+
+def test_a_question_without_words_has_no_direction() -> None:
+    assert codes.question([0.0] * 64).step == 0
+
+
+def test_a_segment_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.vec").write_bytes(b"no vectors" * 20)
+
+    with pytest.raises(IndexCorruptError, match="--repair"):
+        codes.Codes(str(tmp_path / "x.vec"))
+
+
+def test_a_look_up_imports_no_numpy(segment: Path) -> None:
+    code = (
+        "import sys; from spelunk.store.codes import Codes, question; "
+        f"print(len(Codes({str(segment)!r}).cosines([10, 13], question([0.1] * 128))), 'numpy' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["2", "False"]
