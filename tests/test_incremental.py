@@ -247,3 +247,20 @@ def test_a_vanished_file_never_appears(tmp_path: Path) -> None:
     (root / "core.c").unlink()
 
     assert not index.search("sym:flush_queue").hits
+
+
+def test_an_index_of_an_older_format_is_made_anew(tmp_path: Path) -> None:
+    import sqlite3
+
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a.py").write_text("def flush_queue():\n    return 1\n")
+    with Index.open(tmp_path / "tree", index_dir=str(tmp_path / "ix")) as index:
+        index.update()
+    with sqlite3.connect(tmp_path / "ix" / "manifest.sqlite") as db:
+        db.execute("UPDATE meta SET value = 1 WHERE key = 'format'")
+        db.execute("DROP TABLE seals")
+
+    with Index.open(tmp_path / "tree", index_dir=str(tmp_path / "ix")) as index:
+        assert index.status().state == "missing"
+        assert [h.path for h in index.search("flush queue").hits] == ["a.py"]
+        assert index.status().state in ("current", "behind") and index.check().ok

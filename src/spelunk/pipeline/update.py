@@ -134,8 +134,8 @@ def _locked(job: Job, began: float) -> Report:
         with Stage(job.observer, "lock"):
             _acquire(job, lock)
         try:
-            if job.rebuild or not schema.exists(job.directory):
-                wipe(job.directory)  # without a manifest the stores say nothing
+            if job.rebuild or not schema.exists(job.directory) or schema.outdated(job.directory):
+                wipe(job.directory)  # without a manifest that is understood the stores say nothing
             return _update(job, budget, lock, began)
         finally:
             lock.release()

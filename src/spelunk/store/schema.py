@@ -15,8 +15,9 @@ from urllib.parse import quote
 from spelunk import faults
 from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingError, StorageError
 
-FORMAT: Final = 1
-"""The on-disk format this release writes; one with a higher number is refused."""
+FORMAT: Final = 2
+"""The on-disk format this release writes. One with a higher number is refused; one with a
+lower counts as no index, and the next update makes it anew."""
 
 MANIFEST: Final = "manifest.sqlite"
 
@@ -109,7 +110,7 @@ def connect(directory: str, *, write: bool, create: bool = False) -> sqlite3.Con
     """A connection to the manifest in autocommit mode, checked for its format.
 
     Raises:
-        IndexMissingError: There is none, and ``create`` is false.
+        IndexMissingError: There is none, and ``create`` is false; or it is of an older format.
         IndexFormatError: It was written by a newer Spelunk.
         IndexCorruptError: It is not a manifest, or is damaged.
         StorageError: The disk refuses.
@@ -144,9 +145,28 @@ def connect(directory: str, *, write: bool, create: bool = False) -> sqlite3.Con
             f"{path}: format {row[0]} is newer than this Spelunk reads ({FORMAT}); upgrade Spelunk, "
             "or run `spelunk index --rebuild` to start over"
         )
+    if row[0] < FORMAT:
+        db.close()
+        raise IndexMissingError(
+            f"{directory}: an index in an older format ({row[0]}); `spelunk index` makes it anew"
+        )
     if write:
         _complete(db, path)
     return db
+
+
+def outdated(directory: str) -> bool:
+    """Is there a manifest of an older format here?"""
+    path = os.path.join(directory, MANIFEST)
+    try:
+        db = _connect_reader(path)
+        try:
+            row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+        finally:
+            db.close()
+    except DAMAGE:
+        return False
+    return row is not None and isinstance(row[0], int) and row[0] < FORMAT
 
 
 def _complete(db: sqlite3.Connection, path: str) -> None:
