@@ -119,7 +119,11 @@ _CHUNK: Final = "id, file, start_line, end_line, start, end, kind, symbol, scope
 
 
 def _file(row: Any) -> FileRow:
-    return FileRow(row[0], decode_path(row[1]), row[2], row[3], row[4], Flag(row[5]), row[6], row[7], row[8])
+    try:
+        path, flags = decode_path(row[1]), Flag(row[5])
+    except (TypeError, ValueError):  # a NULL where there is none, as after a flipped byte
+        raise IndexCorruptError("the manifest has a damaged row; run `spelunk check --repair`") from None
+    return FileRow(row[0], path, row[2], row[3], row[4], flags, row[6], row[7], row[8])
 
 
 def _chunk(row: Any) -> ChunkRow:
