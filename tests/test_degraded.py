@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +37,19 @@ FULL_TEXT: dict[str, Callable[[Path], object]] = {
 }
 
 
+def ask(index: Index, query: str, mode: str) -> dict[str, Any]:
+    """A search by a process of its own: damaged terms can, rarely, end the one that reads them
+    inside Tantivy (docs/reliability.md). It is then asked once more."""
+    command = [sys.executable, "-m", "spelunk", "search", query, str(index.root), "-m", mode, "-k", "999"]
+    command += ["--json", "--index-dir", str(index.directory)]
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode < 0:
+        done = subprocess.run(command, capture_output=True)
+    assert done.returncode in (0, 1), done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
 @pytest.mark.parametrize("how", FULL_TEXT)
 @pytest.mark.parametrize("mode", ["hybrid", "lexical", "symbol"])
 def test_vectors_answer_where_the_full_text_is_damaged(index: Index, how: str, mode: str) -> None:
@@ -40,11 +57,11 @@ def test_vectors_answer_where_the_full_text_is_damaged(index: Index, how: str, m
     index.close()
     FULL_TEXT[how](Path(index.directory))
 
-    answer = index.search(query, mode=mode)
+    answer = ask(index, query, mode)
 
-    assert answer.degraded is not None
-    assert "full text" in answer.degraded and "--repair" in answer.degraded
-    assert query in {h.symbol for h in answer.hits}
+    assert answer["degraded"] is not None
+    assert "full text" in answer["degraded"] and "--repair" in answer["degraded"]
+    assert query in {h["symbol"] for h in answer["hits"]}
     assert index.check(repair=True).ok
     assert index.search(query, mode=mode).degraded is None
 
@@ -52,14 +69,14 @@ def test_vectors_answer_where_the_full_text_is_damaged(index: Index, how: str, m
 @pytest.mark.parametrize("how", FULL_TEXT)
 def test_a_regex_reads_every_text_where_the_full_text_is_damaged(index: Index, how: str) -> None:
     asked = ["def flush_\\w+", "flush_queue lang:c", "total -beta"]
-    before = [index.search(q, mode="regex", limit=999).hits for q in asked]
+    before = [ask(index, q, "regex")["hits"] for q in asked]
     index.close()
     FULL_TEXT[how](Path(index.directory))
 
-    answers = [index.search(q, mode="regex", limit=999) for q in asked]
+    answers = [ask(index, q, "regex") for q in asked]
 
-    assert [a.hits for a in answers] == before
-    assert any(a.degraded for a in answers)
+    assert [a["hits"] for a in answers] == before
+    assert any(a["degraded"] for a in answers)
 
 
 @pytest.mark.parametrize("how", ["missing", "damaged"])
