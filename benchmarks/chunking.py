@@ -18,10 +18,10 @@ from collections.abc import Callable
 from typing import Any
 
 from spelunk.chunk import chunk
-from spelunk.chunk.registry import grammar_for
+from spelunk.chunk.grammar import grammar_for
 from spelunk.config import Options
-from spelunk.languages import language_of
-from spelunk.read import read
+from spelunk.files.languages import language_of
+from spelunk.files.read import read
 from spelunk.types import Candidate, Document, Flag
 
 OPTIONS = Options()

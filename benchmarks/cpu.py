@@ -20,8 +20,8 @@ import tempfile
 import time
 
 from spelunk.config import Options
-from spelunk.discover import walk
-from spelunk.read import read
+from spelunk.files.read import read
+from spelunk.files.walk import walk
 from spelunk.types import Document
 
 

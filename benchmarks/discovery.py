@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spelunk.config import Options
-from spelunk.discover import unchanged, walk
+from spelunk.files.walk import unchanged, walk
 
 
 def measure(runs: int, action: Callable[[], object]) -> dict[str, float]:

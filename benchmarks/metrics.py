@@ -20,9 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from spelunk import Index, events
-from spelunk.exposition import TextFile
-from spelunk.metrics import Metrics
+from spelunk import Index
+from spelunk.observe import events
+from spelunk.observe.metrics import Metrics
+from spelunk.observe.prometheus import TextFile
 
 
 def cpu(folder: str, mode: str, place: Path, *flags: str) -> float:

@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from spelunk import evaluate as ev
-from spelunk import search
+from spelunk.evaluate import run as ev
 from spelunk.index import Index
-from spelunk.query import parse
-from spelunk.rank import model
-from spelunk.rank.signals import Candidate, QueryFacts
+from spelunk.search import engine as search
+from spelunk.search.query import parse
+from spelunk.search.rank import model
+from spelunk.search.rank.signals import Candidate, QueryFacts
 
 PENALTY = 3.0
 """Of the squared distance from weights of +1 and -1, in the fit; chosen by hand, the same for every fold."""

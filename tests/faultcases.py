@@ -16,7 +16,7 @@ from typing import Any
 from spelunk import Index
 from spelunk.errors import IndexMissingError, SpelunkError
 from spelunk.store.manifest import Manifest
-from spelunk.store.segments import MAX_SEGMENTS
+from spelunk.store.merge import MAX_SEGMENTS
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from spelunk import home
 from spelunk.bench import sample
 from spelunk.bench.chart import draw
 from spelunk.bench.measure import Chart, compare, in_turn, percentile
 from spelunk.cli import main
-from spelunk.cli.bench import BENCHMARKS
+from spelunk.cli.commands.bench import BENCHMARKS
 from spelunk.errors import SpelunkError
+from spelunk.workspace import locate as home
 
 WORDS = ("parse", "render", "flush", "merge", "queue", "batch", "index", "token", "route", "cache", "frame", "node")  # fmt: skip
 TIMING = {"seconds", "speedup", "min", "max"}

@@ -13,9 +13,9 @@ import pytest
 
 from spelunk import Index
 from spelunk.embed.static import StaticEmbedder
-from spelunk.store.codes import layout
-from spelunk.store.lexical import LexicalWriter
-from spelunk.store.vectors import Segment
+from spelunk.store.full_text import LexicalWriter
+from spelunk.store.scan import Segment
+from spelunk.store.segment import layout
 from spelunk.testing import logical_content
 from tests.corpus import write_tree
 

@@ -10,7 +10,7 @@ import pytest
 
 from spelunk.chunk import assemble, chunk, code
 from spelunk.config import Options
-from spelunk.languages import language_of
+from spelunk.files.languages import language_of
 from spelunk.types import Document
 
 FIXTURES = Path(__file__).parent / "fixtures" / "chunk"

@@ -1,6 +1,6 @@
 from spelunk.chunk import chunk
 from spelunk.config import Options
-from spelunk.notebook import unwrap
+from spelunk.files.notebook import unwrap
 from spelunk.types import Document
 
 

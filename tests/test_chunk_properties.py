@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from spelunk.chunk import MAX_CHARS, chunk
 from spelunk.config import Options
-from spelunk.notebook import unwrap
+from spelunk.files.notebook import unwrap
 from spelunk.types import Document
 
 OPTIONS = Options()

@@ -1,9 +1,9 @@
 import pytest
 
 from spelunk.chunk import chunk
-from spelunk.chunk.frontmatter import front_matter
 from spelunk.chunk.prose import markdown_headings, rst_headings
 from spelunk.config import Options
+from spelunk.text.front_matter import front_matter
 from spelunk.types import Document
 
 

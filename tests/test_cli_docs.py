@@ -44,15 +44,15 @@ def test_aliases_are_documented():
 
 
 def test_modes_are_those_of_the_engine():
-    from spelunk.cli.search import MODES
-    from spelunk.search import MODES as ENGINE
+    from spelunk.cli.commands.search import MODES
+    from spelunk.search.engine import MODES as ENGINE
 
     assert MODES == ENGINE
 
 
 def test_every_state_has_an_action():
-    from spelunk import state
-    from spelunk.cli.status import ACTIONS
+    from spelunk.cli.commands.status import ACTIONS
+    from spelunk.workspace import state
 
     names = {state.MISSING, state.CORRUPT, state.TOO_NEW, state.OPTIONS_CHANGED, state.BEHIND, state.CURRENT}
     assert set(ACTIONS) == names

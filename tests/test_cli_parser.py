@@ -6,14 +6,14 @@ import pytest
 
 from spelunk.cli import COMMANDS, main
 from spelunk.cli.caret import caret
+from spelunk.cli.commands.similar import parse_place
 from spelunk.cli.parser import command_parser, parse, split, whole
 from spelunk.cli.progress import line
-from spelunk.cli.similar import parse_place
 from spelunk.errors import QuerySyntaxError, UsageError
 
 
 def parsed(*words):
-    from spelunk.cli import search
+    from spelunk.cli.commands import search
 
     parser = command_parser("search", COMMANDS["search"].summary, search.configure)
     return parse(parser, words)
@@ -100,7 +100,7 @@ def test_the_progress_line():
 
 
 def test_an_unexpected_error_is_one_line(capsys, monkeypatch):
-    monkeypatch.setattr("spelunk.cli.list.workspaces", lambda: 1 / 0)
+    monkeypatch.setattr("spelunk.cli.commands.list.workspaces", lambda: 1 / 0)
 
     assert main(["list"]) == 2
     err = capsys.readouterr().err

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk.errors import IndexCorruptError
-from spelunk.store import codes, vectors
+from spelunk.store import scan as vectors
+from spelunk.store import segment as codes
 
 ROWS = 300
 
@@ -65,7 +66,7 @@ def test_a_segment_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_look_up_imports_no_numpy(segment: Path) -> None:
     code = (
-        "import sys; from spelunk.store.codes import Codes, question; "
+        "import sys; from spelunk.store.segment import Codes, question; "
         f"print(len(Codes({str(segment)!r}).cosines([10, 13], question([0.1] * 128))), 'numpy' in sys.modules)"
     )
 

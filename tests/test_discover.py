@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from spelunk.config import Options
-from spelunk.discover import Walk, unchanged, walk
 from spelunk.errors import WorkspaceError
-from spelunk.ignorefiles import trusted_mtime
+from spelunk.files.explain import why
+from spelunk.files.ignore_sources import trusted_mtime
+from spelunk.files.walk import Walk, unchanged, walk
 from spelunk.types import Candidate, Flag
-from spelunk.why import why
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import pytest
 import spelunk
 from spelunk import embed, errors
 from spelunk.cli import COMMANDS
-from spelunk.cli.index import SETTINGS
+from spelunk.cli.commands.index import SETTINGS
 from spelunk.config import MIB, Options, contents_of, resolve, setting_names
 
 TOP = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ import pytest
 
 from spelunk.cli import main
 from spelunk.errors import UsageError
-from spelunk.evaluate import (
+from spelunk.evaluate.run import (
     Labelled,
     Place,
     Score,

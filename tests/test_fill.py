@@ -18,8 +18,8 @@ import pytest
 
 from spelunk import Index
 from spelunk.errors import ConfigError
-from spelunk.pipeline import work
-from spelunk.store import segments
+from spelunk.pipeline import worker as work
+from spelunk.store import merge as segments
 from spelunk.testing import logical_content
 from spelunk.types import Report
 from tests.corpus import python_file, write_tree

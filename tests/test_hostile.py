@@ -18,9 +18,9 @@ import pytest
 from spelunk import Index
 from spelunk.config import Options
 from spelunk.errors import SpelunkError, UsageError
-from spelunk.home import branch_of
-from spelunk.read import read
+from spelunk.files.read import read
 from spelunk.types import Candidate, Document, Failed, Flag, Skipped
+from spelunk.workspace.locate import branch_of
 from tests.confine import OutsideError
 from tests.e2e.conftest import Cli
 

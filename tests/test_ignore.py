@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spelunk.config import Options
-from spelunk.discover import walk
-from spelunk.globs import Rule
-from spelunk.ignore import GITIGNORE, empty_scope, from_setting, parse
-from spelunk.ignorefiles import git_config_files, global_excludes
-from spelunk.why import why
+from spelunk.files.explain import why
+from spelunk.files.glob import Rule
+from spelunk.files.ignore import GITIGNORE, empty_scope, from_setting, parse
+from spelunk.files.ignore_sources import git_config_files, global_excludes
+from spelunk.files.walk import walk
 
 HIDDEN = Options(hidden=True)
 NAMES = ["a", "b", "foo", "bar", "foobar", "a.c", "foo.c", "b.tar.gz", ".hid", "x y", "é", "a[b]", "b\\c", "#x", "!y",

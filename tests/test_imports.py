@@ -1,10 +1,11 @@
-"""Imports point down only, and what must start fast imports nothing heavy."""
+"""Imports point down, file by file and without circles; what must start fast imports nothing heavy."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,63 +13,145 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "spelunk"
 
 LAYERS: list[set[str]] = [
-    {"errors", "types", "versions", "observe", "events", "metrics", "logs", "faults", "plainfile", "language_data", "terminal", "tokencount", "globs"},
-    {"config", "languages", "pathflags", "ambiguous", "classify", "tokens", "packet", "ignore", "ignorefiles", "places", "unchanged",
-     "regex", "regexplan", "pathglob", "querysyntax", "query", "notebook", "answer", "home", "exposition", "breakerstate", "resilience"},
-    {"read", "chunk", "embed", "discover", "why"},
-    {"state", "store", "snippet"},
-    {"freshness", "rank", "present", "pipeline"},
-    {"scope", "grep", "search"},
-    {"similar"},
-    {"index", "ask", "status", "testing"},
-    {"evaluate", "bench"},
-    {"cli", "branchwork", "__main__"},
-]  # fmt: skip
-"""Bottom first. A module may import from its own layer and those below."""
+    {"errors", "types", "versions"},
+    {"faults"},
+    {"io", "observe.events", "observe"},
+    {"text"},
+    {"files.glob", "files.languages", "files.language_tables", "files.language_heuristics"},
+    {"settings", "config"},
+    {"files", "remote", "observe.logs", "observe.metrics", "observe.prometheus"},
+    {"chunk", "embed"},
+    {"store"},
+    {"search.query", "search.query_syntax", "search.path_filter", "search.answer", "search.request"},
+    {"workspace"},
+    {"search", "pipeline"},
+    {"index"},
+    {"present", "evaluate", "testing"},
+    {"bench"},
+    {"branchwork"},
+    {"cli"},
+    {"__main__"},
+]
+"""Bottom first. A package or a single module of one; a module may import from its own layer and those below."""
 
 LEVEL = {name: n for n, names in enumerate(LAYERS) for name in names}
-
-
-def imports(path: Path) -> set[str]:
-    """Top-level modules of spelunk that a file imports, those for type checking alone left out."""
-    found: set[str] = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    skip: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            skip |= {id(n) for n in ast.walk(node)}
-    for node in ast.walk(tree):
-        if id(node) in skip:
-            continue
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "spelunk":
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {a.name for a in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("spelunk.")}
-    return found
 
 
 def modules() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
 
-def unit(path: Path) -> str:
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+def dotted(path: Path) -> str:
+    """``store.manifest`` of ``store/manifest.py``, ``store`` of ``store/__init__.py``."""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {dotted(path) for path in modules()}
+
+
+def level(name: str) -> int:
+    """The layer of the longest prefix that has one."""
+    parts = name.split(".")
+    for n in range(len(parts), 0, -1):
+        if ".".join(parts[:n]) in LEVEL:
+            return LEVEL[".".join(parts[:n])]
+    raise KeyError(name)
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of spelunk that a file imports, inside functions too; those for type checking alone left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skip: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            skip |= {id(n) for statement in node.body for n in ast.walk(statement)}
+    return {name for node in ast.walk(tree) if id(node) not in skip for name in _imported(node)}
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "spelunk":
+        base = node.module.removeprefix("spelunk").lstrip(".")
+        for alias in node.names:
+            name = f"{base}.{alias.name}".lstrip(".")
+            if name in NAMES:
+                yield name
+            elif base:
+                yield base
+    elif isinstance(node, ast.Import):
+        for alias in node.names:
+            if alias.name.startswith("spelunk."):
+                yield alias.name.removeprefix("spelunk.")
 
 
 def test_every_module_has_a_layer() -> None:
-    assert {unit(p) for p in modules()} - set(LEVEL) - {"__init__"} == set()
+    assert [name for name in sorted(NAMES - {""}) if not any(_prefix(name))] == []
+
+
+def _prefix(name: str) -> Iterator[bool]:
+    parts = name.split(".")
+    for n in range(len(parts), 0, -1):
+        yield ".".join(parts[:n]) in LEVEL
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
 def test_imports_point_down(path: Path) -> None:
-    name = unit(path)
-    if name == "__init__":
+    name = dotted(path)
+    if not name:
         return
 
-    upward = {i for i in imports(path) if i in LEVEL and LEVEL[i] > LEVEL[name]}
+    upward = {i for i in imports(path) if level(i) > level(name)}
 
     assert not upward, f"{path.relative_to(SOURCE)} imports {upward} from above"
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    graph = {dotted(path): imports(path) - {dotted(path), ""} for path in modules()}
+
+    assert circles(graph) == []
+
+
+def test_a_circle_is_seen() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The strongly connected components of more than one module (Tarjan, 1972)."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    out: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = low[name] = len(order)
+        stack.append(name)
+        for other in sorted(graph.get(name, ())):
+            if other not in order:
+                visit(other)
+                low[name] = min(low[name], low[other])
+            elif other in stack:
+                low[name] = min(low[name], order[other])
+        if low[name] == order[name]:
+            at = stack.index(name)
+            component = stack[at:]
+            del stack[at:]
+            if len(component) > 1:
+                out.append(sorted(component))
+
+    for name in sorted(graph):
+        if name not in order:
+            visit(name)
+    return out
+
+
+def test_adapters_do_not_import_the_store() -> None:
+    adapters = [p for p in modules() if dotted(p).split(".")[0] in ("cli", "present", "branchwork")]
+
+    assert {dotted(p) for p in adapters if any(i.split(".")[0] == "store" for i in imports(p))} == set()
+
+
+def test_the_root_of_the_package_stays_small() -> None:
+    assert len([p for p in SOURCE.glob("*.py")]) <= 12
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from typing import get_args
 
 import pytest
 
-from spelunk.classify import content_flags, looks_binary, looks_minified
-from spelunk.languages import DATA, LANGUAGES, PROSE, canonical, language_of, refine
-from spelunk.pathflags import describe, path_flags
+from spelunk.files.content import content_flags, looks_binary, looks_minified
+from spelunk.files.languages import DATA, LANGUAGES, PROSE, canonical, language_of, refine
+from spelunk.files.path_rules import describe, path_flags
 from spelunk.types import Flag
 
 

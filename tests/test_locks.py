@@ -13,7 +13,7 @@ import pytest
 
 from spelunk import Index
 from spelunk.errors import IndexBusyError
-from spelunk.store.lock import WriterLock
+from spelunk.store.writer_lock import WriterLock
 from tests.corpus import python_file, write_tree
 
 WAITED = frozenset(("writer lock",))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from spelunk import Index, events
-from spelunk.logs import DEBUG, INFO, JSON, KINDS, LEVELS, NAMES, TEXT, WARNING, Log, level_for
-from spelunk.observe import everyone, nobody
+from spelunk import Index
+from spelunk.observe import events, everyone, nobody
+from spelunk.observe.logs import DEBUG, INFO, JSON, KINDS, LEVELS, NAMES, TEXT, WARNING, Log, level_for
 from tests.corpus import write_tree
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -14,12 +14,21 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from spelunk import Index, events
+from spelunk import Index
 from spelunk.errors import IndexBusyError, StorageError, UsageError
-from spelunk.exposition import TextFile, labelled
-from spelunk.metrics import BY_NAME, COUNTER, FAILURE_STAGES, INSTRUMENTS, Key, Metrics, at_zero, family_of
-from spelunk.observe import everyone
-from spelunk.store.lock import WriterLock
+from spelunk.observe import events, everyone
+from spelunk.observe.metrics import (
+    BY_NAME,
+    COUNTER,
+    FAILURE_STAGES,
+    INSTRUMENTS,
+    Key,
+    Metrics,
+    at_zero,
+    family_of,
+)
+from spelunk.observe.prometheus import TextFile, labelled
+from spelunk.store.writer_lock import WriterLock
 from tests.corpus import write_tree
 from tests.provider import Provider
 from tests.tools import tool
@@ -343,7 +352,7 @@ def test_without_the_flags_nothing_of_it_is_imported(tree: Path, command: list[s
     code = (
         "import sys; from spelunk.cli import main; status = main(sys.argv[1:]); "
         "print([m for m in sys.modules if m.startswith('prometheus_client') "
-        "or m in ('spelunk.metrics', 'spelunk.exposition', 'logging')], file=sys.stderr)"
+        "or m in ('spelunk.observe.metrics', 'spelunk.observe.prometheus', 'logging')], file=sys.stderr)"
     )
     subprocess.run([sys.executable, "-c", code, "index", "-q"], cwd=tree, check=True)
 
@@ -357,7 +366,7 @@ def test_without_the_flags_nothing_of_it_is_imported(tree: Path, command: list[s
 def test_a_search_that_nobody_watches_imports_no_events(tree: Path) -> None:
     code = (
         "import sys; from spelunk.cli import main; main(['search', 'flush', '-q']); "
-        "print([m for m in ('spelunk.events', 'spelunk.logs') if m in sys.modules], file=sys.stderr)"
+        "print([m for m in ('spelunk.observe.events', 'spelunk.observe.logs') if m in sys.modules], file=sys.stderr)"
     )
     subprocess.run([sys.executable, "-m", "spelunk", "index", "-q"], cwd=tree, check=True)
 

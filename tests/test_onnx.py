@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spelunk import home
 from spelunk.config import resolve
-from spelunk.embed import onnxmodel
+from spelunk.embed import onnx_folder as onnxmodel
 from spelunk.errors import ConfigError, ProviderError
+from spelunk.workspace import locate as home
 from tests import minilm
 
 
@@ -168,7 +168,7 @@ def test_no_thread_stays(embedder: Any) -> None:
 
 def test_groups_are_of_like_length_and_bounded() -> None:
     from spelunk.embed.onnx import batches
-    from spelunk.embed.onnxmodel import BATCH_TOKENS
+    from spelunk.embed.onnx_folder import BATCH_TOKENS
 
     lengths = {n: 1 + n * 7 % 300 for n in range(200)} | {200: 5 * BATCH_TOKENS}
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spelunk import present
-from spelunk.answer import Answer
 from spelunk.errors import UsageError
-from spelunk.present import View
-from spelunk.snippet import finder, lines_of
-from spelunk.terminal import printable, use_color
-from spelunk.tokencount import token_estimate
+from spelunk.io.printable import printable, use_color
+from spelunk.present import render as present
+from spelunk.present.render import View
+from spelunk.present.snippet import finder, lines_of
+from spelunk.search.answer import Answer
+from spelunk.text.token_estimate import token_estimate
 from spelunk.types import Hit
 
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk.errors import QuerySyntaxError, UsageError
-from spelunk.pathglob import path_predicate
-from spelunk.query import Match, kind_of_text, narrow, parse, phrase_test, with_known_fields
+from spelunk.search.path_filter import path_predicate
+from spelunk.search.query import Match, kind_of_text, narrow, parse, phrase_test, with_known_fields
 
 PIECES = st.sampled_from(
     [

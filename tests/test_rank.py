@@ -6,10 +6,10 @@ from collections import defaultdict
 
 import pytest
 
-from spelunk.packet import pack_definitions
-from spelunk.rank import model, signals
-from spelunk.rank.signals import Candidate, StemMatches, facts, name_stems, query_stems
+from spelunk.search.rank import model, signals
+from spelunk.search.rank.signals import Candidate, StemMatches, facts, name_stems, query_stems
 from spelunk.store.manifest import ChunkRow, FileRow
+from spelunk.store.packet import pack_definitions
 from spelunk.types import Definition, Flag
 
 RARITY = defaultdict(lambda: 0.5)

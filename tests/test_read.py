@@ -5,9 +5,9 @@ import threading
 import pytest
 import xxhash
 
-from spelunk import read as module
 from spelunk.config import Options
-from spelunk.read import read
+from spelunk.files import read as module
+from spelunk.files.read import read
 from spelunk.types import Candidate, Document, Failed, Flag, Skipped
 
 

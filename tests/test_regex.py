@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spelunk import regex
 from spelunk.errors import UsageError
-from spelunk.regex import Run
+from spelunk.text import regex
+from spelunk.text.regex import Run
 
 TEXTS = st.text(alphabet="abkKsSxY01_ \n\r.(-éſ\u212a\U0001f600", max_size=30)
 

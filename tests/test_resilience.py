@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from spelunk import breakerstate, events
-from spelunk.breakerstate import BreakerState, states
 from spelunk.errors import ProviderDownError, RefusedError
-from spelunk.resilience import Breaker, Calls, Policy, TransientError, retry_after, within
+from spelunk.observe import events
+from spelunk.remote import breaker as breakerstate
+from spelunk.remote.breaker import BreakerState, states
+from spelunk.remote.calls import Breaker, Calls, Policy, TransientError, retry_after, within
 
 POLICY = Policy(attempts=4, wait=1.0, max_wait=8.0, failures=3, rest=30.0)
 
@@ -268,7 +269,7 @@ def test_reading_what_is_remembered_needs_no_library(tmp_path: Path) -> None:
 
     fail(Breaker("x", POLICY, str(tmp_path)), 3)
     code = (
-        "import sys\nfrom spelunk.breakerstate import states\n"
+        "import sys\nfrom spelunk.remote.breaker import states\n"
         f"print(states({str(tmp_path)!r})[0].state)\n"
         "print([m for m in ('purgatory', 'tenacity', 'urllib3', 'numpy') if m in sys.modules])"
     )

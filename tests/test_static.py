@@ -11,7 +11,7 @@ import pytest
 
 from spelunk.embed.static import PATH, StaticEmbedder, Table, features, write_table
 from spelunk.errors import ConfigError
-from spelunk.tokens import words
+from spelunk.text.tokens import words
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spelunk.tokens import LEXICON, LONG_WORD, MAX_WORD, parts, path_terms, singular, stem, terms, words
+from spelunk.text.tokens import LEXICON, LONG_WORD, MAX_WORD, parts, path_terms, singular, stem, terms, words
 
 
 @pytest.mark.parametrize(

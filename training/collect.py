@@ -23,10 +23,10 @@ from multiprocessing import Pool
 
 import numpy as np
 
-from spelunk import discover
 from spelunk.config import Options
-from spelunk.read import read
-from spelunk.tokens import LEXICON, words
+from spelunk.files import walk as discover
+from spelunk.files.read import read
+from spelunk.text.tokens import LEXICON, words
 from spelunk.types import Document
 from training.archives import licence_of, permissive, unpack
 from training.data import LABELLED

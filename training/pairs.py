@@ -11,7 +11,7 @@ path   a file's name and folder              one of the file's chunks
 head   the headings over a section           its text
 ====== ===================================== ============================================
 
-Texts are kept as the terms that an index has for them (:mod:`spelunk.tokens`),
+Texts are kept as the terms that an index has for them (:mod:`spelunk.text.tokens`),
 so that nothing is trained on what a search does not see.
 """
 

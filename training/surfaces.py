@@ -18,7 +18,7 @@ import tempfile
 from collections import Counter, defaultdict
 from multiprocessing import Pool
 
-from spelunk.tokens import parts, stem, words
+from spelunk.text.tokens import parts, stem, words
 from training.archives import unpack
 from training.collect import SOURCE
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spelunk.answer import Answer
-    from spelunk.ask import search_many
     from spelunk.errors import SpelunkError
     from spelunk.index import Index
-    from spelunk.status import Status
+    from spelunk.search.answer import Answer
+    from spelunk.search.many import search_many
     from spelunk.types import Failed, FileCounts, Hit, Report, Skipped
+    from spelunk.workspace.status import Status
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Answer": "answer",
+    "Answer": "search.answer",
     "Failed": "types",
     "FileCounts": "types",
     "Hit": "types",
@@ -26,8 +26,8 @@ _HOMES = {
     "Report": "types",
     "Skipped": "types",
     "SpelunkError": "errors",
-    "Status": "status",
-    "search_many": "ask",
+    "Status": "workspace.status",
+    "search_many": "search.many",
 }
 
 __all__ = [

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from spelunk.errors import ConfigError
-from spelunk.plainfile import read_plain
+from spelunk.io.regular import read_plain
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB

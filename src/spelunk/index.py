@@ -21,9 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from spelunk import embed, freshness, home, state
-from spelunk.answer import Answer
-from spelunk.breakerstate import states
+from spelunk import embed
 from spelunk.config import Options, resolve
 from spelunk.errors import (
     IndexBusyError,
@@ -33,18 +31,22 @@ from spelunk.errors import (
     StorageError,
 )
 from spelunk.observe import Observer, nobody
-from spelunk.status import Refused, Status
-from spelunk.store import lock
+from spelunk.remote.breaker import states
+from spelunk.search.answer import Answer
+from spelunk.store import writer_lock as lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import Failed, Report, Skipped
+from spelunk.workspace import freshness, state
+from spelunk.workspace import locate as home
+from spelunk.workspace.status import Refused, Status
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
-    from spelunk.pipeline.fill import Heard
+    from spelunk.files.explain import Explanation
+    from spelunk.pipeline.backfill import Heard
     from spelunk.pipeline.update import Progress
     from spelunk.store.check import CheckReport
     from spelunk.store.snapshot import Snapshot
-    from spelunk.why import Explanation
 
 MAX_REFUSED_SHOWN: Final = 100
 MAX_IDLE_SNAPSHOTS: Final = 4
@@ -243,7 +245,7 @@ class Index:
 
     def search(self, query: str, **asked: Any) -> Answer:
         """The best chunks for a query; see :func:`spelunk.search_many` for the arguments."""
-        from spelunk.ask import search_many
+        from spelunk.search.many import search_many
 
         return search_many([self], query, **asked)
 
@@ -259,8 +261,8 @@ class Index:
         Raises:
             UsageError: The file is not indexed, or has no such line.
         """
-        from spelunk.ask import answer
-        from spelunk.similar import similar
+        from spelunk.search.many import answer
+        from spelunk.search.similar import similar
 
         began = time.perf_counter()
         fresh = self.refresh() if refresh else True
@@ -339,7 +341,7 @@ class Index:
 
     def why(self, path: str) -> Explanation:
         """Why a path is or is not indexed: the rule, file and line that decide."""
-        from spelunk.why import why
+        from spelunk.files.explain import why
 
         return why(self.root, path, self.options)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from spelunk.branchwork import Branchwork, BranchworkError, DocumentExistsError, RepositoryError
-from spelunk.branchwork.document import Document
-from spelunk.branchwork.template import TEMPLATE
+from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.template import TEMPLATE
 
 from .conftest import DATA, NOON, Sandbox
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from spelunk.branchwork import data
-from spelunk.branchwork.check import check
-from spelunk.branchwork.document import Document, cells
+from spelunk.branchwork.document import data
+from spelunk.branchwork.document.check import check
+from spelunk.branchwork.document.document import Document, cells
 from spelunk.branchwork.settings import Settings
 from spelunk.branchwork.store import Stored
 

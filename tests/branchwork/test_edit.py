@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from spelunk.branchwork import cichecks, edit, fit
-from spelunk.branchwork.document import Document
+from spelunk.branchwork.document import ci_checks as cichecks
+from spelunk.branchwork.document import edit, fit
+from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.template import TEMPLATE
 from spelunk.branchwork.errors import DocumentError
-from spelunk.branchwork.pullrequest import Check
-from spelunk.branchwork.template import TEMPLATE
+from spelunk.branchwork.stack.pull_request import Check
 
 from .conftest import DATA
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from spelunk.branchwork import hook, store
+from spelunk.branchwork import store
+from spelunk.branchwork.actions import hook
+from spelunk.branchwork.actions.workflow import WORKFLOW
 from spelunk.branchwork.cli import Parser, configure
-from spelunk.branchwork.document import Document
+from spelunk.branchwork.document.document import Document
 from spelunk.branchwork.settings import Settings, load, setting_names
-from spelunk.branchwork.workflow import WORKFLOW
 from spelunk.errors import ConfigError
 
 from .conftest import Sandbox

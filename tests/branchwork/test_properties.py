@@ -6,15 +6,18 @@ from hypothesis import example as case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spelunk.branchwork import cichecks, data, edit, fit, refresh, stack
-from spelunk.branchwork import lines as text_lines
-from spelunk.branchwork.check import check
-from spelunk.branchwork.document import Document
+from spelunk.branchwork.actions import refresh
+from spelunk.branchwork.document import ci_checks as cichecks
+from spelunk.branchwork.document import data, edit, fit
+from spelunk.branchwork.document.check import check
+from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.template import TEMPLATE
 from spelunk.branchwork.errors import DocumentError
-from spelunk.branchwork.pullrequest import Check, PullRequest
 from spelunk.branchwork.settings import Settings
+from spelunk.branchwork.stack import graph as stack
+from spelunk.branchwork.stack.pull_request import Check, PullRequest
 from spelunk.branchwork.store import Stored
-from spelunk.branchwork.template import TEMPLATE
+from spelunk.io import lines as text_lines
 
 FRONT = [
     "---", "...", "date:", "date: 2025-08-29 18:55 UTC", "slug: x", "status: draft  # hint", "status:", "pr: 47 / BLZ-1",

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from spelunk.branchwork.document import Document
-from spelunk.branchwork.pullrequest import FIELDS, parse
+from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.stack.pull_request import FIELDS, parse
 
 from .conftest import Sandbox, pull
 

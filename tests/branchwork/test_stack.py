@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from spelunk.branchwork import Branchwork, gitstack, stack
-from spelunk.branchwork.discover import graphite, with_base
-from spelunk.branchwork.drawing import parse_drawing
-from spelunk.branchwork.stack import Graph
+from spelunk.branchwork import Branchwork
+from spelunk.branchwork.stack import git_stack as gitstack
+from spelunk.branchwork.stack import graph as stack
+from spelunk.branchwork.stack.drawing import parse_drawing
+from spelunk.branchwork.stack.graph import Graph
+from spelunk.branchwork.stack.sources import graphite, with_base
 
 from .conftest import Sandbox
 

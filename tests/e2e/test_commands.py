@@ -85,7 +85,7 @@ def test_context_widens_the_hit(cli, tree):
 
 
 def test_max_tokens_is_never_exceeded(cli):
-    from spelunk.tokencount import token_estimate
+    from spelunk.text.token_estimate import token_estimate
 
     for form in ([], ["--json"], ["--jsonl"], ["--markdown"], ["--full"]):
         for limit in (120, 200):

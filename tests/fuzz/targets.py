@@ -15,30 +15,30 @@ import numpy as np
 
 from spelunk import Index
 from spelunk.chunk import MAX_CHARS, chunk
-from spelunk.chunk.tables import TABLES
+from spelunk.chunk.grammars.tables import TABLES
 from spelunk.config import Options, resolve
-from spelunk.discover import walk
 from spelunk.errors import QuerySyntaxError, SpelunkError, UsageError
-from spelunk.home import owner_of
-from spelunk.languages import LANGUAGES, refine
-from spelunk.notebook import unwrap
-from spelunk.packet import FilePacket, Packet, dump, load
-from spelunk.pipeline.children import read_frame, write_frame
-from spelunk.query import parse
-from spelunk.read import read
-from spelunk.regex import compile as compile_regex
-from spelunk.regexplan import required, satisfied
-from spelunk.search import SearchOptions, Source, search
-from spelunk.store import vectors
-from spelunk.store.checksums import damaged_files
-from spelunk.store.lexical import LexicalReader
-from spelunk.store.lock import describe, holder
+from spelunk.files.explain import why
+from spelunk.files.languages import LANGUAGES, refine
+from spelunk.files.notebook import unwrap
+from spelunk.files.read import read
+from spelunk.files.walk import walk
+from spelunk.io.printable import printable
+from spelunk.pipeline.processes import read_frame, write_frame
+from spelunk.search.engine import SearchOptions, Source, search
+from spelunk.search.query import parse
+from spelunk.store import scan as vectors
+from spelunk.store.full_text import LexicalReader
 from spelunk.store.manifest import Manifest
+from spelunk.store.packet import FilePacket, Packet, dump, load
 from spelunk.store.snapshot import Snapshot
+from spelunk.store.tantivy_checksums import damaged_files
 from spelunk.store.texts import unpack
-from spelunk.terminal import printable
+from spelunk.store.writer_lock import describe, holder
+from spelunk.text.regex import compile as compile_regex
+from spelunk.text.required import required, satisfied
 from spelunk.types import Candidate, Document, Failed, Flag, Skipped
-from spelunk.why import why
+from spelunk.workspace.locate import owner_of
 from tests.corpus import write_tree
 from tests.fuzz import generators as g
 

@@ -24,8 +24,8 @@ from spelunk.bench.measure import Chart, Result, Say, compare, cores, environmen
 from spelunk.chunk import chunk
 from spelunk.config import MAX_WORKERS, ONNX, Options, resolve
 from spelunk.errors import SpelunkError
-from spelunk.read import read
-from spelunk.tokens import words
+from spelunk.files.read import read
+from spelunk.text.tokens import words
 from spelunk.types import Document
 
 FEW: Final = 256

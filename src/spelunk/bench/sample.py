@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from spelunk.config import Options, resolve
-from spelunk.discover import walk
 from spelunk.errors import UsageError, WorkspaceError
+from spelunk.files.walk import walk
 from spelunk.types import Candidate
 
 Item = TypeVar("Item")

@@ -24,9 +24,9 @@ from spelunk.bench.measure import (
 )
 from spelunk.config import resolve
 from spelunk.errors import UsageError
+from spelunk.files.read import read
 from spelunk.index import Index
-from spelunk.read import read
-from spelunk.tokens import words
+from spelunk.text.tokens import words
 from spelunk.types import Document
 
 MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spelunk.branchwork.actions.listing import Listed
     from spelunk.branchwork.api import Branchwork
-    from spelunk.branchwork.check import Problem
-    from spelunk.branchwork.document import Document
+    from spelunk.branchwork.document.check import Problem
+    from spelunk.branchwork.document.document import Document
     from spelunk.branchwork.errors import (
         BranchworkError,
         DocumentError,
@@ -18,18 +19,17 @@ if TYPE_CHECKING:
         DocumentMissingError,
         RepositoryError,
     )
-    from spelunk.branchwork.listing import Listed
     from spelunk.branchwork.outcome import Outcome
-    from spelunk.branchwork.runner import Finished, Runner, SubprocessRunner
     from spelunk.branchwork.settings import Settings
-    from spelunk.branchwork.stack import Stack
+    from spelunk.branchwork.stack.graph import Stack
+    from spelunk.branchwork.stack.runner import Finished, Runner, SubprocessRunner
     from spelunk.branchwork.store import Stored
 
 _HOMES = {
-    "Branchwork": "api", "Outcome": "outcome", "Problem": "check", "Document": "document", "Listed": "listing",
+    "Branchwork": "api", "Outcome": "outcome", "Problem": "document.check", "Document": "document.document", "Listed": "actions.listing",
     "BranchworkError": "errors", "DocumentError": "errors", "DocumentExistsError": "errors", "DocumentMissingError": "errors",
-    "RepositoryError": "errors", "Finished": "runner", "Runner": "runner", "SubprocessRunner": "runner",
-    "Settings": "settings", "Stack": "stack", "Stored": "store",
+    "RepositoryError": "errors", "Finished": "stack.runner", "Runner": "stack.runner", "SubprocessRunner": "stack.runner",
+    "Settings": "settings", "Stack": "stack.graph", "Stored": "store",
 }  # fmt: skip
 
 __all__ = [

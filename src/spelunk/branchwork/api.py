@@ -17,18 +17,18 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from spelunk.branchwork.document import STATUSES, Document
+from spelunk.branchwork.document.document import STATUSES, Document
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError, RepositoryError
-from spelunk.branchwork.git import Repo
 from spelunk.branchwork.names import slug, stamp
 from spelunk.branchwork.outcome import Outcome
-from spelunk.branchwork.runner import Runner, SubprocessRunner
 from spelunk.branchwork.settings import PREFIX, Settings, load
+from spelunk.branchwork.stack.git import Repo
+from spelunk.branchwork.stack.runner import Runner, SubprocessRunner
 from spelunk.branchwork.store import Store, Stored
 
 if TYPE_CHECKING:
-    from spelunk.branchwork import check as checks
-    from spelunk.branchwork import listing
+    from spelunk.branchwork.actions import listing
+    from spelunk.branchwork.document import check as checks
 
 AUTHOR_VARIABLE = PREFIX + "AUTHOR"
 
@@ -86,7 +86,7 @@ class Branchwork:
         Raises:
             DocumentMissingError: There is none.
         """
-        from spelunk.branchwork import data
+        from spelunk.branchwork.document import data
 
         name = self.branch() if which is None else which
         stored = self.store.find(name) or self.store.on_branches([name]).get(name)
@@ -146,7 +146,7 @@ class Branchwork:
         dry_run: bool, local: bool | None = None, notes: tuple[str, ...] = (), facts: dict[str, Any] | None = None,
     ) -> Outcome:  # fmt: skip
         """Change the branch's document, and its ``last_updated`` with it."""
-        from spelunk.branchwork import edit
+        from spelunk.branchwork.document import edit
 
         name, path = self._own(branch)
         now = self._stamp(local)
@@ -168,9 +168,9 @@ class Branchwork:
         self, *, status: str = "draft", base: str | None = None, template: str | None = None,
         local: bool | None = None, author: str | None = None, offline: bool = False, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
-        """Start the current branch's document; see :func:`spelunk.branchwork.create.create`."""
-        from spelunk.branchwork import link
-        from spelunk.branchwork.create import create
+        """Start the current branch's document; see :func:`spelunk.branchwork.actions.create.create`."""
+        from spelunk.branchwork.actions import link
+        from spelunk.branchwork.actions.create import create
 
         made = create(
             self.repo, self.store, self.settings, self.branch(), status=status, base=base, template=template,
@@ -200,7 +200,7 @@ class Branchwork:
             offline: Ask git only.
             check: Write nothing; ``changed`` says whether the document is out of date.
         """
-        from spelunk.branchwork import archive, refresh
+        from spelunk.branchwork.actions import archive, refresh
 
         name, path = self._own(branch)
         base = refresh.known_base(self.repo, base, name)
@@ -230,7 +230,7 @@ class Branchwork:
         local: bool | None = None, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Add an update. The first line of ``text`` is its summary; more lines and ``body`` go below it."""
-        from spelunk.branchwork import fit
+        from spelunk.branchwork.document import fit
 
         head, _, more = text.strip().partition("\n")
         if not head.strip():
@@ -243,7 +243,7 @@ class Branchwork:
         local: bool | None = None, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Add a review as an update, verbatim inside a fence that nothing in it can close."""
-        from spelunk.branchwork import fit
+        from spelunk.branchwork.document import fit
 
         if not text.strip():
             raise BranchworkError("the review is empty; give a file, or - and the text on standard input")
@@ -255,7 +255,7 @@ class Branchwork:
         self, command: str, summary: str, body: list[str], author: str | None, notes: tuple[str, ...],
         branch: str | None, local: bool | None, dry_run: bool,
     ) -> Outcome:  # fmt: skip
-        from spelunk.branchwork import edit, fit
+        from spelunk.branchwork.document import edit, fit
 
         name = self.author(author)
         heading = fit.heading_text(f"{self._stamp(local)}: [@{name}] {summary}")
@@ -276,7 +276,7 @@ class Branchwork:
             subitems: Go below the section's last item, or the one that ``under`` means.
             check_items: By number, text, or a part of it that no other box has.
         """
-        from spelunk.branchwork import edit
+        from spelunk.branchwork.document import edit
 
         return self._edit(
             "update", branch,
@@ -286,13 +286,13 @@ class Branchwork:
 
     def status(self, branch: str | None = None) -> dict[str, Any]:
         """Status, boxes ticked and open, CI, and what blocks the merge."""
-        from spelunk.branchwork import data
+        from spelunk.branchwork.document import data
 
         return data.summary(self.find(branch))
 
     def show(self, which: str | None = None) -> dict[str, Any]:
         """A whole document as data."""
-        from spelunk.branchwork import data
+        from spelunk.branchwork.document import data
 
         return data.to_dict(self.find(which))
 
@@ -300,7 +300,7 @@ class Branchwork:
         self, *, status: str | None = None, stale_days: float | None = None, archived: bool = True
     ) -> list[listing.Listed]:
         """Documents, live ones first; only those of a status, or without news for some days."""
-        from spelunk.branchwork import listing
+        from spelunk.branchwork.actions import listing
 
         if status is not None and status not in STATUSES:
             raise BranchworkError(f"status {status!r} is not one of {', '.join(STATUSES)}")
@@ -320,7 +320,7 @@ class Branchwork:
         Args:
             compare_with: Also require a document if the branch changed code since it left this reference.
         """
-        from spelunk.branchwork import check as checks
+        from spelunk.branchwork.document import check as checks
 
         if paths or everything:
             stored = [self.find(path) for path in paths] if paths else self.store.current()
@@ -338,7 +338,7 @@ class Branchwork:
         return problems
 
     def _none(self, name: str, code: list[str], compare_with: str | None) -> list[checks.Problem]:
-        from spelunk.branchwork import check as checks
+        from spelunk.branchwork.document import check as checks
 
         if not compare_with:
             self.branch(name)
@@ -358,8 +358,8 @@ class Branchwork:
         local: bool | None = None,
         dry_run: bool = False,
     ) -> Outcome:
-        """Set a document to merged and move it to the archive; see :func:`spelunk.branchwork.archive.archive`."""
-        from spelunk.branchwork import archive
+        """Set a document to merged and move it to the archive; see :func:`spelunk.branchwork.actions.archive.archive`."""
+        from spelunk.branchwork.actions import archive
 
         name = self.branch(branch) if pr is None else branch or ""
         done = archive.archive(
@@ -383,7 +383,7 @@ class Branchwork:
 
     def relink(self, branch: str | None = None) -> dict[str, Any]:
         """Point ``CURRENT.md`` at the document of the branch checked out; drop it where there is none."""
-        from spelunk.branchwork import link
+        from spelunk.branchwork.actions import link
 
         head = self.repo.head()
         if branch is not None and branch != head:

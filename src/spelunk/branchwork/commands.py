@@ -55,7 +55,7 @@ def _tell(args: argparse.Namespace, done: Outcome, said: str) -> None:
 
 def _input(name: str) -> str:
     """A file's text, or standard input's for ``-``."""
-    from spelunk.branchwork.lines import decode
+    from spelunk.io.lines import decode
 
     if name == "-":
         if sys.stdin.isatty():
@@ -238,7 +238,7 @@ def link(args: argparse.Namespace) -> int:
 
 def install_hook(args: argparse.Namespace) -> int:
     """``install-hook``."""
-    from spelunk.branchwork import hook
+    from spelunk.branchwork.actions import hook
 
     repo = _work().repo
     if args.remove:
@@ -259,8 +259,8 @@ def install_hook(args: argparse.Namespace) -> int:
 
 def install_workflow(args: argparse.Namespace) -> int:
     """``install-workflow``."""
+    from spelunk.branchwork.actions.workflow import PATH, WORKFLOW
     from spelunk.branchwork.store import replace
-    from spelunk.branchwork.workflow import PATH, WORKFLOW
 
     work = _work()
     path = work.store.absolute(PATH)

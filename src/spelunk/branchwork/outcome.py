@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from spelunk.branchwork import lines as text_lines
+from spelunk.io import lines as text_lines
 
 SCHEMA_VERSION: Final = 1
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from spelunk.branchwork.document import REQUIRED_SECTIONS, canonical
+from spelunk.branchwork.document.document import REQUIRED_SECTIONS, canonical
 from spelunk.errors import ConfigError
 
 SOURCES: Final = ("graphite", "git-spice", "gh")

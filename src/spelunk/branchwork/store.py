@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from spelunk.branchwork import lines as text_lines
-from spelunk.branchwork.document import Document
+from spelunk.branchwork.document.document import Document
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError
-from spelunk.branchwork.git import Repo
 from spelunk.branchwork.names import ARCHIVED_FILE, CURRENT_FILE, current_name, slug
 from spelunk.branchwork.settings import Settings
+from spelunk.branchwork.stack.git import Repo
+from spelunk.io import lines as text_lines
 
 LOCK_NAME: Final = "spelunk-branchwork.lock"
 LOCK_SECONDS: Final = 30.0

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from spelunk.chunk.layout import MAX_CHARS, TARGET_CHARS, Layout
 from spelunk.chunk.lines import chunk_lines
+from spelunk.chunk.rows import MAX_CHARS, TARGET_CHARS, Layout
 from spelunk.config import Options
 from spelunk.types import Chunk, Document
 from spelunk.versions import CHUNKER_VERSION
@@ -39,14 +39,14 @@ def chunk(document: Document, options: Options) -> list[Chunk]:
 
         return chunk_prose(document, layout)
     if language == "notebook" and document.lines is not None:
-        from spelunk.chunk.notebook import chunk_notebook
+        from spelunk.chunk.cells import chunk_notebook
 
         return chunk_notebook(document, layout)
     if language in _DATA:
         from spelunk.chunk.data import chunk_data
 
         return chunk_data(document, layout)
-    from spelunk.chunk.outline import chunk_outline, has_outline
+    from spelunk.chunk.line_patterns import chunk_outline, has_outline
 
     if has_outline(language):
         return chunk_outline(document, layout)

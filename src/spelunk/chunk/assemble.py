@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from spelunk.chunk.layout import MAX_CHARS, SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Layout
+from spelunk.chunk.rows import MAX_CHARS, SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Layout
 from spelunk.types import Chunk, Definition
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from spelunk.chunk.assemble import Assembler, Unit, collect
-from spelunk.chunk.layout import TARGET_CHARS, Layout
-from spelunk.chunk.registry import METHOD_HOLDERS, NOTE, Found, Grammar, Rule, grammar_for
+from spelunk.chunk.grammar import METHOD_HOLDERS, NOTE, Found, Grammar, Rule, grammar_for
+from spelunk.chunk.rows import TARGET_CHARS, Layout
 from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
 
 MAX_DEPTH: Final = 40

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from spelunk.chunk.layout import SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Layout
 from spelunk.chunk.lines import chunk_lines
+from spelunk.chunk.rows import SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Layout
 from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
 
 Part = tuple[int, str]

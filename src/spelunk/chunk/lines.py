@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spelunk.chunk.layout import TARGET_CHARS, Fields, Layout
+from spelunk.chunk.rows import TARGET_CHARS, Fields, Layout
 from spelunk.types import Chunk
 
 

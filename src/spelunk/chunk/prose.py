@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from spelunk.chunk.frontmatter import front_matter
-from spelunk.chunk.layout import SMALL_CHARS, TARGET_CHARS, Fields, Layout
 from spelunk.chunk.lines import chunk_lines, join_blocks
+from spelunk.chunk.rows import SMALL_CHARS, TARGET_CHARS, Fields, Layout
+from spelunk.text.front_matter import front_matter
 from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
 
 BRANCHWORK_SLUG: Final = "branchwork-"

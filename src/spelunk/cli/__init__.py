@@ -138,7 +138,7 @@ def _dispatch(words: list[str]) -> int:
         from spelunk.cli.overview import unknown
 
         return unknown(name)
-    module = import_module(f"spelunk.cli.{command.module}")
+    module = import_module(f"spelunk.cli.commands.{command.module}")
     if command.passthrough:
         return int(module.run(rest))
     parser = command_parser(name, command.summary, module.configure)

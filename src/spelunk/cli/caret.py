@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from spelunk.errors import QuerySyntaxError
-from spelunk.terminal import printable_name
+from spelunk.io.printable import printable_name
 
 COLUMNS = 100
 

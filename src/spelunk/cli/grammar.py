@@ -51,7 +51,7 @@ def grammar() -> list[Grammar]:
 
     found = []
     for name, command in [*COMMANDS.items(), *((a, COMMANDS[c]) for a, c in ALIASES.items())]:
-        module = import_module(f"spelunk.cli.{command.module}")
+        module = import_module(f"spelunk.cli.commands.{command.module}")
         parser: argparse.ArgumentParser
         if command.passthrough:
             parser = argparse.ArgumentParser(prog=name)

@@ -11,10 +11,10 @@ from spelunk.cli import output
 from spelunk.observe import Observer, everyone, nobody
 
 if TYPE_CHECKING:
-    from spelunk.cli.target import Target
-    from spelunk.exposition import TextFile
-    from spelunk.logs import Log
-    from spelunk.metrics import Metrics
+    from spelunk.observe.logs import Log
+    from spelunk.observe.metrics import Metrics
+    from spelunk.observe.prometheus import TextFile
+    from spelunk.workspace.targets import Target
 
 SEVERAL: Final = "several"
 """The workspace's label of a search over more than one."""
@@ -37,8 +37,8 @@ def log_of(args: argparse.Namespace) -> Observer:
 def _log(args: argparse.Namespace) -> Log:
     log = output.attached()
     if log is None:
-        from spelunk.events import FileFailed, new_run_id
-        from spelunk.logs import Log, level_for
+        from spelunk.observe.events import FileFailed, new_run_id
+        from spelunk.observe.logs import Log, level_for
 
         # Without -v the report lists the files that failed, and nobody wants to read it twice.
         known = frozenset[type]() if args.verbose else frozenset([FileFailed])
@@ -58,10 +58,10 @@ def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Ob
     if getattr(args, "dry_run", False) or not (args.metrics_file or port):
         yield log_of(args) if args.command == "search" else _log(args)
         return
-    from spelunk import home
-    from spelunk.events import RunEnded, ended_by
-    from spelunk.exposition import Endpoint, TextFile
-    from spelunk.metrics import Metrics
+    from spelunk.observe.events import RunEnded, ended_by
+    from spelunk.observe.metrics import Metrics
+    from spelunk.observe.prometheus import Endpoint, TextFile
+    from spelunk.workspace import locate as home
 
     log = _log(args)
     directories = [home.index_dir(target.root, args.index_dir) for target in targets]
@@ -95,7 +95,7 @@ def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Ob
 
 def _note_breakers(metrics: Metrics, directories: Sequence[str]) -> None:
     """Breakers as they are remembered: a run that no provider disturbs hears nothing of them."""
-    from spelunk.breakerstate import states
+    from spelunk.remote.breaker import states
 
     for directory in directories:
         for breaker in states(directory):

@@ -8,10 +8,10 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from spelunk.terminal import printable, use_color
+from spelunk.io.printable import printable, use_color
 
 if TYPE_CHECKING:
-    from spelunk.logs import Log
+    from spelunk.observe.logs import Log
 
 SCHEMA_VERSION: Final = 1
 
@@ -65,7 +65,7 @@ def attached() -> Log | None:
 def say(text: str, level: str = "error", **more: Any) -> None:
     """One line on standard error: ``spelunk: …``, or a JSON object with ``more`` in it."""
     if _json_log is not None:
-        from spelunk.logs import LEVELS, MESSAGE
+        from spelunk.observe.logs import LEVELS, MESSAGE
 
         _json_log.write(LEVELS[level], MESSAGE, message=text, **more)
         return

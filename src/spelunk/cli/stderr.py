@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Final, TextIO
 
 from spelunk.cli import output
-from spelunk.events import new_run_id
-from spelunk.logs import ERROR, JSON, MESSAGE, WARNING, Log, level_for
+from spelunk.observe.events import new_run_id
+from spelunk.observe.logs import ERROR, JSON, MESSAGE, WARNING, Log, level_for
 
 NATIVE: Final = "native-output"
 """The name of lines that native code or a dying worker wrote past Python."""

@@ -67,7 +67,7 @@ class Embedder(Protocol):
 
         Args:
             texts: The chunks' texts.
-            words: Their words (:func:`spelunk.tokens.words`), found already for
+            words: Their words (:func:`spelunk.text.tokens.words`), found already for
                 the full-text index; a bag-of-words embedder uses them alone.
                 Given to one that is ``in_workers``; any other gets empty lists.
 
@@ -106,7 +106,7 @@ def get(options: Options, directory: str | None = None, observer: Observer = nob
 
         return StaticEmbedder()
     if options.embedder.startswith(API):
-        from spelunk.embed.api import ApiEmbedder
+        from spelunk.embed.http import ApiEmbedder
 
         return ApiEmbedder(options, directory, observer)
     if options.embedder == "hashed":
@@ -135,7 +135,7 @@ def identify(options: Options) -> str:
         dimensions = f",{options.embedding_dimensions}d" if options.embedding_dimensions else ""
         return f"{options.embedder}[{options.embedding_max_chars}c{dimensions}]"
     if options.embedder.startswith(ONNX):
-        from spelunk.embed import onnxmodel
+        from spelunk.embed import onnx_folder as onnxmodel
 
         return onnxmodel.identify(options.embedder)
     raise _unknown(options)
@@ -165,7 +165,7 @@ def memory(options: Options, cores: int) -> int:
         ConfigError: There is none of that name.
     """
     if options.embedder.startswith(ONNX):
-        from spelunk.embed import onnxmodel
+        from spelunk.embed import onnx_folder as onnxmodel
 
         return onnxmodel.memory(options.embedder, cores)
     return 0

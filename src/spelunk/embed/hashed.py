@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spelunk.embed import HASHED_ID
-from spelunk.tokens import LEXICON, MAX_CACHED, Recent, words
+from spelunk.text.tokens import LEXICON, MAX_CACHED, Recent, words
 
 if TYPE_CHECKING:
     from spelunk.embed import Matrix

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from spelunk.embed import onnxmodel
-from spelunk.embed.onnxmodel import BATCH_TOKENS
+from spelunk.embed import onnx_folder as onnxmodel
+from spelunk.embed.onnx_folder import BATCH_TOKENS
 from spelunk.errors import ConfigError, ProviderError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from zlib import crc32
 
 from spelunk.embed import STATIC_ID
 from spelunk.errors import ConfigError
-from spelunk.tokens import LEXICON, MAX_CACHED, Recent, words
+from spelunk.text.tokens import LEXICON, MAX_CACHED, Recent, words
 
 if TYPE_CHECKING:
     import numpy as np

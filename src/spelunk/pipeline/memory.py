@@ -13,8 +13,8 @@ from typing import Final
 
 from spelunk.config import MIB, format_size
 from spelunk.errors import MemoryLimitError
-from spelunk.events import MemoryHigh, MemorySampled
 from spelunk.observe import Observer, nobody
+from spelunk.observe.events import MemoryHigh, MemorySampled
 
 BASE: Final = 176 * MIB
 """The parent with both stores open and the smallest buffers (docs/benchmarks)."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from spelunk.discover import Row
-from spelunk.packet import Item
+from spelunk.files.walk import Row
 from spelunk.store.manifest import Known
+from spelunk.store.packet import Item
 from spelunk.types import Candidate, Failed, Skipped
 
 

@@ -20,11 +20,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from spelunk.events import QueueSampled, WorkerDied, WorkerStarted
 from spelunk.observe import Observer, nobody
-from spelunk.packet import Item, Packet
-from spelunk.pipeline import work
-from spelunk.pipeline.children import Child, Start, fork, fork_is_safe, make_worker, spawn
+from spelunk.observe.events import QueueSampled, WorkerDied, WorkerStarted
+from spelunk.pipeline import worker as work
+from spelunk.pipeline.processes import Child, Start, fork, fork_is_safe, make_worker, spawn
+from spelunk.store.packet import Item, Packet
 
 PREFETCHED_BATCHES: Final = 2
 HANG_SECONDS: Final = 120.0

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 
-from spelunk import events
 from spelunk.errors import IndexMissingError
-from spelunk.observe import Observer
-from spelunk.packet import Item, Packet
-from spelunk.pipeline.fill import Filled
+from spelunk.observe import Observer, events
+from spelunk.pipeline.backfill import Filled
 from spelunk.pipeline.memory import Governor
 from spelunk.pipeline.plan import Plan
 from spelunk.store.manifest import Manifest
+from spelunk.store.packet import Item, Packet
 from spelunk.types import Failed, FileCounts, Report, Skipped
 
 

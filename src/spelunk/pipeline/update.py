@@ -16,27 +16,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from spelunk import embed, events, faults, home
+from spelunk import embed, faults
 from spelunk.config import IO_THREADS, MAX_WORKERS, Options
-from spelunk.discover import Walk, walk
 from spelunk.errors import IndexBusyError, IndexMissingError
-from spelunk.events import Stage
-from spelunk.observe import Observer, nobody
-from spelunk.pipeline import storage
-from spelunk.pipeline.children import Start, token_pipe
-from spelunk.pipeline.fill import Filled, Heard, fill
-from spelunk.pipeline.flight import Flight
+from spelunk.files.walk import Walk, walk
+from spelunk.observe import Observer, events, nobody
+from spelunk.observe.events import Stage
+from spelunk.pipeline import disk as storage
+from spelunk.pipeline.backfill import Filled, Heard, fill
+from spelunk.pipeline.crash_note import Flight
 from spelunk.pipeline.memory import Budget, Governor
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.pool import Batches, Pool
+from spelunk.pipeline.processes import Start, token_pipe
 from spelunk.pipeline.report import Tally, dry, report, tell_piece, tell_plan
-from spelunk.state import embeds, fingerprint, walk_fingerprint
 from spelunk.store import schema
-from spelunk.store.lock import WriterLock, holder
 from spelunk.store.manifest import Known, Manifest, ManifestWriter
-from spelunk.store.segments import change_embedder
+from spelunk.store.merge import change_embedder
 from spelunk.store.writer import StoreWriter
+from spelunk.store.writer_lock import WriterLock, holder
 from spelunk.types import Report
+from spelunk.workspace import locate as home
+from spelunk.workspace.state import embeds, fingerprint, walk_fingerprint
 
 PARALLEL_BYTES: Final = 400_000
 """Work from which a forked worker pays for itself: some 100 ms (docs/benchmarks)."""
@@ -323,7 +324,7 @@ def _settle(job: Job, found: Walk, todo: Plan) -> bool:
 
 def choose_workers(options: Options, allowed: int, todo: Plan) -> tuple[int, str]:
     """How many processes, and the mode's name, for this much work."""
-    from spelunk.pipeline.children import fork_is_safe
+    from spelunk.pipeline.processes import fork_is_safe
 
     workers = min(allowed, MAX_WORKERS)
     if options.mode == "sequential" or workers == 1:
@@ -344,7 +345,7 @@ def _read_tokens(job: Job, workers: int) -> tuple[int, int] | None:
 
 def _donors(job: Job, todo: Plan) -> tuple[dict[bytes, tuple[int, int]], list[list[Any]]]:
     """Vectors that exist already, here and in other workspaces, for files of a size to be indexed."""
-    from spelunk.store.donors import find
+    from spelunk.store.reuse import find
 
     if not todo.items:
         return {}, []

@@ -21,20 +21,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, IndexError_, IndexMissingError, SpelunkError
-from spelunk.packet import seal
-from spelunk.store.checksums import damaged_files
-from spelunk.store.layout import MAX_KINDS, VECTORS, lexical_name
-from spelunk.store.lexical import LexicalReader
-from spelunk.store.lock import holder
+from spelunk.store.full_text import LexicalReader
 from spelunk.store.manifest import Manifest
+from spelunk.store.packet import seal
+from spelunk.store.paths import MAX_KINDS, VECTORS, lexical_name
 from spelunk.store.schema import DAMAGE
+from spelunk.store.tantivy_checksums import damaged_files
 from spelunk.store.texts import unpack
+from spelunk.store.writer_lock import holder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from spelunk.store.vectors import Segment
+    from spelunk.store.scan import Segment
 
 MANIFEST_DAMAGED: Final = "manifest"
 TEXT: Final = "text"
@@ -47,7 +47,7 @@ PARTS: Final = ("chunks", "contents", "seals", "fields")
 """Tables whose rows belong to a file."""
 OWNED: Final = "file IN (SELECT id FROM files)"
 SEALED: Final = "start_line, end_line, start, end, kind, symbol, scope, definitions"
-"""Columns of a chunk as :func:`spelunk.packet.seal` was given them."""
+"""Columns of a chunk as :func:`spelunk.store.packet.seal` was given them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ def vectors(manifest: Manifest) -> tuple[list[Problem], int]:
     """
     import numpy as np
 
-    from spelunk.store.vectors import Segment
+    from spelunk.store.scan import Segment
 
     problems: list[Problem] = []
     held: list[NDArray[np.int64]] = []
@@ -340,7 +340,7 @@ def _others_write(directory: str) -> bool:
 
 def intact_segments(manifest: Manifest) -> list[tuple[str, Segment]]:
     """Published segments, by name, whose bytes are what was written, whatever else the manifest says of them."""
-    from spelunk.store.vectors import Segment
+    from spelunk.store.scan import Segment
 
     out: list[tuple[str, Segment]] = []
     for row in manifest.segments():

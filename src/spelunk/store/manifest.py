@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 
 from spelunk import faults
 from spelunk.errors import IndexCorruptError
-from spelunk.packet import unpack_definitions
 from spelunk.store import schema
+from spelunk.store.packet import unpack_definitions
 from spelunk.store.schema import decode_path, encode_path
 from spelunk.types import Candidate, Definition, Failed, Flag, Skipped
 
@@ -58,7 +58,7 @@ class FileRow:
 class ChunkRow:
     """A published chunk; ``id`` is internal and changes when its file does.
 
-    ``defined`` is what it defines, packed (:func:`spelunk.packet.pack_definitions`):
+    ``defined`` is what it defines, packed (:func:`spelunk.store.packet.pack_definitions`):
     a header can define hundreds of names, and a search looks at hundreds of chunks.
     """
 
@@ -103,8 +103,8 @@ def segment_count(directory: str, name: str, rows: int, first: int, last: int) -
     import numpy as np
 
     from spelunk.errors import IndexCorruptError
-    from spelunk.store.layout import VECTORS
-    from spelunk.store.vectors import Segment
+    from spelunk.store.paths import VECTORS
+    from spelunk.store.scan import Segment
 
     try:
         ids = Segment(os.path.join(directory, VECTORS, name), rows).ids

@@ -12,14 +12,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError
-from spelunk.store.layout import VECTORS, lexical_name
-from spelunk.store.lexical import FullTextDamaged, LexicalReader, LostReader
+from spelunk.store.full_text import FullTextDamaged, LexicalReader, LostReader
 from spelunk.store.manifest import ChunkRow, FileRow, Manifest
+from spelunk.store.paths import VECTORS, lexical_name
 from spelunk.store.texts import Text, unpack
 
 if TYPE_CHECKING:
-    from spelunk.store.codes import Codes
-    from spelunk.store.vectors import Segment
+    from spelunk.store.scan import Segment
+    from spelunk.store.segment import Codes
 
 ATTEMPTS: Final = 20
 """Tries to open while a writer purges or merges; each ends with a publish between them."""
@@ -112,7 +112,7 @@ class Snapshot:
         Raises:
             IndexCorruptError: One is missing or damaged.
         """
-        from spelunk.store.vectors import Segment
+        from spelunk.store.scan import Segment
 
         return [Segment(self._segment_path(s.name), s.rows) for s in self._segments]
 
@@ -123,7 +123,7 @@ class Snapshot:
         Raises:
             IndexCorruptError: One is missing or damaged.
         """
-        from spelunk.store.codes import Codes
+        from spelunk.store.segment import Codes
 
         return [Codes(self._segment_path(s.name), s.rows) for s in self._segments]
 

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spelunk import faults
-from spelunk.packet import FilePacket, Item, Packet
-from spelunk.store import segments
-from spelunk.store.layout import MAX_KINDS, lexical_name, remove_leftovers
-from spelunk.store.lexical import LexicalWriter
+from spelunk.store import merge as segments
+from spelunk.store.full_text import LexicalWriter
 from spelunk.store.manifest import Known, ManifestWriter, SegmentRow
+from spelunk.store.packet import FilePacket, Item, Packet
+from spelunk.store.paths import MAX_KINDS, lexical_name, remove_leftovers
+from spelunk.store.scan import Rows, Segment
 from spelunk.store.schema import encode_path
-from spelunk.store.vectors import Rows, Segment
 from spelunk.types import Candidate, Failed, Skipped
 
 
@@ -303,7 +303,7 @@ class StoreWriter:
         faults.reach("purge.end.after")
 
     def compact(self) -> None:
-        """See :func:`spelunk.store.segments.compact`."""
+        """See :func:`spelunk.store.merge.compact`."""
         segments.compact(self.manifest)
 
     def close(self, *, merge: bool = True) -> None:

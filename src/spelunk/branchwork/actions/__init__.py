@@ -1,0 +1,1 @@
+"""What the branchwork commands do."""

@@ -1,0 +1,1 @@
+"""Branchwork documents: parsing, editing and checking."""

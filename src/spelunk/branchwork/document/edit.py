@@ -1,0 +1,419 @@
+"""Edits of a document, each a function from one document to another.
+
+An edit replaces only a span that the tool owns (a front-matter scalar, the
+title, the drawn stack, a CI row) or inserts lines. Whatever it would damage by
+doing so it refuses with :class:`DocumentError`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from spelunk.branchwork.document import fit
+from spelunk.branchwork.document.document import (
+    CHECKLISTS,
+    SECTIONS,
+    Document,
+    Section,
+    canonical,
+    is_placeholder,
+)
+from spelunk.branchwork.document.front_matter import Field, FrontMatter, replace_value, scalar
+from spelunk.branchwork.document.markdown import Item
+from spelunk.branchwork.errors import DocumentError
+from spelunk.io import lines as text_lines
+
+_BULLET = re.compile(r"\A[-*+]\s+")
+_BOX = re.compile(r"\[[ xX]\](?:\s+|\Z)")
+TABLE_HEAD = ("| Check | Status | Details |", "|-------|--------|---------|")
+
+
+def splice(doc: Document, start: int, end: int, texts: list[str]) -> Document:
+    """The document with lines ``start:end`` replaced by ``texts`` (bare lines)."""
+    lines = list(doc.lines)
+    if texts and start == len(lines) and lines and not lines[-1].endswith("\n"):
+        lines[-1] += doc.eol
+    new = text_lines.with_ending(texts, doc.eol)
+    if new and end == len(doc.lines) and start < end and not doc.lines[-1].endswith("\n"):
+        new[-1] = texts[-1]
+    lines[start:end] = new
+    return Document(lines)
+
+
+def insert_block(doc: Document, at: int, texts: list[str]) -> Document:
+    """Insert lines with a blank line on either side, adding only those that are missing."""
+    before = [""] if at > 0 and text_lines.body(doc.lines[at - 1]).strip() else []
+    after = [""] if at < len(doc.lines) and text_lines.body(doc.lines[at]).strip() else []
+    return splice(doc, at, at, [*before, *texts, *after])
+
+
+def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Document:
+    """Give a front-matter key a value; a missing key is added behind its siblings.
+
+    Raises:
+        DocumentError: There is no front matter, ``branch`` is no mapping, or
+            the value would not be read back as it was set.
+    """
+    front = doc.front
+    if front is None:
+        raise DocumentError(
+            "the document has no front matter to set fields in; see docs/branchwork.md for its form"
+        )
+    entry = front.fields.get(key)
+    if front.text(key) == value and (entry is not None or not value):
+        return doc
+    new = _with_field(doc, front, key, scalar(value, word=word))
+    if new.field(key) != value:
+        line = entry.line if entry else front.end
+        raise DocumentError(f"line {line + 1}: {key} cannot be set in the form it has; mend it and try again")
+    return new
+
+
+def _with_field(doc: Document, front: FrontMatter, key: str, written: str) -> Document:
+    entry = front.fields.get(key)
+    if entry is not None and entry.style != "map":
+        if entry.style == "list":
+            entry = Field(key, entry.line, entry.end, None, entry.start, entry.start, "empty")
+        line = replace_value(doc.lines[entry.line], entry, written)
+        return Document([*doc.lines[: entry.line], line, *doc.lines[entry.end :]])
+    parent, _, leaf = key.rpartition(".")
+    if not parent:
+        return splice(doc, front.end, front.end, [f"{key}: {written}"])
+    above = front.fields.get(parent)
+    if above is None:
+        return splice(doc, front.end, front.end, [f"{parent}:", f"  {leaf}: {written}"])
+    if above.style not in ("map", "empty"):
+        raise DocumentError(
+            f"line {above.line + 1}: {parent} must hold {leaf} and others below it, not a value"
+        )
+    siblings = [f for k, f in front.fields.items() if k.startswith(parent + ".")]
+    at = max([above.line + 1, *(f.end for f in siblings)])
+    first = doc.lines[siblings[0].line] if siblings else "  "
+    indent = first[: len(first) - len(first.lstrip(" "))]
+    return splice(doc, at, at, [f"{indent}{leaf}: {written}"])
+
+
+def add_to_list(doc: Document, key: str, values: list[str]) -> Document:
+    """Add to a front-matter list those values that it lacks, in the form the list has.
+
+    Raises:
+        DocumentError: The list cannot be read, or could not be afterwards.
+    """
+    front = doc.front
+    if front is None:
+        return doc
+    old = front.items(key)
+    present = {item.lstrip("@").casefold() for item in old}
+    new = [value for value in dict.fromkeys(values) if value.casefold() not in present]
+    if not new:
+        return doc
+    grown = _with_items(doc, front, key, [scalar(value, word=True) for value in new])
+    if grown.front is None or grown.front.items(key) != old + new:
+        entry = front.fields.get(key)
+        line = entry.line if entry else front.end
+        raise DocumentError(
+            f"line {line + 1}: {key} is not a list that can be added to; mend it and try again"
+        )
+    return grown
+
+
+def _with_items(doc: Document, front: FrontMatter, key: str, quoted: list[str]) -> Document:
+    entry = front.fields.get(key)
+    if entry is None:
+        return splice(doc, front.end, front.end, [f"{key}: [{', '.join(quoted)}]"])
+    if entry.style == "list":
+        last = doc.lines[entry.end - 1]
+        lead = last[: last.index("-") + 1]
+        return splice(doc, entry.end, entry.end, [f"{lead} {value}" for value in quoted])
+    if entry.style == "flow":
+        inner = text_lines.body(doc.lines[entry.line])[entry.start + 1 : entry.stop - 1].rstrip()
+        value = f"[{', '.join(([inner] if inner.strip() else []) + quoted).lstrip()}]"
+    elif entry.style == "plain" and entry.end == entry.line + 1:
+        value = ", ".join([front.text(key), *quoted])
+    else:
+        value = f"[{', '.join([scalar(item, word=True) for item in front.items(key)] + quoted)}]"
+    line = replace_value(doc.lines[entry.line], entry, value)
+    return Document([*doc.lines[: entry.line], line, *doc.lines[entry.end :]])
+
+
+def set_title(doc: Document, title: str) -> Document:
+    """Replace the title's line, or add one behind the front matter."""
+    found = doc.title
+    if found is None:
+        return insert_block(doc, doc.start, [f"# {title}"])
+    line, text = found
+    return doc if text == title else splice(doc, line, line + 1, [f"# {title}"])
+
+
+def set_stack(doc: Document, drawing: list[str], *, create: bool = False) -> Document:
+    """Replace what is inside the stack's fence.
+
+    Args:
+        create: Add the section where it is missing; else a document without it stays as it is.
+
+    Raises:
+        DocumentError: The fence is never closed.
+    """
+    section = doc.section("PR Stack Context")
+    if section is None:
+        if not create:
+            return doc
+        doc, section = ensure_section(doc, "PR Stack Context")
+    fence = doc.stack_fence()
+    if fence is None:
+        _guard(doc)
+        return insert_block(doc, section.line + 1, ["```text", *drawing, "```"])
+    if not fence.closed:
+        raise DocumentError(
+            f"line {fence.start + 1}: the stack's code fence is never closed; close it and try again"
+        )
+    inside = [text_lines.body(line) for line in doc.lines[fence.start + 1 : fence.end - 1]]
+    return doc if inside == drawing else splice(doc, fence.start + 1, fence.end - 1, drawing)
+
+
+def ensure_section(doc: Document, name: str) -> tuple[Document, Section]:
+    """The section, added at its place in the usual order where it is missing."""
+    section = doc.section(name)
+    if section is not None:
+        return doc, section
+    _guard(doc)
+    known = canonical(name)
+    texts = [f"## {known or name}"]
+    if known == "CI Status":
+        texts += ["", *TABLE_HEAD]
+    order = {s: n for n, s in enumerate(SECTIONS)}
+    below = [s for s in doc.sections if known and s.known and order[s.known] > order[known]]
+    above = [s for s in doc.sections if not known or (s.known and order[s.known] < order[known])]
+    if above:
+        doc = insert_block(doc, doc.content_end(above[-1]), texts)
+    elif below:
+        doc = insert_block(doc, below[0].line, texts)
+    else:
+        end = doc.content_end(doc.sections[-1]) if doc.sections else doc.end
+        doc = insert_block(doc, end, texts)
+    section = doc.section(name)
+    if section is None:
+        raise DocumentError(f"a section called {name!r} cannot be added; use a plain one-line name")
+    return doc, section
+
+
+def add_entry(doc: Document, heading: str, body: list[str], order: str) -> Document:
+    """Add an update.
+
+    Args:
+        heading: Its heading without the ``###``.
+        body: Lines below it, already fitted by :func:`spelunk.branchwork.document.fit.fit_body`.
+        order: ``newest`` first, ``oldest`` first, or ``keep`` for the order the document has.
+    """
+    doc, section = ensure_section(doc, "Updates")
+    _guard(doc)
+    entries = doc.entries
+    dates = [entry.date for entry in entries if entry.date]
+    if order == "keep":
+        order = "oldest" if dates and dates[0] < dates[-1] else "newest"
+    texts = [f"### {heading}", *([""] if body else []), *body]
+    if not entries:
+        doc, at = _without_placeholder(doc, section)
+    elif order == "oldest":
+        at = doc.content_end(section)
+    else:
+        at = entries[0].line
+    new = insert_block(doc, at, texts)
+    if len(new.entries) != len(entries) + 1:
+        raise DocumentError(
+            "the entry cannot be added without changing another one; look at the Updates section"
+        )
+    return new
+
+
+def add_item(doc: Document, name: str, text: str) -> Document:
+    """Add an item behind the last one of a section, in the style of that list; a placeholder gives way."""
+    doc, section = ensure_section(doc, name)
+    _guard(doc)
+    table = doc.table(section)
+    top = [item for item in doc.items(section) if item.depth == 0]
+    if table and not top and "|" in text:
+        cells = [" ".join(cell.split()) for cell in text.strip().strip("|").split("|")]
+        return splice(doc, table[1], table[1], ["| " + " | ".join(cells) + " |"])
+    text = _item_text(text)
+    placeholder = next((item for item in reversed(top) if _stands_in(item)), None)
+    if placeholder is not None:
+        at, end = placeholder.start, placeholder.end
+        texts = _item(placeholder.indent, placeholder.marker, placeholder.task is not None, text)
+    elif top:
+        last = top[-1]
+        at = end = last.end
+        loose = len(top) > 1 and not doc.lines[last.start - 1].strip()
+        texts = [""] * loose + _item(last.indent, _next_marker(last.marker), last.task is not None, text)
+    else:
+        at = end = doc.content_end(section)
+        before = [""] if doc.lines[at - 1].strip() else []
+        texts = before + _item(0, "-", section.known in CHECKLISTS, text)
+        if at < len(doc.lines) and doc.lines[at].strip():
+            texts.append("")
+    return _checked(doc, splice(doc, at, end, texts), len(doc.blocks.items) + (placeholder is None))
+
+
+def add_subitem(doc: Document, name: str, text: str, under: str | None = None) -> Document:
+    """Add an item below another one: the last of the section, or the one that ``under`` means.
+
+    Raises:
+        DocumentError: The section, or the item, is not there.
+    """
+    section = doc.section(name)
+    top = [i for i in doc.items(section) if i.depth == 0 and not _stands_in(i)] if section else []
+    if not top:
+        raise DocumentError(f"{name} has no item to put a sub-item under; add one with --item first")
+    _guard(doc)
+    parent = top[-1] if under is None else find_item(top, under, name)
+    children = [
+        i for i in doc.blocks.items if i.depth == parent.depth + 1 and parent.start < i.start < parent.end
+    ]
+    text = _item_text(text)
+    if children:
+        last = children[-1]
+        texts = _item(last.indent, _next_marker(last.marker), last.task is not None, text)
+        at = last.end
+    else:
+        at, texts = parent.end, _item(parent.content, "-", False, text)
+    return _checked(doc, splice(doc, at, at, texts), len(doc.blocks.items) + 1)
+
+
+def add_code(doc: Document, name: str, code: str, language: str) -> Document:
+    """Add a code block at the end of a section, in a fence that the code cannot close."""
+    doc, section = ensure_section(doc, name)
+    _guard(doc)
+    doc, at = _without_placeholder(doc, section)
+    return insert_block(doc, at, fit.quote(code, language, 3))
+
+
+def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
+    """Tick the checkbox that ``text`` means: its number, its text, or a part of it that no other has.
+
+    Returns:
+        The document, unchanged where the box was ticked already, and the item.
+    """
+    sections = doc.sections
+    if name is not None:
+        found = doc.section(name)
+        if found is None:
+            raise DocumentError(
+                f"there is no section {name!r}; `spelunk branchwork status` lists the checklists"
+            )
+        sections = (found,)
+    boxes = [
+        item for section in sections if section.known not in ("Updates", "PR Stack Context")
+        for item in doc.items(section) if item.task is not None and not _stands_in(item)
+    ]  # fmt: skip
+    item = find_item(boxes, text, name or "the document")
+    line = doc.lines[item.start]
+    column = line.index("[", line.index(item.marker) + len(item.marker))
+    if item.task == " ":
+        line = f"{line[: column + 1]}x{line[column + 2 :]}"
+        doc = Document([*doc.lines[: item.start], line, *doc.lines[item.start + 1 :]])
+    return doc, item
+
+
+def find_item(items: list[Item], wanted: str, where: str) -> Item:
+    """The one item that ``wanted`` means.
+
+    Raises:
+        DocumentError: None does, or more than one.
+    """
+    folded = wanted.strip().casefold()
+    if folded.isdigit() and 1 <= int(folded) <= len(items):
+        return items[int(folded) - 1]
+    exact = [item for item in items if item.text.casefold() == folded]
+    found = exact or [item for item in items if folded and folded in item.text.casefold()]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        known = "; ".join(f"{n}. {item.text}" for n, item in enumerate(items, 1)) or "none"
+        raise DocumentError(f"no item of {where} matches {wanted!r}; there are: {known}")
+    names = "; ".join(repr(item.text) for item in found)
+    raise DocumentError(
+        f"{len(found)} items of {where} match {wanted!r}: {names}; say more of the one you mean"
+    )
+
+
+def update(
+    doc: Document, section: str | None, items: tuple[str, ...], subitems: tuple[str, ...],
+    under: str | None, code: str | None, language: str, check_items: tuple[str, ...],
+) -> Document:  # fmt: skip
+    """Every kind of addition to one section; see the functions above.
+
+    Raises:
+        DocumentError: The section is one that other commands write, or is needed and not given.
+    """
+    if not section and (items or subitems or code is not None):
+        raise DocumentError("name the section to add to: --section NAME")
+    known = canonical(section or "")
+    if known == "Updates" and not check_items:
+        raise DocumentError("updates are added with `spelunk branchwork log` and `review`")
+    if known == "PR Stack Context":
+        raise DocumentError("the stack is drawn by `spelunk branchwork refresh`")
+    for text in items:
+        doc = add_item(doc, section or "", text)
+    for text in subitems:
+        doc = add_subitem(doc, section or "", text, under)
+    if code is not None:
+        doc = add_code(doc, section or "", code, language)
+    for text in check_items:
+        doc, _ = tick(doc, section, text)
+    return doc
+
+
+def _item_text(text: str) -> str:
+    text = text.strip("\n")
+    text = _BULLET.sub("", text, count=1)
+    if is_placeholder(_BOX.sub("", text, count=1) if _BOX.match(text) else text):
+        raise DocumentError("an item needs a text")  # without one, the next item would take its place
+    return text
+
+
+def _item(indent: int, marker: str, box: bool, text: str) -> list[str]:
+    first, *rest = text.split("\n")
+    lead = " " * indent + marker + " "
+    if box and not _BOX.match(first):
+        first = f"[ ] {first}"
+    return [lead + first, *(" " * len(lead) + line.rstrip("\r") if line.strip() else "" for line in rest)]
+
+
+def _stands_in(item: Item) -> bool:
+    return is_placeholder(item.text) and item.end == item.start + 1
+
+
+def _next_marker(marker: str) -> str:
+    return f"{int(marker[:-1]) + 1}{marker[-1]}" if marker[0].isdigit() else marker
+
+
+def _without_placeholder(doc: Document, section: Section) -> tuple[Document, int]:
+    """The document without the section's placeholder where that is all it holds, and where content goes."""
+    items = doc.items(section)
+    if len(items) == 1 and _stands_in(items[0]):
+        rest = [
+            *doc.lines[section.line + 1 : items[0].start],
+            *doc.lines[items[0].end : doc.content_end(section)],
+        ]
+        if not "".join(rest).strip():
+            lines = [*doc.lines[: items[0].start], *doc.lines[items[0].end :]]
+            return Document(lines), items[0].start
+    return doc, doc.content_end(section)
+
+
+def _guard(doc: Document) -> None:
+    fence = doc.open_fence()
+    if fence is not None:
+        raise DocumentError(
+            f"line {fence.start + 1}: a code fence is opened and never closed; close it and try again"
+        )
+    if doc.blocks.open_html is not None:
+        raise DocumentError(
+            f"line {doc.blocks.open_html + 1}: an HTML comment or block is never closed; close it first"
+        )
+
+
+def _checked(old: Document, new: Document, items: int) -> Document:
+    if len(new.blocks.items) < items or [s.name for s in new.sections] != [s.name for s in old.sections]:
+        raise DocumentError("the item cannot be added without changing what is around it; write it by hand")
+    return new

@@ -1,0 +1,1 @@
+"""The stack of a branch, and where it is read from."""

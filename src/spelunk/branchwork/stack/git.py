@@ -1,0 +1,240 @@
+"""What branchwork asks git: where the repository is, which branch, which branches.
+
+Useful for everything that must hold in linked worktrees, on a detached HEAD,
+in a fresh clone and on a branch without commits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from spelunk.branchwork.errors import RepositoryError
+from spelunk.branchwork.stack.runner import NOT_FOUND, Finished, Runner
+
+GIT_TIMEOUT: Final = 60.0
+_TRUNKS: Final = ("main", "master", "trunk", "develop")
+_RENAMED = re.compile(r"Branch: renamed refs/heads/(\S+) to refs/heads/(\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A branch, local or on the remote.
+
+    Attributes:
+        name: Without ``refs/heads/`` or the remote's name.
+        sha: Its tip.
+        full: The full reference.
+        local: Whether it is a local branch.
+        upstream_gone: Whether its upstream was deleted.
+    """
+
+    name: str
+    sha: str
+    full: str
+    local: bool
+    upstream_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """The branches of a repository; a local one hides the remote one of its name.
+
+    Attributes:
+        refs: By name.
+        remotes: Remote branches by name, also those that a local one hides.
+        remote_head: The branch that the remote's HEAD points to, or ``""``.
+        remote: The remote's name, or ``""``.
+    """
+
+    refs: dict[str, Ref] = field(default_factory=dict)
+    remotes: dict[str, Ref] = field(default_factory=dict)
+    remote_head: str = ""
+    remote: str = ""
+
+
+class Repo:
+    """One working tree.
+
+    Attributes:
+        root: Its top folder.
+        common: The git directory shared by all its worktrees.
+        gitdir: The git directory of this worktree.
+    """
+
+    def __init__(self, root: str, common: str, gitdir: str, runner: Runner) -> None:
+        self.root, self.common, self.gitdir, self.runner = root, common, gitdir, runner
+        self._branches: Branches | None = None
+
+    @classmethod
+    def find(cls, start: str, runner: Runner) -> Repo:
+        """The working tree around ``start``.
+
+        Raises:
+            RepositoryError: Git is missing, or ``start`` is in no working tree.
+        """
+        if not os.path.isdir(start):
+            raise RepositoryError(f"{start}: no such folder")
+        asked = [
+            "git",
+            "rev-parse",
+            "--path-format=absolute",
+            "--show-toplevel",
+            "--git-common-dir",
+            "--git-dir",
+        ]
+        done = runner.run(asked, cwd=start, timeout=GIT_TIMEOUT)
+        if done.code == NOT_FOUND:
+            raise RepositoryError("git was not found; install it, branchwork reads branches through it")
+        paths = done.text.splitlines()
+        if done.code != 0 or len(paths) != 3:
+            if "must be run in a work tree" in done.reason:
+                raise RepositoryError(
+                    f"{start}: a git repository without a working tree; use -C with a checkout of it"
+                )
+            if "not a git repository" in done.reason:
+                raise RepositoryError(
+                    f"{start}: not in a git repository; change into one, or name it with -C DIR"
+                )
+            raise RepositoryError(f"{start}: {done.reason or 'git does not say where its repository is'}")
+        return cls(paths[0], paths[1], paths[2], runner)
+
+    def git(self, *arguments: str, stdin: bytes | None = None) -> Finished:
+        """Run git in the working tree."""
+        return self.runner.run(["git", *arguments], cwd=self.root, timeout=GIT_TIMEOUT, stdin=stdin)
+
+    def head(self) -> str:
+        """The branch checked out, or being rebased; ``""`` on a detached HEAD."""
+        text = _read(os.path.join(self.gitdir, "HEAD"))
+        if text.startswith("ref: refs/heads/.invalid"):  # the reftable format keeps HEAD elsewhere
+            done = self.git("symbolic-ref", "-q", "HEAD")
+            text = "ref: " + done.text
+        if text.startswith("ref: "):
+            return text[5:].strip().removeprefix("refs/heads/")
+        for folder in ("rebase-merge", "rebase-apply"):
+            name = _read(os.path.join(self.gitdir, folder, "head-name")).strip()
+            if name.startswith("refs/heads/"):
+                return name.removeprefix("refs/heads/")
+        return ""
+
+    def rebasing(self) -> bool:
+        """Whether a rebase is under way: the working tree is not that of the branch then."""
+        return any(
+            os.path.isdir(os.path.join(self.gitdir, name)) for name in ("rebase-merge", "rebase-apply")
+        )
+
+    def branches(self) -> Branches:
+        """Every local branch, and those of the first remote (``origin`` where there is one)."""
+        if self._branches is None:
+            self._branches = self._read_branches()
+        return self._branches
+
+    def _read_branches(self) -> Branches:
+        form = "%(refname)%00%(objectname)%00%(symref)%00%(upstream:track)"
+        done = self.git("for-each-ref", f"--format={form}", "refs/heads", "refs/remotes")
+        rows = [line.split("\0") for line in done.text.splitlines()]
+        names = {row[0].split("/")[2] for row in rows if row[0].startswith("refs/remotes/")}
+        remote = "origin" if "origin" in names else min(names, default="")
+        prefix = f"refs/remotes/{remote}/"
+        refs: dict[str, Ref] = {}
+        remotes: dict[str, Ref] = {}
+        head = ""
+        for full, sha, symref, track in rows:
+            if full.startswith("refs/heads/"):
+                name = full.removeprefix("refs/heads/")
+                refs[name] = Ref(name, sha, full, True, "gone" in track)
+            elif remote and full.startswith(prefix):
+                name = full.removeprefix(prefix)
+                if name == "HEAD":
+                    head = symref.removeprefix(prefix)
+                else:
+                    remotes[name] = Ref(name, sha, full, False)
+        return Branches({**remotes, **refs}, remotes, head, remote)
+
+    def trunk(self, configured: str = "") -> str:
+        """The branch that stacks stand on; ``""`` if nothing tells."""
+        if configured:
+            return configured
+        known = self.branches()
+        if known.remote_head:
+            return known.remote_head
+        for name in _TRUNKS:
+            if name in known.refs:
+                return name
+        default = self.git("config", "--get", "init.defaultBranch").text.strip()
+        if default in known.refs:
+            return default
+        local = [ref.name for ref in known.refs.values() if ref.local]
+        return local[0] if len(local) == 1 else ""
+
+    def trunk_refs(self, trunk: str) -> list[str]:
+        """The trunk's references, local and remote: history in either is not part of a stack."""
+        known = self.branches()
+        found = [known.refs.get(trunk), known.remotes.get(trunk)]
+        return list(dict.fromkeys(ref.full for ref in found if ref))
+
+    def former_names(self, branch: str) -> list[str]:
+        """Names the branch had before ``git branch -m``, newest first, as its reflog tells."""
+        done = self.git("log", "-g", "--format=%gs", f"refs/heads/{branch}", "--")
+        names: list[str] = []
+        current = branch
+        for line in done.text.splitlines():
+            found = _RENAMED.match(line)
+            if found and found.group(2) == current:
+                current = found.group(1)
+                names.append(current)
+        return names
+
+    def config(self, key: str) -> str:
+        """A git setting, ``""`` where unset."""
+        return self.git("config", "--get", key).text.strip()
+
+    def author(self) -> str:
+        """Who git says is working: ``GIT_AUTHOR_NAME``, ``github.user``, then ``user.name``."""
+        return os.environ.get("GIT_AUTHOR_NAME", "") or self.config("github.user") or self.config("user.name")
+
+    def changed_since(self, ref: str) -> list[str]:
+        """Paths that the branch changed since it left ``ref``, uncommitted changes included.
+
+        Raises:
+            RepositoryError: ``ref`` is unknown, or has no history in common.
+        """
+        base = self.git("merge-base", ref, "HEAD")
+        if base.code != 0:
+            raise RepositoryError(
+                f"{ref!r} has no commit in common with HEAD; name a branch, and fetch its history"
+            )
+        tracked = self.git("diff", "--name-only", "-z", "--no-renames", base.text.strip(), "--")
+        added = self.git("ls-files", "-z", "--others", "--exclude-standard")
+        return sorted({path for path in (tracked.text + added.text).split("\0") if path})
+
+    def texts(self, names: list[str]) -> dict[str, str]:
+        """The contents of blobs such as ``branch:path``, those that exist, in one git process."""
+        if not names:
+            return {}
+        done = self.git("cat-file", "--batch", stdin=os.fsencode("\n".join(names) + "\n"))
+        found: dict[str, str] = {}
+        raw, at = done.out, 0
+        for name in names:
+            end = raw.find(b"\n", at)
+            if end < 0:
+                break
+            words = raw[at:end].rsplit(b" ", 2)
+            at = end + 1
+            if len(words) == 3 and words[1] == b"blob" and words[2].isdigit():
+                size = int(words[2])
+                found[name] = raw[at : at + size].decode("utf-8", "surrogateescape")
+                at += size + 1
+            elif len(words) == 3 and words[2].isdigit() and words[1] in (b"tree", b"commit", b"tag"):
+                at += int(words[2]) + 1
+        return found
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -1,0 +1,119 @@
+"""A pull request as ``gh`` tells it, in the words of a document."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from spelunk.branchwork.stack.git import Repo
+from spelunk.branchwork.stack.runner import NOT_FOUND
+
+FIELDS: Final = "number,title,state,isDraft,baseRefName,reviewDecision,latestReviews,statusCheckRollup,url"
+OURS: Final = "GitHub"
+"""A CI row whose details start with this word was written by a refresh and may be removed by one."""
+
+_RESULTS: Final = {
+    "SUCCESS": "✅ Pass", "FAILURE": "❌ Fail", "ERROR": "❌ Fail", "TIMED_OUT": "❌ Timed out",
+    "STARTUP_FAILURE": "❌ Fail", "ACTION_REQUIRED": "❌ Action required", "CANCELLED": "🚫 Cancelled",
+    "SKIPPED": "⏭️ Skipped", "NEUTRAL": "⚪ Neutral", "STALE": "⚪ Stale",
+}  # fmt: skip
+RUNNING: Final = "⏳ Running"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A row of the CI table."""
+
+    name: str
+    status: str
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What a document takes from a pull request.
+
+    Attributes:
+        state: ``open``, ``merged`` or ``closed``.
+        status: The document status it stands for; ``""`` when closed without a merge.
+        base: The branch it goes into.
+        reviewers: Who reviewed it, sorted.
+        checks: By workflow and name.
+    """
+
+    number: int
+    title: str
+    state: str
+    status: str
+    base: str
+    reviewers: tuple[str, ...]
+    checks: tuple[Check, ...]
+    url: str
+
+
+def fetch(repo: Repo, branch: str, timeout: float) -> tuple[PullRequest | None, str]:
+    """The branch's pull request through one ``gh`` call, or None and the reason in one line."""
+    # Without a name gh takes the branch checked out, knows what it pushes to, and takes no "47" for a number.
+    name = [] if branch == repo.head() else [branch]
+    done = repo.runner.run(["gh", "pr", "view", *name, "--json", FIELDS], cwd=repo.root, timeout=timeout)
+    if done.code == NOT_FOUND:
+        return None, "gh is not installed"
+    if done.code != 0:
+        return None, done.reason
+    try:
+        return parse(json.loads(done.text)), ""
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return None, f"gh: an answer that is not understood ({type(error).__name__}: {error})"
+
+
+def parse(data: dict[str, Any]) -> PullRequest:
+    """A pull request from the JSON of ``gh pr view``.
+
+    Raises:
+        KeyError: Number or state are missing.
+        TypeError: A field has another shape than gh gives it.
+    """
+    state = {"MERGED": "merged", "CLOSED": "closed"}.get(str(data["state"]).upper(), "open")
+    decision = str(data.get("reviewDecision") or "").upper()
+    if state == "merged":
+        status = "merged"
+    elif state == "closed":
+        status = ""
+    elif data.get("isDraft"):
+        status = "draft"
+    else:
+        status = {"CHANGES_REQUESTED": "changes-requested", "APPROVED": "approved"}.get(decision, "in-review")
+    reviews = data.get("latestReviews") or []
+    reviewers = {str((review.get("author") or {}).get("login") or "") for review in reviews}
+    return PullRequest(
+        number=int(data["number"]),
+        title=" ".join(str(data.get("title") or "").split()),
+        state=state,
+        status=status,
+        base=str(data.get("baseRefName") or ""),
+        reviewers=tuple(sorted(reviewers - {""}, key=str.casefold)),
+        checks=_checks(data.get("statusCheckRollup") or []),
+        url=str(data.get("url") or ""),
+    )
+
+
+def _checks(rollup: list[dict[str, Any]]) -> tuple[Check, ...]:
+    """One row for each check, the newest run of it, without anything that differs from run to run."""
+    latest: dict[tuple[str, str], tuple[str, str]] = {}
+    for item in rollup:
+        name = str(item.get("name") or item.get("context") or "").strip()
+        if not name:
+            continue
+        workflow = str(item.get("workflowName") or "")
+        running = "conclusion" in item and str(item.get("status") or "").upper() != "COMPLETED"
+        result = str(item.get("conclusion") or item.get("state") or "").upper()
+        status = RUNNING if running else _RESULTS.get(result, RUNNING)
+        when = str(item.get("startedAt") or item.get("completedAt") or item.get("createdAt") or "")
+        key = (workflow, name)
+        if key not in latest or latest[key][0] <= when:
+            latest[key] = (when, status)
+    return tuple(
+        Check(" ".join(name.split()), status, f"{OURS}: {workflow}" if workflow else OURS)
+        for (workflow, name), (_, status) in sorted(latest.items())
+    )

@@ -1,0 +1,1 @@
+"""Grammar tables: which nodes of a tree are definitions, by language."""

@@ -1,0 +1,159 @@
+"""``spelunk search``: find chunks of code and documents."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Final
+
+from spelunk.cli.observed import metrics_file
+from spelunk.cli.parser import whole
+
+if TYPE_CHECKING:
+    from spelunk.index import Index
+    from spelunk.search.answer import Answer
+    from spelunk.workspace.targets import Target
+
+MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    add = parser.add_argument
+    add("query", metavar="QUERY", help="see docs/query-language.md; quote it: it is one argument")
+    add(
+        "paths",
+        metavar="PATH",
+        nargs="*",
+        default=[],
+        help="folders and files to search (default: the current folder)",
+    )
+    add(
+        "-m",
+        "--mode",
+        choices=MODES,
+        metavar="MODE",
+        default="hybrid",
+        help="hybrid (default), lexical, semantic, symbol or regex",
+    )
+    add("--lang", metavar="L", action="append", default=[], help="only this language; may be repeated")
+    add("--include", metavar="G", action="append", default=[], help="only paths with this part, or glob")
+    add("--exclude", metavar="G", action="append", default=[], help="no path with this part, or glob")
+    add("--kind", metavar="K", action="append", default=[], help="only this kind: function, class, section …")
+    add("-C", "--context", metavar="N", type=whole(0), help="N lines around what matches")
+    add("--explain", action="store_true", help="say what made each score")
+    metrics_file(parser)
+    presentation(parser)
+
+
+def presentation(parser: argparse.ArgumentParser) -> None:
+    """The flags that search and similar share."""
+    add = parser.add_argument
+    add("-k", "--limit", metavar="N", type=whole(1), default=10, help="hits wanted (default: 10)")
+    add("--max-tokens", metavar="N", type=whole(1), help="never print more than this many tokens")
+    add("--no-refresh", action="store_true", help="answer from the index as it is")
+    add("--full", action="store_true", help="print whole chunks, not their best lines")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="print one object")
+    form.add_argument(
+        "--jsonl", dest="form", action="store_const", const="jsonl", help="print one hit a line"
+    )
+    form.add_argument(
+        "--markdown",
+        dest="form",
+        action="store_const",
+        const="markdown",
+        help="print whole chunks as Markdown",
+    )
+    parser.set_defaults(form="text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Search, and print the hits."""
+    from contextlib import ExitStack
+
+    from spelunk.cli.hush import hushed
+    from spelunk.cli.observed import observed
+    from spelunk.cli.progress import progress
+    from spelunk.search.many import search_many
+    from spelunk.search.query import parse
+    from spelunk.workspace.targets import announce, missing, open_target
+
+    asked = _targets(args)
+    with ExitStack() as stack:
+        observer = stack.enter_context(observed(args, asked))
+        indexes = [stack.enter_context(open_target(args, target, observer)) for target in asked]
+        if not args.no_refresh and any(map(missing, indexes)):
+            parse(args.query, mode=args.mode)  # a fault in it is told before the work begins
+            for index in indexes:
+                announce(args, index)
+        stack.enter_context(hushed(args.verbose))
+        heard = stack.enter_context(progress(args))
+        answer = search_many(
+            indexes,
+            args.query,
+            mode=args.mode,
+            limit=args.limit,
+            languages=args.lang,
+            include=args.include,
+            exclude=args.exclude,
+            kinds=args.kind,
+            within=[target.within for target in asked],
+            context=args.context or 0,
+            explain=args.explain,
+            refresh=not args.no_refresh,
+            progress=heard,
+        )
+        status = show(args, answer)
+        if not answer.hits and not args.quiet:
+            for index, target in zip(indexes, asked, strict=True):
+                _tell_what_is_missing(args, index, target)
+        return status
+
+
+def _tell_what_is_missing(args: argparse.Namespace, index: Index, target: Target) -> None:
+    """Nothing was found: say so where the reason is that nothing of it is indexed."""
+    from spelunk.cli.output import note, short
+
+    if not index.status(look=False).files:
+        note(args, f"{short(index.root)}: no files to search; `spelunk why PATH` says what leaves one out")
+        return
+    for path in target.within:
+        reason = index.why(path)
+        if reason.verdict != "indexed":
+            note(
+                args, f"{path} is not in the index of {short(index.root)}: {reason.detail or reason.verdict}"
+            )
+
+
+def _targets(args: argparse.Namespace) -> list[Target]:
+    from spelunk.errors import WorkspaceError
+    from spelunk.workspace.targets import targets
+
+    try:
+        return targets(args.paths, args.index_dir)
+    except WorkspaceError as error:
+        if len(args.paths) < 2 and " " in args.query:
+            raise
+        raise WorkspaceError(f"{error}; a query of several words needs quotes") from None
+
+
+def show(args: argparse.Namespace, answer: Answer) -> int:
+    """Print an answer in the form asked for; the exit status."""
+    from spelunk.cli.output import colored, note, put, put_utf8
+    from spelunk.present.render import View, fit, notices, render
+
+    context = getattr(args, "context", None)
+    view = View(color=colored(args), full=args.full, context=context, max_tokens=args.max_tokens)
+    fitted = fit(answer, args.form, view)
+    text = render(fitted, args.form, view)
+    if args.form in ("json", "jsonl"):
+        put_utf8(text)
+    else:
+        put(text)
+    for line in notices(fitted):
+        note(args, line)
+    if args.verbose:
+        note(args, f"{len(answer.hits)} hits in {answer.took_ms:.1f} ms, generation {answer.generation}")
+    if not answer.hits:
+        note(args, "nothing found")
+    return 0 if answer.hits else 1

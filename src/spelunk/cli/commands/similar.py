@@ -1,0 +1,43 @@
+"""``spelunk similar``: find chunks like the one at FILE:LINE."""
+
+from __future__ import annotations
+
+import argparse
+
+from spelunk.errors import UsageError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    from spelunk.cli.commands.search import presentation
+
+    parser.add_argument("place", metavar="FILE:LINE", help="as search prints it; FILE:START-END will do")
+    presentation(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Search, and print the hits."""
+    from spelunk.cli.commands.search import show
+    from spelunk.cli.hush import hushed
+    from spelunk.workspace.targets import announce, file_in, open_target
+
+    path, line = parse_place(args.place)
+    target = file_in(path, args.index_dir)
+    with open_target(args, target) as index, hushed(args.verbose):
+        if not args.no_refresh:
+            announce(args, index)
+        answer = index.similar(target.within[0], line, limit=args.limit, refresh=not args.no_refresh)
+        return show(args, answer)
+
+
+def parse_place(place: str) -> tuple[str, int]:
+    """The path and the line of ``FILE:LINE`` or ``FILE:START-END``.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    path, colon, lines = place.rpartition(":")
+    number = lines.partition("-")[0]
+    if not colon or not path or not (number.isascii() and number.isdigit()) or int(number) < 1:
+        raise UsageError(f"{place}: give a place as FILE:LINE, e.g. src/app.py:42")
+    return path, int(number)

@@ -1,0 +1,1 @@
+"""Files of a workspace: walking, ignore rules, reading, languages."""

@@ -1,0 +1,186 @@
+r"""Here are events, get lines on standard error: for people, or one JSON object each.
+
+A line of text reads ``spelunk: 10:47:56.123 info: published run=… generation=3``;
+a value with anything but plain characters is quoted, and nothing that could
+steer a terminal is written raw. The standard library's ``logging`` is not
+imported: that would cost every search some 10 ms, and a program that uses
+Spelunk as a library can pass events on to it in one line (docs/logging.md).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, TextIO
+
+from spelunk.io.printable import printable
+from spelunk.observe import events
+
+DEBUG: Final = 10
+INFO: Final = 20
+WARNING: Final = 30
+ERROR: Final = 40
+"""Numbered as in the standard library's ``logging``."""
+
+NAMES: Final = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"}
+LEVELS: Final = {name: level for level, name in NAMES.items()}
+TEXT: Final = "text"
+JSON: Final = "json"
+FORMATS: Final = (TEXT, JSON)
+
+
+class Kind(NamedTuple):
+    """How an event is logged: its name in logs and how much it matters."""
+
+    name: str
+    level: int
+
+
+KINDS: Final[Mapping[type, Kind]] = {
+    events.RunStarted: Kind("run-started", INFO),
+    events.LockAwaited: Kind("lock-awaited", INFO),
+    events.StageEnded: Kind("stage-ended", DEBUG),
+    events.Planned: Kind("planned", INFO),
+    events.WorkersChosen: Kind("workers-chosen", INFO),
+    events.WorkerStarted: Kind("worker-started", DEBUG),
+    events.WorkerDied: Kind("worker-died", WARNING),
+    events.MemoryHigh: Kind("memory-high", WARNING),
+    events.PieceTaken: Kind("piece-taken", DEBUG),
+    events.FileFailed: Kind("file-failed", WARNING),
+    events.FileSkipped: Kind("file-skipped", DEBUG),
+    events.Published: Kind("published", INFO),
+    events.RunEnded: Kind("run-ended", INFO),
+    events.Searched: Kind("searched", INFO),
+    events.BreakerChanged: Kind("breaker-changed", INFO),
+    events.CallRetried: Kind("call-retried", INFO),
+    events.VectorsPending: Kind("vectors-pending", INFO),
+}
+"""Samples of the queue and of memory are for metrics alone."""
+
+MESSAGE: Final = "message"
+"""The name of a line that is not an event: what a command tells its user."""
+
+_PLAIN: Final = re.compile(r"[\w.:/@%+-]+", re.ASCII)
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+
+
+def level_for(verbose: int, quiet: bool) -> int:
+    """The level that ``-q``, nothing, ``-v`` and ``-vv`` ask for."""
+    if quiet:
+        return ERROR
+    return (WARNING, INFO, DEBUG)[min(verbose, 2)]
+
+
+class Log:
+    """An observer that writes lines. May be told from several threads.
+
+    Attributes:
+        run_id: On every line; an update may bring its own.
+        form: :data:`TEXT` or :data:`JSON`.
+        level: What matters less is left out.
+    """
+
+    def __init__(
+        self,
+        form: str = TEXT,
+        level: int = WARNING,
+        *,
+        run_id: str = "",
+        stream: TextIO | None = None,
+        leave_out: frozenset[type] = frozenset(),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Write to ``stream``, or to whatever ``sys.stderr`` is at the time.
+
+        Args:
+            form: The format.
+            level: The least level to write.
+            run_id: Of this process.
+            stream: Where to.
+            leave_out: Events that are told in another way.
+            clock: Seconds since the epoch.
+        """
+        self.form = form
+        self.level = level
+        self.run_id = run_id
+        self._stream = stream
+        self._leave_out = leave_out
+        self._clock = clock
+
+    def __call__(self, event: events.Event) -> None:
+        """Log an event, if it matters enough."""
+        if type(event) is events.RunStarted:
+            self.run_id = event.run_id
+        kind = KINDS.get(type(event))
+        if kind is None or kind.level < self.level or type(event) in self._leave_out:
+            return
+        values = event._asdict()
+        values.pop("run_id", None)
+        if type(event) is events.PieceTaken:
+            values["seconds"] = dict(zip(events.WORKER_STAGES, event.seconds, strict=True))
+        self.write(kind.level, kind.name, **values)
+
+    def write(self, level: int, event: str, **values: Any) -> None:
+        """Write one line, whatever its level; silence where the stream is closed."""
+        stream = self._stream or sys.stderr
+        if stream is None:
+            return
+        make = json_line if self.form == JSON else text_line
+        try:
+            stream.write(make(self._clock(), level, event, self.run_id, values) + "\n")
+            stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody is there to be told
+
+
+def text_line(at: float, level: int, event: str, run_id: str, values: Mapping[str, Any]) -> str:
+    """A line for people."""
+    clock = time.strftime("%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}"
+    facts: dict[str, Any] = {"run": run_id} if run_id else {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            facts |= value
+        else:
+            facts[name] = value
+    shown = "".join(f" {name}={_text(value)}" for name, value in facts.items())
+    return f"spelunk: {clock} {NAMES[level]}: {event.replace('-', ' ')}{shown}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if not isinstance(value, str):
+        return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if _PLAIN.fullmatch(value):
+        return value
+    return '"' + printable(value.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t")) + '"'
+
+
+def json_line(at: float, level: int, event: str, run_id: str, values: Mapping[str, Any]) -> str:
+    """One JSON object in ASCII; a byte of a name that is not UTF-8 reads ``\\x80``."""
+    import json
+
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
+    line = {"time": stamp, "level": NAMES[level], "event": event, "run_id": run_id, **values}
+    text = json.dumps(_plain(line), separators=(",", ":"), default=str)
+    return text.replace("\x7f", "\\u007f")
+
+
+def _plain(value: Any) -> Any:
+    """``value`` without what strict readers of JSON refuse: lone surrogates, numbers that are none."""
+    if isinstance(value, str):
+        return _SURROGATES.sub(_byte, value)
+    if isinstance(value, float):
+        return round(value, 6) if abs(value) < float("inf") else None
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _byte(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

@@ -1,0 +1,259 @@
+"""Here are chunks that wait for a vector, make their vectors from the stored texts.
+
+After the texts are published, and after a change of the embedder. No file is
+read and nothing is parsed. What is made is published group by group, so that
+a run that dies does at most one group again; what cannot be made now stays
+pending, and is the next run's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from spelunk.errors import ProviderDownError, ProviderError, RefusedError
+from spelunk.pipeline.worker import one_line
+from spelunk.store import merge as segments
+from spelunk.store.manifest import VARIABLES, ManifestWriter
+from spelunk.store.paths import MAX_KINDS, VECTORS
+from spelunk.store.scan import Segment, quantise
+from spelunk.store.texts import Text, unpack
+from spelunk.text.tokens import words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spelunk.embed import Embedder, Matrix
+
+    _Result = tuple[list[str], Matrix | Exception]
+
+GROUP_ROUNDS: Final = 4
+"""Rounds of calls that make a group: each publish waits for its slowest call."""
+MAX_FAILURES: Final = 8
+"""Calls in a row that fail, each after its tries, and the rest is left for the next run."""
+PROBE: Final = "def add(a, b): return a + b"
+"""A text that no provider has a reason to refuse: whether it is the text or the provider."""
+ERROR: Final = "embedder_error"
+"""Key of the manifest's ``meta`` table: why the last fill left something pending."""
+
+Heard = Callable[[int, int], None]
+"""Called with the chunks that are done, and all that were pending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a fill did.
+
+    Attributes:
+        made: Chunks that have a vector now.
+        pending: Chunks that still wait for one.
+        refused: Chunks of which none can be made.
+        error: Why some still wait; "" where none do.
+    """
+
+    made: int = 0
+    pending: int = 0
+    refused: int = 0
+    error: str = ""
+
+
+def fill(
+    manifest: ManifestWriter, embedder: Embedder, *, limit: int | None = None, heard: Heard | None = None
+) -> Filled:
+    """Make the vectors that are pending, and publish them. The writer's lock is held.
+
+    Args:
+        limit: Chunks at most; those beyond stay pending.
+
+    Raises:
+        StorageError: The disk refuses; what was published stays.
+        IndexCorruptError: A stored text is damaged.
+    """
+    waiting, _ = manifest.pending()
+    if not waiting:
+        return _ended(manifest, 0, "")
+    total = min(waiting, limit) if limit is not None else waiting
+    size = embedder.batch * embedder.concurrency * GROUP_ROUNDS
+    codes = {name: min(code, MAX_KINDS) for code, name in enumerate(manifest.kinds())}
+    work = _Work(embedder, _dimensions(manifest))
+    made = done = after = 0
+    while done < total and not work.down:
+        group = _group(manifest, after, min(size, total - done))
+        if not group:
+            break
+        work.embed(group)
+        made += _publish(manifest, group, codes)
+        done += len(group)
+        after = group[-1].id
+        if heard is not None:
+            heard(done, total)
+    segments.compact(manifest)
+    return _ended(manifest, made, work.error)
+
+
+def _ended(manifest: ManifestWriter, made: int, error: str) -> Filled:
+    waiting, refused = manifest.pending()
+    if not waiting:
+        error = ""
+    elif not error:
+        error = "left for the next `spelunk index`"
+    if manifest.meta(ERROR, "") != error:
+        manifest.set_meta(ERROR, error)
+    return Filled(made, waiting, refused, error)
+
+
+def _dimensions(manifest: ManifestWriter) -> int:
+    """Columns of the vectors that are there already; 0 where there are none."""
+    listed = manifest.segments()
+    if not listed:
+        return 0
+    return int(Segment(os.path.join(manifest.directory, VECTORS, listed[0].name), listed[0].rows).dimensions)
+
+
+@dataclass(slots=True)
+class _Chunk:
+    id: int
+    kind: str
+    text: str
+    vector: NDArray[np.float32] | None = None
+    refused: str = ""
+
+
+def _group(manifest: ManifestWriter, after: int, size: int) -> list[_Chunk]:
+    """The next pending chunks by id, with their texts."""
+    ids = [
+        i
+        for (i,) in manifest.all(
+            "SELECT chunk FROM pending WHERE refused IS NULL AND chunk > ? ORDER BY chunk LIMIT ?",
+            (after, size),
+        )
+    ]
+    out: list[_Chunk] = []
+    file, text = 0, Text("")
+    for start in range(0, len(ids), VARIABLES):
+        rows = manifest.chunks(ids[start : start + VARIABLES])
+        for i in sorted(rows):
+            if rows[i].file != file:
+                file = rows[i].file
+                text = unpack(*manifest.content(file))
+            out.append(_Chunk(i, rows[i].kind, text.of(rows[i])))
+    return out
+
+
+def _publish(manifest: ManifestWriter, group: Sequence[_Chunk], codes: dict[str, int]) -> int:
+    ready = [c for c in group if c.vector is not None]
+    refused = [(c.id, c.refused) for c in group if c.refused]
+    if not ready and not refused:
+        return 0
+    ids = np.asarray([c.id for c in ready], np.int64)
+    kinds = np.asarray([codes.get(c.kind, 0) for c in ready], np.uint8)
+    rows = [quantise(np.stack([c.vector for c in ready if c.vector is not None]))] if ready else []
+    segments.add(manifest, ids, kinds, rows, refused)
+    if len(manifest.segments()) > segments.MAX_SEGMENTS:
+        segments.compact(manifest)
+    return len(ready)
+
+
+@dataclass(slots=True)
+class _Work:
+    """Calls of the embedder, a bounded number at a time; a failure of one ends no other."""
+
+    embedder: Embedder
+    dimensions: int
+    error: str = ""
+    down: bool = False
+    answered: bool = False
+    failures: int = 0
+
+    def _start(self, batch: list[str], results: SimpleQueue[_Result]) -> None:
+        """Call the embedder, in a thread where several calls are made at a time.
+
+        A daemon's: a call is bounded in time, and an interrupted run does not wait for it.
+        """
+        found = [words(t) if self.embedder.in_workers else [] for t in batch]
+
+        def run() -> None:
+            try:
+                results.put((batch, self.embedder.embed(batch, found)))
+            except Exception as error:
+                results.put((batch, error))
+
+        if self.embedder.concurrency == 1:
+            run()
+        else:
+            threading.Thread(target=run, name="spelunk-embed", daemon=True).start()
+
+    def embed(self, group: Sequence[_Chunk]) -> None:
+        """Fill in the vector, or why there is none, of every chunk that can be done now."""
+        same: dict[str, list[_Chunk]] = {}
+        for chunk in group:
+            same.setdefault(chunk.text, []).append(chunk)
+        texts = list(same)
+        step = self.embedder.batch
+        todo = deque(texts[n : n + step] for n in range(0, len(texts), step))
+        results: SimpleQueue[_Result] = SimpleQueue()
+        running = 0
+        while running or (todo and not self.down):
+            # Alone until it answers once: a provider that was down is tried by one call, not by many.
+            room = self.embedder.concurrency if self.answered else 1
+            while todo and running < room and not self.down:
+                self._start(todo.popleft(), results)
+                running += 1
+            batch, result = results.get()
+            running -= 1
+            if isinstance(result, RefusedError):
+                self._split(batch, result, todo, same)
+                continue
+            if not isinstance(result, Exception):
+                result = self._checked(result)
+            if isinstance(result, Exception):  # it leaves chunks pending, not the run undone
+                self._failed(result, down=isinstance(result, ProviderDownError))
+                continue
+            self.answered, self.failures = True, 0
+            for text, row in zip(batch, result, strict=True):
+                for chunk in same[text]:
+                    chunk.vector = row
+
+    def _checked(self, matrix: Matrix) -> Matrix | ProviderDownError:
+        """What was made, if it can lie beside what is there."""
+        if self.dimensions not in (0, matrix.shape[1]):
+            return ProviderDownError(
+                f"the embedder makes vectors of {matrix.shape[1]} dimensions, the index has {self.dimensions}; "
+                "run `spelunk index --rebuild`, or set the embedder's dimensions back"
+            )
+        self.dimensions = matrix.shape[1]
+        return matrix
+
+    def _failed(self, error: BaseException, *, down: bool = False) -> None:
+        self.error = str(error) if isinstance(error, ProviderError) else one_line(error)
+        self.failures += 1
+        self.down = self.down or down or self.failures >= MAX_FAILURES
+
+    def _split(
+        self, batch: list[str], error: RefusedError, todo: deque[list[str]], same: dict[str, list[_Chunk]]
+    ) -> None:
+        """Halve a batch until what is refused stands alone, and give that up."""
+        if len(batch) > 1:
+            half = len(batch) // 2
+            todo.extendleft((batch[half:], batch[:half]))
+        elif self._works(error):
+            for chunk in same[batch[0]]:
+                chunk.refused = str(error)
+
+    def _works(self, error: RefusedError) -> bool:
+        """Is it the text, and not the provider that refuses everything?"""
+        if not self.answered:
+            try:
+                self.embedder.embed([PROBE], [words(PROBE)])
+            except (RefusedError, ProviderError):
+                self._failed(error, down=True)
+                return False
+            self.answered = True
+        return True

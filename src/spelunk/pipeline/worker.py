@@ -1,0 +1,295 @@
+"""Phase 1: files in, packets out. Pure CPU and reads; no store, no event loop.
+
+A :class:`Worker` belongs to one process: it owns that process's parsers,
+lexicon and embedder, made there and shared with nobody. The same object does
+the work in sequential mode, in a forked worker and in a spawned one.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import xxhash
+import zstandard
+
+from spelunk import faults
+from spelunk.chunk import chunk
+from spelunk.config import Options
+from spelunk.files.read import read
+from spelunk.store.packet import FilePacket, Item, Packet, pack_definitions, seal
+from spelunk.text.tokens import LEXICON, LONG_WORD, path_terms, words
+from spelunk.types import MAX_SYMBOL, Candidate, Chunk, Document, Failed, Skipped
+
+if TYPE_CHECKING:
+    from spelunk.embed import Embedder
+
+PIECE_BYTES: Final = 128 * 1024
+"""Source bytes handed on at a time: some 30 ms of work, so that a parent that also
+works looks at its children often, and a packet fits the pipe to it."""
+PIECE_FILES: Final = 32
+
+ZSTD_LEVEL: Final = 1
+MEMO_CHUNKS: Final = 20_000
+"""Vectors remembered for identical files met later by this worker: 6 MB."""
+
+
+def pieces(items: Sequence[Item]) -> Iterator[range]:
+    """Cut a batch where packets are handed on; the same in every process."""
+    start = total = 0
+    for i, item in enumerate(items):
+        if i > start and (total + item.candidate.size > PIECE_BYTES or i - start >= PIECE_FILES):
+            yield range(start, i)
+            start, total = i, 0
+        total += item.candidate.size
+    if start < len(items):
+        yield range(start, len(items))
+
+
+class Worker:
+    """Phase 1 in one process."""
+
+    def __init__(
+        self,
+        root: str,
+        options: Options,
+        embedder: Embedder | None,
+        donors: Mapping[bytes, tuple[int, int]] | None = None,
+        tokens: tuple[int, int] | None = None,
+    ) -> None:
+        """Make it in the process that uses it.
+
+        Args:
+            root: Absolute path of the workspace.
+            options: The settings.
+            embedder: What makes the vectors; None stores none.
+            donors: Vectors that exist already, by layout: (first chunk id, workspace).
+            tokens: Read and write end of the pipe that bounds concurrent reads.
+        """
+        self._root = root
+        self._options = options
+        self._embedder = embedder
+        self._donors = donors or {}
+        self._tokens = tokens
+        self._zstd = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
+        self._memo: dict[bytes, Any] = {}
+        self._memo_chunks = 0
+
+    def prefetch(self, items: Sequence[Item]) -> None:
+        """Ask the kernel to read files ahead; a hint, so errors do not matter."""
+        if self._tokens is not None or not hasattr(os, "posix_fadvise"):
+            return  # on a disk that seeks, concurrent reads are what is to be avoided
+        for item in items:
+            try:
+                fd = os.open(
+                    os.path.join(self._root, item.candidate.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+                )
+            except OSError:
+                continue
+            try:
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_WILLNEED)
+            except OSError:
+                pass
+            finally:
+                os.close(fd)
+
+    def _read(self, candidate: Candidate) -> Document | Skipped | Failed:
+        if self._tokens is None:
+            return read(self._root, candidate, self._options)
+        take, give = self._tokens
+        os.read(take, 1)
+        try:
+            return read(self._root, candidate, self._options)
+        finally:
+            os.write(give, b"x")
+
+    def process(self, items: Sequence[Item], first: int = 0) -> Packet:
+        """Read, chunk, tokenise and embed; a result for every item.
+
+        Args:
+            items: A piece of a batch.
+            first: Added to the items' positions in the packet.
+        """
+        files: list[FilePacket] = []
+        same: list[int] = []
+        skipped: list[tuple[int, str, str]] = []
+        failed: list[tuple[int, str, str]] = []
+        texts: list[str] = []
+        found: list[list[str]] = []
+        fresh: list[tuple[bytes, int]] = []
+        total = 0
+        reading = chunking = tokenising = 0.0
+        for i, item in enumerate(items, first):
+            if faults.ARMED:
+                faults.reach("worker.file", item.candidate.path)
+            began = perf_counter()
+            result = self._guarded_read(item.candidate)
+            read_at = perf_counter()
+            reading += read_at - began
+            if isinstance(result, Skipped):
+                skipped.append((i, result.reason, result.detail))
+                continue
+            if isinstance(result, Failed):
+                failed.append((i, result.stage, result.error))
+                continue
+            if result.digest == item.known_digest:
+                same.append(i)
+                continue
+            try:
+                chunks = chunk(result, self._options)
+                chunked_at = perf_counter()
+                chunking += chunked_at - read_at
+                packet, chunk_texts, chunk_words = self._pack(i, result, chunks)
+                tokenising += perf_counter() - chunked_at
+            except MemoryError:
+                failed.append((i, "chunk", "not enough memory for this file"))
+                continue
+            except Exception as error:  # one file's failure is data, whatever it was
+                failed.append((i, "chunk", one_line(error)))
+                continue
+            total += result.size
+            donor = self._donors.get(packet.layout)
+            if not chunks:
+                pass
+            elif donor is not None:
+                packet = packet._replace(donor=donor)
+            elif self._embedder is not None:
+                texts += chunk_texts
+                found += chunk_words
+                fresh.append((packet.layout, len(chunks)))
+            files.append(packet)
+        began = perf_counter()
+        planes, scales, codes = self._vectors(fresh, texts, found)
+        seconds = (reading, chunking, tokenising, perf_counter() - began)
+        return Packet(files, same, skipped, failed, total, planes, scales, codes, seconds)
+
+    def _guarded_read(self, candidate: Candidate) -> Document | Skipped | Failed:
+        try:
+            return self._read(candidate)
+        except MemoryError:
+            return Failed(candidate.path, "read", "not enough memory for this file")
+        except Exception as error:  # one file's failure is data, whatever it was
+            return Failed(candidate.path, "read", one_line(error))
+
+    def _pack(
+        self, i: int, document: Document, chunks: list[Chunk]
+    ) -> tuple[FilePacket, list[str], list[list[str]]]:
+        text = document.text
+        lookup = LEXICON.__getitem__
+        rows: list[tuple[Any, ...]] = []
+        bodies: list[str] = []
+        names: list[str] = []
+        texts: list[str] = []
+        chunk_words: list[list[str]] = []
+        fields: list[tuple[int, str, str]] = []
+        for ordinal, c in enumerate(chunks):
+            piece = text[c.start : c.end]
+            found = words(piece)
+            body = " ".join(map(lookup, found))
+            if (c.start and text[c.start - 1] != "\n") or (c.end < len(text) and text[c.end - 1] != "\n"):
+                body += " " + LONG_WORD  # cut inside a line: no term here proves that a match is absent
+            bodies.append(body)
+            names.append(" ".join(lookup(w) for d in c.definitions for w in words(d.name)))
+            symbol = c.symbol[:MAX_SYMBOL]
+            packed = pack_definitions(c.definitions)
+            rows.append((c.start_line, c.end_line, c.start, c.end, c.kind, symbol, c.scope, packed))
+            chunk_words.append(found)
+            texts.append(piece)
+            for key, value in c.fields:
+                fields.append((ordinal, key, value))
+        line_map = None
+        if document.lines is not None:
+            line_map = self._zstd.compress(array.array("Q", document.lines).tobytes())
+        packed_text = self._zstd.compress(text.encode("utf-8", "surrogatepass"))
+        lines = chunks[-1].end_line if chunks else 0
+        about = (
+            document.path, document.digest, document.language, int(document.flags), document.encoding, lines,
+        )  # fmt: skip
+        return (
+            FilePacket(
+                item=i,
+                digest=document.digest,
+                layout=_layout(document, chunks),
+                language=document.language,
+                flags=int(document.flags),
+                encoding=document.encoding,
+                size=document.size,
+                lines=lines,
+                text=packed_text,
+                line_map=line_map,
+                path_terms=path_terms(document.path),
+                rows=rows,
+                bodies=bodies,
+                names=names,
+                fields=fields,
+                donor=None,
+                seal=seal(about, rows, fields, packed_text, line_map),
+            ),
+            texts,
+            chunk_words,
+        )
+
+    def _vectors(
+        self, fresh: list[tuple[bytes, int]], texts: list[str], found: list[list[str]]
+    ) -> tuple[bytes, bytes, bytes]:
+        if self._embedder is None or not texts:
+            return b"", b"", b""
+        import numpy as np
+
+        from spelunk.store.scan import Rows, quantise
+
+        # Identical files met again (copies, vendored twice) take the vectors made for the first.
+        todo = [n for n, (digest, _) in enumerate(fresh) if digest not in self._memo]
+        ends = np.cumsum([count for _, count in fresh])
+        new_texts: list[str] = []
+        new_words: list[list[str]] = []
+        first_of: dict[bytes, int] = {}
+        for n in todo:
+            digest, count = fresh[n]
+            if digest in first_of:
+                continue
+            first_of[digest] = len(new_texts)
+            stop = int(ends[n])
+            new_texts += texts[stop - count : stop]
+            new_words += found[stop - count : stop]
+        made = quantise(self._embedder.embed(new_texts, new_words))
+        parts: list[Rows] = []
+        for digest, count in fresh:
+            at = first_of.get(digest)
+            if at is None:
+                rows = self._memo[digest]
+            else:
+                rows = Rows(
+                    made.planes[:, at : at + count], made.scales[at : at + count], made.codes[at : at + count]
+                )
+            parts.append(rows)
+        for (digest, count), rows in zip(fresh, parts, strict=True):
+            self._remember(digest, rows, count)
+        return (
+            np.concatenate([p.planes for p in parts], axis=1).tobytes(),
+            np.concatenate([p.scales for p in parts]).tobytes(),
+            np.concatenate([p.codes for p in parts]).tobytes(),
+        )
+
+    def _remember(self, digest: bytes, rows: Any, count: int) -> None:
+        if self._memo_chunks + count > MEMO_CHUNKS:
+            self._memo.clear()
+            self._memo_chunks = 0
+        if digest not in self._memo:
+            self._memo[digest] = type(rows)(*(a.copy() for a in rows))
+            self._memo_chunks += count
+
+
+def _layout(document: Document, chunks: Sequence[Chunk]) -> bytes:
+    """16 bytes that are equal where raw content, language and cuts are."""
+    cuts = array.array("Q", [at for c in chunks for at in (c.start, c.end)])
+    return xxhash.xxh3_128_digest(document.digest + document.language.encode() + b"\0" + cuts.tobytes())
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as one line for a report."""
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,291 @@
+"""An :class:`Answer` as text for a terminal, JSON, JSON lines or Markdown.
+
+Nothing of a file reaches a terminal raw: names and contents go through
+:mod:`spelunk.io.printable`. Contents are otherwise verbatim, never re-indented.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from spelunk.errors import UsageError
+from spelunk.io.printable import DIM, LINE, MATCH, PATH, printable, printable_name, styled
+from spelunk.present.snippet import DEFAULT_LINES, Finder, around, choose, finder, lines_of, window
+from spelunk.search.answer import Answer
+from spelunk.text.token_estimate import token_estimate
+from spelunk.types import Hit
+
+SCHEMA_VERSION: Final = 1
+FORMS: Final = ("text", "json", "jsonl", "markdown")
+
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_RAW_IN_JSON: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How much to show.
+
+    Attributes:
+        color: Colour the text form.
+        lines: Lines of each hit in the text form.
+        context: In the text form, instead: the best matching lines and this
+            many lines around each, within the hit.
+        full: In the text form, instead: the whole content.
+        max_tokens: Upper bound of :func:`token_estimate` over all that is emitted.
+    """
+
+    color: bool = False
+    lines: int = DEFAULT_LINES
+    context: int | None = None
+    full: bool = False
+    max_tokens: int | None = None
+
+
+DEFAULT_VIEW: Final = View()
+
+
+def render(answer: Answer, form: str, view: View = DEFAULT_VIEW) -> str:
+    """The answer in one of :data:`FORMS`, ending with a line end unless empty.
+
+    Raises:
+        UsageError: ``max_tokens`` is too small for the form's own frame.
+    """
+    answer = fit(answer, form, view)
+    block = _block_maker(answer, form, view)
+    blocks = [block(hit) for hit in answer.hits]
+    if form == "json":
+        head, tail = _json_frame(answer)
+        return head + ",".join(blocks) + tail
+    return ("\n" if form == "text" else "").join(blocks)
+
+
+def to_text(answer: Answer, view: View = DEFAULT_VIEW) -> str:
+    """For a person: a heading ``path:start-end  kind symbol  score`` and numbered lines."""
+    return render(answer, "text", view)
+
+
+def to_json(answer: Answer, view: View = DEFAULT_VIEW) -> str:
+    """One object on one line, as :func:`to_object` has it."""
+    return render(answer, "json", view)
+
+
+def to_jsonl(answer: Answer, view: View = DEFAULT_VIEW) -> str:
+    """One hit a line, as :func:`hit_object` has it."""
+    return render(answer, "jsonl", view)
+
+
+def to_markdown(answer: Answer, view: View = DEFAULT_VIEW) -> str:
+    """For a model: a heading and a fenced block for each hit, whole contents."""
+    return render(answer, "markdown", view)
+
+
+def to_object(answer: Answer) -> dict[str, Any]:
+    """The answer as plain values for JSON; ``dropped`` and ``truncated`` only where a budget bit."""
+    cut = (
+        {"dropped": answer.dropped, "truncated": answer.truncated}
+        if answer.dropped or answer.truncated
+        else {}
+    )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "query": _well_formed(answer.query),
+        "mode": answer.mode,
+        "took_ms": _rounded(answer.took_ms, 2),
+        "degraded": None if answer.degraded is None else _well_formed(answer.degraded),
+        "index": {
+            "generation": answer.generation,
+            "coverage": _rounded(answer.coverage, 4),
+            "stale": answer.stale,
+        },
+        **cut,
+        "hits": [hit_object(hit) for hit in answer.hits],
+    }
+
+
+def hit_object(hit: Hit) -> dict[str, Any]:
+    """A hit as plain values for JSON; ``signals`` only where they were asked for."""
+    found: dict[str, Any] = {
+        "path": printable_name(hit.path) if _SURROGATES.search(hit.path) else hit.path,
+        "start_line": hit.start_line,
+        "end_line": hit.end_line,
+        "language": hit.language,
+        "kind": hit.kind,
+        "symbol": _well_formed(hit.symbol),
+        "score": _rounded(hit.score, 4),
+        "content": _well_formed(hit.content),
+    }
+    if hit.signals:
+        found["signals"] = {name: _rounded(value, 4) for name, value in hit.signals.items()}
+    return found
+
+
+def notices(answer: Answer) -> list[str]:
+    """What a person must know beside the hits, a line each, for standard error."""
+    found = []
+    if answer.degraded:
+        found.append(f"degraded: {printable(answer.degraded)}")
+    if answer.coverage < 1:
+        found.append(f"only {math.floor(answer.coverage * 100)} % of the files are indexed so far")
+    if answer.stale:
+        found.append("files have changed since they were indexed")
+    if answer.dropped or answer.truncated:
+        cut = ((answer.dropped, "left out"), (answer.truncated, "cut short"))
+        parts = [(n, what) for n, what in cut if n]
+        noun = "hit" if parts[0][0] == 1 else "hits"
+        told = " and ".join(
+            [f"{parts[0][0]} {noun} {parts[0][1]}", *(f"{n} {what}" for n, what in parts[1:])]
+        )
+        found.append(f"{told} to stay within --max-tokens")
+    return found
+
+
+def fit(answer: Answer, form: str, view: View = DEFAULT_VIEW) -> Answer:
+    """``answer`` with as many of its first hits as ``view.max_tokens`` allows in ``form``.
+
+    The first hit that does not fit is cut at a line end, its ``end_line`` with
+    it, if a line of it does fit; the rest are dropped and counted.
+
+    Raises:
+        UsageError: The budget is too small for the form's own frame.
+    """
+    if view.max_tokens is None:
+        return answer
+    left = view.max_tokens
+    if form == "json":
+        worst = replace(
+            answer, hits=(), dropped=answer.dropped + len(answer.hits), truncated=answer.truncated + 1
+        )
+        needed = token_estimate("".join(_json_frame(worst)))
+        if needed > left:
+            raise UsageError(
+                f"a budget of {left} tokens is too small; {needed} hold the answer without a hit"
+            )
+        left -= needed
+    block = _block_maker(answer, form, view)
+    kept: list[Hit] = []
+    for hit in answer.hits:
+        cost = token_estimate(block(hit)) + 1  # what separates it from the next
+        if cost > left:
+            shorter = _cut_to(hit, left, block)
+            if shorter is not None:
+                kept.append(shorter)
+            dropped = len(answer.hits) - len(kept)
+            cut = int(shorter is not None)
+            return replace(
+                answer, hits=tuple(kept), dropped=answer.dropped + dropped, truncated=answer.truncated + cut
+            )
+        kept.append(hit)
+        left -= cost
+    return answer
+
+
+def _cut_to(hit: Hit, tokens: int, block: Callable[[Hit], str]) -> Hit | None:
+    """``hit`` with as many first lines as fit, or None."""
+    lines = hit.content.split("\n")
+    numbered = len(lines_of(hit.content)) == hit.end_line - hit.start_line + 1
+    low, best = 1, None
+    high = len(lines) - 1
+    while low <= high:
+        middle = (low + high) // 2
+        end = hit.start_line + middle - 1 if numbered else hit.end_line
+        shorter = replace(hit, content="\n".join(lines[:middle]), end_line=end)
+        if token_estimate(block(shorter)) + 1 <= tokens:
+            best, low = shorter, middle + 1
+        else:
+            high = middle - 1
+    return best
+
+
+def _block_maker(answer: Answer, form: str, view: View) -> Callable[[Hit], str]:
+    if form == "text":
+        find = finder(answer.query, answer.mode)
+        return lambda hit: _text_block(hit, find, view)
+    if form == "markdown":
+        return _markdown_block
+    if form == "json":
+        return lambda hit: _dumps(hit_object(hit))
+    if form == "jsonl":
+        return lambda hit: _dumps(hit_object(hit)) + "\n"
+    raise UsageError(f"no such form: {form}; use one of {', '.join(FORMS)}")
+
+
+def _text_block(hit: Hit, find: Finder, view: View) -> str:
+    place = styled(printable_name(hit.path), PATH, view.color)
+    name = printable_name(f"{hit.kind} {hit.symbol}".strip())
+    out = [f"{place}:{hit.start_line}-{hit.end_line}  {name}  {styled(_score(hit.score), DIM, view.color)}"]
+    if hit.signals:
+        signals = "  ".join(f"{printable_name(k)} {_score(v)}" for k, v in hit.signals.items())
+        out.append(styled(f"  why: {signals}", DIM, view.color))
+    lines = lines_of(hit.content)
+    if view.full:
+        chosen = list(range(len(lines)))
+    elif view.context is not None:
+        chosen = around(lines, find, hit.symbol, context=view.context, limit=view.lines)
+    else:
+        chosen = choose(lines, find, hit.symbol, limit=view.lines)
+    width = len(str(hit.start_line + chosen[-1])) if chosen else 0
+    previous = chosen[0] - 1 if chosen else 0
+    for i in chosen:
+        if i != previous + 1:
+            out.append("--")
+        previous = i
+        spans = find.spans(lines[i])
+        number = styled(f"{hit.start_line + i:>{width}}", LINE, view.color)
+        out.append(f"{number}{':' if spans else '-'}{_marked(lines[i], spans, view)}")
+    return "\n".join(out) + "\n"
+
+
+def _marked(line: str, spans: list[tuple[int, int]], view: View) -> str:
+    """The printable line, cut where it is very long, its matches in bold."""
+    start, end = (0, len(line)) if view.full else window(line, spans)
+    out, at = ["…" if start else ""], start
+    for a, b in spans if view.color else ():
+        a, b = max(a, at), min(b, end)
+        if a < b:
+            out += (printable(line[at:a]), styled(printable(line[a:b]), MATCH, True))
+            at = b
+    out += (printable(line[at:end]), "…" if end < len(line) else "")
+    return "".join(out)
+
+
+def _markdown_block(hit: Hit) -> str:
+    title = printable_name(hit.path) + f":{hit.start_line}-{hit.end_line}"
+    about = printable_name(" ".join(filter(None, (hit.kind, hit.symbol)))).replace("`", "'")
+    lines = [printable(line) for line in lines_of(hit.content)]
+    body = "\n".join(lines)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", body)), default=0))
+    tick = "`" * (1 + max(map(len, re.findall("`+", title)), default=0))
+    pad = " " if "`" in title else ""
+    why = "".join(f", {printable_name(k)} {_score(v)}" for k, v in hit.signals.items())
+    language = re.sub(r"[^\w+#-]", "", hit.language)
+    return f"### {tick}{pad}{title}{pad}{tick}\n{about} ({_score(hit.score)}{why})\n\n{fence}{language}\n{body}\n{fence}\n\n"
+
+
+def _json_frame(answer: Answer) -> tuple[str, str]:
+    whole = _dumps(to_object(replace(answer, hits=())))
+    return whole[: -len("]}")], "]}\n"
+
+
+def _dumps(value: Any) -> str:
+    import json  # only these forms need it
+
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _RAW_IN_JSON.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
+
+
+def _well_formed(text: str) -> str:
+    """Without lone surrogates, which no UTF-8 stream can carry."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def _rounded(value: float, digits: int) -> float:
+    return round(float(value), digits) if math.isfinite(value) else 0.0
+
+
+def _score(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "-"

@@ -1,0 +1,1 @@
+"""Calls to remote services: retries and the circuit breaker."""

@@ -1,0 +1,278 @@
+r"""The query language: text -> frozen :class:`Query`; ``str()`` gives it back.
+
+A query is a list of terms between white space, in any order. Whatever is no
+construct of the language is a plain word, so questions in English, file paths,
+flags and pasted code pass through unharmed.
+
+.. code-block:: text
+
+    query   = { term }
+    term    = [ "-" ] ( phrase | filter | word ) | symbol | regex | "\" word
+    phrase  = '"' { character | '\"' | '\\' } '"'       literal, white space as one space
+    regex   = "/" body "/"                              "\/" for a slash inside
+    symbol  = "sym:" value                              a name that is defined there
+    filter  = field ":" value { "," value }             lists for lang: and kind: only
+    field   = "lang" | "path" | "file" | "kind" | "repo" | "branch" | name
+    value   = word | phrase
+    name    = a lower-case letter, then letters, digits, "_", "-"; two characters at least
+
+- **Words** are the default. A backslash before a leading ``-``, ``/``, ``"`` or
+  ``name:`` makes the term a plain word: ``\-Wall``, ``-\lang:c``.
+- **Phrases** start at the start of a term only, so the apostrophe and the inch
+  sign of prose, and ``print("x")``, are no phrases. An empty one is ignored.
+- **A regex** starts with ``/`` at the start of a term and ends with the next
+  unescaped ``/``, which must be at the end of a term. Its body is not empty and
+  starts neither with white space nor with ``/``, ``*``, ``+`` or ``?`` (a
+  comment). So ``/usr/bin``, ``src/net/``, ``//`` and ``/* x */`` are words, and
+  ``/usr/`` is a regex. A term that starts like one, has no closing slash and
+  could not be a path (``/foo\(``) is an error, not a word.
+- **Filters.** A field given several times accepts any of its values; different
+  fields must all accept. ``path:`` and ``file:`` are the same: a part of the
+  path in any case, or a glob where it has ``*``, ``?`` or ``[``
+  (:func:`spelunk.search.path_filter.path_predicate`). Any other name filters by front matter
+  (``status:in-review``) unless it looks like code: a value that is empty or
+  starts with ``:``, ``\`` or ``//`` or has brackets, ``=``, ``;``, ``,`` or
+  quotes inside (``std::vector``, ``http://x``, ``C:\x``, ``key: value``).
+- **Negation.** ``-`` glued to a phrase, a filter or a word that starts with a
+  letter or ``_`` excludes. A lone ``-``, ``--flag``, ``-1`` and ``->`` are words;
+  so are the negated words of a query that has nothing else (``-Wall``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from spelunk.errors import QuerySyntaxError
+from spelunk.search.query_syntax import (
+    FILTER,
+    FILTERS,
+    PHRASE,
+    REGEX,
+    SYMBOL,
+    WORD,
+    Term,
+    canonical_language,
+    read_terms,
+    regex_term,
+)
+
+__all__ = [
+    "FILTER", "FILTERS", "PHRASE", "REGEX", "SYMBOL", "WORD",
+    "Filters", "Match", "Query", "Term", "canonical_language", "kind_of_text", "narrow", "parse",
+    "phrase_test", "with_known_fields",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What one filter accepts: any of ``include`` (all, when empty) and none of ``exclude``."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.include or self.exclude)
+
+    def accepts(self, value: str) -> bool:
+        """Whether a chunk with exactly this value passes."""
+        return (not self.include or value in self.include) and value not in self.exclude
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """All filters of a query; false when there is none.
+
+    Attributes:
+        lang: Canonical language names.
+        path: Parts of paths or globs, for :func:`spelunk.search.path_filter.path_predicate`.
+        kind: Chunk kinds, lower-case.
+        repo: Names of repositories, as given.
+        branch: Names of branches, as given.
+        fields: Front-matter fields in the order of their first mention.
+    """
+
+    lang: Match = Match()
+    path: Match = Match()
+    kind: Match = Match()
+    repo: Match = Match()
+    branch: Match = Match()
+    fields: tuple[tuple[str, Match], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.lang or self.path or self.kind or self.repo or self.branch or self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parsed query. The attributes below are made on each access: hold what you need.
+
+    Attributes:
+        terms: The terms in the order given.
+        source: What was typed; not part of equality.
+    """
+
+    terms: tuple[Term, ...]
+    source: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.terms))
+
+    def _values(self, kind: str, *, negated: bool = False) -> tuple[str, ...]:
+        return tuple(t.value for t in self.terms if t.kind == kind and t.negated == negated)
+
+    @property
+    def text(self) -> str:
+        """Words, phrases and symbol names in their order: what is tokenised and embedded."""
+        return " ".join(t.value for t in self.terms if not t.negated and t.kind in (WORD, PHRASE, SYMBOL))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Plain words as typed, with their punctuation."""
+        return self._values(WORD)
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """Literal strings, runs of white space as one space."""
+        return self._values(PHRASE)
+
+    @property
+    def regexes(self) -> tuple[str, ...]:
+        """Valid patterns for :mod:`spelunk.text.regex`, all of which must match."""
+        return self._values(REGEX)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Names that must be defined."""
+        return self._values(SYMBOL)
+
+    @property
+    def negated_words(self) -> tuple[str, ...]:
+        """Words that must not occur."""
+        return self._values(WORD, negated=True)
+
+    @property
+    def negated_phrases(self) -> tuple[str, ...]:
+        """Literal strings that must not occur."""
+        return self._values(PHRASE, negated=True)
+
+    @property
+    def filters(self) -> Filters:
+        """The filters, collected by field."""
+        sides: dict[str, tuple[list[str], list[str]]] = {}
+        for t in self.terms:
+            if t.kind == FILTER:
+                side = sides.setdefault(t.field, ([], []))[t.negated]
+                if t.value not in side:
+                    side.append(t.value)
+        found = {name: Match(tuple(inc), tuple(exc)) for name, (inc, exc) in sides.items()}
+        known = {name: found.pop(name) for name in FILTERS if name in found}
+        return Filters(**known, fields=tuple(found.items()))
+
+    @property
+    def kind_of_query(self) -> str:
+        """``symbol``, ``prose`` or ``mixed``; see :func:`kind_of_text`."""
+        if any(t.kind == SYMBOL for t in self.terms) and not self.words and not self.phrases:
+            return "symbol"
+        return kind_of_text(self.text)
+
+
+def parse(text: str, *, mode: str = "hybrid") -> Query:
+    """The query tree of ``text``; ``parse(str(parse(x))) == parse(x)``.
+
+    Args:
+        text: What was typed.
+        mode: In ``regex`` the whole text is one pattern; in ``symbol`` every
+            word is a symbol name; all other modes read the language as it is.
+
+    Raises:
+        QuerySyntaxError: An open quote or regex, an invalid regex, an unknown
+            language, an empty ``sym:`` or ``lang:``, a negated regex or
+            symbol, or nothing to look for.
+    """
+    if mode == "regex":
+        return Query((regex_term(text),), text)
+    terms = list(read_terms(text))
+    if mode == "symbol":
+        terms = [replace(t, kind=SYMBOL) if t.kind == WORD and not t.negated else t for t in terms]
+    if not any(t.kind == FILTER or not t.negated for t in terms):
+        if not terms or any(t.kind == PHRASE for t in terms):
+            what = "the query only excludes" if terms else "the query is empty"
+            raise QuerySyntaxError(f"{what}; say what to look for", text, 1)
+        terms = [Term(WORD, "-" + t.value) for t in terms]
+    return Query(tuple(terms), text)
+
+
+def narrow(
+    query: Query,
+    *,
+    lang: Collection[str] = (),
+    kind: Collection[str] = (),
+    path: Collection[str] = (),
+    not_path: Collection[str] = (),
+) -> Query:
+    """``query`` with the filters that flags gave beside it.
+
+    Raises:
+        UsageError: An unknown language.
+    """
+    more = [Term(FILTER, canonical_language(x), field="lang") for x in lang]
+    more += [Term(FILTER, x.lower(), field="kind") for x in kind]
+    more += [Term(FILTER, x, field="path") for x in path]
+    more += [Term(FILTER, x, negated=True, field="path") for x in not_path]
+    return replace(query, terms=query.terms + tuple(more)) if more else query
+
+
+def with_known_fields(query: Query, known: Collection[str]) -> Query:
+    """``query`` with front-matter filters on fields that no document has read as plain words.
+
+    So ``redis:alpine`` or a pasted ``error:404`` finds text in a corpus where
+    nothing has a field of that name.
+    """
+
+    def word_if_unknown(t: Term) -> Term:
+        if t.kind != FILTER or t.field in FILTERS or t.field in known:
+            return t
+        if any(c.isspace() for c in t.value):
+            return Term(PHRASE, f"{t.field}: {t.value}", t.negated)
+        return Term(WORD, f"{t.field}:{t.value}", t.negated)
+
+    return replace(query, terms=tuple(map(word_if_unknown, query.terms)))
+
+
+_IDENTIFIER: Final = re.compile(r"[@$#]?[^\W\d][\w$]*(?:(?:\.|::|->|#)~?[^\W\d][\w$]*)*(?:\(\))?")
+_COMPOUND: Final = re.compile(r"[^\W_]_\w|^_+\w|[a-z0-9][A-Z]|\w(?:::|->|\.|#)\w|\w\(\)")
+
+
+def phrase_test(phrase: str) -> Callable[[str], bool]:
+    """Whether a text has a phrase: literally, in any case, white space matching any white space."""
+    search = re.compile(r"\s+".join(map(re.escape, phrase.split())), re.IGNORECASE).search
+    return lambda text: search(text) is not None
+
+
+def kind_of_text(text: str) -> str:
+    """What a text is, which decides how far names are trusted.
+
+    Returns:
+        ``symbol`` for one name (``flush_batches``, ``HttpServer.run``, ``Server``);
+        ``prose`` for several words none of which has the shape of a name;
+        ``mixed`` for the rest: a question that names something, a single
+        lower-case word, which may be either.
+    """
+    words = text.split()
+    if len(words) == 1:
+        name = bool(_IDENTIFIER.fullmatch(text.strip())) and not text.strip().islower()
+        return "symbol" if name or _is_compound(words[0]) else "mixed"
+    if not words or any(map(_is_compound, words)):
+        return "mixed"
+    return "prose"
+
+
+def _is_compound(word: str) -> bool:
+    """Whether the word has the shape of a name with parts, so that it is none of plain prose."""
+    bare = word.strip(".,;:!?'\"`")
+    if not _IDENTIFIER.fullmatch(bare) or not _COMPOUND.search(bare):
+        return False
+    return max(map(len, re.split(r"\W+", bare))) > 2  # not "e.g" and "i.e"

@@ -1,0 +1,215 @@
+"""The ranking model: weights, and how signals become one score and one order.
+
+A file's score is a weighted sum of its signals. Its best chunk takes that
+score; each further chunk stands below it by what it matches worse, and by a
+fixed step for each chunk of the file shown before it, so that ten results are
+rarely ten chunks of one file. Every summand is a signal of the hit, and they
+add up to its score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from spelunk.search.rank import signals
+from spelunk.search.rank.signals import Candidate, QueryFacts, StemMatches
+
+BREADTH: Final = 30
+"""Chunks of one file that count towards its breadth."""
+
+ASKED_FOR: Final = 0.5
+"""What is left of a flag's weight where the query has a word for it: "test client"
+may mean the client for tests or the tests of a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each signal is worth.
+
+    Fitted by a softmax over each query's files on 751 labelled queries over 40
+    corpora of code and documents, cross-validated by corpus, and rounded
+    (docs/benchmarks).
+
+    Attributes:
+        match: Of the relevance of a file's best chunks, each next one at half its worth.
+        breadth: Of their plain sum.
+        meaning: Of how near its chunks' vectors come to the query's, against
+            the nearest; each next one at half its worth.
+        file: Of the file's other signals.
+        flags: Of what kind of file it is.
+        repeat: Taken off for each chunk of the same file shown before.
+    """
+
+    match: float = 4.4
+    breadth: float = 1.0
+    meaning: float = 3.0
+    file: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "stem": 2.6,
+            "cover": 1.3,
+            "definition": 0.8,
+            "name": 1.4,
+            "folders": -0.6,
+            "depth": -0.4,
+            "twin": -1.3,
+        }
+    )
+    flags: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "test": -2.5,
+            "vendored": -1.0,
+            "generated": -1.0,
+            "example": -1.1,
+            "docs": -1.05,
+            "config": -1.3,
+        }
+    )
+    repeat: float = 4.0
+
+
+DEFAULT: Final = Weights()
+
+
+def rank(
+    candidates: Sequence[Candidate],
+    query: QueryFacts,
+    path_rarity: Mapping[str, float],
+    weights: Weights = DEFAULT,
+) -> list[Candidate]:
+    """Candidates in order, with their signals and scores filled in.
+
+    Ties go to the path, then to the line: never to the order of indexing.
+
+    Args:
+        candidates: From all sides and indexes, each chunk once.
+        query: What to hold them against.
+        path_rarity: How rare a stem is among the paths, from 0 to 1.
+        weights: The model's.
+    """
+    relevance, nearness = _relevance(candidates)
+    files: dict[tuple[int, int], list[int]] = {}
+    for n, c in enumerate(candidates):
+        files.setdefault(c.key, []).append(n)
+    firsts = [candidates[group[0]] for group in files.values()]
+    largest: dict[tuple[int, str, int], int] = {}
+    for c in firsts:
+        largest[_twin_key(c)] = max(largest.get(_twin_key(c), 0), c.file.chunks)
+    shallowest = min((signals.path_facts(c.file.path)[3] for c in firsts), default=0)
+    model = _Model(weights, query, StemMatches(query), path_rarity, shallowest, largest)
+    for group in files.values():
+        model.score(
+            [candidates[n] for n in group], [relevance[n] for n in group], [nearness[n] for n in group]
+        )
+    return sorted(candidates, key=_order)
+
+
+def _best_first(chunks: Sequence[Candidate], own: Sequence[float]) -> list[int]:
+    if len(chunks) == 1:
+        return [0]
+    places = [(-own[n], c.chunk.start_line, c.chunk.start, n) for n, c in enumerate(chunks)]
+    return [place[3] for place in sorted(places)]
+
+
+def _order(c: Candidate) -> tuple[float, int, str, int, int]:
+    return (-c.score, c.source, c.file.path, c.chunk.start_line, c.chunk.start)
+
+
+def _twin_key(c: Candidate) -> tuple[int, str, int]:
+    return c.source, signals.path_facts(c.file.path)[2], int(c.file.flags)
+
+
+def _relevance(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
+    """Each chunk's relevance by words and nearness by meaning, 1 for the best of each.
+
+    Where the words found nothing, nearness is relevance. A chunk that has no
+    vector yet is as near as the others are on average: it gains and loses nothing.
+    """
+    lexical = max((c.lexical for c in candidates), default=0.0)
+    known = [max(0.0, c.dense) for c in candidates if c.dense is not None]
+    best = max(known, default=0.0)
+    if best <= 0:
+        nearness = [0.0] * len(candidates)
+    else:
+        usual = sum(known) / len(known) / best
+        nearness = [usual if c.dense is None else max(0.0, c.dense) / best for c in candidates]
+    if lexical <= 0:
+        return nearness, [0.0] * len(candidates)
+    return [c.lexical / lexical for c in candidates], nearness
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The weights, and what a file is held against.
+
+    Attributes:
+        shallowest: Folders above the shallowest candidate.
+        largest: Chunks of the largest of each set of twins.
+    """
+
+    weights: Weights
+    query: QueryFacts
+    matches: StemMatches
+    path_rarity: Mapping[str, float]
+    shallowest: int
+    largest: Mapping[tuple[int, str, int], int]
+
+    def score(
+        self, chunks: Sequence[Candidate], relevance: Sequence[float], nearness: Sequence[float]
+    ) -> None:
+        """Give the chunks of one file their signals and scores."""
+        weights, query = self.weights, self.query
+        worth = weights.file
+        own: list[float] = []
+        definition = name = 0.0
+        said: set[str] = set()
+        for c, r, near in zip(chunks, relevance, nearness, strict=True):
+            matched, named, found = signals.definition_match(c.chunk, query)
+            own.append(
+                weights.match / 2 * r
+                + weights.meaning / 2 * near
+                + worth["definition"] * matched
+                + worth["name"] * named
+            )
+            definition = max(definition, matched)
+            name = max(name, named)
+            said |= found
+        best = sorted(relevance, reverse=True)
+        shared = {
+            "match": weights.match / 2 * signals.geometric(best),
+            "breadth": weights.breadth * sum(best[:BREADTH]) / BREADTH,
+        }
+        if any(nearness):
+            nearest = sorted(nearness, reverse=True)
+            shared["meaning"] = weights.meaning / 2 * signals.geometric(nearest)
+        for signal, value in self._file_signals(chunks[0], definition, name, said).items():
+            if value:
+                shared[signal] = worth[signal] * value
+        for flag in signals.flags_of(chunks[0].file):
+            shared[flag] = weights.flags[flag] * (ASKED_FOR if flag in query.asked else 1.0)
+        score = sum(shared.values())
+        order = _best_first(chunks, own)
+        for place, n in enumerate(order):
+            c = chunks[n]
+            c.signals = dict(shared)
+            c.score = score
+            if place:
+                c.signals["chunk"] = own[n] - own[order[0]]
+                c.signals["repeat"] = -weights.repeat * place
+                c.score += c.signals["chunk"] + c.signals["repeat"]
+
+    def _file_signals(self, c: Candidate, definition: float, name: float, said: set[str]) -> dict[str, float]:
+        in_name, folders, _, depth = signals.path_facts(c.file.path)
+        return {
+            "stem": self.matches.match(in_name),
+            "cover": self.query.share(said | in_name | folders),
+            "definition": definition,
+            "name": name,
+            # The folders of tests and documents are weighed as such.
+            "folders": 0.0
+            if c.file.flags
+            else signals.folder_rarity(folders - in_name, self.query, self.path_rarity),
+            "depth": signals.depth_below(depth, self.shallowest),
+            "twin": float(self.largest[_twin_key(c)] > c.file.chunks),
+        }

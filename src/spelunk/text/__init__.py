@@ -1,0 +1,1 @@
+"""Tokens, regular expressions and other work on text alone."""

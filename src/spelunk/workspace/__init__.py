@@ -1,0 +1,1 @@
+"""Index directories and the state of an index."""
