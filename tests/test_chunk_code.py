@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spelunk.chunk import assemble, chunk, code
+from spelunk.chunk import assemble, chunk, code, parse
 from spelunk.config import Options
 from spelunk.files.languages import language_of
 from spelunk.types import Document
@@ -27,7 +27,7 @@ def document(text, language):
 
 def render(text, language):
     rows = []
-    for c in chunk(document(text, language), OPTIONS):
+    for c in chunk(parse(document(text, language), OPTIONS)):
         name = f"{c.scope}.{c.symbol}" if c.scope else c.symbol
         others = " ".join(f"{d.name}:{d.kind}:{d.line}" for d in c.definitions)
         rows.append(f"{c.start_line}-{c.end_line} {c.kind} {name} | {others}".rstrip())
@@ -68,7 +68,7 @@ def test_the_golden_file_has_no_section_without_a_source():
 def shapes(text, language):
     return [
         (c.start_line, c.end_line, c.kind, c.scope, c.symbol)
-        for c in chunk(document(text, language), OPTIONS)
+        for c in chunk(parse(document(text, language), OPTIONS))
     ]
 
 
@@ -79,7 +79,7 @@ def body(lines, indent="    "):
 def test_small_neighbours_are_one_chunk_with_every_name():
     text = "import os\n\n\ndef a():\n    pass\n\n\ndef b():\n    pass\n"
 
-    (only,) = chunk(document(text, "python"), OPTIONS)
+    (only,) = chunk(parse(document(text, "python"), OPTIONS))
 
     assert [d.name for d in only.definitions] == ["a", "b"]
 
@@ -108,7 +108,7 @@ def test_functions_inside_a_large_function_are_found():
 def test_a_large_class_gives_its_methods_and_its_head():
     text = f'class A:\n    """Doc."""\n\n    def first(self):\n{body(25, " " * 8)}\n    def second(self):\n{body(25, " " * 8)}'
 
-    result = chunk(document(text, "python"), OPTIONS)
+    result = chunk(parse(document(text, "python"), OPTIONS))
 
     assert [(c.scope, c.symbol) for c in result] == [("A", "first"), ("A", "second")]
     assert [(d.name, d.kind) for d in result[0].definitions] == [("first", "method"), ("A", "class")]
@@ -117,7 +117,7 @@ def test_a_large_class_gives_its_methods_and_its_head():
 def test_constants_of_a_large_group_are_defined_where_they_stand():
     rows = "".join(f"\tName{i} = {i} // some words about this constant\n" for i in range(200))
 
-    result = chunk(document(f"package p\n\nconst (\n{rows})\n", "go"), OPTIONS)
+    result = chunk(parse(document(f"package p\n\nconst (\n{rows})\n", "go"), OPTIONS))
 
     assert len(result) > 3
     assert sorted(d.name for c in result for d in c.definitions) == sorted(f"Name{i}" for i in range(200))
@@ -126,7 +126,7 @@ def test_constants_of_a_large_group_are_defined_where_they_stand():
 def test_names_that_are_not_ascii_are_whole():
     text = "größe() {\n  echo '🎉'\n}\n"
 
-    (only,) = chunk(document(text, "bash"), OPTIONS)
+    (only,) = chunk(parse(document(text, "bash"), OPTIONS))
 
     assert only.symbol == "größe"
 
@@ -146,7 +146,7 @@ def test_names_that_are_not_ascii_are_whole():
     ],
 )
 def test_languages_without_a_reviewed_table_have_definitions_too(language, text, names):
-    assert [d.name for c in chunk(document(text, language), OPTIONS) for d in c.definitions] == names
+    assert [d.name for c in chunk(parse(document(text, language), OPTIONS)) for d in c.definitions] == names
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_languages_without_a_reviewed_table_have_definitions_too(language, text,
     ],
 )
 def test_labels_of_assembly_are_functions(text, name):
-    (only,) = chunk(document(text, "asm"), OPTIONS)
+    (only,) = chunk(parse(document(text, "asm"), OPTIONS))
 
     assert (only.kind, only.symbol) == ("function", name)
 
@@ -167,10 +167,10 @@ def test_labels_of_assembly_are_functions(text, name):
 def test_a_text_on_which_a_grammar_never_ends_is_cut_without_it(language: str) -> None:
     text = "const first = 1;\n(a''<{[)[}x (<)]\n"
 
-    found = chunk(Document("a.ts", text, b"", language), Options())
+    found = chunk(parse(Document("a.ts", text, b"", language), Options()))
 
     assert "".join(text[c.start : c.end] for c in found).split() == text.split()
-    after = chunk(Document("b.ts", "export class Later {}\n", b"", language), Options())
+    after = chunk(parse(Document("b.ts", "export class Later {}\n", b"", language), Options()))
     assert [d.name for c in after for d in c.definitions] == ["Later"]
 
 
@@ -178,7 +178,9 @@ def test_a_text_with_brackets_in_strings_and_crossed_ones_keeps_its_definitions(
     text = "const a = '(';  // [\nconst r = /[(]/;\nexport function found() { return `{`; }\n"
 
     names = {
-        d.name for c in chunk(Document("a.ts", text, b"", "typescript"), Options()) for d in c.definitions
+        d.name
+        for c in chunk(parse(Document("a.ts", text, b"", "typescript"), Options()))
+        for d in c.definitions
     }
 
     assert "found" in names

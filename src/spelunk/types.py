@@ -1,4 +1,4 @@
-"""The vocabulary: the frozen nouns that stages exchange, and nothing else.
+"""Frozen value types that the stages exchange.
 
 Paths are relative to the workspace root with ``/`` separators. A name that is
 not valid UTF-8 keeps its bytes as lone surrogates (``os.fsdecode``). Lines are
@@ -13,6 +13,10 @@ from typing import Final
 
 MAX_SYMBOL: Final = 200
 """Longest symbol name kept, in characters; a longer one is not a name."""
+
+
+Fields = tuple[tuple[str, str], ...]
+"""Pairs of key and value: the facts of a front matter, a key once for each of its values."""
 
 
 class Flag(enum.IntFlag):
@@ -117,11 +121,16 @@ class Definition:
         name: The bare name (``run``, not ``Server.run``).
         kind: ``function``, ``class``, ``method``, ``section``, ...
         line: The line of the name, in the raw file.
+        scope: Enclosing names, outermost first, joined as in :attr:`Chunk.scope`.
+        end_line: Last line of the definition, inclusive, in the raw file; for a
+            heading the last line of its section. 0 where it is not known.
     """
 
     name: str
     kind: str
     line: int
+    scope: str = ""
+    end_line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +159,7 @@ class Chunk:
     symbol: str = ""
     scope: str = ""
     definitions: tuple[Definition, ...] = ()
-    fields: tuple[tuple[str, str], ...] = ()
+    fields: Fields = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from spelunk import Index
-from spelunk.chunk import MAX_CHARS, chunk
-from spelunk.chunk.grammars.tables import TABLES
+from spelunk.chunk import MAX_CHARS, chunk, parse
+from spelunk.chunk.grammar import FAMILY_OF
 from spelunk.config import Options, resolve
 from spelunk.errors import QuerySyntaxError, SpelunkError, UsageError
 from spelunk.files.explain import why
@@ -91,7 +91,7 @@ def reading(r: random.Random) -> None:
 def _partition(document: Document) -> None:
     """Chunks are ordered, disjoint and complete."""
     at = 0
-    for c in chunk(document, OPTIONS):
+    for c in chunk(parse(document, OPTIONS)):
         assert at <= c.start < c.end <= len(document.text)
         assert not document.text[at : c.start].strip()
         assert c.end - c.start <= MAX_CHARS
@@ -340,7 +340,7 @@ PROSE_AND_DATA = (
     "markdown", "rst", "text", "asciidoc", "org", "latex", "toml", "yaml", "json", "ini", "properties", "html", "vue",
     "no-such-language",
 )  # fmt: skip
-CHUNKERS = tuple(sorted({*TABLES, *PROSE_AND_DATA}))
+CHUNKERS = tuple(sorted({*FAMILY_OF, *PROSE_AND_DATA}))
 TARGETS: dict[str, Target] = {
     "discovery": discovery,
     "reading": reading,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from spelunk.chunk.rows import Fields
+from spelunk.types import Fields
 
 MAX_ROWS: Final = 400
 """Front matter that is not closed within so many rows is a thematic break."""
