@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 MAX_SYMBOL: Final = 200
 """Longest symbol name kept, in characters; a longer one is not a name."""
@@ -113,9 +113,8 @@ class Document:
     lines: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A name that a chunk defines.
+class Definition(NamedTuple):
+    """A name that a chunk defines; a tuple, since files have thousands.
 
     Attributes:
         name: The bare name (``run``, not ``Server.run``).
@@ -133,8 +132,7 @@ class Definition:
     end_line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A searchable unit. The chunks of a document are ordered, do not overlap
     and together cover every line that is not blank.
 

@@ -44,12 +44,10 @@ class Unit:
         self.head = False
 
     def grow(self, end: int, node: Any) -> None:
-        """Add a node below that belongs to the same definition; the definition then ends at the row ``end``."""
-        last = self.end + 1
-        self.definitions = [
-            Definition(d.name, d.kind, d.line, d.scope, end + 1) if d.end_line == last else d
-            for d in self.definitions
-        ]
+        """Add a node below that belongs to the main definition, which then ends at the row ``end``."""
+        if self.definitions:
+            main = self.definitions[0]
+            self.definitions[0] = Definition(main.name, main.kind, main.line, main.scope, end + 1)
         self.end = end
         self.nodes.append(node)
 

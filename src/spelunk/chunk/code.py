@@ -8,7 +8,7 @@ positions are rows, so nothing converts between bytes and characters.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from spelunk.chunk.assemble import Assembler, Unit, collect
 from spelunk.chunk.grammar import ERROR_KIND, METHOD_HOLDERS, NodeRule, Role
@@ -45,7 +45,7 @@ def chunk_code(parsed: Parsed) -> list[Chunk] | None:
     """Chunks along the definitions of a source file; None where its parse is mostly errors."""
     root = parsed.tree.root_node
     walker = _Walker(parsed)
-    units = walker.walk(root.named_children, _Context())
+    units = walker.walk(root.named_children, ("", "", False, 0))
     if not units or (root.has_error and _mostly_errors(root, units, len(parsed.source))):
         return None
     units[0].row = 0
@@ -66,20 +66,9 @@ def _mostly_errors(root: Any, units: list[Unit], size: int) -> bool:
     return named * TARGET_CHARS < size
 
 
-class _Context(NamedTuple):
-    """Where some sibling nodes stand.
-
-    Attributes:
-        scope: Scope of the definitions among the nodes.
-        inside: Kind of their container.
-        local: Names of values are local, so no definitions.
-        depth: Containers around them.
-    """
-
-    scope: str = ""
-    inside: str = ""
-    local: bool = False
-    depth: int = 0
+_Context = tuple[str, str, bool, int]
+"""Where some sibling nodes stand: scope of the definitions among them; kind of their container; whether
+names of values are local, so no definitions; containers around them."""
 
 
 class _Walker:
@@ -175,7 +164,7 @@ class _Walker:
                 self._other(units, start, end, node, scope)
                 continue
             if role is FLAT and depth < MAX_DEPTH:
-                deeper = _Context(scope, inside, local, depth + 1)
+                deeper = (scope, inside, local, depth + 1)
                 if end == row:
                     self._flat_row(units, start, end, node, deeper)
                     continue
@@ -210,7 +199,7 @@ class _Walker:
             if local and names and names[0].kind in _LOCAL_KINDS:
                 names = []
             if not names and guessed and depth < MAX_DEPTH and end > row:
-                self._walk(units, node.named_children, _Context(scope, inside, local, depth + 1))
+                self._walk(units, node.named_children, (scope, inside, local, depth + 1))
                 if not units or units[-1].end < end:
                     self._other(units, max(start, units[-1].end + 1 if units else start), end, None, scope)
                 continue
@@ -275,7 +264,7 @@ class _Walker:
             if body is None:
                 body = self.grammar.body_of(node)
             if body is not None:
-                context = _Context(unit.inner, unit.kind or inside, False, depth + 1)
+                context = (unit.inner, unit.kind or inside, False, depth + 1)
                 kids = self.walk(self._members(body), context)
                 if any(kid.definitions or kid.kids for kid in kids):
                     unit.kids = kids
@@ -304,7 +293,7 @@ class _Walker:
             else:
                 units.append(kids[0])
         else:
-            self._other(units, start, end, None, context.scope)
+            self._other(units, start, end, None, context[0])
 
     def _other(self, units: list[Unit], start: int, end: int, node: Any, scope: str) -> None:
         """Add rows without a name: imports, statements, free comments."""
@@ -342,7 +331,7 @@ class _Walker:
         if depth >= MAX_DEPTH:
             return None
         kids = [kid for node in nodes for kid in node.named_children]
-        units = self.walk(kids, _Context(unit.inner, unit.kind, unit.kind in _CALLABLE, depth + 1))
+        units = self.walk(kids, (unit.inner, unit.kind, unit.kind in _CALLABLE, depth + 1))
         units = [u for u in units if u.row > first]
         return units or None
 

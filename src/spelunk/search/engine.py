@@ -252,7 +252,7 @@ def _near(
 
     snapshot, embedder = source.snapshot, source.embedder()
     alone = options.mode == "semantic" or bool(snapshot.damage)
-    if not alone and not embedder.ranks:
+    if not alone and not embedder.semantic:
         return {}
     if snapshot.manifest.meta("embedder") != embedder.id:
         raise UsageError("the vectors are another embedder's; run `spelunk index`")
