@@ -131,20 +131,20 @@ class Assembler:
                     main = unit
             if group[0].head and group[0].definitions and not _tiny_before_large(group):
                 main = group[0]  # the head of a container names its first chunk
-        if main is None:
-            piece = (
-                Piece("block") if owner is None else Piece(owner.kind or "block", owner.symbol, owner.scope)
-            )
-        else:
-            names: list[Definition] = []
+        names: list[Definition] = []
+        if main is not None:
             collect(main, names)
-            for unit in group:
-                if unit is not main and (unit.definitions or unit.kids):
-                    collect(unit, names)
-            if main.kind:
-                piece = Piece(main.kind, main.symbol, main.scope, tuple(names))
-            else:  # rows without a name that took in a definition on their last row
-                piece = Piece(names[0].kind, names[0].name, names[0].scope, tuple(names))
+        for unit in group:
+            if unit is not main and (unit.definitions or unit.kids):
+                collect(unit, names)
+        if main is not None and main.kind:
+            piece = Piece(main.kind, main.symbol, main.scope, tuple(names))
+        elif names:  # an anonymous namespace; rows without a name that took in a definition
+            piece = Piece(names[0].kind, names[0].name, names[0].scope, tuple(names))
+        elif owner is not None:
+            piece = Piece(owner.kind or "block", owner.symbol, owner.scope)
+        else:
+            piece = Piece("block")
         self.rows.emit(self.out, group[0].row, stop, piece)
 
 

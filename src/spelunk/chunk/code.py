@@ -107,7 +107,8 @@ class _Walker:
                 # most definitions: a field holds the name, no comment is pending
                 name = node.child_by_field_id(rule.field)
                 if name is not None and (not units or row > units[-1].end):
-                    symbol = source[name.start_byte : name.end_byte].decode("utf-8", "replace")
+                    at = name.start_byte
+                    symbol = source[at : name.end_byte].decode("utf-8", "replace")
                     kind = rule.kind
                     if kind == "function" and methods:
                         kind = "method"
@@ -118,9 +119,8 @@ class _Walker:
                         unit = Unit(row, end, kind, symbol, scope)
                         unit.inner = f"{scope}.{symbol}" if scope else symbol
                         unit.nodes.append(node)
-                        unit.definitions.append(
-                            Definition(symbol, kind, name.start_point[0] + 1, scope, end + 1)
-                        )
+                        line = row + 1 + source.count(b"\n", node.start_byte, at)
+                        unit.definitions.append(Definition(symbol, kind, line, scope, end + 1))
                         units.append(unit)
                         continue
             names: list[NamedNode] | None = None

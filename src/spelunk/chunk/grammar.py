@@ -25,7 +25,19 @@ from types import ModuleType
 from typing import Any, Final
 
 METHOD_HOLDERS: Final = frozenset(
-    ["class", "interface", "trait", "impl", "struct", "enum", "object", "record", "protocol", "extension", "union"]
+    [
+        "class",
+        "interface",
+        "trait",
+        "impl",
+        "struct",
+        "enum",
+        "object",
+        "record",
+        "protocol",
+        "extension",
+        "union",
+    ]
 )
 """Kinds of container whose functions are methods."""
 

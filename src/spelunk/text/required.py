@@ -51,14 +51,6 @@ class Run:
     starts: bool = False
     ends: bool = False
 
-    def fits(self, token: str) -> bool:
-        """Whether a token has the run in its place."""
-        if self.starts and self.ends:
-            return token == self.text
-        if self.starts:
-            return token.startswith(self.text)
-        return token.endswith(self.text) if self.ends else self.text in token
-
 
 def required(pattern: str, *, ignore_case: bool = False) -> list[frozenset[Run]] | None:
     r"""Sets all of which a matching text satisfies, each by a token that fits any of its runs.

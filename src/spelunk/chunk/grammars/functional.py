@@ -18,6 +18,7 @@ from spelunk.chunk.grammars._nodes import (
 
 __all__ = [
     "TABLES",
+    "elisp_variable",
     "elixir_attribute",
     "elixir_call",
     "erlang_function",
@@ -68,7 +69,12 @@ note comment
 """,
     "clojure": _LISP.replace("list:", "list_lit:"),
     "commonlisp": _LISP.replace("list:", "list_lit:") + "def function defun:@lisp_defun",
-    "elisp": _LISP + "def function function_definition\ndef macro macro_definition",
+    "elisp": _LISP
+    + """
+def function function_definition
+def macro macro_definition
+ask variable special_form:@elisp_variable
+""",
     "scheme": _LISP,
     "racket": _LISP,
     "fennel": _LISP,
@@ -192,3 +198,11 @@ def lisp_form(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
 def lisp_defun(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
     """``(defun name ...)`` in the shape of Common Lisp's grammar."""
     return named(field_of(child_of(node, "defun_header"), "function_name"), source, "function")
+
+
+def elisp_variable(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
+    """``(defvar name ...)`` and ``(defconst name ...)``, whose head is a keyword of the grammar."""
+    head = node.child(1)
+    if head is None or head.type not in ("defvar", "defconst"):
+        return []
+    return named(first_of(node), source, "variable")
