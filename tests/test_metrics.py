@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from spelunk import Index
 from spelunk.errors import IndexBusyError, StorageError, UsageError
-from spelunk.observe import events, everyone
+from spelunk.observe import events, broadcast
 from spelunk.observe.metrics import (
     BY_NAME,
     COUNTER,
@@ -517,7 +517,7 @@ def test_a_provider_that_fails_and_heals_is_told_and_counted(tree: Path, file: P
     }  # fmt: skip
     with Provider() as provider:
         provider.behave = lambda handler, texts: handler.send(503, b"overloaded") is None
-        told = everyone(heard.append, metrics)
+        told = broadcast(heard.append, metrics)
         index = Index.open(tree, observer=told, **settings, embedding_url=provider.url)
         chunks = index.update().chunks
         waiting = metrics.values()[Key("spelunk_index_pending_vectors")]

@@ -30,7 +30,7 @@ from spelunk.errors import (
     IndexMissingError,
     StorageError,
 )
-from spelunk.observe import Observer, nobody
+from spelunk.observe import Observer, null_observer
 from spelunk.remote.breaker import states
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock as lock
@@ -61,7 +61,7 @@ class Index:
         self.root = root
         self.directory = directory
         self.options = options
-        self.observer: Observer = nobody
+        self.observer: Observer = null_observer
         self.run_id = ""
         self.allowed_age = freshness.seconds_allowed(options.freshness)
         self._looked = float("-inf")
@@ -75,7 +75,7 @@ class Index:
         path: str | os.PathLike[str] = ".",
         *,
         index_dir: str | None = None,
-        observer: Observer = nobody,
+        observer: Observer = null_observer,
         **settings: Any,
     ) -> Index:
         """The index of a folder; it need not have been built, and nothing is written yet.

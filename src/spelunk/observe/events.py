@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, NamedTuple, TypeAlias
 
 from spelunk.errors import IndexBusyError
-from spelunk.observe import Observer
 
 DONE: Final = "done"
 FAILED: Final = "failed"
@@ -230,7 +229,7 @@ class Stage:
 
     __slots__ = ("_began", "_name", "_observer")
 
-    def __init__(self, observer: Observer, name: str) -> None:
+    def __init__(self, observer: Callable[[StageEnded], None], name: str) -> None:
         """Measure ``name``, one of :data:`RUN_STAGES`."""
         self._observer = observer
         self._name = name

@@ -13,7 +13,7 @@ from typing import Final
 
 from spelunk.config import MIB, format_size
 from spelunk.errors import MemoryLimitError
-from spelunk.observe import Observer, nobody
+from spelunk.observe import Observer, null_observer
 from spelunk.observe.events import MemoryHigh, MemorySampled
 
 BASE: Final = 176 * MIB
@@ -92,7 +92,7 @@ class Governor:
         peak: The most memory seen over the tree, in bytes.
     """
 
-    def __init__(self, limit: int | None, observer: Observer = nobody) -> None:
+    def __init__(self, limit: int | None, observer: Observer = null_observer) -> None:
         self.limit = limit
         self.peak = 0
         self._observer = observer

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from spelunk.observe import Observer, nobody
+from spelunk.observe import Observer, null_observer
 from spelunk.observe.events import QueueSampled, WorkerDied, WorkerStarted
 from spelunk.pipeline import worker as work
 from spelunk.pipeline.processes import Child, Start, fork, fork_is_safe, make_worker, spawn
@@ -110,7 +110,7 @@ class Pool:
         in_child: Callable[[], None],
         governor: Callable[[list[int]], int] | None = None,
         note: Callable[[Iterable[str]], None] | None = None,
-        observer: Observer = nobody,
+        observer: Observer = null_observer,
     ) -> None:
         """Start the children. Call it before any store opens threads.
 

@@ -20,7 +20,7 @@ from spelunk import embed, faults
 from spelunk.config import IO_THREADS, MAX_WORKERS, Options
 from spelunk.errors import IndexBusyError, IndexMissingError
 from spelunk.files.walk import Walk, walk
-from spelunk.observe import Observer, events, nobody
+from spelunk.observe import Observer, events, null_observer
 from spelunk.observe.events import Stage
 from spelunk.pipeline import disk as storage
 from spelunk.pipeline.backfill import Filled, Heard, fill
@@ -83,7 +83,7 @@ class Job:
     wait: bool = False
     command: str = "index"
     progress: Progress | None = None
-    observer: Observer = nobody
+    observer: Observer = null_observer
     run_id: str = ""
     heard: Heard | None = None
     patient: bool = True

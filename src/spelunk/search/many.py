@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from spelunk.observe import nobody
+from spelunk.observe import null_observer
 from spelunk.search.answer import Answer
 from spelunk.types import Hit
 from spelunk.workspace import freshness
@@ -95,7 +95,7 @@ def search_many(
 
 
 def _tell(indexes: Sequence[Index], given: Answer) -> None:
-    observers = {index.observer for index in indexes} - {nobody}
+    observers = {index.observer for index in indexes} - {null_observer}
     if observers:
         from spelunk.observe.events import Searched
 
