@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spelunk import Index
-from spelunk.observe import events, broadcast, null_observer
+from spelunk.observe import broadcast, events, null_observer
 from spelunk.observe.logs import DEBUG, INFO, JSON, KINDS, LEVELS, NAMES, TEXT, WARNING, Log, level_for
 from tests.corpus import write_tree
 

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from spelunk import Index
 from spelunk.errors import IndexBusyError, StorageError, UsageError
-from spelunk.observe import events, broadcast
+from spelunk.observe import broadcast, events
 from spelunk.observe.metrics import (
     BY_NAME,
     COUNTER,

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from spelunk.errors import ProviderDownError, RefusedError
-from spelunk.observe import events
-from spelunk.observe import Observer, null_observer
+from spelunk.observe import Observer, events, null_observer
 from spelunk.remote import breaker as breaker_module
 from spelunk.remote.breaker import FILE, Breaker, BreakerState, TransientError, states
 from spelunk.remote.calls import Calls, Policy, retry_after, within

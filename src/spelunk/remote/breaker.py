@@ -9,7 +9,6 @@ read, or an entry with a value of the wrong type, counts as no entry.
 from __future__ import annotations
 
 import json
-import math
 import os
 import threading
 import time
@@ -80,26 +79,30 @@ def _at(entry: BreakerState, now: float) -> BreakerState:
 
 def _load(directory: str) -> dict[str, BreakerState]:
     """Read the entries as they were stored, without those that are not valid."""
-    stored = read_object(os.path.join(directory, FILE)) or {}
-    parsed = (_parse(name, value, time.time()) for name, value in stored.items())
-    return {entry.name: entry for entry in parsed if entry is not None}
+    entries = {}
+    for name, value in (read_object(os.path.join(directory, FILE)) or {}).items():
+        try:
+            entries[name] = _parse(name, value)
+        except (KeyError, TypeError, ValueError):
+            pass
+    return entries
 
 
-def _parse(name: str, value: Any, now: float) -> BreakerState | None:
-    """An entry of the file; None where a value is missing, of another type or not finite."""
-    if not isinstance(value, Mapping) or value.get("state") not in STATES:
-        return None
-    failures, opened, rest, reason = (value.get(key) for key in ("failures", "opened", "rest", "reason"))
-    if not (_finite(failures) and _finite(opened) and _finite(rest) and isinstance(reason, str)):
-        return None
-    if value["state"] == CLOSED:
+def _parse(name: str, value: Mapping[str, Any]) -> BreakerState:
+    failures, opened, wait = (_number(value[key]) for key in ("failures", "opened", "rest"))
+    state, reason = STATES[STATES.index(value["state"])], value["reason"]
+    if not isinstance(reason, str):
+        raise TypeError(reason)
+    if state == CLOSED:
         return BreakerState(name, failures=int(failures), reason=reason)
-    since = min(float(opened), now)  # a time to come would keep it open for as long
-    return BreakerState(name, str(value["state"]), int(failures), since, since + float(rest), reason)
+    since = min(opened, time.time())  # a time to come would keep it open until then
+    return BreakerState(name, state, int(failures), since, since + wait, reason)
 
 
-def _finite(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < 2**53 and math.isfinite(value) and value >= 0
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 2**53:
+        raise ValueError(value)
+    return float(value)
 
 
 def _save(directory: str, entry: BreakerState) -> None:
