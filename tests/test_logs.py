@@ -38,7 +38,7 @@ def test_the_flags_say_how_much_is_told(flags: tuple[int, bool], names: list[str
     told = lines(
         JSON,
         level_for(*flags),
-        events.WorkerDied(1, "r", 2),
+        events.WorkerDied(1, "killed", "r", 2),
         events.Published(1, 2, 3, 0.5),
         events.WorkerStarted(1, "fork"),
     )

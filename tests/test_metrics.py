@@ -386,7 +386,7 @@ def everything() -> Metrics:
         events.Planned(4, 3, 1, 1, 1, 1, 1000),
         events.WorkersChosen("parallel", 2),
         events.WorkerStarted(1, "fork"),
-        events.WorkerDied(1, "worker killed by SIGKILL", 3),
+        events.WorkerDied(1, "killed", "worker killed by SIGKILL", 3),
         events.MemorySampled(1 << 20, 1 << 30),
         events.MemoryHigh(1 << 30, 1 << 30, 1),
         events.PieceTaken(1, 1, 1, 1, 10, 1000, (0.1, 0.2, 0.3, 0.4)),

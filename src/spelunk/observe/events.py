@@ -21,6 +21,12 @@ BUSY: Final = "busy"
 OUTCOMES: Final = (DONE, FAILED, INTERRUPTED, BUSY)
 """How a run can end; ``busy`` is one that found another writer at work."""
 
+KILLED: Final = "killed"
+HUNG: Final = "hung"
+ENDED: Final = "ended"
+DEATHS: Final = (KILLED, HUNG, ENDED)
+"""How a worker can die: by a signal, ended because it was silent for too long, by itself."""
+
 WORKER_STAGES: Final = ("read", "chunk", "tokenise", "embed")
 RUN_STAGES: Final = ("lock", "walk", "plan", "write", "publish", "purge", "merge", "fill")
 """What is timed: in the workers, summed over them, and in the process that writes."""
@@ -81,9 +87,10 @@ class WorkerStarted(NamedTuple):
 
 
 class WorkerDied(NamedTuple):
-    """A worker ended before its time; ``files_again`` of those it had are done again."""
+    """A worker died; ``kind`` is one of :data:`DEATHS`, and ``files_again`` of its files are done again."""
 
     pid: int
+    kind: str
     reason: str
     files_again: int
 
@@ -187,6 +194,13 @@ class CallRetried(NamedTuple):
     reason: str
 
 
+class BackfillProgress(NamedTuple):
+    """Vectors were made after the texts were published: chunks done, and chunks to be done in this run."""
+
+    done: int
+    total: int
+
+
 class VectorsPending(NamedTuple):
     """Chunks that are indexed by their words and still without a vector."""
 
@@ -212,6 +226,7 @@ Event: TypeAlias = (
     | Searched
     | BreakerChanged
     | CallRetried
+    | BackfillProgress
     | VectorsPending
 )
 

@@ -20,7 +20,7 @@ from spelunk.workspace import locate as home
 
 if TYPE_CHECKING:
     from spelunk.index import Index
-    from spelunk.pipeline.update import Progress
+    from spelunk.observe.progress import OnProgress
     from spelunk.search.engine import Source
     from spelunk.store.snapshot import Snapshot
 
@@ -42,7 +42,7 @@ def search_many(
     context: int = 0,
     explain: bool = False,
     refresh: bool = True,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Answer:
     """The best chunks for a query over several indexes, as one corpus.
 
