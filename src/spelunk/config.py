@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from spelunk.errors import ConfigError
 from spelunk.io.regular import read_plain
+from spelunk.text import worklog
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -33,9 +34,6 @@ DEFAULT_MAX_PARSE_SIZE: Final = 1 * MIB
 
 IO_THREADS: Final = {"hdd": 2, "ssd": 8}
 """Concurrent reads by kind of storage: a disk that seeks loses by more than 2-4, an SSD gains up to 8-16."""
-
-WORKLOGS: Final = ".agents/logs/branchwork"
-"""Where branchwork keeps its documents by default; indexed although hidden."""
 
 ONNX: Final = "onnx:"
 """What the name of an embedder in a local folder begins with; the folder follows."""
@@ -367,7 +365,7 @@ def resolve(
     worklogs: tuple[str, ...] = ()
     if root is not None:
         data, source = load_file(root)
-        worklogs = _worklogs(root, data.get("branchwork"))
+        worklogs = _worklogs(root, data)
         for name, value in data.items():
             if isinstance(value, dict):
                 continue  # a table of another part, e.g. [branchwork]
@@ -393,10 +391,9 @@ def resolve(
     return Options(**values)
 
 
-def _worklogs(root: str, table: Any) -> tuple[str, ...]:
-    """The pattern that takes in the branchwork documents: their folder's name begins with a dot."""
-    folder = table.get("dir") if isinstance(table, dict) else None
-    folder = folder.strip("/") if isinstance(folder, str) else WORKLOGS
+def _worklogs(root: str, data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The pattern that includes the worklogs although their folder is hidden."""
+    folder = worklog.folder(data)
     if not folder or not os.path.isdir(os.path.join(root, folder)):
         return ()
     return (f"!/{folder}/*.md",)
