@@ -22,13 +22,13 @@ from spelunk.branchwork.document.document import (
     cells,
     is_delimiter,
 )
-from spelunk.branchwork.document.front_matter import FrontMatter
 from spelunk.branchwork.document.markdown import code_span
 from spelunk.branchwork.names import CURRENT_FILE, seconds, slug
 from spelunk.branchwork.settings import Settings
-from spelunk.branchwork.stack.drawing import CURRENT, parse_drawing
+from spelunk.branchwork.stack.graph import CURRENT, parse_drawing
 from spelunk.branchwork.store import Stored
 from spelunk.io import lines as text_lines
+from spelunk.text.front_matter import FrontMatter
 
 REQUIRED = (
     "date", "slug", "status", "pr", "branch", "branch.name", "branch.base", "branch.position", "branch.total",
