@@ -8,6 +8,7 @@ value for them. docs/branchwork.md describes the format.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -48,11 +49,13 @@ def entry_summary(heading: str) -> str | None:
 
 
 def folder(settings: Mapping[str, Any]) -> str:
-    """The folder of the documents, relative to the workspace.
+    """The folder of the documents, relative to the workspace; ``""`` if it cannot be indexed.
 
     Args:
         settings: The workspace's settings file, with the table ``[branchwork]`` if it has one.
     """
     table = settings.get(KIND)
     name = table.get("dir") if isinstance(table, dict) else None
-    return name.strip("/") if isinstance(name, str) else FOLDER
+    path = posixpath.normpath(name.strip("/")) if isinstance(name, str) and name.strip("/") else FOLDER
+    outside = path.split("/")[0] in ("..", ".", ".git")
+    return "" if outside or not path.isprintable() or set(path) & set("*?[\\!") else path
