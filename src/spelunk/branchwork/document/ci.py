@@ -12,7 +12,10 @@ from spelunk.branchwork.stack.pull_request import OURS, Check
 from spelunk.io import lines as text_lines
 
 _STATES: Final = (
-    ("fail", re.compile(r"❌|🔴|✗|✘|\b(?:fail(?:ed|ing|ure)?|error|timed out|action required|broken)\b", re.I)),
+    (
+        "fail",
+        re.compile(r"❌|🔴|✗|✘|\b(?:fail(?:ed|ing|ure)?|error|timed out|action required|broken)\b", re.I),
+    ),
     ("running", re.compile(r"⏳|🟡|🔄|\b(?:running|pending|queued|waiting|in progress|expected)\b", re.I)),
     ("pass", re.compile(r"✅|🟢|✓|✔|\b(?:pass(?:ed|ing)?|success(?:ful)?|green|ok)\b", re.I)),
 )
@@ -64,11 +67,17 @@ def set_checks(doc: Document, checks: tuple[Check, ...], *, create: bool = False
     changes: list[tuple[int, list[str]]] = []
     for row in rows(doc):
         mine = row.details == OURS or row.details.startswith(OURS + ":")
-        same = [c for c in left if c.name.casefold() == row.check.casefold() and (c.details == row.details or not mine)]
+        same = [
+            c
+            for c in left
+            if c.name.casefold() == row.check.casefold() and (c.details == row.details or not mine)
+        ]
         if same:
             left.remove(same[0])
             if row.status != same[0].status:
-                changes.append((row.line, [_with_status(text_lines.body(doc.lines[row.line]), same[0].status)]))
+                changes.append(
+                    (row.line, [_with_status(text_lines.body(doc.lines[row.line]), same[0].status)])
+                )
         elif mine:
             changes.append((row.line, []))
     for line, texts in reversed(changes):

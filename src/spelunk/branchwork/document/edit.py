@@ -61,7 +61,9 @@ def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Doc
     """
     front = doc.front
     if front is None:
-        raise DocumentError("the document has no front matter to set fields in; docs/branchwork.md shows its form")
+        raise DocumentError(
+            "the document has no front matter to set fields in; docs/branchwork.md shows its form"
+        )
     if front.text(key) == value and (key in front.fields or not value):
         return doc
     new = _with_field(doc, front, key, scalar(value, word=word))
@@ -284,7 +286,9 @@ def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
     if name is not None:
         section = doc.section(name)
         if section is None:
-            raise DocumentError(f"there is no section {name!r}; `spelunk branchwork status` lists the checklists")
+            raise DocumentError(
+                f"there is no section {name!r}; `spelunk branchwork status` lists the checklists"
+            )
         sections = (section,)
     boxes = [
         item for section in sections if section.known not in ("Updates", "PR Stack Context")
@@ -315,7 +319,9 @@ def find_item(items: list[Item], wanted: str, where: str) -> Item:
         known = "; ".join(f"{n}. {item.text}" for n, item in enumerate(items, 1)) or "none"
         raise DocumentError(f"no item of {where} matches {wanted!r}; there are: {known}")
     names = "; ".join(repr(item.text) for item in matches)
-    raise DocumentError(f"{len(matches)} items of {where} match {wanted!r}: {names}; use more words or the number")
+    raise DocumentError(
+        f"{len(matches)} items of {where} match {wanted!r}: {names}; use more words or the number"
+    )
 
 
 def update(
@@ -349,7 +355,9 @@ def _item_text(text: str) -> str:
     text = text.strip("\n")
     text = _BULLET.sub("", text, count=1)
     if is_placeholder(_BOX.sub("", text, count=1) if _BOX.match(text) else text):
-        raise DocumentError("an item needs a text")  # one without is a placeholder, which the next item replaces
+        raise DocumentError(
+            "an item needs a text"
+        )  # one without is a placeholder, which the next item replaces
     return text
 
 

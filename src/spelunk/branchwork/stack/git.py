@@ -76,7 +76,14 @@ class Repo:
         """
         if not os.path.isdir(start):
             raise RepositoryError(f"{start}: no such folder")
-        ask = "git rev-parse --path-format=absolute --show-toplevel --git-common-dir --git-dir".split()
+        ask = [
+            "git",
+            "rev-parse",
+            "--path-format=absolute",
+            "--show-toplevel",
+            "--git-common-dir",
+            "--git-dir",
+        ]
         done = runner.run(ask, cwd=start, timeout=GIT_TIMEOUT)
         if done.code == NOT_FOUND:
             raise RepositoryError("git was not found; install it, branchwork reads branches through it")
