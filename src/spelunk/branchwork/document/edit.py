@@ -18,10 +18,10 @@ from spelunk.branchwork.document.document import (
     canonical,
     is_placeholder,
 )
-from spelunk.branchwork.document.markdown import Item
 from spelunk.branchwork.errors import DocumentError
 from spelunk.io import lines as text_lines
 from spelunk.text import front_matter_edit
+from spelunk.text.markdown import Item
 
 _NEVER_CLOSED = "is opened and never closed; close it and try again"
 _BULLET = re.compile(r"\A[-*+]\s+")
