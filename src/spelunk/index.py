@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from spelunk import embed
-from spelunk.config import Options, resolve
+from spelunk.config import Options, Untrusted, load
 from spelunk.errors import (
     IndexBusyError,
     IndexCorruptError,
@@ -62,6 +62,8 @@ class Index:
         self.options = options
         self.observer: Observer = null_observer
         self.run_id = ""
+        self.untrusted: tuple[Untrusted, ...] = ()
+        """Settings of the workspace's file that do not count, because the user does not trust it."""
         self.allowed_age = freshness.seconds_allowed(options.freshness)
         self._looked = float("-inf")
         self._guard = threading.Lock()
@@ -90,7 +92,9 @@ class Index:
             ConfigError: A setting cannot be used.
         """
         root = home.resolve_root(os.path.expanduser(os.fspath(path)))
-        index = cls(root, home.index_dir(root, index_dir), resolve(root, settings))
+        resolved = load(root, settings)
+        index = cls(root, home.index_dir(root, index_dir), resolved.options)
+        index.untrusted = resolved.untrusted
         index.observer = observer
         return index
 

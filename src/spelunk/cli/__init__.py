@@ -19,7 +19,8 @@ class Command(NamedTuple):
     """A command: its module in this package, and what it does in one line.
 
     The module has ``configure(parser)`` and ``run(args) -> int``; a
-    ``passthrough`` module has ``run(argv) -> int`` and parses for itself.
+    ``passthrough`` module has ``run(shared, words) -> int`` and parses for itself:
+    the shared flags before the command, and the words behind it.
     """
 
     module: str
@@ -140,7 +141,7 @@ def _dispatch(words: list[str]) -> int:
         return unknown(name)
     module = import_module(f"spelunk.cli.commands.{command.module}")
     if command.passthrough:
-        return int(module.run(rest))
+        return int(module.run(shared, rest))
     parser = command_parser(name, command.summary, module.configure)
     return int(module.run(parse(parser, [*shared, *rest])))
 

@@ -145,9 +145,9 @@ def _sqlite() -> Iterator[Finding]:
 
 
 def _home() -> Iterator[Finding]:
-    from spelunk.workspace.locate import home
+    from spelunk.io.cache_dir import index_home
 
-    base = home()
+    base = index_home()
     there = base
     while not os.path.exists(there):
         there = os.path.dirname(there)

@@ -48,13 +48,19 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
-def split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
-    """Flags before the command, the command's name if there is one, and the rest."""
+def split(words: Sequence[str], with_value: Sequence[str] = ()) -> tuple[list[str], str | None, list[str]]:
+    """Flags before the command, the command's name if there is one, and the rest.
+
+    Args:
+        words: The command line.
+        with_value: Flags besides the shared ones that take a value.
+    """
+    with_value = (*_WITH_VALUE, *with_value)
     shared: list[str] = []
     i = 0
     while i < len(words):
         word = words[i]
-        if word in _WITH_VALUE:
+        if word in with_value:
             if i + 1 == len(words):
                 raise UsageError(f"argument {word}: expected one argument; see `{PROG} --help`")
             shared += words[i : i + 2]

@@ -11,13 +11,13 @@ import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from spelunk import faults
 from spelunk.errors import StorageError, WorkspaceError
-from spelunk.io.regular import read_plain
+from spelunk.io.cache_dir import expand_user, index_home
+from spelunk.io.regular import read_regular
 
 WORKSPACE: Final = "workspace.json"
 CACHE_TAG: Final = (
@@ -31,17 +31,6 @@ class Place(NamedTuple):
 
     root: str
     directory: str
-
-
-def home() -> str:
-    """The folder that holds all indexes; it need not exist."""
-    moved = os.environ.get("SPELUNK_HOME")
-    if moved:
-        return os.path.abspath(os.path.expanduser(moved))
-    if sys.platform == "darwin":
-        return os.path.expanduser("~/Library/Caches/spelunk")
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(base, "spelunk")
 
 
 def resolve_root(path: str) -> str:
@@ -73,13 +62,13 @@ def index_dir(root: str, chosen: str | None = None) -> str:
     An index made elsewhere with ``--index-dir`` is found again by its pointer.
     """
     if chosen:
-        return os.path.abspath(os.path.expanduser(chosen))
+        return os.path.abspath(expand_user(chosen))
     place = known(root)
     return place.directory if place is not None else _usual(root)
 
 
 def _usual(root: str) -> str:
-    return os.path.join(home(), key(root))
+    return os.path.join(index_home(), key(root))
 
 
 def claim(directory: str, root: str) -> None:
@@ -136,7 +125,7 @@ def _write(path: str, value: dict[str, Any]) -> None:
 
 def _load(path: str) -> dict[str, Any] | None:
     try:
-        value = json.loads(read_plain(path).decode("utf-8", "surrogateescape"))
+        value = json.loads(read_regular(path).decode("utf-8", "surrogateescape"))
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -160,7 +149,7 @@ def known(root: str) -> Place | None:
 
 def places() -> Iterator[Place]:
     """Every workspace that has, or had, an index known here, by name."""
-    base = home()
+    base = index_home()
     try:
         names = sorted(os.listdir(base))
     except OSError:
@@ -189,8 +178,8 @@ def branch_of(root: str) -> str:
         git = os.path.join(folder, ".git")
         try:
             if os.path.isfile(git):
-                git = os.path.join(folder, read_plain(git).decode().partition("gitdir:")[2].strip())
-            return read_plain(os.path.join(git, "HEAD")).decode().strip().removeprefix("ref: refs/heads/")
+                git = os.path.join(folder, read_regular(git).decode().partition("gitdir:")[2].strip())
+            return read_regular(os.path.join(git, "HEAD")).decode().strip().removeprefix("ref: refs/heads/")
         except (OSError, ValueError):  # ValueError: not UTF-8, or a path with a NUL
             above = os.path.dirname(folder)
             if above == folder:

@@ -16,11 +16,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print every known workspace."""
     from spelunk.cli.output import SCHEMA_VERSION, note, put, put_json
-    from spelunk.workspace.locate import home
+    from spelunk.io.cache_dir import index_home
 
     rows = workspaces()
     if args.json:
-        put_json({"schema_version": SCHEMA_VERSION, "home": home(), "workspaces": rows})
+        put_json({"schema_version": SCHEMA_VERSION, "home": index_home(), "workspaces": rows})
     elif rows:
         put(as_text(rows))
     else:
