@@ -36,7 +36,7 @@ from spelunk.store.merge import change_embedder
 from spelunk.store.writer import StoreWriter
 from spelunk.store.writer_lock import WriterLock, holder
 from spelunk.types import Report
-from spelunk.workspace import locate as home
+from spelunk.workspace import locate
 from spelunk.workspace.state import embeds, fingerprint, walk_fingerprint
 
 PARALLEL_BYTES: Final = 400_000
@@ -130,7 +130,7 @@ def _locked(job: Job, began: float) -> Report:
         embed.memory(job.options, cores),
     )
     with _private_files():
-        home.claim(job.directory, job.root)
+        locate.claim(job.directory, job.root)
         lock = WriterLock(job.directory)
         with Stage(job.observer, "lock"):
             _acquire(job, lock)
@@ -349,7 +349,10 @@ def _donors(job: Job, todo: Plan) -> tuple[dict[bytes, tuple[int, int]], list[li
 
     if not todo.items:
         return {}, []
-    directories = [job.directory, *(p.directory for p in home.places() if p.directory != job.directory)]
+    directories = [
+        job.directory,
+        *(w.directory for w in locate.known_workspaces() if w.directory != job.directory),
+    ]
     return find(directories, {i.candidate.size for i in todo.items}, embed.identify(job.options))
 
 
