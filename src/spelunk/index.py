@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from spelunk import embed
-from spelunk.config import Options, resolve
+from spelunk.config import Options, Untrusted, load
 from spelunk.errors import (
     IndexBusyError,
     IndexCorruptError,
@@ -29,7 +29,7 @@ from spelunk.errors import (
     StorageError,
     WorkspaceError,
 )
-from spelunk.observe import Observer, nobody
+from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock as lock
 from spelunk.store.manifest import Manifest
@@ -40,8 +40,7 @@ from spelunk.workspace.status import Status, read_status
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
-    from spelunk.pipeline.backfill import Heard
-    from spelunk.pipeline.update import Progress
+    from spelunk.observe.progress import OnProgress
     from spelunk.store.snapshot import Snapshot
 
 MAX_IDLE_SNAPSHOTS: Final = 4
@@ -57,7 +56,7 @@ class Index:
         directory: str,
         options: Options,
         *,
-        observer: Observer = nobody,
+        observer: Observer = null_observer,
         run_id: str = "",
     ) -> None:
         """Use :meth:`open`."""
@@ -65,6 +64,8 @@ class Index:
         self.directory = directory
         self.options = options
         self.observer = observer
+        self.untrusted: tuple[Untrusted, ...] = ()
+        """Settings of the workspace's file that do not count, because the user does not trust it."""
         self._run_id = run_id
         self.allowed_age = freshness.seconds_allowed(options.freshness)
         self._looked = float("-inf")
@@ -78,7 +79,7 @@ class Index:
         path: str | os.PathLike[str] = ".",
         *,
         index_dir: str | None = None,
-        observer: Observer = nobody,
+        observer: Observer = null_observer,
         run_id: str = "",
         **settings: Any,
     ) -> Index:
@@ -97,8 +98,11 @@ class Index:
             ConfigError: A setting cannot be used.
         """
         root = locate.resolve_root(os.path.expanduser(os.fspath(path)))
+        resolved = load(root, settings)
         directory = locate.index_dir(root, index_dir)
-        return cls(root, directory, resolve(root, settings), observer=observer, run_id=run_id)
+        index = cls(root, directory, resolved.options, observer=observer, run_id=run_id)
+        index.untrusted = resolved.untrusted
+        return index
 
     def __enter__(self) -> Index:
         return self
@@ -120,8 +124,7 @@ class Index:
         dry_run: bool = False,
         wait: bool = False,
         command: str | None = None,
-        progress: Progress | None = None,
-        heard: Heard | None = None,
+        progress: OnProgress | None = None,
     ) -> Report:
         """Index what is new or changed, forget what is gone, publish.
 
@@ -130,8 +133,8 @@ class Index:
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
             command: What others are told is writing.
-            progress: Hears (files done, files, bytes done, bytes).
-            heard: Hears (chunks done, chunks) of vectors that are made after the texts.
+            progress: Called with (files done, files, bytes done, bytes) after each piece of work;
+                an observer is told of more.
 
         Where a provider of vectors is down, all else is done: the report has
         ``pending_vectors`` and ``degraded``, and the next update makes them.
@@ -142,27 +145,42 @@ class Index:
             MemoryLimitError: The memory limit is too small.
             StorageError: The disk refuses; what was published stays.
         """
-        return self._update(
-            rebuild=rebuild, dry_run=dry_run, wait=wait, command=command, progress=progress, heard=heard
-        )
+        return self._update(progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait)
 
-    def _update(self, *, command: str | None = None, **asked: Any) -> Report:
+    def _update(
+        self,
+        progress: OnProgress | None,
+        *,
+        command: str | None = None,
+        rebuild: bool = False,
+        dry_run: bool = False,
+        wait: bool = False,
+        patient: bool = True,
+    ) -> Report:
         from spelunk.pipeline.update import Job, update
 
+        observer = self.observer
+        if progress is not None:
+            from spelunk.observe.progress import FileProgress
+
+            observer = broadcast(observer, FileProgress(progress))
         job = Job(
             root=self.root,
             directory=self.directory,
             options=self.options,
             command=command or lock.command_line(),
-            observer=self.observer,
+            observer=observer,
             run_id=self._run_id,
-            **asked,
+            rebuild=rebuild,
+            dry_run=dry_run,
+            wait=wait,
+            patient=patient,
         )
         report = update(job)
         self._looked = time.monotonic()
         return report
 
-    def refresh(self, *, progress: Progress | None = None) -> bool:
+    def refresh(self, *, progress: OnProgress | None = None) -> bool:
         """Bring the index up to date if the freshness setting asks for it.
 
         Returns:
@@ -185,7 +203,7 @@ class Index:
                 self._looked = time.monotonic()
                 return True
         try:
-            self._update(wait=missing, progress=progress, patient=False)
+            self._update(progress, wait=missing, patient=False)
         except IndexBusyError:
             return False
         except StorageError:

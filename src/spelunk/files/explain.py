@@ -13,7 +13,7 @@ from spelunk.files.directory import Place, child, chosen, is_forced, odd, settle
 from spelunk.files.glob import Rule
 from spelunk.files.languages import refine
 from spelunk.files.path_rules import FLAGS, describe
-from spelunk.io.regular import read_plain
+from spelunk.io.regular import read_head
 from spelunk.types import Flag, Skipped
 
 
@@ -192,7 +192,7 @@ def _last(place: Place, name: str, path: str, options: Options, now: int) -> Exp
         detail = f"{format_size(st.st_size)}, more than {format_size(options.max_file_size)}"
         return _skipped(path, Skipped(path, "too-large", detail), language, flags)
     try:
-        head = read_plain(place.path + name, BINARY_PROBE, follow=False)
+        head = read_head(place.path + name, BINARY_PROBE, follow=False)
     except OSError as error:
         return Explanation(path, "skipped", "unreadable", detail=error.strerror or str(error))
     if looks_binary(head):

@@ -12,19 +12,17 @@ import json
 import os
 import re
 import stat
-import sys
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from spelunk import faults
 from spelunk.errors import StorageError, WorkspaceError
 from spelunk.io import atomic
-from spelunk.io.regular import read_plain
+from spelunk.io.cache_dir import expand_user, index_home
+from spelunk.io.json_file import read_object
 
 WORKSPACE: Final = "workspace.json"
 MANIFEST: Final = "manifest.sqlite"
-MAX_BYTES: Final = 64 * 1024
-"""Two paths are shorter; of a larger ``workspace.json`` nothing is believed."""
 
 _TEMPORARY: Final = r"(\.new|\.tmp|\.\d+(\.tmp)?)?"
 OWN_FILES: Final = re.compile(
@@ -46,17 +44,6 @@ class KnownWorkspace(NamedTuple):
 
     root: str
     directory: str
-
-
-def home() -> str:
-    """The folder that holds all indexes; it need not exist."""
-    moved = os.environ.get("SPELUNK_HOME")
-    if moved:
-        return os.path.abspath(os.path.expanduser(moved))
-    if sys.platform == "darwin":
-        return os.path.expanduser("~/Library/Caches/spelunk")
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(base, "spelunk")
 
 
 def resolve_root(path: str) -> str:
@@ -88,13 +75,13 @@ def index_dir(root: str, chosen: str | None = None) -> str:
     An index made elsewhere with ``--index-dir`` is found again by its pointer.
     """
     if chosen:
-        return os.path.realpath(os.path.expanduser(chosen))
+        return os.path.realpath(expand_user(chosen))
     workspace = known(root)
     return workspace.directory if workspace is not None else _default_directory(root)
 
 
 def _default_directory(root: str) -> str:
-    return os.path.join(home(), key(root))
+    return os.path.join(index_home(), key(root))
 
 
 def has_index(directory: str) -> bool:
@@ -208,15 +195,14 @@ def _write(path: str, paths: dict[str, str]) -> None:
 def _load(path: str) -> dict[str, str]:
     """The absolute paths in a ``workspace.json``, by key; whatever else it holds is ignored."""
     try:
-        value: Any = json.loads(read_plain(path, MAX_BYTES).decode("utf-8", "surrogateescape"))
-        pairs = value.items() if isinstance(value, dict) else ()
+        pairs = (read_object(path) or {}).items()
         # Through bytes: a process whose locale is not UTF-8 has other strings for the same names.
         paths = {
             key: os.fsdecode(text.encode("utf-8", "surrogateescape"))
             for key, text in pairs
             if isinstance(text, str)
         }
-    except (OSError, ValueError, RecursionError):
+    except ValueError:  # a surrogate that no byte of a name is kept as
         return {}
     return {key: text for key, text in paths.items() if os.path.isabs(text) and "\0" not in text}
 
@@ -238,7 +224,7 @@ def known(root: str) -> KnownWorkspace | None:
 
 def known_workspaces() -> Iterator[KnownWorkspace]:
     """Every workspace that has, or had, an index registered here, by name."""
-    base = home()
+    base = index_home()
     try:
         names = sorted(os.listdir(base))
     except OSError:
@@ -268,8 +254,8 @@ def branch_of(root: str) -> str:
         git = os.path.join(folder, ".git")
         try:
             if os.path.isfile(git):
-                git = os.path.join(folder, read_plain(git).decode().partition("gitdir:")[2].strip())
-            return read_plain(os.path.join(git, "HEAD")).decode().strip().removeprefix("ref: refs/heads/")
+                git = os.path.join(folder, read_regular(git).decode().partition("gitdir:")[2].strip())
+            return read_regular(os.path.join(git, "HEAD")).decode().strip().removeprefix("ref: refs/heads/")
         except (OSError, ValueError):  # ValueError: not UTF-8, or a path with a NUL
             above = os.path.dirname(folder)
             if above == folder:
