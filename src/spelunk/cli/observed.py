@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from spelunk.cli import output
-from spelunk.observe import Observer, everyone, nobody
+from spelunk.observe import Observer, broadcast, null_observer
 
 if TYPE_CHECKING:
     from spelunk.observe.logs import Log
@@ -37,7 +37,7 @@ def metrics_file(parser: argparse.ArgumentParser) -> None:
 def log_of(args: argparse.Namespace) -> ObservedRun:
     """The log that the shared flags ask for; the no-op observer where only a command's own messages are wanted."""
     if output.attached() is None and not args.verbose:
-        return ObservedRun(nobody)
+        return ObservedRun(null_observer)
     return _logged(_log(args))
 
 
@@ -91,7 +91,7 @@ def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Ob
             output.note(args, f"metrics are at {endpoint.url}")
         try:
             observers = (log, metrics, watch, *(o for o in (file, endpoint) if o is not None))
-            yield ObservedRun(everyone(*observers), log.run_id)
+            yield ObservedRun(broadcast(*observers), log.run_id)
         except BaseException as error:
             if args.command == "index" and not ended:
                 metrics(ended_by(error, 0.0))  # it failed before the update began

@@ -6,9 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
-from spelunk.config import DEFAULTS, resolve
+from spelunk.config import DEFAULTS, load
 from spelunk.errors import ConfigError, IndexBusyError, WorkspaceError
-from spelunk.workspace.locate import home, known_workspaces, resolve_root
+from spelunk.io.cache_dir import index_home
+from spelunk.workspace.locate import known_workspaces, resolve_root
 from spelunk.workspace.state import MISSING
 from spelunk.workspace.status import Status, read_status
 
@@ -58,14 +59,14 @@ class Catalogue:
 
 def catalogue() -> Catalogue:
     """Read the state of every registered workspace."""
-    return Catalogue(home(), tuple(_entry(known.root, known.directory) for known in known_workspaces()))
+    return Catalogue(index_home(), tuple(_entry(known.root, known.directory) for known in known_workspaces()))
 
 
 def _entry(root: str, directory: str) -> CatalogueEntry:
     detail, vanished, options = "", not os.path.isdir(root), DEFAULTS
     if not vanished:
         try:
-            options = resolve(resolve_root(root), {})
+            options = load(resolve_root(root), {}).options
         except WorkspaceError:
             vanished = True
         except ConfigError as error:

@@ -20,6 +20,7 @@ from spelunk.errors import StorageError, WorkspaceError
 from spelunk.io import atomic
 from spelunk.io.cache_dir import expand_user, index_home
 from spelunk.io.json_file import read_object
+from spelunk.io.regular import read_regular
 
 WORKSPACE: Final = "workspace.json"
 MANIFEST: Final = "manifest.sqlite"

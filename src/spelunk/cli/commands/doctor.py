@@ -24,7 +24,7 @@ DISTRIBUTIONS: Final = {
 """Required distributions: the module of each, and its purpose."""
 EXTRAS: Final = {
     "onnx": ("embedder onnx:DIR", ("onnxruntime", "tokenizers")),
-    "remote": ("embedder api:MODEL", ("urllib3", "tenacity", "purgatory")),
+    "remote": ("embedder api:MODEL", ("urllib3", "tenacity")),
 }
 """The purpose of each extra, and its distributions, which are named as their modules are."""
 LOW_DISK: Final = 2 * GIB
@@ -152,9 +152,9 @@ def _sqlite() -> Iterator[Finding]:
 
 
 def _index_folder() -> Iterator[Finding]:
-    from spelunk.workspace.locate import home
+    from spelunk.io.cache_dir import index_home
 
-    folder = home()
+    folder = index_home()
     existing = folder
     while not os.path.exists(existing):
         existing = os.path.dirname(existing)

@@ -69,14 +69,11 @@ def run(args: argparse.Namespace) -> int:
     target = Target(resolve_root(args.path))
     given = {name: getattr(args, name) for name in SETTINGS}
     with (
-        observed(args, [target]) as run,
+        observed(args, [target]) as observation,
+        progress(args, observation) as run,
         open_target(args, target, run, **given) as index,
-        progress(args) as bar,
     ):
-        report = index.update(
-            rebuild=args.rebuild, dry_run=args.dry_run, wait=args.wait, progress=bar,
-            heard=bar.vectors if bar is not None else None,
-        )  # fmt: skip
+        report = index.update(rebuild=args.rebuild, dry_run=args.dry_run, wait=args.wait)
     if args.json:
         put_json(to_json(report))
     elif not args.quiet and sys.stdout is not None:  # an update without a reader is complete all the same

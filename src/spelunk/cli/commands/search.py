@@ -80,14 +80,13 @@ def run(args: argparse.Namespace) -> int:
 
     targets = _targets(args)
     with ExitStack() as stack:
-        run = stack.enter_context(observed(args, targets))
+        run = stack.enter_context(progress(args, stack.enter_context(observed(args, targets))))
         indexes = [stack.enter_context(open_target(args, target, run)) for target in targets]
         if not args.no_refresh:
             parse(args.query, mode=args.mode)  # its errors are reported before an index is built
             for index in indexes:
                 announce(args, index)
         stack.enter_context(hushed(args.verbose))
-        bar = stack.enter_context(progress(args))
         answer = search_many(
             indexes,
             args.query,
@@ -101,7 +100,6 @@ def run(args: argparse.Namespace) -> int:
             context=args.context or 0,
             explain=args.explain,
             refresh=not args.no_refresh,
-            progress=bar,
         )
         status = show(args, answer)
         if not answer.hits and not args.quiet:
