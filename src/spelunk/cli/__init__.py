@@ -130,6 +130,8 @@ def _dispatch(words: list[str]) -> int:
 
         return unknown(name)
     module = import_module(f"spelunk.cli.commands.{command.module}")
+    if command.passthrough:
+        return int(module.run(shared, rest))
     parser = command_parser(name, command.summary, module.configure)
     return int(module.run(parse(parser, [*shared, *rest])))
 

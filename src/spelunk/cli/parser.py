@@ -83,17 +83,22 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
-def split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
+def split(words: Sequence[str], with_value: Sequence[str] = ()) -> tuple[list[str], str | None, list[str]]:
     """Split into the flags before the command, the command's name if there is one, and the rest.
 
+    Args:
+        words: The command line.
+        with_value: Flags besides the shared ones that take a value.
+
     Raises:
-        UsageError: A flag before the command is not a shared one, or lacks its value.
+        UsageError: A flag before the command is neither, or lacks its value.
     """
+    with_value = (*_WITH_VALUE, *with_value)
     shared: list[str] = []
     i = 0
     while i < len(words):
         word = words[i]
-        if word in _WITH_VALUE:
+        if word in with_value:
             if i + 1 == len(words):
                 raise UsageError(f"argument {word}: expected one argument; see `{PROG} --help`")
             shared += words[i : i + 2]
@@ -120,17 +125,11 @@ def command_parser(
     )
     configure(parser)
     parser.set_defaults(command=name)
-    add_shared(parser)
+    _add_shared(parser)
     return parser
 
 
-def add_shared(parser: argparse.ArgumentParser, *, inherited: bool = False) -> None:
-    """Add the shared flags to a parser.
-
-    Args:
-        parser: Of a command, or of one nested in a command.
-        inherited: The parser is nested: a flag that is absent keeps the outer parser's value.
-    """
+def _add_shared(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("shared flags, before or after the command")
     for flag in SHARED:
         how: dict[str, Any] = {"action": "store_true"}
@@ -143,22 +142,15 @@ def add_shared(parser: argparse.ArgumentParser, *, inherited: bool = False) -> N
             how = {"action": _Version, "nargs": 0}
         elif "-h" in flag.names:
             continue  # argparse adds it
-        if inherited:
-            how["default"] = argparse.SUPPRESS
         group.add_argument(*flag.names, help=flag.help, **how)
 
 
 def parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
     """Parse arguments; positional ones and flags may be mixed, and all are positional after ``--``.
 
-    A command with nested commands is parsed as argparse does it: flags of the outer
-    command stand before the nested one's name.
-
     Raises:
         UsageError: The arguments do not fit the parser.
     """
-    if parser._subparsers is not None:
-        return parser.parse_args(words)
     flags, literal = list(words), list[str]()
     if "--" in flags:
         at = flags.index("--")

@@ -1,9 +1,8 @@
-"""Where the blocks of a Markdown text begin and end, line by line.
+"""Line spans of Markdown blocks: headings, code fences, list items, read with markdown-it-py.
 
-Useful for finding headings, code fences and list items without rendering
-anything. It follows CommonMark's block rules for what decides those three:
-fences, HTML blocks, list containers, lazy paragraphs and indentation. It is
-not a renderer: setext headings, link definitions and inline markup are text.
+Only block structure is parsed (CommonMark); nothing is rendered. Setext
+headings and whatever stands in a block quote are treated as text. The parser
+is imported at the first scan, because its import takes some 50 ms.
 """
 
 from __future__ import annotations
@@ -11,37 +10,17 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-_MARKER = re.compile(r"([-+*]|\d{1,9}[.)])(?=[ \t]|$)")
-_FENCE = re.compile(r"(`{3,})([^`]*)$|(~{3,})(.*)$")
-_HEADING = re.compile(r"(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
-_BREAK = re.compile(r"(?:\*[ \t]*){3,}$|(?:-[ \t]*){3,}$|(?:_[ \t]*){3,}$")
-_SETEXT = re.compile(r"(?:=+|-+)[ \t]*$")
-_TASK = re.compile(r"\[([ xX])\](?:[ \t]+|$)")
-_BLOCK_TAGS = (
-    "address article aside base basefont blockquote body caption center col colgroup dd details dialog dir div dl "
-    "dt fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html iframe legend "
-    "li link main menu menuitem nav noframes ol optgroup option p param search section summary table tbody td "
-    "tfoot th thead title tr track ul"
-).replace(" ", "|")
-_ATTRIBUTE = r"\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:[^\s\"'=<>`]+|'[^']*'|\"[^\"]*\"))?"
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
+MAX_NESTING: Final = 60
+"""Levels of nested lists that are read; the parser recurses for each."""
 
-@functools.cache
-def _html_kinds() -> tuple[tuple[re.Pattern[str], re.Pattern[str] | None], ...]:
-    """The seven kinds of HTML block: how each starts, and the text that ends it (a blank line where None)."""
-    return (
-        (
-            re.compile(r"<(?:script|pre|style|textarea)(?:\s|>|$)", re.I),
-            re.compile(r"</(?:script|pre|style|textarea)>", re.I),
-        ),
-        (re.compile(r"<!--"), re.compile(r"-->")),
-        (re.compile(r"<\?"), re.compile(r"\?>")),
-        (re.compile(r"<![A-Za-z]"), re.compile(r">")),
-        (re.compile(r"<!\[CDATA\["), re.compile(r"\]\]>")),
-        (re.compile(rf"</?(?:{_BLOCK_TAGS})(?:\s|/?>|$)", re.I), None),
-        (re.compile(rf"(?:<[A-Za-z][\w-]*(?:{_ATTRIBUTE})*\s*/?>|</[A-Za-z][\w-]*\s*>)\s*$"), None),
-    )
+_MARKER: Final = re.compile(r"([ \t]*)([-+*]|\d{1,9}[.)])([ \t]*)")
+_TASK: Final = re.compile(r"\[([ xX])\](?:[ \t]+|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +80,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """What :func:`scan` found, each list in the order of the text.
+    """The blocks of a text, each kind in the order of the text.
 
     Attributes:
         breaks: Indices of thematic breaks at top level.
-        open_html: Index where an HTML block starts that nothing ends, or None.
+        open_html: Index of an HTML block that nothing closes, or None.
     """
 
     headings: tuple[Heading, ...]
@@ -115,213 +94,87 @@ class Blocks:
     open_html: int | None = None
 
 
+@functools.cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"maxNesting": MAX_NESTING})
+
+
 def scan(lines: list[str], start: int = 0, end: int | None = None) -> Blocks:
-    """The blocks of ``lines[start:end]``; lines may carry their endings."""
-    scanner = _Scanner()
-    for index in range(start, len(lines) if end is None else end):
-        scanner.line(index, lines[index].rstrip("\r\n"))
-    return scanner.finish(len(lines) if end is None else end)
+    """The blocks of ``lines[start:end]``; lines may have their endings."""
+    texts = [line.rstrip("\r\n").replace("\r", " ").replace("\n", " ") for line in lines[start:end]]
+    tokens: list[Token] = []
+    parser = _parser()
+    parser.block.parse("".join(f"{text}\n" for text in texts), parser, {}, tokens)
+    headings: list[Heading] = []
+    fences: list[Fence] = []
+    items: list[Item] = []
+    breaks: list[int] = []
+    columns: list[int] = []  # content columns of the list items around the token
+    quotes = 0
+    open_html: int | None = None
+    for n, token in enumerate(tokens):
+        if token.type.startswith("blockquote_"):
+            quotes += token.nesting
+        elif token.type == "list_item_close" and not quotes:
+            columns.pop()
+        if quotes or token.map is None:
+            continue
+        first, last = token.map
+        if token.type == "list_item_open":
+            same_line = bool(items) and items[-1].start == first + start and bool(columns)
+            items.append(_item(texts, first, last, start, len(columns), columns[-1] if same_line else 0))
+            columns.append(items[-1].content)
+        elif token.type == "heading_open" and token.markup[0] == "#" and not columns:
+            headings.append(Heading(first + start, int(token.tag[1]), tokens[n + 1].content.strip()))
+        elif token.type == "fence":
+            closed = token.content.count("\n") == last - first - 2
+            info = token.info.strip()
+            fences.append(Fence(first + start, last + start, token.markup, info, closed, len(columns)))
+        elif token.type == "hr" and not columns:
+            breaks.append(first + start)
+        elif token.type == "html_block" and not any(text.strip() for text in texts[last:]):
+            open_html = first + start if _is_open(token.content) else None
+    return Blocks(tuple(headings), tuple(fences), tuple(items), tuple(breaks), open_html)
 
 
-def _columns(text: str, column: int) -> tuple[int, int]:
-    """How many leading blanks ``text`` has, and the column behind them (tabs stop at 4)."""
-    for n, char in enumerate(text):
-        if char == " ":
-            column += 1
-        elif char == "\t":
-            column += 4 - column % 4
-        else:
-            return n, column
-    return len(text), column
+def _item(texts: list[str], first: int, last: int, offset: int, depth: int, column: int) -> Item:
+    """The item in ``texts[first:last]`` whose marker stands at ``column`` or behind it."""
+    text = texts[first]
+    at = next((n for n in range(len(text) + 1) if len(text[:n].expandtabs(4)) >= column), 0)
+    match = _MARKER.match(text, at)
+    assert match is not None
+    behind = len(text[: match.end(2)].expandtabs(4))
+    content, body = len(text[: match.end()].expandtabs(4)), text[match.end() :]
+    if not body:
+        content = behind + 1
+    elif content - behind > 4:  # indented code is the item's first block
+        content, body = behind + 1, ""
+    while last > first + 1 and not texts[last - 1].strip():
+        last -= 1
+    box = _TASK.match(body)
+    return Item(
+        first + offset, last + offset, depth, len(text[: match.start(2)].expandtabs(4)), content, match.group(2),
+        box.group(1) if box else None, (body[box.end() :] if box else body).rstrip(),
+    )  # fmt: skip
 
 
-class _OpenItem:
-    __slots__ = ("content", "depth", "empty", "end", "indent", "marker", "start", "task", "text")
+def _is_open(html: str) -> bool:
+    """Whether an HTML block needs an end, other than a blank line, that it does not have."""
+    from markdown_it.rules_block.html_block import HTML_SEQUENCES
 
-    def __init__(self, start: int, depth: int, indent: int, content: int, marker: str, rest: str) -> None:
-        self.start, self.end, self.depth = start, start + 1, depth
-        self.indent, self.content, self.marker = indent, content, marker
-        box = _TASK.match(rest)
-        self.task = box.group(1) if box else None
-        self.text = rest[box.end() :] if box else rest
-        self.empty = not rest
-
-
-class _Scanner:
-    def __init__(self) -> None:
-        self.headings: list[Heading] = []
-        self.fences: list[Fence] = []
-        self.items: list[_OpenItem] = []
-        self.breaks: list[int] = []
-        self.open: list[_OpenItem] = []
-        self.paragraph = False  # a paragraph that the next line may continue
-        self.quote = False  # ... and that paragraph is inside a block quote
-        self.fence: tuple[int, str, str, int] | None = None  # start, marker, info, depth
-        self.html: tuple[int, re.Pattern[str] | None, int] | None = None  # start, end, depth
-
-    def line(self, index: int, text: str) -> None:
-        skip, column = _columns(text, 0)
-        if skip == len(text):
-            self.blank()
-            return
-        matched = 0
-        while matched < len(self.open) and column >= self.open[matched].content:
-            matched += 1
-        if self.fence is not None and self.in_fence(index, text[skip:], column, matched):
-            return
-        if self.html is not None:
-            _, ends, depth = self.html
-            if matched >= depth:
-                self.touch(index, matched)
-                if ends is not None and ends.search(text):
-                    self.html = None
-                return
-            self.html = None
-        self.block(index, text[skip:], column, matched)
-
-    def blank(self) -> None:
-        if self.html is not None and self.html[1] is None:
-            self.html = None
-        if self.fence is None and self.open and self.open[-1].empty:
-            self.open.pop()  # an item that starts with a blank line holds at most that one
-        self.paragraph = self.quote = False
-
-    def in_fence(self, index: int, text: str, column: int, matched: int) -> bool:
-        assert self.fence is not None
-        start, marker, info, depth = self.fence
-        if matched < depth:  # the list item around it has ended, and the fence with it
-            self.fences.append(Fence(start, index, marker, info, False, depth))
-            self.fence = None
-            return False
-        base = self.open[depth - 1].content if depth else 0
-        self.touch(index, depth)
-        run = text.rstrip(" \t")
-        if column - base < 4 and len(run) >= len(marker) and run == marker[0] * len(run):
-            self.fences.append(Fence(start, index + 1, marker, info, True, depth))
-            self.fence = None
-        return True
-
-    def block(self, index: int, text: str, column: int, matched: int) -> None:
-        base = self.open[matched - 1].content if matched else 0
-        lazy = self.paragraph and (matched < len(self.open) or self.quote)
-        if column - base < 4:
-            if text[0] == ">":
-                self.close_to(index, matched)
-                inner = text[1:].strip()
-                self.paragraph = self.quote = bool(inner) and not _starts_block(inner)
-                return
-            heading = _HEADING.match(text) if text[0] == "#" else None
-            if heading:
-                self.close_to(index, matched)
-                self.paragraph = self.quote = False
-                if not self.open:
-                    self.headings.append(
-                        Heading(index, len(heading.group(1)), (heading.group(2) or "").strip())
-                    )
-                return
-            fence = _FENCE.match(text) if text[0] in "`~" else None
-            if fence:
-                self.close_to(index, matched)
-                self.paragraph = self.quote = False
-                marker, info = fence.group(1) or fence.group(3), fence.group(2) or fence.group(4) or ""
-                self.fence = (index, marker, info.strip(), len(self.open))
-                return
-            if text[0] == "<" and self.html_start(index, text, matched):
-                return
-            if self.paragraph and not lazy and _SETEXT.match(text):
-                self.touch(index, matched)
-                self.paragraph = False
-                return
-            if text[0] in "*-_" and _BREAK.match(text):
-                self.close_to(index, matched)
-                self.paragraph = self.quote = False
-                if not self.open:
-                    self.breaks.append(index)
-                return
-            if self.item(index, text, column, matched, interrupts=self.paragraph and not lazy):
-                return
-        elif not self.paragraph:  # indented code
-            self.close_to(index, matched)
-            return
-        if lazy:
-            self.touch(index, len(self.open))
-            return
-        self.close_to(index, matched)
-        self.paragraph, self.quote = True, False
-
-    def html_start(self, index: int, text: str, matched: int) -> bool:
-        for n, (starts, ends) in enumerate(_html_kinds()):
-            if starts.match(text) and not (n == 6 and self.paragraph):
-                self.close_to(index, matched)
-                self.paragraph = self.quote = False
-                if ends is None or not ends.search(text):
-                    self.html = (index, ends, len(self.open))
-                return True
-        return False
-
-    def item(self, index: int, text: str, column: int, matched: int, *, interrupts: bool) -> bool:
-        found = _MARKER.match(text)
-        if found is None:
-            return False
-        marker = found.group(1)
-        rest = text[found.end() :]
-        if interrupts and (not rest.strip() or (marker[0].isdigit() and int(marker[:-1]) != 1)):
-            return False
-        self.close_to(index, matched)
-        behind = column + len(marker)
-        skip, content = _columns(rest, behind)
-        body = rest[skip:]
-        if not body:
-            content = behind + 1
-        elif content - behind > 4:  # indented code as the item's first block
-            content, body = behind + 1, ""
-        opened = _OpenItem(index, len(self.open), column, content, marker, body)
-        opened.empty = not rest.strip()
-        self.items.append(opened)
-        self.open.append(opened)
-        self.paragraph = self.quote = False
-        if body:
-            self.block(index, body, content, len(self.open))
-        return True
-
-    def close_to(self, index: int, matched: int) -> None:
-        del self.open[matched:]
-        self.touch(index, matched)
-
-    def touch(self, index: int, matched: int) -> None:
-        for item in self.open[:matched]:
-            item.end = index + 1
-            if item.start != index:
-                item.empty = False
-
-    def finish(self, end: int) -> Blocks:
-        if self.fence is not None:
-            start, marker, info, depth = self.fence
-            self.fences.append(Fence(start, end, marker, info, False, depth))
-        items = tuple(
-            Item(i.start, i.end, i.depth, i.indent, i.content, i.marker, i.task, i.text.rstrip())
-            for i in self.items
-        )
-        open_html = self.html[0] if self.html is not None and self.html[1] is not None else None
-        return Blocks(tuple(self.headings), tuple(self.fences), items, tuple(self.breaks), open_html)
-
-
-def _starts_block(text: str) -> bool:
-    """Whether a quoted line is something that a following plain line cannot continue."""
-    return bool(_HEADING.match(text) or _FENCE.match(text) or _BREAK.match(text))
+    text = html.lstrip()
+    return next((not end.search(text) for begin, end, _ in HTML_SEQUENCES[:5] if begin.search(text)), False)
 
 
 def fence_for(text: str, least: int = 3) -> str:
     """A run of backticks longer than any in ``text``, and at least ``least`` long."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    return "`" * max(least, longest + 1)
+    return "`" * max(least, 1 + max(map(len, re.findall(r"`+", text)), default=0))
 
 
 def code_span(text: str) -> str:
     """``text`` as inline code, whatever backticks it holds."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    if not longest:
-        return f"`{text}`"
-    ticks = "`" * (longest + 1)
+    ticks = fence_for(text, 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"

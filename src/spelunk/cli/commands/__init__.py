@@ -8,11 +8,14 @@ from typing import Final, NamedTuple
 class Command(NamedTuple):
     """A command: its module in this package, and what it does in one line.
 
-    The module has ``configure(parser)`` and ``run(args) -> int``.
+    The module has ``configure(parser)`` and ``run(args) -> int``. A ``passthrough``
+    module has ``run(shared, words) -> int``, given the shared flags before the
+    command and the words behind it, which it parses itself.
     """
 
     module: str
     summary: str
+    passthrough: bool = False
 
 
 COMMANDS: Final[dict[str, Command]] = {
@@ -28,6 +31,6 @@ COMMANDS: Final[dict[str, Command]] = {
     "eval": Command("eval", "measure the quality of answers to labelled queries"),
     "bench": Command("bench", "measure the speed of this machine on a folder"),
     "completions": Command("completions", "print a completion script for a shell"),
-    "branchwork": Command("branchwork", "keep the worklog of a branch (also: bw)"),
+    "branchwork": Command("branchwork", "keep the worklog of a branch (also: bw)", passthrough=True),
 }
 ALIASES: Final = {"bw": "branchwork"}
