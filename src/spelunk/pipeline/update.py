@@ -144,7 +144,22 @@ def _locked(job: Job, began: float) -> Report:
             wipe(job.directory)  # without a manifest that can be read the other stores mean nothing
         return _update(job, machine, lock, began)
     finally:
+        _make_private(job.directory)
         lock.release()
+
+
+def _make_private(directory: str) -> None:
+    """Leave the files of the index to their owner, whatever the umask was when a store created them.
+
+    The folder itself is 0700 from the beginning, so that nobody reaches a file before this.
+    """
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.stat(follow_symlinks=False).st_mode & 0o077 and not entry.is_symlink():
+                    os.chmod(entry.path, 0o700 if entry.is_dir() else 0o600)
+    except OSError:
+        pass  # a read-only disk, or a file that went away
 
 
 def _acquire(job: Job, lock: WriterLock) -> None:
