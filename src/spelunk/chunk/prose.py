@@ -8,11 +8,9 @@ from typing import Final
 
 from spelunk.chunk.lines import chunk_lines, join_blocks
 from spelunk.chunk.rows import SMALL_CHARS, TARGET_CHARS, Piece, TextRows
+from spelunk.text import worklog
 from spelunk.text.front_matter import front_matter
 from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document, Fields
-
-BRANCHWORK_SLUG: Final = "branchwork-"
-"""How the ``slug`` of a branchwork document begins."""
 
 Heading = tuple[int, int, str]
 """Row where the section starts, level (1 is outermost), title."""
@@ -35,9 +33,6 @@ _LATEX_LEVEL: Final = {
     "subsubsection": 5,
     "paragraph": 6,
 }
-_UPDATE: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[^:]*(?::\d\d[^:]*)?:[ \t]*(?:(?:\[@([^\]]+)\]|@[\w./-]+):?[ \t]*)?(.*)$"
-)
 _MARKUP: Final = re.compile(r"[`*]+|!?\[([^\]]*)\]\([^)]*\)")
 
 
@@ -45,8 +40,8 @@ def chunk_prose(document: Document, rows: TextRows) -> list[Chunk]:
     """Sections of kind ``section``; paragraphs of kind ``paragraph`` for text without headings.
 
     The scope is the path of the enclosing headings, joined by `` > ``; front
-    matter becomes the fields of every chunk. A branchwork document gives
-    chunks of kind ``branchwork``, each update entry on its own.
+    matter becomes the fields of every chunk. A worklog gives chunks of its own
+    kind, each dated entry a chunk (:mod:`spelunk.text.worklog`).
     """
     fields: Fields = ()
     first = 0
@@ -56,10 +51,11 @@ def chunk_prose(document: Document, rows: TextRows) -> list[Chunk]:
     headings = find(rows.lines, first) if find is not None else []
     if document.language == "text":
         headings = [h for h in rst_headings(rows.lines) if _is_plain_title(rows.lines, h[0])]
-    branchwork = document.language == "markdown" and _is_branchwork(document.path, fields)
+    is_worklog = document.language == "markdown" and worklog.is_worklog(document.path, fields)
+    kind = worklog.KIND if is_worklog else "section"
     if not headings:
-        return chunk_lines(rows, "branchwork" if branchwork else "section" if fields else "paragraph", fields)
-    return _sections(rows, headings, Piece("branchwork" if branchwork else "section", fields=fields))
+        return chunk_lines(rows, kind if fields or is_worklog else "paragraph", fields)
+    return _sections(rows, headings, Piece(kind, fields=fields))
 
 
 def _is_plain_title(lines: list[str], row: int) -> bool:
@@ -72,12 +68,6 @@ def _is_plain_title(lines: list[str], row: int) -> bool:
         and len(title) <= len(rule) <= 2 * len(title) + 4
         and (title[:1].isalnum() or title[:1] in "`*(:")
     )
-
-
-def _is_branchwork(path: str, fields: Fields) -> bool:
-    if any(key == "slug" and value.startswith(BRANCHWORK_SLUG) for key, value in fields):
-        return True
-    return "branchwork" in path.split("/")[:-1]
 
 
 def outline(headings: list[Heading], rows: TextRows) -> list[Definition]:
@@ -108,9 +98,11 @@ def _sections(rows: TextRows, headings: list[Heading], like: Piece) -> list[Chun
     out: list[Chunk] = []
     if headings[0][0] > 0:
         _emit(rows, out, 0, headings[0][0], like)
-    branchwork = like.kind == "branchwork"
+    is_worklog = like.kind == worklog.KIND
     sections = outline(headings, rows)
-    summaries = [_update(title) if branchwork and level == 3 else None for _, level, title in headings]
+    summaries = [
+        worklog.entry_summary(title) if is_worklog and level == 3 else None for _, level, title in headings
+    ]
     bounds = [row for row, _, _ in headings] + [rows.count]
     count = len(headings)
     i = 0
@@ -118,7 +110,7 @@ def _sections(rows: TextRows, headings: list[Heading], like: Piece) -> list[Chun
         row, level, _ = headings[i]
         main, summary = sections[i], summaries[i]
         if summary is not None:
-            main = Definition(summary, main.kind, main.line, main.scope, main.end_line)
+            main = Definition(summary[:MAX_SYMBOL], main.kind, main.line, main.scope, main.end_line)
         names = [main] if main.name else []
         i += 1
         while i < count:
@@ -135,12 +127,6 @@ def _sections(rows: TextRows, headings: list[Heading], like: Piece) -> list[Chun
         piece = like._replace(symbol=main.name, scope=main.scope, definitions=tuple(names))
         _emit(rows, out, row, bounds[i], piece)
     return out
-
-
-def _update(title: str) -> str | None:
-    """The summary of an update entry's heading; None for any other heading."""
-    match = _UPDATE.match(title)
-    return (match.group(2).strip() or title)[:MAX_SYMBOL] if match is not None else None
 
 
 def _emit(rows: TextRows, out: list[Chunk], first: int, stop: int, piece: Piece) -> None:

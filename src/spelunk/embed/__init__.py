@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from spelunk.config import ONNX, Options
 from spelunk.embed.protocol import API, HASHED_ID, STATIC_ID, Embedder, api_id
 from spelunk.errors import ConfigError
-from spelunk.observe import Observer, nobody
+from spelunk.observe import Observer, null_observer
 
 if TYPE_CHECKING:
     from spelunk.embed.protocol import Matrix as Matrix
@@ -98,7 +98,7 @@ def _entry(options: Options) -> _Entry:
     return entry
 
 
-def get(options: Options, directory: str | None = None, observer: Observer = nobody) -> Embedder:
+def get(options: Options, directory: str | None = None, observer: Observer = null_observer) -> Embedder:
     """Make the embedder that the settings name.
 
     Args:
