@@ -16,6 +16,8 @@ from spelunk.config import resolve
 from spelunk.embed import onnx_folder
 from spelunk.errors import ConfigError, ProviderError
 from spelunk.io.cache_dir import index_home
+from spelunk.settings import digest_of, workspace_files
+from spelunk.trust import grant
 from tests import minilm
 
 
@@ -423,6 +425,7 @@ def test_a_folder_is_taken_from_where_the_setting_is_written(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "spelunk.toml").write_text('embedder = "onnx:model"\n')
+    grant(str(tmp_path), digest_of(workspace_files(str(tmp_path))))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)

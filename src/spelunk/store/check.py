@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from spelunk.errors import IndexCorruptError, IndexError_, IndexMissingError, SpelunkError
+from spelunk.errors import IndexCorruptError, IndexMissingError, IndexStateError, SpelunkError
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.manifest import Manifest
 from spelunk.store.packet import seal
@@ -76,11 +76,11 @@ def _marks(directory: str) -> tuple[object, ...]:
     """What changes whenever a writer changes something."""
     try:
         manifest = Manifest(directory)
-    except IndexError_:
+    except IndexStateError:
         return ()
     try:
         return tuple(manifest.meta(key, 0) for key in ("generation", "purge", "merges", "lexical", "purged"))
-    except IndexError_:
+    except IndexStateError:
         return ()
     finally:
         manifest.close()
