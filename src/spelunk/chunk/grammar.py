@@ -160,7 +160,7 @@ class LanguageGrammar:
         return node
 
     def read_table(self, table: str, functions: ModuleType, language: Any) -> None:
-        """Add the rules of a table; ``@name`` is a function of the module ``functions``."""
+        """Add the rules of a table; ``@name`` is a function of the module ``functions`` or of ``_nodes``."""
         for verb, *words in filter(None, map(str.split, table.split("\n"))):
             self.merge = self.merge or verb == "merge"
             kind = words.pop(0) if verb in ("def", "box", "ask") else ""
@@ -174,7 +174,7 @@ class LanguageGrammar:
                     continue
                 describe, field = None, 0
                 if how.startswith("@"):
-                    describe = getattr(functions, how[1:])
+                    describe = getattr(functions, how[1:], None) or getattr(_nodes(), how[1:])
                 elif verb in ("def", "box", "rest"):
                     field = language.field_id_for_name(how or "name") or 0
                     describe = None if field else _nodes().first_identifier

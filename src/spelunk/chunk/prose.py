@@ -26,12 +26,8 @@ _LATEX: Final = re.compile(
     r"[ \t]*\\(part|chapter|section|subsection|subsubsection|paragraph)\*?(?:\[[^\]]*\])?\{([^}]*)"
 )
 _LATEX_LEVEL: Final = {
-    "part": 1,
-    "chapter": 2,
-    "section": 3,
-    "subsection": 4,
-    "subsubsection": 5,
-    "paragraph": 6,
+    word: n + 1
+    for n, word in enumerate(["part", "chapter", "section", "subsection", "subsubsection", "paragraph"])
 }
 _MARKUP: Final = re.compile(r"[`*]+|!?\[([^\]]*)\]\([^)]*\)")
 

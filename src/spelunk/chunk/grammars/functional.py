@@ -10,25 +10,10 @@ from spelunk.chunk.grammars._nodes import (
     called,
     child_of,
     field_of,
-    first_identifier,
     first_of,
     named,
     text_of,
 )
-
-__all__ = [
-    "TABLES",
-    "elisp_variable",
-    "elixir_attribute",
-    "elixir_call",
-    "erlang_function",
-    "first_identifier",
-    "haskell_function",
-    "lisp_defun",
-    "lisp_form",
-    "ocaml_module",
-    "ocaml_value",
-]
 
 _LISP: Final = """
 ask function list:@lisp_form

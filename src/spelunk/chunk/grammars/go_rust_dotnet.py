@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from spelunk.chunk.grammars._nodes import NamedNode, called, declarators, field_of, named, text_of
-
-__all__ = ["TABLES", "csharp_operator", "declarators", "go_method", "go_specs", "rust_impl"]
+from spelunk.chunk.grammars._nodes import NamedNode, called, field_of, named, text_of
 
 TABLES: Final = {
     "go": """

@@ -4,26 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from spelunk.chunk.grammars._nodes import (
-    NamedNode,
-    called,
-    child_of,
-    declarators,
-    field_of,
-    first_identifier,
-    named,
-    text_of,
-)
-
-__all__ = [
-    "TABLES",
-    "declarators",
-    "first_identifier",
-    "kotlin_class",
-    "kotlin_function",
-    "kotlin_property",
-    "scala_value",
-]
+from spelunk.chunk.grammars._nodes import NamedNode, called, child_of, field_of, named, text_of
 
 TABLES: Final = {
     "java": """

@@ -4,29 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from spelunk.chunk.grammars._nodes import (
-    NamedNode,
-    called,
-    child_of,
-    field_of,
-    first_identifier,
-    first_of,
-    named,
-    text_of,
-)
-
-__all__ = [
-    "TABLES",
-    "css_at",
-    "css_rule",
-    "dart_method",
-    "first_identifier",
-    "html_element",
-    "sql_create",
-    "terraform_block",
-    "zig_test",
-    "zig_variable",
-]
+from spelunk.chunk.grammars._nodes import NamedNode, called, child_of, field_of, first_of, named, text_of
 
 TABLES: Final = {
     "zig": """
