@@ -4,6 +4,7 @@
 is a chunk of its own: lines, kind, qualified symbol, and what else it defines.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
@@ -291,3 +292,13 @@ def test_a_container_without_a_name_gives_its_members() -> None:
     (only,) = chunk(parse(document(text, "cpp"), OPTIONS))
 
     assert (only.kind, only.symbol, [d.name for d in only.definitions]) == ("function", "f", ["f"])
+
+
+def test_threads_do_not_share_a_parser() -> None:
+    text = "def f():\n    pass\n\n\n" * 500
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda n: chunk(parse(document(text, "python"), OPTIONS)), range(16)))
+        parsers = set(pool.map(lambda n: id(parse(document(text, "python"), OPTIONS).grammar), range(16)))
+
+    assert all(result == results[0] for result in results)
+    assert id(parse(document(text, "python"), OPTIONS).grammar) not in parsers

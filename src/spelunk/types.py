@@ -199,7 +199,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
-    """How every file seen ended: ``seen = indexed + unchanged + skipped + failed``.
+    """How every file that was seen ended: ``seen = indexed + unchanged + skipped + failed``.
 
     ``removed`` counts files of the previous generation that are gone; they are
     not among those seen.

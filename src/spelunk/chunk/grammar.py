@@ -19,6 +19,7 @@ A row of a table in :mod:`spelunk.chunk.grammars` reads
 from __future__ import annotations
 
 import enum
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
@@ -125,7 +126,7 @@ class NodeRule:
 
 
 class LanguageGrammar:
-    """A parser and the rules of its node types, for one language in one process.
+    """A parser and the rules of its node types, for one language in one thread.
 
     Attributes:
         name: Name of the grammar.
@@ -182,18 +183,22 @@ class LanguageGrammar:
                 self.rules[type_id] = NodeRule(role, kind, field, describe)
 
 
-_loaded: dict[str, LanguageGrammar | None] = {}
-"""One entry for each language met by this process, at most as many as there are languages. A parser
-serves one call at a time, so only one thread of a process may parse; workers have one."""
+class _Loaded(threading.local):
+    """The grammars that this thread has used: a parser serves one call at a time. At most one for each language."""
+
+    def __init__(self) -> None:
+        self.grammars: dict[str, LanguageGrammar | None] = {}
+
+
+_loaded: Final = _Loaded()
 
 
 def grammar_for(language: str) -> LanguageGrammar | None:
-    """The grammar of a language, loaded at its first use in this process; None where there is none."""
-    try:
-        return _loaded[language]
-    except KeyError:
-        _loaded[language] = grammar = _load(language)
-        return grammar
+    """The grammar of a language, loaded at its first use in this thread; None where there is none."""
+    grammars = _loaded.grammars
+    if language not in grammars:
+        grammars[language] = _load(language)
+    return grammars[language]
 
 
 def _load(language: str) -> LanguageGrammar | None:
