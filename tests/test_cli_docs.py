@@ -45,7 +45,7 @@ def test_aliases_are_documented():
 
 def test_modes_are_those_of_the_engine():
     from spelunk.cli.commands.search import MODES
-    from spelunk.search.engine import MODES as ENGINE
+    from spelunk.search.request import MODES as ENGINE
 
     assert MODES == ENGINE
 

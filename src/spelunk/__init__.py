@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spelunk.index import Index
     from spelunk.search.answer import Answer
     from spelunk.search.many import search_many
+    from spelunk.search.request import SearchRequest
     from spelunk.types import Failed, FileCounts, Hit, Report, Skipped
     from spelunk.workspace.status import Status
 
@@ -24,6 +25,7 @@ _HOMES = {
     "Hit": "types",
     "Index": "index",
     "Report": "types",
+    "SearchRequest": "search.request",
     "Skipped": "types",
     "SpelunkError": "errors",
     "Status": "workspace.status",
@@ -37,6 +39,7 @@ __all__ = [
     "Hit",
     "Index",
     "Report",
+    "SearchRequest",
     "Skipped",
     "SpelunkError",
     "Status",

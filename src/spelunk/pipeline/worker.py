@@ -20,8 +20,8 @@ from spelunk import faults
 from spelunk.chunk import chunk
 from spelunk.config import Options
 from spelunk.files.read import read
+from spelunk.store.document import document_of, path_document
 from spelunk.store.packet import FilePacket, Item, Packet, pack_definitions, seal
-from spelunk.text.tokens import LEXICON, LONG_WORD, path_terms, words
 from spelunk.types import MAX_SYMBOL, Candidate, Chunk, Document, Failed, Skipped
 
 if TYPE_CHECKING:
@@ -178,7 +178,6 @@ class Worker:
         self, i: int, document: Document, chunks: list[Chunk]
     ) -> tuple[FilePacket, list[str], list[list[str]]]:
         text = document.text
-        lookup = LEXICON.__getitem__
         rows: list[tuple[Any, ...]] = []
         bodies: list[str] = []
         names: list[str] = []
@@ -186,18 +185,14 @@ class Worker:
         chunk_words: list[list[str]] = []
         fields: list[tuple[int, str, str]] = []
         for ordinal, c in enumerate(chunks):
-            piece = text[c.start : c.end]
-            found = words(piece)
-            body = " ".join(map(lookup, found))
-            if (c.start and text[c.start - 1] != "\n") or (c.end < len(text) and text[c.end - 1] != "\n"):
-                body += " " + LONG_WORD  # cut inside a line: no term here proves that a match is absent
-            bodies.append(body)
-            names.append(" ".join(lookup(w) for d in c.definitions for w in words(d.name)))
+            made = document_of(text, c.start, c.end, (d.name for d in c.definitions))
+            bodies.append(made.body)
+            names.append(made.names)
             symbol = c.symbol[:MAX_SYMBOL]
             packed = pack_definitions(c.definitions)
             rows.append((c.start_line, c.end_line, c.start, c.end, c.kind, symbol, c.scope, packed))
-            chunk_words.append(found)
-            texts.append(piece)
+            chunk_words.append(made.words)
+            texts.append(made.text)
             for key, value in c.fields:
                 fields.append((ordinal, key, value))
         line_map = None
@@ -220,7 +215,7 @@ class Worker:
                 lines=lines,
                 text=packed_text,
                 line_map=line_map,
-                path_terms=path_terms(document.path),
+                path_terms=path_document(document.path),
                 rows=rows,
                 bodies=bodies,
                 names=names,

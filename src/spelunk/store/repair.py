@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -14,12 +13,12 @@ from spelunk.errors import IndexCorruptError
 from spelunk.store import check
 from spelunk.store import full_text as lexical
 from spelunk.store.check import Problem
+from spelunk.store.document import document_of, path_document
 from spelunk.store.full_text import LexicalWriter
-from spelunk.store.manifest import ChunkRow, FileRow, Manifest, ManifestWriter, SegmentRow
+from spelunk.store.manifest import ManifestWriter, SegmentRow
 from spelunk.store.paths import MAX_KINDS, VECTORS, lexical_name, remove_leftovers
 from spelunk.store.scan import Segment
 from spelunk.store.texts import unpack
-from spelunk.text.tokens import LEXICON, LONG_WORD, path_terms, words
 
 HEAP: Final = 64 * 1024 * 1024
 
@@ -87,19 +86,6 @@ def _recount(manifest: ManifestWriter) -> None:
     manifest.publish([])
 
 
-def document(manifest: Manifest, file: FileRow) -> Iterator[tuple[ChunkRow, str, list[str], str, str]]:
-    """A file's chunks as the full text is given them: (chunk, text, words, body, names)."""
-    text = unpack(*manifest.content(file.id))
-    for chunk in manifest.chunks_of(file):
-        piece = text.of(chunk)
-        found = words(piece)
-        body = " ".join(map(LEXICON.__getitem__, found))
-        if text.cuts_line(chunk):
-            body += " " + LONG_WORD
-        names = " ".join(LEXICON[w] for d in chunk.definitions for w in words(d.name))
-        yield chunk, piece, found, body, names
-
-
 def rebuild_full_text(directory: str, manifest: ManifestWriter) -> None:
     """Build the full text anew from the stored texts beside the old one, and switch to it."""
     number = int(manifest.meta("lexical", 1)) + 1
@@ -108,9 +94,11 @@ def rebuild_full_text(directory: str, manifest: ManifestWriter) -> None:
     writer = LexicalWriter(target, heap=HEAP)
     for file in manifest.all_files():
         faults.reach("repair.full-text.file", file.path)
-        path = path_terms(file.path)
-        for chunk, _, _, body, names in document(manifest, file):
-            writer.add(chunk.id, file.id, body, names, path, file.language, chunk.kind)
+        path = path_document(file.path)
+        text = unpack(*manifest.content(file.id)).text
+        for chunk in manifest.chunks_of(file):
+            made = document_of(text, chunk.start, chunk.end, (d.name for d in chunk.definitions))
+            writer.add(chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind)
     faults.reach("repair.full-text.before")
     writer.commit()
     writer.close()

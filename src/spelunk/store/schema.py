@@ -15,7 +15,7 @@ from urllib.parse import quote
 from spelunk import faults
 from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingError, StorageError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The on-disk format this release writes. One with a higher number is refused; one with a
 lower counts as no index, and the next update makes it anew."""
 

@@ -85,6 +85,7 @@ def compile(pattern: str, *, ignore_case: bool = False) -> Pattern:
     options = re2.Options()
     options.log_errors = False
     options.case_sensitive = not ignore_case
+    options.never_capture = True  # thousands of groups would be located in every match
     try:
         engine = re2.compile(b"(?m)" + pattern.encode(), options)
     except (re2.error, UnicodeEncodeError) as error:

@@ -1,4 +1,4 @@
-"""A ``path:`` value or glob -> a test of paths, in time linear in the path."""
+"""Tests of paths for ``path:`` values and globs, in time linear in the path."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def _utf8(text: str) -> bytes:
 
 def _translated(glob: str) -> str:
     out: list[str] = []
-    i = 0
+    i, last = 0, glob.rfind("]")
     while i < len(glob):
         c = glob[i]
-        close = glob.find("]", i + 2) if c == "[" else -1
+        close = glob.find("]", i + 2) if c == "[" and i + 2 <= last else -1
         if glob.startswith("**/", i):
             out.append("(?:.*/)?")
             i += 2
