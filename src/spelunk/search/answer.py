@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from spelunk.types import Hit
 
@@ -21,6 +22,9 @@ class Matched:
     terms: frozenset[str] = frozenset()
     literals: tuple[str, ...] = ()
     regexes: tuple[str, ...] = ()
+
+
+NOTHING_MATCHED: Final = Matched()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +56,4 @@ class Answer:
     stale: bool = False
     dropped: int = 0
     truncated: int = 0
-    matched: Matched = Matched()
+    matched: Matched = NOTHING_MATCHED

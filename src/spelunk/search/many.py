@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Final, Protocol, Unpack
 
 from spelunk.observe import Observer, nobody
-from spelunk.search.answer import Answer, Matched
+from spelunk.search.answer import NOTHING_MATCHED, Answer, Matched
 from spelunk.search.request import SearchOverrides, SearchRequest, request_of
 from spelunk.types import Hit
 from spelunk.workspace import locate
@@ -203,7 +203,7 @@ def answer_of(
     readers: Sequence[Reader],
     *,
     stale: bool,
-    matched: Matched = Matched(),
+    matched: Matched = NOTHING_MATCHED,
 ) -> Answer:
     """Hits with the state of the indexes that gave them; ``began`` is of ``time.perf_counter``."""
     counts = [reader.coverage() for reader in readers]

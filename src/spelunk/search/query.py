@@ -69,6 +69,9 @@ __all__ = [
 MAX_CONDITIONS: Final = 1_000
 """Phrases, regexes, symbols, filters and exclusions of a query; each is tried on every candidate."""
 
+MAX_TEXT: Final = 8_192
+"""Characters of a query that are tokenised and embedded; a pasted page is found by its beginning."""
+
 LONG_PHRASE: Final = 2_000
 """Characters from which a phrase is looked for in the text made lower case, not by a regular
 expression: compiling one takes longer than the search."""
@@ -187,7 +190,7 @@ class Query:
         """``symbol``, ``prose`` or ``mixed``; see :func:`kind_of_text`."""
         if any(t.kind == SYMBOL for t in self.terms) and not self.words and not self.phrases:
             return "symbol"
-        return kind_of_text(self.text)
+        return kind_of_text(self.text[:MAX_TEXT])
 
 
 def parse(text: str, *, mode: str = "hybrid") -> Query:

@@ -2,7 +2,7 @@
 
 Every consumer (retrieval, ranking, verification, snippets) takes its words
 from here, so that they agree. A query of any size is bounded here: only its
-first :data:`MAX_TEXT` characters are tokenised and embedded.
+first :data:`~spelunk.search.query.MAX_TEXT` characters are tokenised and embedded.
 """
 
 from __future__ import annotations
@@ -12,11 +12,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from spelunk.search.answer import Matched
-from spelunk.search.query import Query
+from spelunk.search.query import MAX_TEXT, Query
 from spelunk.text.tokens import LEXICON, MAX_WORD, parts, terms, words
-
-MAX_TEXT: Final = 8_192
-"""Characters of a query that are tokenised and embedded; a pasted page is found by its beginning."""
 
 MAX_TERMS: Final = 64
 """Terms of a query that are looked up, the rarest first."""
@@ -87,12 +84,11 @@ def matched_by(query: Query, mode: str) -> Matched:
     """What a text is matched by."""
     if query.regexes:
         return Matched(literals=query.phrases, regexes=query.regexes)
-    spoken = [w for w in (*query.words, *query.symbols) if len(w) <= MAX_WORD]
-    text = " ".join(spoken)[:MAX_TEXT]
-    names = [w for w in (word.strip(".,;:!?'\"`()") for word in spoken) if _is_name(w)]
-    looked_up = term_weights(text, mode) if text else {}
+    text = " ".join((*query.words, *query.symbols))[:MAX_TEXT]
+    names = [w for w in (word.strip(".,;:!?'\"`()") for word in text.split()) if _is_name(w)]
+    looked_up = term_weights(text, mode)
     return Matched(frozenset(looked_up), tuple(dict.fromkeys([*names, *query.phrases, *query.symbols])))
 
 
 def _is_name(word: str) -> bool:
-    return len([part for w in re.findall(r"\w+", word) for part in parts(w)]) > 1
+    return len(word) <= MAX_WORD and len([part for w in re.findall(r"\w+", word) for part in parts(w)]) > 1
