@@ -22,12 +22,12 @@ REFERENCE_LENGTH: Final = {"body": 180, "name": 9, "path": 7}
 """Terms of a field at which a term has neither bonus nor penalty: the means over 31,935
 chunks of 12 code corpora (docs/benchmarks/impacts-2026-11-27.md)."""
 
-LEVELS: Final = "\x0e\x0f\x10\x11\x12\x13\x14\x15"
+LEVELS: Final = "\x0e\x0f\x10\x11\x12\x13"
 """The suffix of each level, the weakest first: no word has these characters, and no analyser
 takes them for white space. With 6 to 14 levels NDCG@10 differs by 0.002 (docs/benchmarks)."""
 
-LOWEST: Final = 0.12
-"""Impact of a term that occurs once in eight times the reference length; weaker ones count as this."""
+LOWEST: Final = 0.15
+"""Impact of a term that occurs once in six times the reference length; weaker ones count as this."""
 
 _STEP: Final = math.log(1 / LOWEST) / len(LEVELS)
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+
+MAX_GLOB: Final = 4_096
+"""Characters of a glob; a longer one is taken as a part of a path, which none has."""
 
 
 def path_predicate(pattern: str) -> Callable[[str], bool]:
@@ -16,7 +20,7 @@ def path_predicate(pattern: str) -> Callable[[str], bool]:
     passes too, since folders are named so (``app/[slug]``).
     """
     pattern = pattern.removeprefix("./")
-    if not any(c in pattern for c in "*?["):
+    if not any(c in pattern for c in "*?[") or len(pattern) > MAX_GLOB:
         part = pattern.casefold()
         return lambda path: part in path.casefold()
     import re2  # linear time, whatever the pattern; 10 ms that only a glob pays
