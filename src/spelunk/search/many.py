@@ -7,27 +7,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from typing import TYPE_CHECKING, Final, Protocol, Unpack
+from typing import TYPE_CHECKING, Protocol, Unpack
 
-from spelunk.observe import Observer, nobody
+from spelunk.observe import Observer, null_observer
 from spelunk.search.answer import NOTHING_MATCHED, Answer, Matched
 from spelunk.search.request import SearchOverrides, SearchRequest, request_of
+from spelunk.text import worklog
 from spelunk.types import Hit
 from spelunk.workspace import locate
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.observe.progress import OnProgress
     from spelunk.search.corpus import SearchTarget
     from spelunk.search.query import Query
     from spelunk.store.protocols import Reader
-
-WORKLOG_FIELDS: Final = frozenset(("status", "pr", "reviewers", "dri", "scope", "risk", "slug", "date"))
-"""Front matter that every branchwork document may have."""
-
-OnFiles = Callable[[int, int, int, int], None]
-"""Called with (files done, files, bytes done, bytes) while an index is brought up to date."""
 
 
 class Searchable(Protocol):
@@ -41,7 +37,7 @@ class Searchable(Protocol):
     root: str
     observer: Observer
 
-    def refresh(self, *, progress: OnFiles | None = None) -> bool:
+    def refresh(self, *, progress: OnProgress | None = None) -> bool:
         """Bring it up to date as its freshness setting says; whether it is."""
         ...
 
@@ -66,7 +62,7 @@ def search_many(
     indexes: Sequence[Searchable],
     query: str | SearchRequest,
     *,
-    progress: OnFiles | None = None,
+    progress: OnProgress | None = None,
     **overrides: Unpack[SearchOverrides],
 ) -> Answer:
     """The best chunks for a query over several indexes, as one corpus.
@@ -129,13 +125,13 @@ def _fields(readers: Sequence[Reader], query: Query) -> set[str]:
     if all(t.field in FILTERS for t in filters):
         return set()
     fields = set().union(*(reader.field_names() for reader in readers))
-    if any(t.field == "kind" and t.value == "branchwork" and not t.negated for t in filters):
-        fields |= WORKLOG_FIELDS  # a filter also where no document has a value for it
+    if any(t.field == "kind" and t.value == worklog.KIND and not t.negated for t in filters):
+        fields |= worklog.FIELDS  # a filter also where no document has a value for it
     return fields
 
 
 def _tell(indexes: Sequence[Searchable], answer: Answer) -> None:
-    observers = {index.observer for index in indexes} - {nobody}
+    observers = {index.observer for index in indexes} - {null_observer}
     if observers:
         from spelunk.observe.events import Searched
 
