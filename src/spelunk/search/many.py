@@ -10,10 +10,11 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from spelunk.observe import null_observer
 from spelunk.search.answer import Answer
+from spelunk.text import worklog
 from spelunk.types import Hit
 from spelunk.workspace import freshness
 from spelunk.workspace import locate as home
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from spelunk.observe.progress import OnProgress
     from spelunk.search.engine import Source
     from spelunk.store.snapshot import Snapshot
-
-WORKLOG_FIELDS: Final = frozenset(("status", "pr", "reviewers", "dri", "scope", "risk", "slug", "date"))
-"""Front matter that every branchwork document may have."""
 
 
 def search_many(
@@ -80,8 +78,8 @@ def search_many(
     with ExitStack() as stack:
         snapshots = [stack.enter_context(index.snapshot()) for index in indexes]
         fields = {row[0] for s in snapshots for row in s.manifest.all("SELECT DISTINCT key FROM fields")}
-        if "branchwork" in parsed.filters.kind.include:
-            fields |= WORKLOG_FIELDS  # a filter also where no document has a value for it
+        if worklog.KIND in parsed.filters.kind.include:
+            fields |= worklog.FIELDS  # a filter also where no document has a value for it
         parsed = with_known_fields(parsed, fields)
         found = search(_sources(indexes, snapshots, within), parsed, options)
         hits = found.hits
