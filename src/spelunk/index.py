@@ -43,7 +43,7 @@ from spelunk.workspace.status import Refused, Status
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
-    from spelunk.pipeline.backfill import Heard
+    from spelunk.pipeline.backfill import OnVectors
     from spelunk.pipeline.update import Progress
     from spelunk.store.check import CheckReport
     from spelunk.store.snapshot import Snapshot
@@ -116,12 +116,13 @@ class Index:
         wait: bool = False,
         command: str | None = None,
         progress: Progress | None = None,
-        heard: Heard | None = None,
+        heard: OnVectors | None = None,
     ) -> Report:
         """Index what is new or changed, forget what is gone, publish.
 
         Args:
-            rebuild: Start over; until it ends, searches see what is done so far.
+            rebuild: Build all stores anew beside the old ones; searches see the old
+                generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
             command: What others are told is writing.
@@ -315,15 +316,13 @@ class Index:
                 f"{pending:,} chunks wait for a vector ({error or 'interrupted'}); `spelunk index` makes them"
             )
         files, chunks = manifest.counts()
-        others = [what for what, _ in manifest.others().values()]
-        published = manifest.all("SELECT max(published) FROM generations")[0][0]
-        languages = manifest.all("SELECT language, count(*) FROM files GROUP BY 1 ORDER BY 2 DESC, 1")
+        others = [what for what, _ in manifest.unindexed().values()]
         return replace(
             base,
             state=now,
             detail=detail,
             generation=manifest.generation,
-            published=float(published or 0),
+            published=manifest.published_at(),
             files=files,
             chunks=chunks,
             vectors=sum(s.rows - s.dead for s in manifest.segments()),
@@ -336,7 +335,7 @@ class Index:
             refused=tuple(Refused(*row) for row in manifest.refused(MAX_REFUSED_SHOWN)),
             degraded=error or None,
             breakers=states(self.directory),
-            languages=tuple((str(name), int(n)) for name, n in languages),
+            languages=tuple(manifest.languages()),
         )
 
     def why(self, path: str) -> Explanation:

@@ -1,14 +1,13 @@
-"""Here are chunks that wait for a vector, make their vectors from the stored texts.
+"""Backfill vectors: embed the chunks that wait for one, from the stored texts.
 
-After the texts are published, and after a change of the embedder. No file is
-read and nothing is parsed. What is made is published group by group, so that
-a run that dies does at most one group again; what cannot be made now stays
-pending, and is the next run's.
+It runs after the texts are published, and after a change of the embedder. No
+file is read and nothing is parsed. Vectors are published group by group, so
+that a run that dies repeats at most one group; chunks that cannot be embedded
+now stay pending for the next run.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,10 +19,12 @@ import numpy as np
 
 from spelunk.errors import ProviderDownError, ProviderError, RefusedError
 from spelunk.pipeline.worker import one_line
-from spelunk.store import merge as segments
-from spelunk.store.manifest import VARIABLES, ManifestWriter
-from spelunk.store.paths import MAX_KINDS, VECTORS
-from spelunk.store.scan import Segment, quantise
+from spelunk.store import merge
+from spelunk.store.manifest import VARIABLES
+from spelunk.store.manifest_writer import ManifestWriter
+from spelunk.store.paths import MAX_KINDS
+from spelunk.store.segment import quantise
+from spelunk.store.segment_file import open_segment, segment_path
 from spelunk.store.texts import Text, unpack
 from spelunk.text.tokens import words
 
@@ -37,25 +38,25 @@ if TYPE_CHECKING:
 GROUP_ROUNDS: Final = 4
 """Rounds of calls that make a group: each publish waits for its slowest call."""
 MAX_FAILURES: Final = 8
-"""Calls in a row that fail, each after its tries, and the rest is left for the next run."""
+"""Failed calls in a row, each after its retries, that end the run; the rest stays pending."""
 PROBE: Final = "def add(a, b): return a + b"
-"""A text that no provider has a reason to refuse: whether it is the text or the provider."""
+"""A text that no provider has a reason to refuse; it tells a bad text from a bad provider."""
 ERROR: Final = "embedder_error"
-"""Key of the manifest's ``meta`` table: why the last fill left something pending."""
+"""Key of the manifest's table ``meta``: why the last backfill left something pending."""
 
-Heard = Callable[[int, int], None]
-"""Called with the chunks that are done, and all that were pending."""
+OnVectors = Callable[[int, int], None]
+"""Called with the number of chunks done, and of all that were pending."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """What a fill did.
+class BackfillResult:
+    """Result of a backfill.
 
     Attributes:
-        made: Chunks that have a vector now.
-        pending: Chunks that still wait for one.
-        refused: Chunks of which none can be made.
-        error: Why some still wait; "" where none do.
+        made: Number of chunks that got a vector.
+        pending: Number of chunks that still wait for one.
+        refused: Number of chunks that the embedder refuses.
+        error: Why some still wait; "" if none do.
     """
 
     made: int = 0
@@ -64,13 +65,20 @@ class Filled:
     error: str = ""
 
 
-def fill(
-    manifest: ManifestWriter, embedder: Embedder, *, limit: int | None = None, heard: Heard | None = None
-) -> Filled:
-    """Make the vectors that are pending, and publish them. The writer's lock is held.
+def backfill(
+    manifest: ManifestWriter,
+    embedder: Embedder,
+    *,
+    limit: int | None = None,
+    on_vectors: OnVectors | None = None,
+) -> BackfillResult:
+    """Embed the chunks that are pending and publish their vectors. The writer's lock is held.
 
     Args:
-        limit: Chunks at most; those beyond stay pending.
+        manifest: No transaction is open.
+        embedder: Makes the vectors.
+        limit: Embed at most so many chunks; the others stay pending.
+        on_vectors: Called after each group.
 
     Raises:
         StorageError: The disk refuses; what was published stays.
@@ -82,23 +90,23 @@ def fill(
     total = min(waiting, limit) if limit is not None else waiting
     size = embedder.batch * embedder.concurrency * GROUP_ROUNDS
     codes = {name: min(code, MAX_KINDS) for code, name in enumerate(manifest.kinds())}
-    work = _Work(embedder, _dimensions(manifest))
+    calls = _Calls(embedder, _dimensions(manifest))
     made = done = after = 0
-    while done < total and not work.down:
+    while done < total and not calls.down:
         group = _group(manifest, after, min(size, total - done))
         if not group:
             break
-        work.embed(group)
+        calls.embed(group)
         made += _publish(manifest, group, codes)
         done += len(group)
         after = group[-1].id
-        if heard is not None:
-            heard(done, total)
-    segments.compact(manifest)
-    return _ended(manifest, made, work.error)
+        if on_vectors is not None:
+            on_vectors(done, total)
+    merge.compact(manifest)
+    return _ended(manifest, made, calls.error)
 
 
-def _ended(manifest: ManifestWriter, made: int, error: str) -> Filled:
+def _ended(manifest: ManifestWriter, made: int, error: str) -> BackfillResult:
     waiting, refused = manifest.pending()
     if not waiting:
         error = ""
@@ -106,19 +114,19 @@ def _ended(manifest: ManifestWriter, made: int, error: str) -> Filled:
         error = "left for the next `spelunk index`"
     if manifest.meta(ERROR, "") != error:
         manifest.set_meta(ERROR, error)
-    return Filled(made, waiting, refused, error)
+    return BackfillResult(made, waiting, refused, error)
 
 
 def _dimensions(manifest: ManifestWriter) -> int:
-    """Columns of the vectors that are there already; 0 where there are none."""
-    listed = manifest.segments()
-    if not listed:
+    """Return the columns of the vectors that are stored already; 0 without any."""
+    segments = manifest.segments()
+    if not segments:
         return 0
-    return int(Segment(os.path.join(manifest.directory, VECTORS, listed[0].name), listed[0].rows).dimensions)
+    return open_segment(segment_path(manifest.directory, segments[0].name), segments[0].rows).dimensions
 
 
 @dataclass(slots=True)
-class _Chunk:
+class _PendingChunk:
     id: int
     kind: str
     text: str
@@ -126,16 +134,10 @@ class _Chunk:
     refused: str = ""
 
 
-def _group(manifest: ManifestWriter, after: int, size: int) -> list[_Chunk]:
-    """The next pending chunks by id, with their texts."""
-    ids = [
-        i
-        for (i,) in manifest.all(
-            "SELECT chunk FROM pending WHERE refused IS NULL AND chunk > ? ORDER BY chunk LIMIT ?",
-            (after, size),
-        )
-    ]
-    out: list[_Chunk] = []
+def _group(manifest: ManifestWriter, after: int, size: int) -> list[_PendingChunk]:
+    """Return the next pending chunks by id, with their texts."""
+    ids = manifest.pending_chunks(after, size)
+    out: list[_PendingChunk] = []
     file, text = 0, Text("")
     for start in range(0, len(ids), VARIABLES):
         rows = manifest.chunks(ids[start : start + VARIABLES])
@@ -143,11 +145,11 @@ def _group(manifest: ManifestWriter, after: int, size: int) -> list[_Chunk]:
             if rows[i].file != file:
                 file = rows[i].file
                 text = unpack(*manifest.content(file))
-            out.append(_Chunk(i, rows[i].kind, text.of(rows[i])))
+            out.append(_PendingChunk(i, rows[i].kind, text.of(rows[i])))
     return out
 
 
-def _publish(manifest: ManifestWriter, group: Sequence[_Chunk], codes: dict[str, int]) -> int:
+def _publish(manifest: ManifestWriter, group: Sequence[_PendingChunk], codes: dict[str, int]) -> int:
     ready = [c for c in group if c.vector is not None]
     refused = [(c.id, c.refused) for c in group if c.refused]
     if not ready and not refused:
@@ -155,15 +157,15 @@ def _publish(manifest: ManifestWriter, group: Sequence[_Chunk], codes: dict[str,
     ids = np.asarray([c.id for c in ready], np.int64)
     kinds = np.asarray([codes.get(c.kind, 0) for c in ready], np.uint8)
     rows = [quantise(np.stack([c.vector for c in ready if c.vector is not None]))] if ready else []
-    segments.add(manifest, ids, kinds, rows, refused)
-    if len(manifest.segments()) > segments.MAX_SEGMENTS:
-        segments.compact(manifest)
+    merge.add(manifest, ids, kinds, rows, refused)
+    if len(manifest.segments()) > merge.MAX_SEGMENTS:
+        merge.compact(manifest)
     return len(ready)
 
 
 @dataclass(slots=True)
-class _Work:
-    """Calls of the embedder, a bounded number at a time; a failure of one ends no other."""
+class _Calls:
+    """Calls of the embedder, a bounded number at a time; one that fails does not end the others."""
 
     embedder: Embedder
     dimensions: int
@@ -173,15 +175,15 @@ class _Work:
     failures: int = 0
 
     def _start(self, batch: list[str], results: SimpleQueue[_Result]) -> None:
-        """Call the embedder, in a thread where several calls are made at a time.
+        """Call the embedder, in a daemon thread if several calls are made at a time.
 
-        A daemon's: a call is bounded in time, and an interrupted run does not wait for it.
+        A call is bounded in time, and an interrupted run does not wait for it.
         """
-        found = [words(t) if self.embedder.in_workers else [] for t in batch]
+        tokens = [words(t) if self.embedder.in_workers else [] for t in batch]
 
         def run() -> None:
             try:
-                results.put((batch, self.embedder.embed(batch, found)))
+                results.put((batch, self.embedder.embed(batch, tokens)))
             except Exception as error:
                 results.put((batch, error))
 
@@ -190,9 +192,9 @@ class _Work:
         else:
             threading.Thread(target=run, name="spelunk-embed", daemon=True).start()
 
-    def embed(self, group: Sequence[_Chunk]) -> None:
-        """Fill in the vector, or why there is none, of every chunk that can be done now."""
-        same: dict[str, list[_Chunk]] = {}
+    def embed(self, group: Sequence[_PendingChunk]) -> None:
+        """Set the vector of every chunk that can be embedded now, or why there is none."""
+        same: dict[str, list[_PendingChunk]] = {}
         for chunk in group:
             same.setdefault(chunk.text, []).append(chunk)
         texts = list(same)
@@ -201,7 +203,7 @@ class _Work:
         results: SimpleQueue[_Result] = SimpleQueue()
         running = 0
         while running or (todo and not self.down):
-            # Alone until it answers once: a provider that was down is tried by one call, not by many.
+            # One call until the first answer: a provider that is down is not asked many times at once.
             room = self.embedder.concurrency if self.answered else 1
             while todo and running < room and not self.down:
                 self._start(todo.popleft(), results)
@@ -222,7 +224,7 @@ class _Work:
                     chunk.vector = row
 
     def _checked(self, matrix: Matrix) -> Matrix | ProviderDownError:
-        """What was made, if it can lie beside what is there."""
+        """Return the vectors if they have the dimensions of those stored, else an error."""
         if self.dimensions not in (0, matrix.shape[1]):
             return ProviderDownError(
                 f"the embedder makes vectors of {matrix.shape[1]} dimensions, the index has {self.dimensions}; "
@@ -237,18 +239,22 @@ class _Work:
         self.down = self.down or down or self.failures >= MAX_FAILURES
 
     def _split(
-        self, batch: list[str], error: RefusedError, todo: deque[list[str]], same: dict[str, list[_Chunk]]
+        self,
+        batch: list[str],
+        error: RefusedError,
+        todo: deque[list[str]],
+        same: dict[str, list[_PendingChunk]],
     ) -> None:
-        """Halve a batch until what is refused stands alone, and give that up."""
+        """Halve a refused batch until the refused text is alone, and record it as refused."""
         if len(batch) > 1:
             half = len(batch) // 2
             todo.extendleft((batch[half:], batch[:half]))
-        elif self._works(error):
+        elif self._provider_works(error):
             for chunk in same[batch[0]]:
                 chunk.refused = str(error)
 
-    def _works(self, error: RefusedError) -> bool:
-        """Is it the text, and not the provider that refuses everything?"""
+    def _provider_works(self, error: RefusedError) -> bool:
+        """Return whether the provider accepts other texts, so that this one is to blame."""
         if not self.answered:
             try:
                 self.embedder.embed([PROBE], [words(PROBE)])

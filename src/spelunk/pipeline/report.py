@@ -6,7 +6,7 @@ import time
 
 from spelunk.errors import IndexMissingError
 from spelunk.observe import Observer, events
-from spelunk.pipeline.backfill import Filled
+from spelunk.pipeline.backfill import BackfillResult
 from spelunk.pipeline.memory import Governor
 from spelunk.pipeline.plan import Plan
 from spelunk.store.manifest import Manifest
@@ -64,7 +64,7 @@ def report(
     directory: str,
     todo: Plan,
     tally: Tally,
-    filled: Filled,
+    filled: BackfillResult,
     governor: Governor,
     mode: str,
     workers: int,

@@ -23,16 +23,18 @@ from spelunk.files.walk import Walk, walk
 from spelunk.observe import Observer, events, nobody
 from spelunk.observe.events import Stage
 from spelunk.pipeline import disk as storage
-from spelunk.pipeline.backfill import Filled, Heard, fill
+from spelunk.pipeline.backfill import BackfillResult, OnVectors, backfill
 from spelunk.pipeline.crash_note import Flight
 from spelunk.pipeline.memory import Budget, Governor
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.pool import Batches, Pool
 from spelunk.pipeline.processes import Start, token_pipe
 from spelunk.pipeline.report import Tally, dry, report, tell_piece, tell_plan
-from spelunk.store import schema
-from spelunk.store.manifest import Known, Manifest, ManifestWriter
+from spelunk.store import rebuild, schema
+from spelunk.store.manifest import Manifest
+from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.merge import change_embedder
+from spelunk.store.records import Known
 from spelunk.store.writer import StoreWriter
 from spelunk.store.writer_lock import WriterLock, holder
 from spelunk.types import Report
@@ -63,7 +65,7 @@ class Job:
         root: Absolute path of the workspace.
         directory: The index directory.
         options: The settings.
-        rebuild: Start over.
+        rebuild: Build all stores anew beside the published ones.
         dry_run: Only say what would be done.
         wait: Wait for another writer instead of raising.
         command: What the lock's registry says of this run.
@@ -85,7 +87,7 @@ class Job:
     progress: Progress | None = None
     observer: Observer = nobody
     run_id: str = ""
-    heard: Heard | None = None
+    heard: OnVectors | None = None
     patient: bool = True
 
 
@@ -135,9 +137,12 @@ def _locked(job: Job, began: float) -> Report:
         with Stage(job.observer, "lock"):
             _acquire(job, lock)
         try:
-            if job.rebuild or not schema.exists(job.directory) or schema.outdated(job.directory):
-                wipe(job.directory)  # without a manifest that is understood the stores say nothing
-            return _update(job, budget, lock, began)
+            building = None
+            if not schema.exists(job.directory):
+                rebuild.remove_stores(job.directory)
+            elif job.rebuild or schema.outdated(job.directory):
+                building = rebuild.begin(job.directory)
+            return _update(job, budget, lock, began, building)
         finally:
             lock.release()
 
@@ -176,34 +181,18 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def wipe(directory: str) -> None:
-    """Delete all stores of an index; the lock is held."""
-    import shutil
-
-    faults.reach("wipe.before")
-    # The manifest first, and its log after it: without a manifest the next writer knows that the
-    # stores say nothing, but one without its log would show an older generation of them.
-    for name in sorted(os.listdir(directory), key=lambda name: (not name.startswith("manifest"), name)):
-        path = os.path.join(directory, name)
-        if name.startswith("manifest.sqlite"):
-            faults.reach("wipe.part", name)
-            os.unlink(path)
-        elif name == "vectors" or name.startswith("lexical-"):
-            faults.reach("wipe.part", name)
-            shutil.rmtree(path)
-    faults.reach("wipe.after")
-
-
 def _plan(job: Job, found: Walk) -> Plan:
     known: dict[str, Known] = {}
     others: dict[str, Any] = {}
+    if job.rebuild:
+        return plan(found.rows, found.skipped, found.failed, known, others)
     try:
         manifest = Manifest(job.directory)
     except IndexMissingError:
         pass
     else:
         try:
-            known, others = manifest.known(), manifest.others()
+            known, others = manifest.known(), manifest.unindexed()
             if _contents_changed(manifest, job.options):
                 # Other contents are asked for: every file is redone, whatever its stat says.
                 known = {p: k._replace(mtime_ns=-1, digest=b"") for p, k in known.items()}
@@ -217,7 +206,7 @@ def _contents_changed(manifest: Manifest, options: Options) -> bool:
     return bool(manifest.meta("fingerprint", "") not in ("", fingerprint(options)))
 
 
-def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
+def _update(job: Job, budget: Budget, lock: WriterLock, began: float, building: str | None) -> Report:
     with Stage(job.observer, "walk"):
         found = walk(job.root, job.options)
     governor = Governor(job.options.memory_limit, job.observer)
@@ -226,7 +215,7 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
         todo = isolate(_plan(job, found), flight.suspects())
     tell_plan(job.observer, todo)
     found.rows.clear()  # the plan has what it needs of them; of a large tree they are many
-    if todo.empty and _settle(job, found, todo):
+    if building is None and todo.empty and _settle(job, found, todo):
         with Stage(job.observer, "fill"):
             filled = _vectors(job, governor)
         return report(job.root, job.directory, todo, Tally(), filled, governor, "sequential", 1, began)
@@ -239,17 +228,23 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     job.observer(events.WorkersChosen(mode, pool.workers))
     finished = False
     try:
-        manifest = ManifestWriter(job.directory)
+        manifest = ManifestWriter(job.directory, building)
         try:
             writer = StoreWriter(job.directory, manifest, heap=budget.lexical, threads=max(1, workers // 4))
             try:
                 tally = _run(job, todo, found, pool, writer, governor, donor_segments)
                 finished = True
             finally:
-                writer.close(merge=finished)
+                writer.close(wait=finished)
         finally:
             manifest.close()
+        if building is not None:
+            finished = False
+            rebuild.publish(job.directory, building)
+            finished = True
     finally:
+        if building is not None and not finished:
+            rebuild.discard(job.directory)
         pool.close(kill=not finished)
         flight.landed()
     with Stage(job.observer, "fill"):
@@ -257,7 +252,7 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
     return report(job.root, job.directory, todo, tally, filled, governor, mode, workers, began)
 
 
-def _vectors(job: Job, governor: Governor) -> Filled:
+def _vectors(job: Job, governor: Governor) -> BackfillResult:
     """Make the vectors that are pending; no store but the manifest and the vectors is open."""
     manifest = ManifestWriter(job.directory)
     try:
@@ -265,7 +260,7 @@ def _vectors(job: Job, governor: Governor) -> Filled:
         if not embeds(manifest.meta("embedder"), job.options):
             change_embedder(manifest, embed.identify(job.options))
         if not any(manifest.pending()):
-            return Filled()
+            return BackfillResult()
         embedder = embed.get(job.options, job.directory, job.observer)
         limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
 
@@ -274,7 +269,7 @@ def _vectors(job: Job, governor: Governor) -> Filled:
             if job.heard is not None:
                 job.heard(done, total)
 
-        filled = fill(manifest, embedder, limit=limit, heard=heard)
+        filled = backfill(manifest, embedder, limit=limit, on_vectors=heard)
         job.observer(events.VectorsPending(filled.pending))
         return filled
     finally:
@@ -291,19 +286,15 @@ def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:
 def _settle(job: Job, found: Walk, todo: Plan) -> bool:
     """Nothing to index: note what the walk saw. False if the index has to be made first."""
     try:
-        manifest = (
-            ManifestWriter(job.directory)
-            if os.path.exists(os.path.join(job.directory, "manifest.sqlite"))
-            else None
-        )
+        manifest = ManifestWriter(job.directory) if schema.exists(job.directory) else None
     except IndexMissingError:
         return False
     if manifest is None:
         return False
     try:
-        if not manifest.generation or manifest.all("SELECT 1 FROM intents LIMIT 1"):
+        if not manifest.generation or manifest.unfinished():
             return False
-        if manifest.all("SELECT 1 FROM purges LIMIT 1") or _contents_changed(manifest, job.options):
+        if manifest.superseded() or _contents_changed(manifest, job.options):
             return False
         if (
             found.dirs != manifest.dirs()
@@ -345,12 +336,14 @@ def _read_tokens(job: Job, workers: int) -> tuple[int, int] | None:
 
 def _donors(job: Job, todo: Plan) -> tuple[dict[bytes, tuple[int, int]], list[list[Any]]]:
     """Vectors that exist already, here and in other workspaces, for files of a size to be indexed."""
-    from spelunk.store.reuse import find
+    from spelunk.store.reuse import reusable_vectors
 
     if not todo.items:
         return {}, []
-    directories = [job.directory, *(p.directory for p in home.places() if p.directory != job.directory)]
-    return find(directories, {i.candidate.size for i in todo.items}, embed.identify(job.options))
+    directories = [p.directory for p in home.places() if p.directory != job.directory]
+    if not job.rebuild:
+        directories.insert(0, job.directory)
+    return reusable_vectors(directories, {i.candidate.size for i in todo.items}, embed.identify(job.options))
 
 
 def _run(
@@ -372,7 +365,7 @@ def _run(
     for path, k in todo.gone:
         writer.remove(path, k)
     if changed:
-        writer.outdate()
+        writer.mark_all_stale()
     meta = {"fingerprint": fingerprint(options), "embedder": embed.identify(options), "complete": 0}
     meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
     tally = Tally()
@@ -385,7 +378,7 @@ def _run(
     try:
         for items, packet in pool.run(batches, list(todo.suspects)):
             with Stage(job.observer, "write"):
-                writer.take(items, packet)
+                writer.apply(items, packet)
             tally.add(items, packet)
             tell_piece(job.observer, items, packet)
             if writer.pending_chunks >= options.max_chunks_in_memory:

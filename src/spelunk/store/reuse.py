@@ -1,24 +1,24 @@
-"""Vectors that exist already: for a copy, a rename, another worktree of the same code."""
+"""Find vectors that exist already: of a copy, a renamed file, another worktree of the same code."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Final
 
 from spelunk.errors import SpelunkError
 from spelunk.store.manifest import Manifest
-from spelunk.store.scan import Segment
+from spelunk.store.records import Donor
+from spelunk.store.segment import Segment
+from spelunk.store.segment_file import segment_path
 
 MAX_WORKSPACES: Final = 16
-"""Workspaces asked, the own one first; each costs a scan of its file table."""
-FEW_SIZES: Final = 500
+"""Workspaces that are searched, the own one first; each costs a scan of its file table."""
 
 
-def find(
+def reusable_vectors(
     directories: Sequence[str], sizes: set[int], embedder: str
 ) -> tuple[dict[bytes, tuple[int, int]], list[list[Segment]]]:
-    """Where vectors of files of these sizes lie.
+    """Find the vectors of indexed files of these sizes.
 
     Args:
         directories: Index directories.
@@ -26,43 +26,34 @@ def find(
         embedder: Id that a workspace's vectors must have.
 
     Returns:
-        By layout: (first chunk id, number of the workspace); and each
-        workspace's open segments. One that cannot be read is left out.
+        By digest over content and cuts: (first chunk id, number of the
+        workspace); and each workspace's open segments. A workspace that cannot
+        be read is left out.
     """
-    donors: dict[bytes, tuple[int, int]] = {}
+    places: dict[bytes, tuple[int, int]] = {}
     segments: list[list[Segment]] = []
     for directory in directories[:MAX_WORKSPACES]:
         try:
-            found, opened = _of(directory, sizes, embedder)
+            donors, opened = _of(directory, sizes, embedder)
         except SpelunkError:
             continue
-        if found:
-            for layout, first in found:
-                donors.setdefault(layout, (first, len(segments)))
+        if donors:
+            for donor in donors:
+                places.setdefault(donor.cut_digest, (donor.first_chunk, len(segments)))
             segments.append(opened)
-    return donors, segments
+    return places, segments
 
 
-def _of(directory: str, sizes: set[int], embedder: str) -> tuple[list[tuple[bytes, int]], list[Segment]]:
+def _of(directory: str, sizes: set[int], embedder: str) -> tuple[list[Donor], list[Segment]]:
     manifest = Manifest(directory)
     try:
         manifest.begin()
         if manifest.meta("embedder") != embedder:
             return [], []
-        select = "SELECT layout, first_chunk, size FROM files f WHERE chunks > 0"
-        if len(sizes) <= FEW_SIZES:
-            select += f" AND size IN ({','.join(map(str, sizes))})"
-        if any(manifest.pending()):
-            select += (
-                " AND NOT EXISTS (SELECT 1 FROM pending WHERE chunk >= f.first_chunk"
-                " AND chunk < f.first_chunk + f.chunks)"
-            )
-        listed = manifest.segments()
-        rows = [(layout, first) for layout, first, size in manifest.all(select) if size in sizes]
-        if not rows:
+        donors = manifest.donors(sizes)
+        if not donors:
             return [], []
-        folder = os.path.join(directory, "vectors")
-        return rows, [Segment(os.path.join(folder, s.name), s.rows) for s in listed]
+        return donors, [Segment(segment_path(directory, s.name), s.rows) for s in manifest.segments()]
     finally:
         manifest.end()
         manifest.close()

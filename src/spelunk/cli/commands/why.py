@@ -66,7 +66,6 @@ def _known(index: Index, path: str, verdict: str) -> dict[str, Any]:
     """What the manifest adds: the reader's verdict, and how the file is indexed."""
     from spelunk.errors import IndexMissingError
     from spelunk.store.manifest import Manifest
-    from spelunk.store.schema import encode_path
     from spelunk.types import Failed, Flag, Skipped
 
     try:
@@ -74,7 +73,7 @@ def _known(index: Index, path: str, verdict: str) -> dict[str, Any]:
     except IndexMissingError:
         return _PENDING if verdict == "indexed" else {}
     try:
-        other = manifest.other(path)
+        other = manifest.unindexed_file(path)
         if isinstance(other, Skipped):
             return {"verdict": "skipped", "rule": other.reason, "detail": other.detail}
         if isinstance(other, Failed):
@@ -83,15 +82,14 @@ def _known(index: Index, path: str, verdict: str) -> dict[str, Any]:
         if file is None:
             folder = os.path.isdir(os.path.join(index.root, path))
             return {} if folder or verdict != "indexed" else _PENDING
-        rows = manifest.all("SELECT encoding, generation FROM files WHERE path = ?", (encode_path(path),))
         kinds = Counter(chunk.kind for chunk in manifest.chunks_of(file))
         about = {
             "language": file.language,
-            "encoding": rows[0][0],
+            "encoding": file.encoding,
             "lines": file.lines,
             "chunks": file.chunks,
             "kinds": dict(kinds.most_common()),
-            "generation": rows[0][1],
+            "generation": file.generation,
         }
         flags = [flag.name.lower() for flag in Flag if flag in file.flags and flag.name]
         return {"language": file.language, "flags": flags, "index": about}
