@@ -203,8 +203,9 @@ def fork(start: Start, in_child: Callable[[], None]) -> Child:
     """
     task_read, task_write = _pipe()
     result_read, result_write = _pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # None where the process was started with the descriptor closed
+            stream.flush()
     pid = os.fork()
     if pid == 0:
         status = 1

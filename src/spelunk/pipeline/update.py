@@ -142,7 +142,12 @@ def _locked(job: Job, began: float) -> Report:
                 rebuild.remove_stores(job.directory)
             elif job.rebuild or schema.outdated(job.directory):
                 building = rebuild.begin(job.directory)
-            return _update(job, budget, lock, began, building)
+            try:
+                return _update(job, budget, lock, began, building)
+            except BaseException:
+                if building is not None:
+                    rebuild.discard(job.directory)
+                raise
         finally:
             lock.release()
 
@@ -239,12 +244,8 @@ def _update(job: Job, budget: Budget, lock: WriterLock, began: float, building: 
         finally:
             manifest.close()
         if building is not None:
-            finished = False
             rebuild.publish(job.directory, building)
-            finished = True
     finally:
-        if building is not None and not finished:
-            rebuild.discard(job.directory)
         pool.close(kill=not finished)
         flight.landed()
     with Stage(job.observer, "fill"):
