@@ -154,7 +154,7 @@ def connect_reader(directory: str) -> tuple[sqlite3.Connection, str]:
                 continue  # a rebuild replaced it between the look at its name and the open
             if isinstance(error, IndexCorruptError):
                 raise
-            if _is_empty(path):
+            if not _locked(error) and _is_empty(path):
                 raise IndexMissingError(f"{directory}: no index here; run `spelunk index`") from None
             raise translate(error, path) from None
         if manifest_name(directory) == name:

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from spelunk import faults
 from spelunk.errors import StorageError, WorkspaceError
 from spelunk.io.regular import read_plain
+from spelunk.store.paths import manifest_name
 
 WORKSPACE: Final = "workspace.json"
 CACHE_TAG: Final = (
@@ -94,7 +95,7 @@ def claim(directory: str, root: str) -> None:
         owner = owner_of(directory)
         if owner is None:
             strangers = [n for n in os.listdir(directory) if not n.startswith((".", WORKSPACE))]
-            if strangers and not os.path.exists(os.path.join(directory, "manifest.sqlite")):
+            if strangers and manifest_name(directory) is None:
                 raise WorkspaceError(
                     f"{directory}: holds other files ({strangers[0]}); choose an empty folder with --index-dir"
                 )

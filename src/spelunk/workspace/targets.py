@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spelunk.errors import WorkspaceError
+from spelunk.store.paths import manifest_name
 from spelunk.workspace import locate as home
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def open_target(
 
 def missing(index: Index) -> bool:
     """Whether an index has to be built before it can answer."""
-    return not os.path.exists(os.path.join(index.directory, "manifest.sqlite"))
+    return manifest_name(index.directory) is None
 
 
 def announce(args: argparse.Namespace, index: Index) -> None:
