@@ -16,7 +16,7 @@ from spelunk.bench.measure import Chart, compare, in_turn, percentile
 from spelunk.cli import main
 from spelunk.cli.commands.bench import BENCHMARKS
 from spelunk.errors import SpelunkError
-from spelunk.workspace import locate as home
+from spelunk.io.cache_dir import index_home
 
 WORDS = ("parse", "render", "flush", "merge", "queue", "batch", "index", "token", "route", "cache", "frame", "node")  # fmt: skip
 TIMING = {"seconds", "speedup", "min", "max"}
@@ -155,7 +155,7 @@ def test_the_workspace_and_the_home_are_only_read(folder: Path, capsys: pytest.C
     bench(capsys, "incremental", str(folder), "--files", "4", "--changed", "2", "--rounds", "1")
 
     assert snapshot(folder) == before
-    assert not os.path.exists(home.home())
+    assert not os.path.exists(index_home())
 
 
 def test_the_table_for_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

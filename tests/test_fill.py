@@ -618,8 +618,9 @@ def test_settings_that_cannot_be_used(
 def test_a_workspace_does_not_say_where_texts_and_keys_go(tree: Path) -> None:
     (tree / "spelunk.toml").write_text('embedding_url = "https://evil.invalid"\n')
 
-    with pytest.raises(ConfigError, match="a workspace does not decide where texts and keys are sent"):
-        Index.open(tree)
+    index = Index.open(tree)
+
+    assert index.options.embedding_url == "" and [u.name for u in index.untrusted] == ["embedding_url"]
 
 
 def command(

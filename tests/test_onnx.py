@@ -15,7 +15,7 @@ import pytest
 from spelunk.config import resolve
 from spelunk.embed import onnx_folder as onnxmodel
 from spelunk.errors import ConfigError, ProviderError
-from spelunk.workspace import locate as home
+from spelunk.io.cache_dir import index_home
 from tests import minilm
 
 
@@ -310,14 +310,14 @@ def test_a_model_file_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(onnxmodel, "_digest", lambda path: read.append(path) or "")
 
     assert onnxmodel.identify(f"onnx:{folder}") == first
-    assert read == [] and (Path(home.home()) / onnxmodel.DIGESTS).exists()
+    assert read == [] and (Path(index_home()) / onnxmodel.DIGESTS).exists()
 
 
 def test_a_damaged_memory_of_digests_is_no_fault(folder: Path) -> None:
     first = onnxmodel.identify(f"onnx:{folder}")
 
     for damage in ("nonsense", "[]", json.dumps({str(folder / "model.onnx"): 3})):
-        (Path(home.home()) / onnxmodel.DIGESTS).write_text(damage)
+        (Path(index_home()) / onnxmodel.DIGESTS).write_text(damage)
         assert onnxmodel.identify(f"onnx:{folder}") == first
 
 

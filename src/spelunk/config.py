@@ -1,26 +1,57 @@
-"""Settings: what was typed, resolved once into frozen :class:`Options`.
+"""Resolve the engine's settings into frozen :class:`Options`.
 
-Sources in rising precedence: defaults here, ``spelunk.toml`` or
-``[tool.spelunk]`` of ``pyproject.toml`` in the root, environment ``SPELUNK_*``,
-then flags or keyword arguments. Every adapter (command line, Python, MCP,
-HTTP) builds the same object through :func:`resolve`.
+Sources in rising precedence: the defaults below; the user's own
+``config.toml``; ``spelunk.toml`` or ``[tool.spelunk]`` of ``pyproject.toml`` in
+the workspace's root; environment variables ``SPELUNK_*``; flags or keyword
+arguments. A workspace's file may narrow what the user's own settings allow. What
+it widens counts only with the user's trust (:mod:`spelunk.trust`, docs/trust.md).
+Every adapter (command line, Python, MCP, HTTP) resolves through this module.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from spelunk.errors import ConfigError
-from spelunk.io.regular import read_plain
+from spelunk.io.cache_dir import config_folder, expand_user
+from spelunk.settings import (
+    GIB,
+    KIB,
+    MIB,
+    Schema,
+    SettingsFile,
+    Untrusted,
+    above,
+    below,
+    boolean,
+    choice,
+    differs,
+    digest_of,
+    format_size,
+    integer,
+    or_auto,
+    parse_size,
+    read_settings,
+    seconds,
+    setting,
+    shown,
+    size_or_none,
+    text,
+    texts,
+    url,
+    variable,
+    workspace_files,
+)
+from spelunk.text import worklog
+from spelunk.trust import is_trusted
 
-KIB: Final = 1024
-MIB: Final = 1024 * KIB
-GIB: Final = 1024 * MIB
+__all__ = [
+    "DEFAULTS", "GIB", "KIB", "MIB", "Options", "Resolved", "Untrusted", "contents_of", "format_size",
+    "load", "parse_size", "resolve", "setting_names",
+]  # fmt: skip
 
 MAX_WORKERS: Final = 16
 """More processes than this wait for the one writer (docs/decisions)."""
@@ -34,180 +65,42 @@ DEFAULT_MAX_PARSE_SIZE: Final = 1 * MIB
 IO_THREADS: Final = {"hdd": 2, "ssd": 8}
 """Concurrent reads by kind of storage: a disk that seeks loses by more than 2-4, an SSD gains up to 8-16."""
 
-WORKLOGS: Final = ".agents/logs/branchwork"
-"""Where branchwork keeps its documents by default; indexed although hidden."""
-
 ONNX: Final = "onnx:"
-"""What the name of an embedder in a local folder begins with; the folder follows."""
+"""Prefix of an embedder's name that is followed by a local folder."""
 
-CONFIG_FILES: Final = ("spelunk.toml", "pyproject.toml")
+BUILT_IN: Final = ("static", "hashed")
+"""Embedders that read nothing outside the package and send nothing."""
 
-_SIZE_UNITS: Final = {
-    "": 1, "b": 1,
-    "k": KIB, "kb": KIB, "kib": KIB,
-    "m": MIB, "mb": MIB, "mib": MIB,
-    "g": GIB, "gb": GIB, "gib": GIB,
-}  # fmt: skip
-
-
-def parse_size(text: str | int) -> int:
-    """Bytes of ``1GiB``, ``500M``, ``65536``; units are powers of 1024.
-
-    Raises:
-        ValueError: Not a size, or not positive.
-    """
-    if isinstance(text, bool) or not isinstance(text, int | str):
-        raise ValueError("not a size")
-    if isinstance(text, int):
-        value = text
-    else:
-        s = text.strip().lower()
-        number = s.rstrip("bkmgi")
-        unit = s[len(number) :]
-        if unit not in _SIZE_UNITS:
-            raise ValueError("use a number with B, KiB, MiB or GiB")
-        try:
-            value = int(float(number) * _SIZE_UNITS[unit])
-        except (ValueError, OverflowError):
-            raise ValueError("use a number with B, KiB, MiB or GiB") from None
-    if value <= 0:
-        raise ValueError("must be positive")
-    return value
-
-
-def format_size(n: int) -> str:
-    """``n`` bytes for people: ``1.5 GiB``."""
-    value = float(n)
-    for unit in ("B", "KiB", "MiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GiB"
-
-
-def _integer(low: int, high: int | None = None) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, (int, str)):
-            raise ValueError("must be a whole number")
-        try:
-            n = int(value)
-        except ValueError:
-            raise ValueError("must be a whole number") from None
-        if n < low or (high is not None and n > high):
-            raise ValueError(
-                f"must be from {low} to {high}" if high is not None else f"must be at least {low}"
-            )
-        return n
-
-    return check
-
-
-def _or_auto(check: Callable[[Any], int]) -> Callable[[Any], int]:
-    return lambda value: 0 if value in ("auto", 0, "0") else check(value)
-
-
-def _choice(*names: str) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if value not in names:
-            raise ValueError(f"must be one of {', '.join(names)}")
-        return str(value)
-
-    return check
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("must be text")
-    return value
+USER_FILE: Final = "config.toml"
 
 
 def _embedder(value: Any, base: str = "") -> str:
-    """The name; a folder in it is taken from where it was written, if it is there."""
-    name = _text(value)
+    """An embedder's name; a relative folder in it is taken from ``base``, if it exists there."""
+    name = text(value)
     if name.startswith(ONNX) and name != ONNX:
-        path = os.path.abspath(os.path.join(base, os.path.expanduser(name.removeprefix(ONNX))))
+        path = os.path.abspath(os.path.join(base, expand_user(name.removeprefix(ONNX))))
         return ONNX + path if os.path.exists(path) else name
     return name
 
 
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    lowered = str(value).strip().lower()
-    if lowered in ("1", "true", "yes", "on"):
-        return True
-    if lowered in ("0", "false", "no", "off", ""):
-        return False
-    raise ValueError("must be true or false")
+def _outside_embedder(value: Any, own: Any) -> bool:
+    return value not in BUILT_IN and value != own
 
 
-def _patterns(value: Any) -> tuple[str, ...]:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, (list, tuple)) or not all(isinstance(x, str) for x in items):
-        raise ValueError("must be a list of patterns")
-    return tuple(x.strip() for x in items if x.strip())
+def _more_workers(value: Any, own: Any) -> bool:
+    return bool(value > (own or os.cpu_count() or 1))
 
 
-def _size_or_none(value: Any) -> int | None:
-    if value in (None, "", "none"):
-        return None
-    return parse_size(value)
+def _more_reads(value: Any, own: Any) -> bool:
+    return bool(value > (own or IO_THREADS["ssd"]))
 
 
-def _seconds(low: float, high: float) -> Callable[[Any], float]:
-    def check(value: Any) -> float:
-        try:
-            n = float(value) if not isinstance(value, bool) else math.nan
-        except (TypeError, ValueError):
-            n = math.nan
-        if not low <= n <= high:
-            raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
-        return n
-
-    return check
+def _more_memory(value: Any, own: Any) -> bool:
+    return own is not None and (value is None or value > own)
 
 
-def _url(value: Any) -> str:
-    """An http or https address without user, password, query or fragment; no slash at its end."""
-    if value == "":
-        return ""
-    from urllib.parse import urlsplit
-
-    example = "use an address such as https://api.openai.com/v1"
-    if not isinstance(value, str) or any(c.isspace() or not c.isprintable() for c in value):
-        raise ValueError(example)
-    try:
-        parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"{error}; {example}") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError(example)
-    if "@" in parts.netloc:
-        raise ValueError("a key or password does not belong into the address")
-    if parts.query or parts.fragment:
-        raise ValueError(f"no query and no fragment; {example}")
-    return value.rstrip("/")
-
-
-def _variable(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", value):
-        raise ValueError("must be the name of an environment variable")
-    return value
-
-
-def _setting(
-    default: Any,
-    check: Callable[[Any], Any],
-    help: str,
-    *,
-    contents: bool = False,
-    personal: bool = False,
-) -> Any:
-    return field(
-        default=default,
-        metadata={"check": check, "help": help, "contents": contents, "personal": personal},
-    )
+def _other_files(value: Any, own: Any) -> bool:
+    return bool(own) and value != own
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,137 +108,102 @@ class Options:
     """Resolved settings. The field's ``help`` is its documentation.
 
     Those marked ``contents`` change what an index holds; they, and nothing
-    else of the settings, are part of its fingerprint. Those marked ``personal``
-    say where texts and keys are sent: no workspace decides that, so its file
-    may not set them.
+    else of the settings, are part of its fingerprint. ``widens`` says which
+    values a workspace's own file may not set without the user's trust.
     """
 
-    workers: int = _setting(0, _or_auto(_integer(1, MAX_WORKERS)),
-        "Worker processes: 1-16, or auto (0), one a core; 1 works in the process that writes.")  # fmt: skip
-    mode: str = _setting("auto", _choice("auto", "parallel", "sequential"),
+    workers: int = setting(0, or_auto(integer(1, MAX_WORKERS)),
+        "Worker processes: 1-16, or auto (0), one a core; 1 works in the process that writes.",
+        widens=_more_workers)  # fmt: skip
+    mode: str = setting("auto", choice("auto", "parallel", "sequential"),
         "auto uses workers when the work is large enough to pay for them.")  # fmt: skip
-    files_per_batch: int = _setting(DEFAULT_FILES_PER_BATCH, _integer(1, 100_000),
-        "Files handed to one worker at a time.")  # fmt: skip
-    max_chunks_in_memory: int = _setting(DEFAULT_MAX_CHUNKS_IN_MEMORY, _integer(1),
-        "Chunks produced and not yet published; the submitter waits above it.")  # fmt: skip
-    memory_limit: int | None = _setting(None, _size_or_none,
-        "Hard cap in bytes over parent and workers, e.g. 1GiB; none by default.")  # fmt: skip
-    max_file_size: int = _setting(DEFAULT_MAX_FILE_SIZE, parse_size,
-        "A larger file is skipped as too-large.", contents=True)  # fmt: skip
-    max_parse_size: int = _setting(DEFAULT_MAX_PARSE_SIZE, parse_size,
-        "A larger file is chunked by lines, without a parse.", contents=True)  # fmt: skip
-    storage: str = _setting("auto", _choice("auto", "ssd", "hdd"),
+    files_per_batch: int = setting(DEFAULT_FILES_PER_BATCH, integer(1, 100_000),
+        "Files handed to one worker at a time.", widens=above)  # fmt: skip
+    max_chunks_in_memory: int = setting(DEFAULT_MAX_CHUNKS_IN_MEMORY, integer(1),
+        "Chunks produced and not yet published; the submitter waits above it.", widens=above)  # fmt: skip
+    memory_limit: int | None = setting(None, size_or_none,
+        "Hard cap in bytes over parent and workers, e.g. 1GiB; none by default.", widens=_more_memory)  # fmt: skip
+    max_file_size: int = setting(DEFAULT_MAX_FILE_SIZE, parse_size,
+        "A larger file is skipped as too-large.", contents=True, widens=above)  # fmt: skip
+    max_parse_size: int = setting(DEFAULT_MAX_PARSE_SIZE, parse_size,
+        "A larger file is chunked by lines, without a parse.", contents=True, widens=above)  # fmt: skip
+    storage: str = setting("auto", choice("auto", "ssd", "hdd"),
         "Kind of disk under the root; auto reads the block device's rotational flag.")  # fmt: skip
-    io_threads: int = _setting(0, _or_auto(_integer(1, 64)),
-        "Concurrent file reads over all workers; auto (0): 2 on hdd, 8 on ssd.")  # fmt: skip
-    hidden: bool = _setting(False, _boolean,
-        "Also index files and folders whose name starts with a dot.", contents=True)  # fmt: skip
-    include: tuple[str, ...] = _setting((), _patterns,
-        "Gitignore-style patterns; where given, only matching files are indexed.", contents=True)  # fmt: skip
-    exclude: tuple[str, ...] = _setting((), _patterns,
+    io_threads: int = setting(0, or_auto(integer(1, 64)),
+        "Concurrent file reads over all workers; auto (0): 2 on hdd, 8 on ssd.", widens=_more_reads)  # fmt: skip
+    hidden: bool = setting(False, boolean,
+        "Also index files and folders whose name starts with a dot.", contents=True, widens=above)  # fmt: skip
+    include: tuple[str, ...] = setting((), texts("patterns"),
+        "Gitignore-style patterns; where given, only matching files are indexed.", contents=True,
+        widens=_other_files)  # fmt: skip
+    exclude: tuple[str, ...] = setting((), texts("patterns"),
         "Gitignore-style patterns of files to leave out, beside the ignore files.", contents=True)  # fmt: skip
-    embedder: str = _setting("static", _embedder,
-        "Which embedder makes the vectors: static, hashed (both built in), onnx:DIRECTORY or api:MODEL.", contents=True)  # fmt: skip
-    store: str = _setting("local", _choice("local"),
-        "Where the chunks are kept: local (embedded stores in the index directory).")  # fmt: skip
-    executor: str = _setting("local", _choice("local"),
-        "What runs phase 1: local (processes on this machine).")  # fmt: skip
-    freshness: str = _setting("strict", _text,
+    embedder: str = setting("static", _embedder,
+        "Which embedder makes the vectors: static, hashed (both built in), onnx:DIRECTORY or api:MODEL.",
+        contents=True, widens=_outside_embedder)  # fmt: skip
+    store: str = setting("local", choice("local"),
+        "Where the chunks are kept: local (embedded stores in the index directory).", widens=differs)  # fmt: skip
+    executor: str = setting("local", choice("local"),
+        "What runs phase 1: local (processes on this machine).", widens=differs)  # fmt: skip
+    freshness: str = setting("strict", text,
         "strict, bounded:SECONDS or relaxed: how old an answer may be.")  # fmt: skip
 
-    embedding_url: str = _setting("", _url,
+    embedding_url: str = setting("", url,
         "Base address of an embedding API, e.g. https://api.openai.com/v1; for embedder api:MODEL.",
-        personal=True)  # fmt: skip
-    embedding_key_env: str = _setting("OPENAI_API_KEY", _variable,
-        "Name of the environment variable that holds the API's key; not the key.", personal=True)  # fmt: skip
-    embedding_dimensions: int = _setting(0, _or_auto(_integer(1, 16_384)),
+        secret=True, widens=differs)  # fmt: skip
+    embedding_key_env: str = setting("OPENAI_API_KEY", variable,
+        "Name of the environment variable that holds the API's key; not the key.",
+        secret=True, widens=differs)  # fmt: skip
+    embedding_dimensions: int = setting(0, or_auto(integer(1, 16_384)),
         "Dimensions asked of the API; auto (0) takes what it gives.")  # fmt: skip
-    embedding_max_chars: int = _setting(8_000, _integer(100, 1_000_000),
-        "Characters of a chunk sent to the API; the rest is cut off.")  # fmt: skip
-    embedding_batch: int = _setting(64, _integer(1, 2_048),
-        "Chunks sent in one request.")  # fmt: skip
-    embedding_concurrency: int = _setting(4, _integer(1, 64),
-        "Requests under way at a time.")  # fmt: skip
-    embedding_timeout: float = _setting(30.0, _seconds(0.05, 3_600),
-        "Seconds one request of an update may take.")  # fmt: skip
-    query_timeout: float = _setting(3.0, _seconds(0.05, 600),
-        "Seconds the request of a search may take; then it answers without vectors.")  # fmt: skip
-    retry_attempts: int = _setting(4, _integer(1, 100),
-        "How often a request is tried in an update.")  # fmt: skip
-    retry_wait: float = _setting(0.5, _seconds(0, 600),
-        "Seconds before the second try; doubled for each further one, with jitter.")  # fmt: skip
-    retry_max_wait: float = _setting(30.0, _seconds(0, 3_600),
-        "Longest wait before a try, also where the provider asks for more.")  # fmt: skip
-    breaker_failures: int = _setting(5, _integer(1, 1_000),
-        "Failures in a row after which a provider is left alone.")  # fmt: skip
-    breaker_wait: float = _setting(30.0, _seconds(0, 86_400),
-        "Seconds for which it is left alone; then one request tries it.")  # fmt: skip
+    embedding_max_chars: int = setting(8_000, integer(100, 1_000_000),
+        "Characters of a chunk sent to the API; the rest is cut off.", widens=above)  # fmt: skip
+    embedding_batch: int = setting(64, integer(1, 2_048),
+        "Chunks sent in one request.", widens=above)  # fmt: skip
+    embedding_concurrency: int = setting(4, integer(1, 64),
+        "Requests under way at a time.", widens=above)  # fmt: skip
+    embedding_timeout: float = setting(30.0, seconds(0.05, 3_600),
+        "Seconds one request of an update may take.", widens=above)  # fmt: skip
+    query_timeout: float = setting(3.0, seconds(0.05, 600),
+        "Seconds the request of a search may take; then it answers without vectors.", widens=above)  # fmt: skip
+    retry_attempts: int = setting(4, integer(1, 100),
+        "How often a request is tried in an update.", widens=above)  # fmt: skip
+    retry_wait: float = setting(0.5, seconds(0, 600),
+        "Seconds before the second try; doubled for each further one, with jitter.", widens=above)  # fmt: skip
+    retry_max_wait: float = setting(30.0, seconds(0, 3_600),
+        "Longest wait before a try, also where the provider asks for more.", widens=above)  # fmt: skip
+    breaker_failures: int = setting(5, integer(1, 1_000),
+        "Failures in a row after which a provider is left alone.", widens=above)  # fmt: skip
+    breaker_wait: float = setting(30.0, seconds(0, 86_400),
+        "Seconds for which it is left alone; then one request tries it.", widens=below)  # fmt: skip
 
 
 DEFAULTS: Final = Options()
-_FIELDS: Final = {f.name: f for f in fields(Options)}
+SCHEMA: Final = Schema(Options, "SPELUNK_", help_page="docs/configuration.md")
+
+
+class Resolved(NamedTuple):
+    """Settings, and what was left out of them for want of trust.
+
+    Attributes:
+        options: The settings that count.
+        untrusted: Settings of the workspace's file that do not.
+        trusted: Whether the workspace's settings files have the user's trust.
+    """
+
+    options: Options
+    untrusted: tuple[Untrusted, ...]
+    trusted: bool
 
 
 def setting_names() -> tuple[str, ...]:
     """Every setting, in the order of the documentation."""
-    return tuple(_FIELDS)
-
-
-def setting_help(name: str) -> str:
-    """The one-line documentation of a setting."""
-    return str(_FIELDS[name].metadata["help"])
+    return SCHEMA.names
 
 
 def contents_of(options: Options) -> dict[str, Any]:
     """The settings that change what an index holds, for its fingerprint."""
-    return {name: getattr(options, name) for name, f in _FIELDS.items() if f.metadata["contents"]}
-
-
-def _checked(name: str, value: Any, source: str) -> Any:
-    known = _FIELDS.get(name)
-    if known is None:
-        import difflib
-
-        near = difflib.get_close_matches(name, _FIELDS, 1)
-        hint = f"; did you mean {near[0]}?" if near else "; see docs/configuration.md"
-        raise ConfigError(f"{source}: unknown setting {name!r}{hint}")
-    try:
-        return known.metadata["check"](value)
-    except ValueError as error:
-        # What was taken for a personal setting's value may be a key.
-        shown = "..." if known.metadata["personal"] else repr(value)
-        raise ConfigError(f"{source}: {name} = {shown}: {error}") from None
-
-
-def load_file(root: str) -> tuple[dict[str, Any], str]:
-    """Raw settings of ``spelunk.toml`` or ``[tool.spelunk]``, and the file's path.
-
-    Raises:
-        ConfigError: The file is not valid TOML or cannot be read.
-    """
-    for name in CONFIG_FILES:
-        path = os.path.join(root, name)
-        try:
-            raw = read_plain(path)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-        if name == "pyproject.toml" and b"[tool.spelunk" not in raw:
-            continue
-        import tomllib
-
-        try:
-            data: Any = tomllib.loads(raw.decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not valid TOML: {error}") from None
-        if name == "pyproject.toml":
-            tools = data.get("tool")
-            data = tools.get("spelunk", {}) if isinstance(tools, dict) else {}
-        if not isinstance(data, dict):
-            raise ConfigError(f"{path}: [tool.spelunk] is not a table of settings")
-        return data, path
-    return {}, ""
+    return {name: getattr(options, name) for name in SCHEMA.names if SCHEMA.facts(name)["contents"]}
 
 
 def resolve(
@@ -353,50 +211,99 @@ def resolve(
     given: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Options:
-    """Frozen options from every source.
+    """Frozen options from every source; arguments and errors as :func:`load`."""
+    return load(root, given, environ).options
+
+
+def load(
+    root: str | None = None,
+    given: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    trusted: bool | None = None,
+) -> Resolved:
+    """Options from every source, and what a workspace's file may not set.
 
     Args:
-        root: Workspace whose configuration file is read, if any.
+        root: Workspace whose settings file is read, if any.
         given: Flags or keyword arguments; ``None`` values count as not given.
         environ: Defaults to ``os.environ``.
+        trusted: Whether the workspace's file is trusted; by default as recorded.
 
     Raises:
         ConfigError: An unknown setting or a bad value, naming its source.
     """
-    values: dict[str, Any] = {}
-    worklogs: tuple[str, ...] = ()
-    if root is not None:
-        data, source = load_file(root)
-        worklogs = _worklogs(root, data.get("branchwork"))
-        for name, value in data.items():
-            if isinstance(value, dict):
-                continue  # a table of another part, e.g. [branchwork]
-            if name == "embedder" and isinstance(value, str):
-                value = _embedder(value, root)
-            if name in _FIELDS and _FIELDS[name].metadata["personal"]:
-                raise ConfigError(
-                    f"{source}: {name} may not be set here: a workspace does not decide where texts and keys "
-                    f"are sent; set SPELUNK_{name.upper()}"
-                )
-            values[name] = _checked(name, value, source)
-    env = os.environ if environ is None else environ
-    for name in _FIELDS:
-        variable = "SPELUNK_" + name.upper()
-        if env.get(variable):
-            values[name] = _checked(name, env[variable], variable)
-    for name, value in (given or {}).items():
-        if value is not None:
-            values[name] = _checked(name, value, "--" + name.replace("_", "-"))
+    own = _own_values()
+    above_workspace = SCHEMA.from_environment(os.environ if environ is None else environ)
+    above_workspace |= SCHEMA.from_flags(given or {})
+    if root is None:
+        return Resolved(Options(**{**own, **above_workspace}), (), False)
+    file = next(workspace_files(root), None)
+    values = _workspace_values(root, file) if file else {}
+    worklogs, hidden_worklogs = _worklogs(root, file)
+    refused = SCHEMA.widening(values, own, file.path) if file else []
+    patterns = tuple(p for p in values.get("exclude", ()) if p.startswith("!"))
+    if file and patterns:
+        refused.append(Untrusted("exclude", shown(patterns), file.path))
+    if file and hidden_worklogs:
+        refused.append(Untrusted(f"{worklog.KIND}.dir", hidden_worklogs, file.path))
+    # What the user sets by other means is the user's decision, whatever the file says.
+    refused = [u for u in refused if u.name not in above_workspace]
+    if refused and trusted is None:
+        files = list(workspace_files(root))
+        # Held against the bytes that were resolved: the file may change between two looks.
+        trusted = file in files and is_trusted(root, digest_of(files))
+    if refused and not trusted:
+        names = {u.name for u in refused}
+        if "exclude" in names:
+            values["exclude"] = tuple(p for p in values["exclude"] if not p.startswith("!"))
+        values = {n: v for n, v in values.items() if n == "exclude" or n not in names}
+    elif hidden_worklogs:
+        worklogs = hidden_worklogs
+    # The user's own patterns stand behind the workspace's, where they have the last word.
+    values["exclude"] = tuple(values.get("exclude", ())) + tuple(own.get("exclude", ()))
+    resolved = {**own, **values, **above_workspace}
     if worklogs:
-        # First, so that a pattern of the user's own still has the last word.
-        values["exclude"] = worklogs + tuple(values.get("exclude", ()))
-    return Options(**values)
+        # First, so that every other pattern outranks it.
+        resolved["exclude"] = (f"!/{worklogs}/*.md", *resolved["exclude"])
+    return Resolved(Options(**resolved), () if trusted else tuple(refused), bool(trusted))
 
 
-def _worklogs(root: str, table: Any) -> tuple[str, ...]:
-    """The pattern that takes in the branchwork documents: their folder's name begins with a dot."""
-    folder = table.get("dir") if isinstance(table, dict) else None
-    folder = folder.strip("/") if isinstance(folder, str) else WORKLOGS
+def user_file() -> str:
+    """Path of the user's own settings file; it need not exist. Empty where no home folder is known."""
+    try:
+        return os.path.join(config_folder(), USER_FILE)
+    except ConfigError:
+        return ""
+
+
+def _own_values() -> dict[str, Any]:
+    path = user_file()
+    file = read_settings(path) if path else None
+    return _values(file, os.path.dirname(path)) if file else {}
+
+
+def _workspace_values(root: str, file: SettingsFile) -> dict[str, Any]:
+    return _values(file, root)
+
+
+def _values(file: SettingsFile, base: str) -> dict[str, Any]:
+    table = dict(file.table)
+    if isinstance(table.get("embedder"), str):
+        table["embedder"] = _embedder(table["embedder"], base)
+    return SCHEMA.from_table(table, file.path)
+
+
+def _worklogs(root: str, file: SettingsFile | None) -> tuple[str, str]:
+    """The folder of the worklogs, whose name usually begins with a dot.
+
+    Returns:
+        The folder to take in, and the one to take in instead with the user's
+        trust: a hidden folder that the workspace's file names. Empty if none.
+    """
+    folder = worklog.folder(file.table if file else {})
     if not folder or not os.path.isdir(os.path.join(root, folder)):
-        return ()
-    return (f"!/{folder}/*.md",)
+        return "", ""
+    if folder != worklog.FOLDER and any(part.startswith(".") for part in folder.split("/")):
+        return "", folder
+    return folder, ""

@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 
 from spelunk.branchwork import Branchwork
+from spelunk.branchwork.document import template
 from spelunk.branchwork.settings import load
 
 DATA = Path(__file__).parent / "data"
+TEMPLATE = template.load().text
 NOON = 1_756_468_800.0  # 2025-08-29 12:00 UTC
 GRAPHITE = "@withgraphite/graphite-cli@1.8.6"
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from spelunk.branchwork.document import ci_checks as cichecks
-from spelunk.branchwork.document import edit, fit
+from spelunk.branchwork.document import ci, edit, fit
 from spelunk.branchwork.document.document import Document
-from spelunk.branchwork.document.template import TEMPLATE
 from spelunk.branchwork.errors import DocumentError
 from spelunk.branchwork.stack.pull_request import Check
 
-from .conftest import DATA
+from .conftest import DATA, TEMPLATE
 
 
 def doc(text: str) -> Document:
@@ -84,7 +82,7 @@ def test_missing_keys_are_added_beside_their_siblings() -> None:
         ("# who", " [c] # who"),
         ("\n  - a", "\n  - a\n  - c"),
         ("\n- a # x\n- b", "\n- a # x\n- b\n- c"),
-        ("a, b", "a, b, c"),
+        ("a, b", "[a, b, c]"),
     ],
 )
 def test_a_list_grows_in_the_form_it_has(written: str, expected: str) -> None:
@@ -268,13 +266,13 @@ def test_ci_rows_keep_their_place_details_and_padding() -> None:
     )
     checks = (Check("build", "✅ Pass", "GitHub: CI"), Check("a|b", "❌ Fail", "GitHub: CI"))
 
-    after = cichecks.set_checks(doc(table), checks)
+    after = ci.set_checks(doc(table), checks)
 
     assert after.text == (
         "## CI Status\n\n| Check | Status | Details |\n|-------|--------|---------|\n"
         "| build | ✅ Pass |  `make`  |\n| by hand | ✅ Pass | mine |\n| a\\|b | ❌ Fail | GitHub: CI |\n\nText.\n"
     )
-    assert cichecks.set_checks(after, checks).text == after.text
+    assert ci.set_checks(after, checks).text == after.text
 
 
 def test_windows_line_endings_are_kept_and_used() -> None:

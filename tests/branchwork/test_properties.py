@@ -7,17 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spelunk.branchwork.actions import refresh
-from spelunk.branchwork.document import ci_checks as cichecks
-from spelunk.branchwork.document import data, edit, fit
+from spelunk.branchwork.document import ci, data, edit, fit
 from spelunk.branchwork.document.check import check
 from spelunk.branchwork.document.document import Document
-from spelunk.branchwork.document.template import TEMPLATE
 from spelunk.branchwork.errors import DocumentError
 from spelunk.branchwork.settings import Settings
 from spelunk.branchwork.stack import graph as stack
 from spelunk.branchwork.stack.pull_request import Check, PullRequest
 from spelunk.branchwork.store import Stored
 from spelunk.io import lines as text_lines
+
+from .conftest import TEMPLATE
 
 FRONT = [
     "---", "...", "date:", "date: 2025-08-29 18:55 UTC", "slug: x", "status: draft  # hint", "status:", "pr: 47 / BLZ-1",
@@ -214,8 +214,8 @@ def test_any_value_is_read_back_as_it_was_set(value: str) -> None:
 def test_checks_twice_equal_once(text: str) -> None:
     checks = (Check("build", "❌ Fail", "GitHub: CI"), Check("lint", "✅ Pass", "GitHub: CI"))
     try:
-        once = cichecks.set_checks(Document.parse(text), checks, create=True)
+        once = ci.set_checks(Document.parse(text), checks, create=True)
     except DocumentError:
         return
 
-    assert cichecks.set_checks(Document.parse(once.text), checks, create=True).text == once.text
+    assert ci.set_checks(Document.parse(once.text), checks, create=True).text == once.text

@@ -1,6 +1,6 @@
 """Branchwork: the per-branch worklog, one Markdown file for each git branch.
 
-Names are loaded when first used, so that importing the package costs nothing.
+Names are loaded at their first use, so that importing the package is cheap.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
         DocumentMissingError,
         RepositoryError,
     )
-    from spelunk.branchwork.outcome import Outcome
     from spelunk.branchwork.settings import Settings
     from spelunk.branchwork.stack.graph import Stack
     from spelunk.branchwork.stack.runner import Finished, Runner, SubprocessRunner
-    from spelunk.branchwork.store import Stored
+    from spelunk.branchwork.store import Outcome, Stored
 
-_HOMES = {
-    "Branchwork": "api", "Outcome": "outcome", "Problem": "document.check", "Document": "document.document", "Listed": "actions.listing",
+_MODULES = {
+    "Branchwork": "api", "Problem": "document.check", "Document": "document.document", "Listed": "actions.listing",
     "BranchworkError": "errors", "DocumentError": "errors", "DocumentExistsError": "errors", "DocumentMissingError": "errors",
     "RepositoryError": "errors", "Finished": "stack.runner", "Runner": "stack.runner", "SubprocessRunner": "stack.runner",
-    "Settings": "settings", "Stack": "stack.graph", "Stored": "store",
+    "Settings": "settings", "Stack": "stack.graph", "Stored": "store", "Outcome": "store",
 }  # fmt: skip
 
 __all__ = [
@@ -39,9 +38,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

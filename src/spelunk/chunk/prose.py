@@ -8,11 +8,9 @@ from typing import Final
 
 from spelunk.chunk.lines import chunk_lines, join_blocks
 from spelunk.chunk.rows import SMALL_CHARS, TARGET_CHARS, Fields, Layout
+from spelunk.text import worklog
 from spelunk.text.front_matter import front_matter
 from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
-
-BRANCHWORK_SLUG: Final = "branchwork-"
-"""How the ``slug`` of a branchwork document begins."""
 
 Heading = tuple[int, int, str]
 """Row where the section starts, level (1 is outermost), title."""
@@ -35,9 +33,6 @@ _LATEX_LEVEL: Final = {
     "subsubsection": 5,
     "paragraph": 6,
 }
-_UPDATE: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[^:]*(?::\d\d[^:]*)?:[ \t]*(?:(?:\[@([^\]]+)\]|@[\w./-]+):?[ \t]*)?(.*)$"
-)
 _MARKUP: Final = re.compile(r"[`*]+|!?\[([^\]]*)\]\([^)]*\)")
 
 
@@ -45,8 +40,8 @@ def chunk_prose(document: Document, layout: Layout) -> list[Chunk]:
     """Sections of kind ``section``; paragraphs of kind ``paragraph`` for text without headings.
 
     The scope is the path of the enclosing headings, joined by `` > ``; front
-    matter becomes the fields of every chunk. A branchwork document gives
-    chunks of kind ``branchwork``, each update entry on its own.
+    matter becomes the fields of every chunk. A worklog gives chunks of its own
+    kind, each dated entry a chunk (:mod:`spelunk.text.worklog`).
     """
     fields: Fields = ()
     first = 0
@@ -56,13 +51,11 @@ def chunk_prose(document: Document, layout: Layout) -> list[Chunk]:
     headings = find(layout.lines, first) if find is not None else []
     if document.language == "text":
         headings = [h for h in rst_headings(layout.lines) if _is_plain_title(layout.lines, h[0])]
-    kind = "section"
-    branchwork = document.language == "markdown" and _is_branchwork(document.path, fields)
-    if branchwork:
-        kind = "branchwork"
+    is_worklog = document.language == "markdown" and worklog.is_worklog(document.path, fields)
+    kind = worklog.KIND if is_worklog else "section"
     if not headings:
-        return chunk_lines(layout, kind if fields or branchwork else "paragraph", fields)
-    return _sections(layout, headings, kind, fields, branchwork)
+        return chunk_lines(layout, kind if fields or is_worklog else "paragraph", fields)
+    return _sections(layout, headings, kind, fields, is_worklog)
 
 
 def _is_plain_title(lines: list[str], row: int) -> bool:
@@ -77,14 +70,8 @@ def _is_plain_title(lines: list[str], row: int) -> bool:
     )
 
 
-def _is_branchwork(path: str, fields: Fields) -> bool:
-    if any(key == "slug" and value.startswith(BRANCHWORK_SLUG) for key, value in fields):
-        return True
-    return "branchwork" in path.split("/")[:-1]
-
-
 def _sections(
-    layout: Layout, headings: list[Heading], kind: str, fields: Fields, branchwork: bool
+    layout: Layout, headings: list[Heading], kind: str, fields: Fields, is_worklog: bool
 ) -> list[Chunk]:
     out: list[Chunk] = []
     if headings[0][0] > 0:
@@ -98,13 +85,13 @@ def _sections(
             path.pop()
         scope = " > ".join(t for _, t in path)
         path.append((level, title))
-        symbol, update = _update(title) if branchwork and level == 3 else (title, False)
+        symbol, update = _update(title) if is_worklog and level == 3 else (title, False)
         names = [Definition(symbol, "section", layout.raw_line(row))] if symbol else []
         i += 1
         # small subsections stay with their parent
         while i < count and not update:
             nested, nested_level, nested_title = headings[i]
-            if nested_level <= level or (branchwork and nested_level == 3 and _update(nested_title)[1]):
+            if nested_level <= level or (is_worklog and nested_level == 3 and _update(nested_title)[1]):
                 break
             stop = _end_of(headings, i, layout.count)
             if layout.size(row, stop) > TARGET_CHARS or layout.size(nested, stop) >= SMALL_CHARS:
@@ -129,10 +116,8 @@ def _end_of(headings: list[Heading], i: int, count: int) -> int:
 
 def _update(title: str) -> tuple[str, bool]:
     """The summary of an update entry's heading, and whether the heading is one."""
-    match = _UPDATE.match(title)
-    if match is None:
-        return title, False
-    return (match.group(2).strip() or title)[:MAX_SYMBOL], True
+    summary = worklog.entry_summary(title)
+    return (title, False) if summary is None else (summary[:MAX_SYMBOL], True)
 
 
 def _emit(

@@ -18,7 +18,7 @@ import xxhash
 
 from spelunk.config import ONNX
 from spelunk.errors import ConfigError
-from spelunk.workspace import locate as home
+from spelunk.io.cache_dir import index_home
 
 SCHEME: Final = 1
 """Counted up when the same files would give other vectors."""
@@ -35,7 +35,7 @@ BYTES_A_CELL: Final = 120
 USUAL_WIDTH: Final = 768
 
 DIGESTS: Final = "onnx-models.json"
-"""In the home of the indexes: digests of model files by path, size and times."""
+"""In the folder of the indexes: digests of model files by path, size and times."""
 
 _DESCRIPTIONS: Final = (
     "tokenizer.json", "tokenizer_config.json", "config.json", "sentence_bert_config.json", "modules.json",
@@ -204,8 +204,8 @@ def memory(setting: str, callers: int) -> int:
 
 
 def _digests(paths: list[str]) -> list[str]:
-    """A digest a file; those of files not touched since are remembered in the home."""
-    kept = os.path.join(home.home(), DIGESTS)
+    """A digest a file; those of files not touched since are remembered beside the indexes."""
+    kept = os.path.join(index_home(), DIGESTS)
     try:
         with open(kept, encoding="utf-8") as f:
             known = json.load(f)

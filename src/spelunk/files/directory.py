@@ -23,7 +23,7 @@ from spelunk.files.ignore_sources import (
 )
 from spelunk.files.path_rules import SKIPPED_DIRECTORIES, directory_bits
 from spelunk.files.stamp import Signature
-from spelunk.io.regular import read_plain
+from spelunk.io.regular import read_head
 from spelunk.types import Skipped
 
 CACHE_TAG: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
@@ -132,7 +132,7 @@ def _enter_repository(
 
 def _is_cache(directory: str) -> bool:
     try:
-        return read_plain(directory + "CACHEDIR.TAG", len(CACHE_TAG)) == CACHE_TAG
+        return read_head(directory + "CACHEDIR.TAG", len(CACHE_TAG)) == CACHE_TAG
     except OSError:
         return False
 

@@ -10,7 +10,7 @@ import json
 import math
 from typing import Any, Final
 
-from spelunk.io.regular import read_plain
+from spelunk.io.regular import read_head
 
 MAX_BYTES: Final = 65_536
 """Default size limit; the files of an index directory hold a few hundred bytes."""
@@ -30,7 +30,7 @@ def read_object(path: str, limit: int = MAX_BYTES) -> dict[str, Any] | None:
         are not UTF-8 are kept as lone surrogates.
     """
     try:
-        data = read_plain(path, limit + 1)
+        data = read_head(path, limit + 1)
         if len(data) > limit:
             return None
         value = json.loads(

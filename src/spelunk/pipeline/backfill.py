@@ -1,16 +1,16 @@
-"""Backfill vectors: embed the chunks that wait for one, from the stored texts.
+"""Backfill: make the vectors of pending chunks from the stored texts.
 
 It runs after the texts are published, and after a change of the embedder. No
 file is read and nothing is parsed. Vectors are published group by group, so
-that a run that dies repeats at most one group; chunks that cannot be embedded
-now stay pending for the next run.
+that a run that dies repeats at most one group. What cannot be made now stays
+pending for the next run.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spelunk.errors import ProviderDownError, ProviderError, RefusedError
+from spelunk.observe import Observer, null_observer
+from spelunk.observe.events import BackfillProgress
 from spelunk.pipeline.worker import one_line
 from spelunk.store import merge
 from spelunk.store.manifest import VARIABLES
@@ -36,16 +38,13 @@ if TYPE_CHECKING:
     _Result = tuple[list[str], Matrix | Exception]
 
 GROUP_ROUNDS: Final = 4
-"""Rounds of calls that make a group: each publish waits for its slowest call."""
+"""Rounds of calls that make a group: a publish waits for the slowest call of its group."""
 MAX_FAILURES: Final = 8
-"""Failed calls in a row, each after its retries, that end the run; the rest stays pending."""
+"""Failed calls in a row, each after its retries, that end the backfill; the rest stays pending."""
 PROBE: Final = "def add(a, b): return a + b"
-"""A text that no provider has a reason to refuse; it tells a bad text from a bad provider."""
+"""A text that no provider has a reason to refuse: tells a refused text from a provider that refuses all."""
 ERROR: Final = "embedder_error"
-"""Key of the manifest's table ``meta``: why the last backfill left something pending."""
-
-OnVectors = Callable[[int, int], None]
-"""Called with the number of chunks done, and of all that were pending."""
+"""Key of the manifest's ``meta`` table: why the last backfill left chunks pending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +52,10 @@ class BackfillResult:
     """Result of a backfill.
 
     Attributes:
-        made: Number of chunks that got a vector.
-        pending: Number of chunks that still wait for one.
-        refused: Number of chunks that the embedder refuses.
-        error: Why some still wait; "" if none do.
+        made: Chunks that got a vector.
+        pending: Chunks that are still without one.
+        refused: Chunks whose text the embedder refuses.
+        error: Why some are pending; "" where none are.
     """
 
     made: int = 0
@@ -70,15 +69,15 @@ def backfill(
     embedder: Embedder,
     *,
     limit: int | None = None,
-    on_vectors: OnVectors | None = None,
+    observer: Observer = null_observer,
 ) -> BackfillResult:
-    """Embed the chunks that are pending and publish their vectors. The writer's lock is held.
+    """Make the vectors that are pending, and publish them. The writer's lock is held.
 
     Args:
-        manifest: No transaction is open.
+        manifest: Open for writing, no transaction under way.
         embedder: Makes the vectors.
-        limit: Embed at most so many chunks; the others stay pending.
-        on_vectors: Called after each group.
+        limit: Chunks at most; those beyond stay pending.
+        observer: Told of the progress after each group.
 
     Raises:
         StorageError: The disk refuses; what was published stays.
@@ -100,8 +99,7 @@ def backfill(
         made += _publish(manifest, group, codes)
         done += len(group)
         after = group[-1].id
-        if on_vectors is not None:
-            on_vectors(done, total)
+        observer(BackfillProgress(done, total))
     merge.compact(manifest)
     return _ended(manifest, made, calls.error)
 
@@ -165,7 +163,7 @@ def _publish(manifest: ManifestWriter, group: Sequence[_PendingChunk], codes: di
 
 @dataclass(slots=True)
 class _Calls:
-    """Calls of the embedder, a bounded number at a time; one that fails does not end the others."""
+    """Calls of the embedder, a bounded number at a time; the failure of one does not end the others."""
 
     embedder: Embedder
     dimensions: int
@@ -175,15 +173,15 @@ class _Calls:
     failures: int = 0
 
     def _start(self, batch: list[str], results: SimpleQueue[_Result]) -> None:
-        """Call the embedder, in a daemon thread if several calls are made at a time.
+        """Call the embedder, in a daemon thread where several calls are made at a time.
 
         A call is bounded in time, and an interrupted run does not wait for it.
         """
-        tokens = [words(t) if self.embedder.in_workers else [] for t in batch]
+        batch_words = [words(t) if self.embedder.in_workers else [] for t in batch]
 
         def run() -> None:
             try:
-                results.put((batch, self.embedder.embed(batch, tokens)))
+                results.put((batch, self.embedder.embed(batch, batch_words)))
             except Exception as error:
                 results.put((batch, error))
 
@@ -193,7 +191,7 @@ class _Calls:
             threading.Thread(target=run, name="spelunk-embed", daemon=True).start()
 
     def embed(self, group: Sequence[_PendingChunk]) -> None:
-        """Set the vector of every chunk that can be embedded now, or why there is none."""
+        """Set the vector, or the refusal, of every chunk that can be done now."""
         same: dict[str, list[_PendingChunk]] = {}
         for chunk in group:
             same.setdefault(chunk.text, []).append(chunk)
@@ -203,7 +201,7 @@ class _Calls:
         results: SimpleQueue[_Result] = SimpleQueue()
         running = 0
         while running or (todo and not self.down):
-            # One call until the first answer: a provider that is down is not asked many times at once.
+            # Alone until it answers once: a provider that was down is tried by one call, not by many.
             room = self.embedder.concurrency if self.answered else 1
             while todo and running < room and not self.down:
                 self._start(todo.popleft(), results)
@@ -224,7 +222,7 @@ class _Calls:
                     chunk.vector = row
 
     def _checked(self, matrix: Matrix) -> Matrix | ProviderDownError:
-        """Return the vectors if they have the dimensions of those stored, else an error."""
+        """The matrix, if its dimensions are those of the vectors in the index."""
         if self.dimensions not in (0, matrix.shape[1]):
             return ProviderDownError(
                 f"the embedder makes vectors of {matrix.shape[1]} dimensions, the index has {self.dimensions}; "
@@ -245,7 +243,7 @@ class _Calls:
         todo: deque[list[str]],
         same: dict[str, list[_PendingChunk]],
     ) -> None:
-        """Halve a refused batch until the refused text is alone, and record it as refused."""
+        """Halve a refused batch until the refused text stands alone; its chunks are marked as refused."""
         if len(batch) > 1:
             half = len(batch) // 2
             todo.extendleft((batch[half:], batch[:half]))
@@ -254,7 +252,7 @@ class _Calls:
                 chunk.refused = str(error)
 
     def _provider_works(self, error: RefusedError) -> bool:
-        """Return whether the provider accepts other texts, so that this one is to blame."""
+        """Whether the provider accepts other texts, so that the refusal is about this one."""
         if not self.answered:
             try:
                 self.embedder.embed([PROBE], [words(PROBE)])

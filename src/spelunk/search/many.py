@@ -10,22 +10,20 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from spelunk.observe import nobody
+from spelunk.observe import null_observer
 from spelunk.search.answer import Answer
+from spelunk.text import worklog
 from spelunk.types import Hit
 from spelunk.workspace import freshness
 from spelunk.workspace import locate as home
 
 if TYPE_CHECKING:
     from spelunk.index import Index
-    from spelunk.pipeline.update import Progress
+    from spelunk.observe.progress import OnProgress
     from spelunk.search.engine import Source
     from spelunk.store.snapshot import Snapshot
-
-WORKLOG_FIELDS: Final = frozenset(("status", "pr", "reviewers", "dri", "scope", "risk", "slug", "date"))
-"""Front matter that every branchwork document may have."""
 
 
 def search_many(
@@ -42,7 +40,7 @@ def search_many(
     context: int = 0,
     explain: bool = False,
     refresh: bool = True,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Answer:
     """The best chunks for a query over several indexes, as one corpus.
 
@@ -80,8 +78,8 @@ def search_many(
     with ExitStack() as stack:
         snapshots = [stack.enter_context(index.snapshot()) for index in indexes]
         fields = {key for s in snapshots for key in s.manifest.field_keys()}
-        if "branchwork" in parsed.filters.kind.include:
-            fields |= WORKLOG_FIELDS  # a filter also where no document has a value for it
+        if worklog.KIND in parsed.filters.kind.include:
+            fields |= worklog.FIELDS  # a filter also where no document has a value for it
         parsed = with_known_fields(parsed, fields)
         found = search(_sources(indexes, snapshots, within), parsed, options)
         hits = found.hits
@@ -95,7 +93,7 @@ def search_many(
 
 
 def _tell(indexes: Sequence[Index], given: Answer) -> None:
-    observers = {index.observer for index in indexes} - {nobody}
+    observers = {index.observer for index in indexes} - {null_observer}
     if observers:
         from spelunk.observe.events import Searched
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexBusyError, IndexCorruptError, IndexError_, IndexMissingError, SpelunkError
@@ -30,6 +29,7 @@ from spelunk.store.segment_file import segment_path
 from spelunk.store.tantivy_checksums import damaged_files
 from spelunk.store.texts import unpack
 from spelunk.store.writer_lock import holder
+from spelunk.types import CheckReport, Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,48 +43,6 @@ FULL_TEXT: Final = "full-text"
 VECTOR: Final = "vectors"
 LEFTOVER: Final = "leftover"
 ORPHANS: Final = "orphans"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One disagreement between the stores and the manifest.
-
-    Attributes:
-        what: ``manifest``, ``text``, ``full-text``, ``vectors``, ``leftover`` or ``orphans``.
-        where: The file or path it concerns.
-        detail: One line for people.
-        repaired: Whether it was repaired.
-    """
-
-    what: str
-    where: str
-    detail: str
-    repaired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """The result of a check.
-
-    Attributes:
-        ok: There is no problem, or every one is repaired.
-        problems: Every problem.
-        files: Files in the manifest.
-        chunks: Chunks in the manifest.
-        vectors: Vectors of those chunks.
-        pending: Chunks whose vector is still to be made, or was refused.
-    """
-
-    ok: bool
-    problems: tuple[Problem, ...]
-    files: int
-    chunks: int
-    vectors: int
-    pending: int = 0
-
-    def mended(self) -> CheckReport:
-        """Return the report with every problem marked as repaired."""
-        return replace(self, ok=True, problems=tuple(replace(p, repaired=True) for p in self.problems))
 
 
 ATTEMPTS: Final = 20
@@ -229,7 +187,7 @@ def _full_text(manifest: Manifest) -> Iterator[Problem]:
     published = {i for i, _ in manifest.chunk_kinds()}
     missing = published - set(held)
     extra = set(held) - published
-    if manifest.superseded() or manifest.unfinished():
+    if manifest.unfinished():
         extra = set()  # of a writer that died; the next one removes them
     if extra and _others_write(manifest.directory):
         extra = set()  # committed for a generation that is not published yet
@@ -320,7 +278,7 @@ def _other_kinds(
 
 
 def _leftovers(manifest: Manifest) -> list[Problem]:
-    if manifest.unfinished():
+    if manifest.journalled():
         return []  # of a writer that died: the next one removes them
     problems = [Problem(LEFTOVER, name, "nothing refers to it") for name in leftovers(manifest)]
     return [] if problems and _others_write(manifest.directory) else problems

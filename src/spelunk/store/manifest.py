@@ -132,9 +132,13 @@ class Manifest:
         """Return the names of kinds; a kind's code in the vector segments is its place here."""
         return list(json.loads(self.meta("kinds", "[]")))
 
-    def unfinished(self) -> bool:
+    def journalled(self) -> bool:
         """Return whether a writer has begun something that is not published yet, or died over it."""
         return bool(self.all("SELECT 1 FROM intents LIMIT 1"))
+
+    def unfinished(self) -> bool:
+        """Return whether a writer left journalled work to undo, or replaced documents to purge."""
+        return self.journalled() or bool(self.all("SELECT 1 FROM purges LIMIT 1"))
 
     def superseded(self) -> list[int]:
         """Return ids of replaced file versions that are still in the full text."""

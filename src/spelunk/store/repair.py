@@ -13,7 +13,6 @@ from spelunk import faults
 from spelunk.errors import IndexCorruptError
 from spelunk.store import check
 from spelunk.store import full_text as lexical
-from spelunk.store.check import Problem
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.leftovers import remove_leftovers
 from spelunk.store.manifest import Manifest
@@ -24,6 +23,7 @@ from spelunk.store.segment import Segment, pack_rows
 from spelunk.store.segment_file import segment_path
 from spelunk.store.texts import unpack
 from spelunk.text.tokens import LEXICON, LONG_WORD, path_terms, words
+from spelunk.types import Problem
 
 HEAP: Final = 64 * 1024 * 1024
 

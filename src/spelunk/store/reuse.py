@@ -13,12 +13,15 @@ from spelunk.store.segment_file import segment_path
 
 MAX_WORKSPACES: Final = 16
 """Workspaces that are searched, the own one first; each costs a scan of its file table."""
+MAX_OF_A_SIZE: Final = 1_000
+"""Files of one size whose vectors are offered: they travel to the worker with every batch
+that has a file of that size, some 40 bytes each."""
 
 
 def reusable_vectors(
     directories: Sequence[str], sizes: set[int], embedder: str
-) -> tuple[dict[bytes, tuple[int, int]], list[list[Segment]]]:
-    """Find the vectors of indexed files of these sizes.
+) -> tuple[dict[int, dict[bytes, tuple[int, int]]], list[list[Segment]]]:
+    """Find the vectors of files of these sizes.
 
     Args:
         directories: Index directories.
@@ -26,11 +29,11 @@ def reusable_vectors(
         embedder: Id that a workspace's vectors must have.
 
     Returns:
-        By digest over content and cuts: (first chunk id, number of the
-        workspace); and each workspace's open segments. A workspace that cannot
-        be read is left out.
+        By size and cut digest: (first chunk id, number of the workspace), at most
+        :data:`MAX_OF_A_SIZE` for each size; and each workspace's open segments.
+        A workspace that cannot be read is left out.
     """
-    places: dict[bytes, tuple[int, int]] = {}
+    reusable: dict[int, dict[bytes, tuple[int, int]]] = {}
     segments: list[list[Segment]] = []
     for directory in directories[:MAX_WORKSPACES]:
         try:
@@ -39,9 +42,11 @@ def reusable_vectors(
             continue
         if donors:
             for donor in donors:
-                places.setdefault(donor.cut_digest, (donor.first_chunk, len(segments)))
+                of_size = reusable.setdefault(donor.size, {})
+                if len(of_size) < MAX_OF_A_SIZE:
+                    of_size.setdefault(donor.cut_digest, (donor.first_chunk, len(segments)))
             segments.append(opened)
-    return places, segments
+    return reusable, segments
 
 
 def _of(directory: str, sizes: set[int], embedder: str) -> tuple[list[Donor], list[Segment]]:

@@ -94,7 +94,7 @@ class StoreWriter:
         """Undo unpublished work of a writer that died."""
         if self.manifest.building:
             return  # new and empty, and what lies beside it is the published generation's
-        if self.manifest.unfinished():
+        if self.manifest.journalled():
             faults.reach("recover.full-text.before")
             self._lexical.delete_from(self._next_chunk)
             self._lexical.commit()

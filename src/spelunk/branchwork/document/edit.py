@@ -1,8 +1,8 @@
 """Edits of a document, each a function from one document to another.
 
-An edit replaces only a span that the tool owns (a front-matter scalar, the
-title, the drawn stack, a CI row) or inserts lines. Whatever it would damage by
-doing so it refuses with :class:`DocumentError`.
+An edit replaces a span that the tool owns (a front-matter scalar, the title,
+the drawn stack, a CI row) or inserts lines. Where it could damage other parts
+of the document it raises :class:`DocumentError`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from spelunk.branchwork.document.document import (
     canonical,
     is_placeholder,
 )
-from spelunk.branchwork.document.front_matter import Field, FrontMatter, replace_value, scalar
-from spelunk.branchwork.document.markdown import Item
 from spelunk.branchwork.errors import DocumentError
 from spelunk.io import lines as text_lines
+from spelunk.text import front_matter_edit
+from spelunk.text.markdown import Item
 
+_NEVER_CLOSED = "is opened and never closed; close it and try again"
 _BULLET = re.compile(r"\A[-*+]\s+")
 _BOX = re.compile(r"\[[ xX]\](?:\s+|\Z)")
 TABLE_HEAD = ("| Check | Status | Details |", "|-------|--------|---------|")
@@ -40,6 +41,10 @@ def splice(doc: Document, start: int, end: int, texts: list[str]) -> Document:
     return Document(lines)
 
 
+def _with_line(doc: Document, at: int, end: int, line: str) -> Document:
+    return Document([*doc.lines[:at], line, *doc.lines[end:]])
+
+
 def insert_block(doc: Document, at: int, texts: list[str]) -> Document:
     """Insert lines with a blank line on either side, adding only those that are missing."""
     before = [""] if at > 0 and text_lines.body(doc.lines[at - 1]).strip() else []
@@ -48,92 +53,31 @@ def insert_block(doc: Document, at: int, texts: list[str]) -> Document:
 
 
 def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Document:
-    """Give a front-matter key a value; a missing key is added behind its siblings.
+    """Give a front-matter key a value; see :func:`spelunk.text.front_matter_edit.set_value`.
 
     Raises:
-        DocumentError: There is no front matter, ``branch`` is no mapping, or
-            the value would not be read back as it was set.
+        DocumentError: It cannot be set safely.
     """
-    front = doc.front
-    if front is None:
-        raise DocumentError(
-            "the document has no front matter to set fields in; see docs/branchwork.md for its form"
-        )
-    entry = front.fields.get(key)
-    if front.text(key) == value and (entry is not None or not value):
-        return doc
-    new = _with_field(doc, front, key, scalar(value, word=word))
-    if new.field(key) != value:
-        line = entry.line if entry else front.end
-        raise DocumentError(f"line {line + 1}: {key} cannot be set in the form it has; mend it and try again")
-    return new
-
-
-def _with_field(doc: Document, front: FrontMatter, key: str, written: str) -> Document:
-    entry = front.fields.get(key)
-    if entry is not None and entry.style != "map":
-        if entry.style == "list":
-            entry = Field(key, entry.line, entry.end, None, entry.start, entry.start, "empty")
-        line = replace_value(doc.lines[entry.line], entry, written)
-        return Document([*doc.lines[: entry.line], line, *doc.lines[entry.end :]])
-    parent, _, leaf = key.rpartition(".")
-    if not parent:
-        return splice(doc, front.end, front.end, [f"{key}: {written}"])
-    above = front.fields.get(parent)
-    if above is None:
-        return splice(doc, front.end, front.end, [f"{parent}:", f"  {leaf}: {written}"])
-    if above.style not in ("map", "empty"):
-        raise DocumentError(
-            f"line {above.line + 1}: {parent} must hold {leaf} and others below it, not a value"
-        )
-    siblings = [f for k, f in front.fields.items() if k.startswith(parent + ".")]
-    at = max([above.line + 1, *(f.end for f in siblings)])
-    first = doc.lines[siblings[0].line] if siblings else "  "
-    indent = first[: len(first) - len(first.lstrip(" "))]
-    return splice(doc, at, at, [f"{indent}{leaf}: {written}"])
+    try:
+        return _changed(doc, front_matter_edit.set_value(doc.lines, key, value, doc.eol, word=word))
+    except front_matter_edit.FrontMatterError as error:
+        raise DocumentError(str(error)) from None
 
 
 def add_to_list(doc: Document, key: str, values: list[str]) -> Document:
-    """Add to a front-matter list those values that it lacks, in the form the list has.
+    """Add to a front-matter list; see :func:`spelunk.text.front_matter_edit.extend_list`.
 
     Raises:
-        DocumentError: The list cannot be read, or could not be afterwards.
+        DocumentError: It cannot be extended safely.
     """
-    front = doc.front
-    if front is None:
-        return doc
-    old = front.items(key)
-    present = {item.lstrip("@").casefold() for item in old}
-    new = [value for value in dict.fromkeys(values) if value.casefold() not in present]
-    if not new:
-        return doc
-    grown = _with_items(doc, front, key, [scalar(value, word=True) for value in new])
-    if grown.front is None or grown.front.items(key) != old + new:
-        entry = front.fields.get(key)
-        line = entry.line if entry else front.end
-        raise DocumentError(
-            f"line {line + 1}: {key} is not a list that can be added to; mend it and try again"
-        )
-    return grown
+    try:
+        return _changed(doc, front_matter_edit.extend_list(doc.lines, key, values, doc.eol))
+    except front_matter_edit.FrontMatterError as error:
+        raise DocumentError(str(error)) from None
 
 
-def _with_items(doc: Document, front: FrontMatter, key: str, quoted: list[str]) -> Document:
-    entry = front.fields.get(key)
-    if entry is None:
-        return splice(doc, front.end, front.end, [f"{key}: [{', '.join(quoted)}]"])
-    if entry.style == "list":
-        last = doc.lines[entry.end - 1]
-        lead = last[: last.index("-") + 1]
-        return splice(doc, entry.end, entry.end, [f"{lead} {value}" for value in quoted])
-    if entry.style == "flow":
-        inner = text_lines.body(doc.lines[entry.line])[entry.start + 1 : entry.stop - 1].rstrip()
-        value = f"[{', '.join(([inner] if inner.strip() else []) + quoted).lstrip()}]"
-    elif entry.style == "plain" and entry.end == entry.line + 1:
-        value = ", ".join([front.text(key), *quoted])
-    else:
-        value = f"[{', '.join([scalar(item, word=True) for item in front.items(key)] + quoted)}]"
-    line = replace_value(doc.lines[entry.line], entry, value)
-    return Document([*doc.lines[: entry.line], line, *doc.lines[entry.end :]])
+def _changed(doc: Document, lines: list[str]) -> Document:
+    return doc if lines is doc.lines else Document(lines)
 
 
 def set_title(doc: Document, title: str) -> Document:
@@ -164,9 +108,7 @@ def set_stack(doc: Document, drawing: list[str], *, create: bool = False) -> Doc
         _guard(doc)
         return insert_block(doc, section.line + 1, ["```text", *drawing, "```"])
     if not fence.closed:
-        raise DocumentError(
-            f"line {fence.start + 1}: the stack's code fence is never closed; close it and try again"
-        )
+        raise DocumentError(f"line {fence.start + 1}: the stack's code fence {_NEVER_CLOSED}")
     inside = [text_lines.body(line) for line in doc.lines[fence.start + 1 : fence.end - 1]]
     return doc if inside == drawing else splice(doc, fence.start + 1, fence.end - 1, drawing)
 
@@ -178,19 +120,15 @@ def ensure_section(doc: Document, name: str) -> tuple[Document, Section]:
         return doc, section
     _guard(doc)
     known = canonical(name)
-    texts = [f"## {known or name}"]
-    if known == "CI Status":
-        texts += ["", *TABLE_HEAD]
+    texts = [f"## {known or name}", *(("", *TABLE_HEAD) if known == "CI Status" else ())]
     order = {s: n for n, s in enumerate(SECTIONS)}
     below = [s for s in doc.sections if known and s.known and order[s.known] > order[known]]
     above = [s for s in doc.sections if not known or (s.known and order[s.known] < order[known])]
-    if above:
-        doc = insert_block(doc, doc.content_end(above[-1]), texts)
-    elif below:
-        doc = insert_block(doc, below[0].line, texts)
+    if not above and below:
+        at = below[0].line
     else:
-        end = doc.content_end(doc.sections[-1]) if doc.sections else doc.end
-        doc = insert_block(doc, end, texts)
+        at = doc.content_end((above or doc.sections)[-1]) if doc.sections else doc.end
+    doc = insert_block(doc, at, texts)
     section = doc.section(name)
     if section is None:
         raise DocumentError(f"a section called {name!r} cannot be added; use a plain one-line name")
@@ -220,14 +158,12 @@ def add_entry(doc: Document, heading: str, body: list[str], order: str) -> Docum
         at = entries[0].line
     new = insert_block(doc, at, texts)
     if len(new.entries) != len(entries) + 1:
-        raise DocumentError(
-            "the entry cannot be added without changing another one; look at the Updates section"
-        )
+        raise DocumentError("the entry would change another one; correct the Updates section first")
     return new
 
 
 def add_item(doc: Document, name: str, text: str) -> Document:
-    """Add an item behind the last one of a section, in the style of that list; a placeholder gives way."""
+    """Add an item behind the last one of a section, in the style of that list; a placeholder is replaced."""
     doc, section = ensure_section(doc, name)
     _guard(doc)
     table = doc.table(section)
@@ -295,12 +231,12 @@ def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
     """
     sections = doc.sections
     if name is not None:
-        found = doc.section(name)
-        if found is None:
+        section = doc.section(name)
+        if section is None:
             raise DocumentError(
                 f"there is no section {name!r}; `spelunk branchwork status` lists the checklists"
             )
-        sections = (found,)
+        sections = (section,)
     boxes = [
         item for section in sections if section.known not in ("Updates", "PR Stack Context")
         for item in doc.items(section) if item.task is not None and not _stands_in(item)
@@ -309,8 +245,7 @@ def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
     line = doc.lines[item.start]
     column = line.index("[", line.index(item.marker) + len(item.marker))
     if item.task == " ":
-        line = f"{line[: column + 1]}x{line[column + 2 :]}"
-        doc = Document([*doc.lines[: item.start], line, *doc.lines[item.start + 1 :]])
+        doc = _with_line(doc, item.start, item.start + 1, f"{line[: column + 1]}x{line[column + 2 :]}")
     return doc, item
 
 
@@ -324,15 +259,15 @@ def find_item(items: list[Item], wanted: str, where: str) -> Item:
     if folded.isdigit() and 1 <= int(folded) <= len(items):
         return items[int(folded) - 1]
     exact = [item for item in items if item.text.casefold() == folded]
-    found = exact or [item for item in items if folded and folded in item.text.casefold()]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    matches = exact or [item for item in items if folded and folded in item.text.casefold()]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
         known = "; ".join(f"{n}. {item.text}" for n, item in enumerate(items, 1)) or "none"
         raise DocumentError(f"no item of {where} matches {wanted!r}; there are: {known}")
-    names = "; ".join(repr(item.text) for item in found)
+    names = "; ".join(repr(item.text) for item in matches)
     raise DocumentError(
-        f"{len(found)} items of {where} match {wanted!r}: {names}; say more of the one you mean"
+        f"{len(matches)} items of {where} match {wanted!r}: {names}; use more words or the number"
     )
 
 
@@ -367,7 +302,9 @@ def _item_text(text: str) -> str:
     text = text.strip("\n")
     text = _BULLET.sub("", text, count=1)
     if is_placeholder(_BOX.sub("", text, count=1) if _BOX.match(text) else text):
-        raise DocumentError("an item needs a text")  # without one, the next item would take its place
+        raise DocumentError(
+            "an item needs a text"
+        )  # one without is a placeholder, which the next item replaces
     return text
 
 
@@ -388,32 +325,25 @@ def _next_marker(marker: str) -> str:
 
 
 def _without_placeholder(doc: Document, section: Section) -> tuple[Document, int]:
-    """The document without the section's placeholder where that is all it holds, and where content goes."""
-    items = doc.items(section)
+    """The document without the section's placeholder if there is nothing else in it, and where content goes."""
+    items, end = doc.items(section), doc.content_end(section)
     if len(items) == 1 and _stands_in(items[0]):
-        rest = [
-            *doc.lines[section.line + 1 : items[0].start],
-            *doc.lines[items[0].end : doc.content_end(section)],
-        ]
-        if not "".join(rest).strip():
-            lines = [*doc.lines[: items[0].start], *doc.lines[items[0].end :]]
-            return Document(lines), items[0].start
-    return doc, doc.content_end(section)
+        start, stop = items[0].start, items[0].end
+        if not "".join([*doc.lines[section.line + 1 : start], *doc.lines[stop:end]]).strip():
+            return Document([*doc.lines[:start], *doc.lines[stop:]]), start
+    return doc, end
 
 
 def _guard(doc: Document) -> None:
+    """Refuse a document in which new lines could become part of an open block."""
     fence = doc.open_fence()
     if fence is not None:
-        raise DocumentError(
-            f"line {fence.start + 1}: a code fence is opened and never closed; close it and try again"
-        )
+        raise DocumentError(f"line {fence.start + 1}: a code fence {_NEVER_CLOSED}")
     if doc.blocks.open_html is not None:
-        raise DocumentError(
-            f"line {doc.blocks.open_html + 1}: an HTML comment or block is never closed; close it first"
-        )
+        raise DocumentError(f"line {doc.blocks.open_html + 1}: an HTML comment or block {_NEVER_CLOSED}")
 
 
 def _checked(old: Document, new: Document, items: int) -> Document:
     if len(new.blocks.items) < items or [s.name for s in new.sections] != [s.name for s in old.sections]:
-        raise DocumentError("the item cannot be added without changing what is around it; write it by hand")
+        raise DocumentError("the item would change the lines around it; write it by hand")
     return new

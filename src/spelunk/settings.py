@@ -1,0 +1,431 @@
+"""Settings machinery: validators, declared fields, and the settings files of a workspace and of the user.
+
+A group of settings is a frozen dataclass whose fields are made with
+:func:`setting`; :class:`Schema` validates values for it. Used by
+:mod:`spelunk.config` and by branchwork's settings::
+
+    @dataclass(frozen=True, slots=True)
+    class Options:
+        workers: int = setting(0, or_auto(integer(1, 16)), "Worker processes.")
+
+    SCHEMA = Schema(Options, "SPELUNK_")
+    values = SCHEMA.from_table(table, source) | SCHEMA.from_environment(os.environ)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import field, fields
+from typing import Any, Final, NamedTuple
+
+from spelunk.errors import ConfigError
+from spelunk.io.regular import read_regular
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+WORKSPACE_FILES: Final = ("spelunk.toml", "pyproject.toml")
+"""Settings files in a workspace's root, strongest first."""
+
+MAX_SETTINGS_BYTES: Final = 4 * MIB
+"""A larger settings file is refused."""
+
+_SIZE_UNITS: Final = {
+    "": 1, "b": 1,
+    "k": KIB, "kb": KIB, "kib": KIB,
+    "m": MIB, "mb": MIB, "mib": MIB,
+    "g": GIB, "gb": GIB, "gib": GIB,
+}  # fmt: skip
+
+Check = Callable[[Any], Any]
+"""Turns a raw value into a valid one, or raises ValueError with the reason."""
+
+Widens = Callable[[Any, Any], bool]
+"""Called with (value, the user's own value): whether the first allows more than the second."""
+
+
+# --- sizes ------------------------------------------------------------------------------------
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes of ``1GiB``, ``500M``, ``65536``; units are powers of 1024.
+
+    Raises:
+        ValueError: Not a size, or not positive.
+    """
+    if isinstance(text, bool) or not isinstance(text, int | str):
+        raise ValueError("not a size")
+    if isinstance(text, int):
+        value = text
+    else:
+        s = text.strip().lower()
+        number = s.rstrip("bkmgi")
+        unit = s[len(number) :]
+        if unit not in _SIZE_UNITS:
+            raise ValueError("use a number with B, KiB, MiB or GiB")
+        try:
+            value = int(float(number) * _SIZE_UNITS[unit])
+        except (ValueError, OverflowError):
+            raise ValueError("use a number with B, KiB, MiB or GiB") from None
+    if value <= 0:
+        raise ValueError("must be positive")
+    return value
+
+
+def format_size(n: int) -> str:
+    """``n`` bytes for people: ``1.5 GiB``."""
+    value = float(n)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+# --- validators -------------------------------------------------------------------------------
+
+
+def text(value: Any) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    return value
+
+
+def integer(low: int, high: int | None = None) -> Callable[[Any], int]:
+    """A whole number from ``low`` to ``high``."""
+
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            raise ValueError("must be a whole number")
+        try:
+            n = int(value)
+        except ValueError:
+            raise ValueError("must be a whole number") from None
+        if n < low or (high is not None and n > high):
+            raise ValueError(
+                f"must be from {low} to {high}" if high is not None else f"must be at least {low}"
+            )
+        return n
+
+    return check
+
+
+def or_auto(check: Callable[[Any], int]) -> Callable[[Any], int]:
+    """A number, or 0 for ``auto``."""
+    return lambda value: 0 if value in ("auto", 0, "0") else check(value)
+
+
+def choice(*names: str) -> Callable[[Any], str]:
+    """One of the names."""
+
+    def check(value: Any) -> str:
+        if value not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return str(value)
+
+    return check
+
+
+def boolean(value: Any) -> bool:
+    """True or false; an empty text is false."""
+    if isinstance(value, bool):
+        return value
+    lowered = str(value).strip().lower()
+    if lowered in ("1", "true", "yes", "on"):
+        return True
+    if lowered in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError("must be true or false")
+
+
+def texts(what: str = "texts") -> Callable[[Any], tuple[str, ...]]:
+    """A list of non-empty texts, or one text with commas between them; ``what`` names them in errors."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)) or not all(isinstance(x, str) for x in items):
+            raise ValueError(f"must be a list of {what}")
+        return tuple(x.strip() for x in items if x.strip())
+
+    return check
+
+
+def size_or_none(value: Any) -> int | None:
+    """A size in bytes, or None for ``none`` and an empty text."""
+    return None if value in (None, "", "none") else parse_size(value)
+
+
+def seconds(low: float, high: float) -> Callable[[Any], float]:
+    """A number of seconds from ``low`` to ``high``."""
+
+    def check(value: Any) -> float:
+        try:
+            n = float(value) if not isinstance(value, bool) else math.nan
+        except (TypeError, ValueError):
+            n = math.nan
+        if not low <= n <= high:
+            raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
+        return n
+
+    return check
+
+
+def url(value: Any) -> str:
+    """An http or https address without user, password, query or fragment; no slash at its end."""
+    if value == "":
+        return ""
+    from urllib.parse import urlsplit
+
+    example = "use an address such as https://api.openai.com/v1"
+    if not isinstance(value, str) or any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError(example)
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{error}; {example}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError(example)
+    if "@" in parts.netloc:
+        raise ValueError("a key or password does not belong into the address")
+    if parts.query or parts.fragment:
+        raise ValueError(f"no query and no fragment; {example}")
+    return value.rstrip("/")
+
+
+def variable(value: Any) -> str:
+    """The name of an environment variable, or an empty text."""
+    if not isinstance(value, str) or not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", value):
+        raise ValueError("must be the name of an environment variable")
+    return value
+
+
+# --- what a workspace may not decide alone ------------------------------------------------------
+
+
+def never(value: Any, own: Any) -> bool:
+    """No value of this setting widens anything."""
+    return False
+
+
+def differs(value: Any, own: Any) -> bool:
+    """Any value but the user's own widens: it names a host, a key, a program or a path."""
+    return bool(value != own)
+
+
+def above(value: Any, own: Any) -> bool:
+    """A larger number widens."""
+    return bool(value > own)
+
+
+def below(value: Any, own: Any) -> bool:
+    """A smaller number widens."""
+    return bool(value < own)
+
+
+# --- declared settings ----------------------------------------------------------------------------
+
+
+def setting(
+    default: Any,
+    check: Check,
+    help: str,
+    *,
+    contents: bool = False,
+    secret: bool = False,
+    widens: Widens = never,
+) -> Any:
+    """A field of a settings dataclass.
+
+    Args:
+        default: Its default, valid already.
+        check: Validates a raw value.
+        help: Its documentation in one line.
+        contents: Whether it changes what an index holds.
+        secret: Whether a value given by mistake may be a key: it is not shown in errors.
+        widens: When a workspace's own file may not set it without the user's trust.
+    """
+    metadata = {"check": check, "help": help, "contents": contents, "secret": secret, "widens": widens}
+    return field(default=default, metadata=metadata)
+
+
+class Untrusted(NamedTuple):
+    """A setting of a workspace's file that does not count without the user's trust.
+
+    Attributes:
+        name: The setting.
+        value: Its value as text; for a list the part that does not count.
+        source: Path of the file.
+    """
+
+    name: str
+    value: str
+    source: str
+
+
+class Schema:
+    """The settings of one dataclass, by name."""
+
+    def __init__(self, cls: type[Any], prefix: str, *, kind: str = "", help_page: str = "") -> None:
+        """Read the fields of a dataclass.
+
+        Args:
+            cls: A dataclass whose fields were made by :func:`setting`.
+            prefix: What the environment variables begin with, e.g. ``SPELUNK_``.
+            kind: Word before ``setting`` in errors, e.g. ``branchwork``.
+            help_page: Where an error for an unknown name points to.
+        """
+        self._fields = {f.name: f for f in fields(cls)}
+        self._prefix, self._kind, self._page = prefix, f"{kind} " if kind else "", help_page
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every setting, in the order of the documentation."""
+        return tuple(self._fields)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._fields
+
+    def default(self, name: str) -> Any:
+        """The default of a setting."""
+        return self._fields[name].default
+
+    def facts(self, name: str) -> Mapping[str, Any]:
+        """What :func:`setting` was called with."""
+        return self._fields[name].metadata
+
+    def check(self, name: str, value: Any, source: str) -> Any:
+        """The valid value of a raw one.
+
+        Raises:
+            ConfigError: An unknown setting or a bad value; names ``source``.
+        """
+        known = self._fields.get(name)
+        if known is None:
+            import difflib
+
+            near = difflib.get_close_matches(name, self._fields, 1)
+            page = f"see {self._page}" if self._page else f"there are {', '.join(self._fields)}"
+            hint = f"did you mean {near[0]}?" if near else page
+            raise ConfigError(f"{source}: unknown {self._kind}setting {name!r}; {hint}")
+        try:
+            return known.metadata["check"](value)
+        except ValueError as error:
+            shown = "..." if known.metadata["secret"] else repr(value)
+            raise ConfigError(f"{source}: {self._kind}{name} = {shown}: {error}") from None
+
+    def from_table(self, table: Mapping[str, Any], source: str) -> dict[str, Any]:
+        """Valid values of a TOML table. Tables inside it belong to other parts and are passed over."""
+        return {n: self.check(n, v, source) for n, v in table.items() if not isinstance(v, dict)}
+
+    def from_environment(self, environ: Mapping[str, str], *, empty: bool = False) -> dict[str, Any]:
+        """Valid values of the environment.
+
+        Args:
+            environ: The variables.
+            empty: Whether an empty variable counts as set.
+        """
+        names = ((name, self._prefix + name.upper()) for name in self._fields)
+        return {
+            name: self.check(name, environ[variable_name], variable_name)
+            for name, variable_name in names
+            if (variable_name in environ if empty else environ.get(variable_name))
+        }
+
+    def from_flags(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Valid values of flags or keyword arguments; None counts as not given."""
+        return {
+            name: self.check(name, value, "--" + name.replace("_", "-"))
+            for name, value in given.items()
+            if value is not None
+        }
+
+    def widening(self, values: Mapping[str, Any], own: Mapping[str, Any], source: str) -> list[Untrusted]:
+        """The values that allow more than the user's own values, or the defaults, do."""
+        return [
+            Untrusted(name, "..." if self.facts(name)["secret"] else shown(value), source)
+            for name, value in values.items()
+            if self.facts(name)["widens"](value, own.get(name, self.default(name)))
+        ]
+
+
+def shown(value: Any) -> str:
+    """A value as text for people; a list with commas."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+class SettingsFile(NamedTuple):
+    """A settings file as read.
+
+    Attributes:
+        path: Where it lies.
+        table: Its settings; of ``pyproject.toml`` the table ``[tool.spelunk]``.
+        raw: Its bytes.
+    """
+
+    path: str
+    table: dict[str, Any]
+    raw: bytes
+
+
+def read_settings(path: str) -> SettingsFile | None:
+    """A settings file; None where there is none, or a ``pyproject.toml`` without ``[tool.spelunk]``.
+
+    Raises:
+        ConfigError: It is not valid TOML, too large, or cannot be read.
+    """
+    try:
+        raw = read_regular(path, MAX_SETTINGS_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    project = os.path.basename(path) == "pyproject.toml"
+    if project and b"spelunk" not in raw:
+        return None
+    import tomllib
+
+    try:
+        table: Any = tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    if project:
+        tools = table.get("tool")
+        if not isinstance(tools, dict) or "spelunk" not in tools:
+            return None
+        table = tools["spelunk"]
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: [tool.spelunk] is not a table of settings")
+    return SettingsFile(path, table, raw)
+
+
+def workspace_files(root: str) -> Iterator[SettingsFile]:
+    """The settings files of a workspace that exist, strongest first.
+
+    Raises:
+        ConfigError: One of them cannot be used.
+    """
+    for name in WORKSPACE_FILES:
+        file = read_settings(os.path.join(root, name))
+        if file is not None:
+            yield file
+
+
+def digest_of(files: Iterable[SettingsFile]) -> str:
+    """A digest of settings files; trust in them holds for exactly these bytes under these names."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        name = os.path.basename(file.path).encode()
+        digest.update(b"%s %d\0" % (name, len(file.raw)) + file.raw)
+    return digest.hexdigest()
