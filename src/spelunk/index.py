@@ -134,8 +134,8 @@ class Index:
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
             command: What others are told is writing.
-            progress: Called with (files done, files, bytes done, bytes) after each piece of work;
-                an observer is told of more.
+            progress: Called with (files done, files, bytes done, bytes) after each piece of work.
+                An observer is told of the same events and more.
 
         Where a provider of vectors is down, all else is done: the report has
         ``pending_vectors`` and ``degraded``, and the next update makes them.

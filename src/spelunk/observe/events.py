@@ -54,14 +54,14 @@ class LockAwaited(NamedTuple):
 
 
 class StageEnded(NamedTuple):
-    """A stage of the writing process took so long."""
+    """A stage of the process that writes has ended."""
 
     stage: str
     seconds: float
 
 
 class Planned(NamedTuple):
-    """What there is to do, in files."""
+    """The plan, in files; ``bytes`` are those of the files to index."""
 
     seen: int
     to_index: int
@@ -103,14 +103,14 @@ class QueueSampled(NamedTuple):
 
 
 class MemorySampled(NamedTuple):
-    """Memory of the process tree in bytes, and its cap."""
+    """Memory of the process tree, and its limit, in bytes."""
 
     bytes: int
     limit: int | None
 
 
 class MemoryHigh(NamedTuple):
-    """The tree came near its cap, and one of its workers is let go."""
+    """The process tree came near its memory limit, and one of its workers is ended."""
 
     bytes: int
     limit: int

@@ -161,7 +161,7 @@ class TextFile:
             families = None
             text = ""
         if any(line.startswith("#") and line.split()[1:2] not in _COMMENTS for line in text.splitlines()):
-            families = None  # it parses, and nobody's exporter wrote it: every line a comment, say
+            families = None  # it parses, but no exporter wrote it: every line a comment, for example
         samples: dict[Key, float] = {}
         for family in families if families is not None else ():
             for sample in family.samples:

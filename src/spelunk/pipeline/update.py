@@ -162,7 +162,7 @@ def _locked(job: Job, began: float) -> Report:
 def _make_private(directory: str) -> None:
     """Leave the files of the index to their owner, whatever the umask was when a store created them.
 
-    The folder itself is 0700 from the beginning, so that nobody reaches a file before this.
+    The folder itself is 0700 from the beginning, so that no other user reaches a file before this.
     """
     try:
         with os.scandir(directory) as entries:
