@@ -136,7 +136,7 @@ def go(form: Arrangement, options: Options, texts: Sequence[str]) -> tuple[float
         SpelunkError: A process failed.
     """
     with sandbox() as place:
-        script = [sys.executable, "-c", "from spelunk.bench.embed import serve; serve()"]
+        script = [sys.executable, "-P", "-c", "from spelunk.bench.embed import serve; serve()"]
         pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         running = [subprocess.Popen(script, env=environment(place), **pipes) for _ in range(form.processes)]
         try:
