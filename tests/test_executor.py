@@ -169,7 +169,7 @@ def test_vectors_that_can_be_used_again_are_named_instead_of_made(
     answer = answers(first, batches_of(items))["core.c"]
     first.close()
     assert isinstance(answer, FilePacket)
-    with_vectors = [i._replace(reusable={answer.layout: (7, 1)}) for i in items]
+    with_vectors = [i._replace(reusable={answer.cut_digest: (7, 1)}) for i in items]
 
     for batch, packet in running(make).run(batches_of(with_vectors)):
         assert [f.donor for f in packet.files] == [(7, 1)] and batch == with_vectors

@@ -131,12 +131,13 @@ class Index:
         """Index what is new or changed, forget what is gone, publish.
 
         Args:
-            rebuild: Start over; until it ends, searches see what is done so far.
+            rebuild: Build all stores anew beside the old ones. Searches see the old
+                generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
             command: What others are told is writing.
-            progress: Called with (files done, files, bytes done, bytes) after each piece of work;
-                an observer is told of more.
+            progress: Called with (files done, files, bytes done, bytes) after each piece of work.
+                An observer is told of the same events and more.
 
         Where a provider of vectors is down, all else is done: the report has
         ``pending_vectors`` and ``degraded``, and the next update makes them.

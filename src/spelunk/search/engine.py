@@ -28,8 +28,8 @@ from spelunk.types import Hit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spelunk.store.manifest import ChunkRow, FileRow
     from spelunk.store.protocols import TextField
+    from spelunk.store.records import ChunkRecord, FileRow
 
 MIN_POOL: Final = 200
 """Candidates of each side that are ranked (recall@10 is the same with 400, on the 402 queries
@@ -293,7 +293,7 @@ def facts_of(corpus: Corpus, query: Query, request: SearchRequest) -> QueryFacts
     return facts(text, kind, rarity)
 
 
-def chunk_id(file: FileRow, chunk: ChunkRow) -> str:
+def chunk_id(file: FileRow, chunk: ChunkRecord) -> str:
     """16 hex digits over path, content and place: the same in every index of the same content."""
     place = f"\0{chunk.start}\0{chunk.end}\0{chunk.kind}".encode()
     path = file.path.encode("utf-8", "surrogateescape")
@@ -335,7 +335,7 @@ def _hit(
 
 
 def present_chunks(
-    target: SearchTarget, scored: Sequence[tuple[ChunkRow, FileRow, float]]
+    target: SearchTarget, scored: Sequence[tuple[ChunkRecord, FileRow, float]]
 ) -> tuple[Hit, ...]:
     """Chunks with a score as hits, in the order given."""
     return tuple(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from spelunk.errors import ProviderError, UsageError
 from spelunk.search.corpus import SearchTarget
 from spelunk.search.engine import SearchResult, missing_vectors, present_chunks
-from spelunk.store.manifest import ChunkRow
 from spelunk.store.protocols import Filter, Reader
+from spelunk.store.records import ChunkRecord
 from spelunk.text.tokens import words
 
 
-def chunk_at(reader: Reader, path: str, line: int) -> ChunkRow:
+def chunk_at(reader: Reader, path: str, line: int) -> ChunkRecord:
     """The chunk that holds a line, or the next one where the line is blank.
 
     Raises:

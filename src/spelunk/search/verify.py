@@ -17,8 +17,8 @@ from typing import Final
 
 from spelunk.search.query import Query, phrase_test
 from spelunk.search.terms import has_term, negated_terms, whole_term
-from spelunk.store.manifest import ChunkRow, FileRow
 from spelunk.store.protocols import ChunkId, Filter, Reader, Requirement
+from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.text import regex
 from spelunk.text.regex import Run
 from spelunk.text.tokens import words
@@ -48,7 +48,7 @@ class Verifier:
     excluded: tuple[Test, ...] = ()
     symbols: tuple[str, ...] = ()
 
-    def accepts(self, chunk: ChunkRow, text: str) -> bool:
+    def accepts(self, chunk: ChunkRecord, text: str) -> bool:
         """Whether the chunk passes."""
         if self.symbols:
             defined = {d.name.lower() for d in chunk.definitions}
@@ -57,7 +57,7 @@ class Verifier:
         return all(t(text) for t in self.required) and not any(t(text) for t in self.excluded)
 
 
-def _is_defined(symbol: str, chunk: ChunkRow, defined: Collection[str]) -> bool:
+def _is_defined(symbol: str, chunk: ChunkRecord, defined: Collection[str]) -> bool:
     """``Outer.name`` asks for the scope too."""
     outer, _, name = symbol.replace("::", ".").replace("#", ".").rpartition(".")
     if name not in defined:
@@ -133,7 +133,7 @@ def passing(reader: Reader, ids: Sequence[ChunkId], test: Verifier) -> set[Chunk
 class RegexMatch:
     """A chunk in which a match of every pattern begins, and how many begin there."""
 
-    chunk: ChunkRow
+    chunk: ChunkRecord
     file: FileRow
     matches: int
 

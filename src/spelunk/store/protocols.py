@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from spelunk.store.manifest import ChunkRow, FileRow
+from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.texts import Text
 from spelunk.text.required import Run
 
@@ -182,7 +182,7 @@ class Reader(Protocol):
         """How many chunks still wait for a vector, and why."""
         ...
 
-    def chunks(self, ids: Sequence[ChunkId]) -> dict[ChunkId, ChunkRow]:
+    def chunks(self, ids: Sequence[ChunkId]) -> dict[ChunkId, ChunkRecord]:
         """Chunks by id; ids that are not of this generation are left out."""
         ...
 
@@ -194,7 +194,7 @@ class Reader(Protocol):
         """The file at a path."""
         ...
 
-    def chunks_of(self, file: FileRow) -> list[ChunkRow]:
+    def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
         """The chunks of a file, in order."""
         ...
 

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError
 from spelunk.store.full_text import FullTextDamaged, LexicalReader
-from spelunk.store.manifest import ChunkRow, FileRow, Manifest
-from spelunk.store.paths import VECTORS, lexical_name
+from spelunk.store.manifest import Manifest
 from spelunk.store.protocols import ChunkId, FileId, Filter, Requirement, Scored, TextField
+from spelunk.store.records import ChunkRecord, FileRow
+from spelunk.store.segment_file import SegmentFile, open_segment, segment_path
 from spelunk.store.texts import Text, unpack
 from spelunk.store.where import FileSpan, Where
 
 if TYPE_CHECKING:
-    from spelunk.store.scan import Segment
-    from spelunk.store.segment import Codes
+    from spelunk.store.scorer import SegmentScorer
+    from spelunk.store.segment import Segment
 
 ATTEMPTS: Final = 20
 """Tries to open while a writer purges or merges; each ends with a publish between them."""
@@ -68,11 +69,11 @@ class Snapshot:
             before = self._marks()
             lost: FullTextDamaged | None = None
             try:
-                self._full_text = LexicalReader(os.path.join(self.directory, lexical_name(manifest)))
+                self._full_text = LexicalReader(os.path.join(self.directory, manifest.full_text_name))
             except FullTextDamaged as error:
                 lost = error
-            self._segments = manifest.segments()
-            missing = any(not os.path.exists(self._segment_path(s.name)) for s in self._segments)
+            self._segment_files = self._open_segments()
+            missing = any(isinstance(file, IndexCorruptError) for file in self._segment_files)
             if lost or missing:
                 manifest.end()
                 if attempt + 1 < ATTEMPTS and before != self._marks():
@@ -99,19 +100,31 @@ class Snapshot:
         manifest = self._manifest
         self.documents = manifest.counts()[1]
         if self._full_text is not None and self._full_text.documents != self.documents:
-            purged = [file for (file,) in manifest.all("SELECT file FROM purges")]
-            self._full_text.hide(int(manifest.meta("next_chunk", 1)), purged)
+            self._full_text.hide(int(manifest.meta("next_chunk", 1)), manifest.superseded())
 
     def _lose_full_text(self, error: FullTextDamaged) -> None:
         self.damage = str(error)
         self._full_text = None
 
-    def _marks(self) -> tuple[int, int, int]:
+    def _marks(self) -> tuple[object, ...]:
         m = self._manifest
-        return (m.meta("purge", 0), m.meta("merges", 0), m.meta("lexical", 1))
+        return (m.replaced, m.name, m.meta("purge", 0), m.meta("merges", 0), m.meta("lexical", 1))
 
-    def _segment_path(self, name: str) -> str:
-        return os.path.join(self.directory, VECTORS, name)
+    def _open_segments(self) -> list[SegmentFile | IndexCorruptError]:
+        """Map every segment of the generation; the error of one that is damaged is kept for later."""
+        out: list[SegmentFile | IndexCorruptError] = []
+        for s in self._manifest.segments():
+            try:
+                out.append(open_segment(segment_path(self.directory, s.name), s.rows))
+            except IndexCorruptError as error:
+                out.append(error)
+        return out
+
+    def _intact_files(self) -> list[SegmentFile]:
+        for file in self._segment_files:
+            if isinstance(file, IndexCorruptError):
+                raise file
+        return [file for file in self._segment_files if not isinstance(file, IndexCorruptError)]
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -120,16 +133,20 @@ class Snapshot:
         Raises:
             IndexCorruptError: One is missing or damaged.
         """
-        from spelunk.store.scan import Segment
+        from spelunk.store.segment import Segment
 
-        return [Segment(self._segment_path(s.name), s.rows) for s in self._segments]
+        tombstones = self._manifest.tombstones()
+        return [
+            Segment(file, tombstones=tombstones.get(os.path.basename(file.path)))
+            for file in self._intact_files()
+        ]
 
     @cached_property
-    def _codes(self) -> list[Codes]:
+    def _scorers(self) -> list[SegmentScorer]:
         """The vector segments for looking up single chunks, mapped without numpy."""
-        from spelunk.store.segment import Codes
+        from spelunk.store.scorer import SegmentScorer
 
-        return [Codes(self._segment_path(s.name), s.rows) for s in self._segments]
+        return [SegmentScorer(file) for file in self._intact_files()]
 
     def _where(self, wanted: Filter) -> Where:
         resolved = self._wheres.get(wanted)
@@ -210,7 +227,7 @@ class Snapshot:
     @property
     def embedder(self) -> str:
         """Id of the embedder that made the vectors; "" where there are none."""
-        return str(self._manifest.meta("embedder", "")) if self._segments else ""
+        return str(self._manifest.meta("embedder", "")) if self._segment_files else ""
 
     @property
     def dimensions(self) -> int:
@@ -219,24 +236,23 @@ class Snapshot:
         Raises:
             IndexCorruptError: The vectors are damaged.
         """
-        return self._codes[0].dimensions if self._codes else 0
+        return self._scorers[0].dimensions if self._scorers else 0
 
     def nearest(self, vector: Sequence[float], where: Filter, limit: int) -> list[Scored]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         from spelunk.store import scan
 
-        # Rows of replaced files take no place among those that are scored.
-        allowed = self._where(where).vectors(live_only=any(s.dead for s in self._segments))
-        return [Scored(i, cosine) for i, cosine in scan.top(self.segments, vector, limit, allowed)]
+        allowed = self._where(where).vectors()
+        return [Scored(i, cosine) for i, cosine in scan.nearest(self.segments, vector, limit, allowed)]
 
     def cosines(self, vector: Sequence[float], ids: Sequence[ChunkId]) -> dict[ChunkId, float]:
         """See :class:`~spelunk.store.protocols.Reader`."""
-        from spelunk.store.segment import question
+        from spelunk.store.scorer import quantize_query
 
-        query = question(vector)
+        query = quantize_query(vector)
         scores: dict[ChunkId, float] = {}
-        for codes in self._codes:
-            scores.update(codes.cosines(ids, query))
+        for scorer in self._scorers:
+            scores.update(scorer.cosines(ids, query))
         return scores
 
     def vector(self, chunk: ChunkId) -> list[float] | None:
@@ -254,7 +270,7 @@ class Snapshot:
         pending, _ = self._manifest.pending()
         return pending, str(self._manifest.meta("embedder_error", "")) if pending else ""
 
-    def chunks(self, ids: Sequence[ChunkId]) -> dict[ChunkId, ChunkRow]:
+    def chunks(self, ids: Sequence[ChunkId]) -> dict[ChunkId, ChunkRecord]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         return self._manifest.chunks(ids)
 
@@ -270,7 +286,7 @@ class Snapshot:
         """Every file, by path."""
         return self._manifest.all_files()
 
-    def chunks_of(self, file: FileRow) -> list[ChunkRow]:
+    def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         return self._manifest.chunks_of(file)
 
@@ -287,7 +303,7 @@ class Snapshot:
 
     def field_names(self) -> set[str]:
         """See :class:`~spelunk.store.protocols.Reader`."""
-        return {key for (key,) in self._manifest.all("SELECT DISTINCT key FROM fields")}
+        return self._manifest.field_keys()
 
     def fields_of(self, chunks: Sequence[ChunkId]) -> dict[ChunkId, list[tuple[str, str]]]:
         """Front-matter fields of chunks."""

@@ -106,14 +106,10 @@ class Where:
             not_terms=f.not_terms,
         )
 
-    def vectors(self, *, live_only: bool) -> Allowed | None:
-        """The conditions for the vectors; None where everything passes.
-
-        Args:
-            live_only: Leave out the rows of files that were replaced or removed.
-        """
+    def vectors(self) -> Allowed | None:
+        """The conditions for the vectors; None where everything passes."""
         f = self._filter
-        whole_files = not (self.by_files or f.languages or f.not_languages or live_only)
+        whole_files = not (self.by_files or f.languages or f.not_languages)
         if whole_files and not (f.kinds or f.not_kinds):
             return None
         import numpy as np

@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Final
 
 from spelunk.search.terms import content_words
-from spelunk.store.manifest import ChunkRow, FileRow
+from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.text.tokens import parts, stem, words
 from spelunk.types import Flag
 
@@ -110,7 +110,7 @@ class ScoredChunk:
         score: Filled in by the model.
     """
 
-    chunk: ChunkRow
+    chunk: ChunkRecord
     file: FileRow
     source: int = 0
     place: str = ""
@@ -232,7 +232,7 @@ class StemMatches(dict[str, tuple[float, tuple[tuple[str, float], ...]]]):
         return sum(weights.get(s, 0.0) * d for s, d in said.items()) * told / len(name)
 
 
-def definition_match(chunk: ChunkRow, query: QueryFacts) -> tuple[float, float, set[str]]:
+def definition_match(chunk: ChunkRecord, query: QueryFacts) -> tuple[float, float, set[str]]:
     """(how well a name defined here matches, whether it is a name asked for, the stems found).
 
     The first is the weight of the query that a name says, times the share of
@@ -242,10 +242,7 @@ def definition_match(chunk: ChunkRow, query: QueryFacts) -> tuple[float, float, 
     best = named = 0.0
     found: set[str] = set()
     weights, names = query.weights, query.names
-    if not chunk.defined:
-        return best, named, found
-    for row in chunk.defined.split("\n"):  # as packed: headers define hundreds, and hundreds are looked at
-        name, kind, _ = row.split("\t")
+    for name, kind, _, _, _ in chunk.definitions:
         stems = name_stems(name)
         if not stems.isdisjoint(weights):
             both = [s for s in stems if s in weights]
