@@ -23,11 +23,11 @@ from spelunk.io.json_file import read_object
 from spelunk.io.regular import read_regular
 
 WORKSPACE: Final = "workspace.json"
-MANIFEST: Final = "manifest.sqlite"
 
 _TEMPORARY: Final = r"(\.new|\.tmp|\.\d+(\.tmp)?)?"
 OWN_FILES: Final = re.compile(
-    rf"manifest\.sqlite(-wal|-shm|-journal)?|writer\.lock|at-work|(workspace|writer|breakers)\.json{_TEMPORARY}"
+    rf"manifest(-\d+)?\.sqlite(\.new)?(-wal|-shm|-journal)?|writer\.lock|at-work"
+    rf"|(workspace|writer|breakers)\.json{_TEMPORARY}"
 )
 """Names of the files that Spelunk itself writes into an index directory."""
 OWN_FOLDERS: Final = {
@@ -38,6 +38,7 @@ OWN_FOLDERS: Final = {
     re.compile(r"vectors"): re.compile(r"\d+(-g?\d+)?\.vec(\.tmp)?"),
 }
 """Names of its folders, and of the files in each."""
+_MANIFEST: Final = re.compile(r"manifest(-\d+)?\.sqlite")
 
 
 class KnownWorkspace(NamedTuple):
@@ -87,7 +88,10 @@ def _default_directory(root: str) -> str:
 
 def has_index(directory: str) -> bool:
     """Whether an index was begun in a directory; it may not be published yet."""
-    return os.path.exists(os.path.join(directory, MANIFEST))
+    try:
+        return any(map(_MANIFEST.fullmatch, os.listdir(directory)))
+    except OSError:
+        return False
 
 
 def claim(directory: str, root: str) -> None:
@@ -133,7 +137,7 @@ def _refuse_foreign(directory: str) -> None:
     """
     names = sorted(os.listdir(directory))
     other = [name for name in names if not _is_own(directory, name)]
-    if not other and MANIFEST not in names:
+    if not other and not has_index(directory):
         other = [name for name in names if not OWN_FILES.fullmatch(name)]
     if other:
         raise WorkspaceError(
