@@ -17,6 +17,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from spelunk.branchwork.actions import archive, create, link, listing, refresh
+from spelunk.branchwork.actions.listing import Listed
+from spelunk.branchwork.document import data, edit, fit
+from spelunk.branchwork.document.check import Problem, check, code_files
 from spelunk.branchwork.document.document import STATUSES, Document
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError, RepositoryError
 from spelunk.branchwork.names import slug, stamp
@@ -27,8 +31,6 @@ from spelunk.branchwork.store import Outcome, Store, Stored
 from spelunk.text import worklog
 
 if TYPE_CHECKING:
-    from spelunk.branchwork.actions.listing import Listed
-    from spelunk.branchwork.document.check import Problem
     from spelunk.index import Index
 
 AUTHOR_VARIABLE = PREFIX + "AUTHOR"
@@ -97,7 +99,6 @@ class Branchwork:
         return stored
 
     def _by_other_name(self, name: str) -> Stored | None:
-        from spelunk.branchwork.document import data
 
         digits = name.lstrip("#")
         number = int(digits) if digits.isdecimal() else None
@@ -149,7 +150,6 @@ class Branchwork:
         dry_run: bool, local: bool | None = None, notes: tuple[str, ...] = (), facts: dict[str, Any] | None = None,
     ) -> Outcome:  # fmt: skip
         """Change the branch's document, and its ``last_updated`` with it."""
-        from spelunk.branchwork.document import edit
 
         name, path = self._own(branch)
         now = self._stamp(local)
@@ -162,19 +162,15 @@ class Branchwork:
         before, after = self.store.edit(path, whole, write=not dry_run)
         if not dry_run:
             self.relink(name)
-        changed = before != after
-        return Outcome(
-            command, name, path, changed, changed and not dry_run, notes, facts or {}, before, after
-        )
+        return Outcome(command, name, path, before, after, not dry_run, notes, facts or {})
 
     def create(
         self, *, status: str = "draft", base: str | None = None, template: str | None = None,
         local: bool | None = None, author: str | None = None, offline: bool = False, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Start the current branch's document; see :func:`spelunk.branchwork.actions.create.create`."""
-        from spelunk.branchwork.actions.create import create
 
-        return create(
+        return create.create(
             self.store, self.branch(), status=status, base=base, dri=self._author(author),
             template_path=None if template is None else os.path.join(self.start, template),
             stamp=self._stamp(local), offline=offline, write=not dry_run,
@@ -194,7 +190,6 @@ class Branchwork:
             local: Local times.
             dry_run: Write nothing.
         """
-        from spelunk.branchwork.actions import archive, refresh
 
         name, path = self._own(branch)
         base = refresh.known_base(self.repo, base, name)
@@ -213,15 +208,13 @@ class Branchwork:
             refresh.remember_base(self.repo, now)
             path = archive.rename_live(self.store, path, name)
             facts["link"] = self.relink(name)["link"]
-        changed = before != after
-        return Outcome("refresh", name, path, changed, write and changed, (), facts, before, after)
+        return Outcome("refresh", name, path, before, after, write, (), facts)
 
     def log(
         self, text: str, *, author: str | None = None, body: str = "", branch: str | None = None,
         local: bool | None = None, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Add an update. The first line of ``text`` is its summary; more lines and ``body`` go below it."""
-        from spelunk.branchwork.document import fit
 
         head, _, more = text.strip().partition("\n")
         if not head.strip():
@@ -234,7 +227,6 @@ class Branchwork:
         local: bool | None = None, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Add a review as an update, verbatim inside a fence that no line of it can close."""
-        from spelunk.branchwork.document import fit
 
         if not text.strip():
             raise BranchworkError("the review is empty; give a file, or - and the text on standard input")
@@ -246,7 +238,6 @@ class Branchwork:
         self, command: str, summary: str, body: list[str], author: str | None, notes: tuple[str, ...],
         branch: str | None, local: bool | None, dry_run: bool,
     ) -> Outcome:  # fmt: skip
-        from spelunk.branchwork.document import edit, fit
 
         name = self.author(author)
         heading = fit.heading_text(f"{self._stamp(local)}: [@{name}] {summary}")
@@ -273,7 +264,6 @@ class Branchwork:
             branch: The branch.
             dry_run: Write nothing.
         """
-        from spelunk.branchwork.document import edit
 
         return self._edit(
             "update", branch,
@@ -283,13 +273,11 @@ class Branchwork:
 
     def status(self, branch: str | None = None) -> dict[str, Any]:
         """Status, boxes ticked and open, CI, and what blocks the merge."""
-        from spelunk.branchwork.document import data
 
         return data.summary(self.find(branch))
 
     def show(self, which: str | None = None) -> dict[str, Any]:
         """A whole document as data."""
-        from spelunk.branchwork.document import data
 
         return data.to_dict(self.find(which))
 
@@ -297,7 +285,6 @@ class Branchwork:
         self, *, status: str | None = None, stale_days: float | None = None, archived: bool = True
     ) -> list[Listed]:
         """Documents, live ones first; only those of a status, or without a change for some days."""
-        from spelunk.branchwork.actions import listing
 
         if status is not None and status not in STATUSES:
             raise BranchworkError(f"status {status!r} is not one of {', '.join(STATUSES)}")
@@ -321,7 +308,6 @@ class Branchwork:
             compare_with: Also require a document if the branch changed code since it left this reference.
             everything: Check all live documents.
         """
-        from spelunk.branchwork.document.check import Problem, check, code_files
 
         if paths or everything:
             stored = [self.find(path) for path in paths] if paths else self.store.current()
@@ -329,11 +315,9 @@ class Branchwork:
         changed = self.repo.changed_since(compare_with) if compare_with else []
         name = branch or self._head()
         own = self.store.find_own(name) if name else None
-        stored = [own] if own else []
-        if not stored and compare_with:
-            stored = [s for s in [*self.store.current(), *self.store.archived()] if s.path in changed]
-        if stored:
-            return [problem for s in stored for problem in check(s, self.settings)]
+        touched = [s for s in [*self.store.current(), *self.store.archived()] if s.path in changed]
+        if own or touched:
+            return [problem for s in ([own] if own else touched) for problem in check(s, self.settings)]
         code = code_files(changed, self.settings)
         if not compare_with and self.branch(name or None) == self.repo.trunk(self.settings.trunk):
             return []
@@ -353,20 +337,18 @@ class Branchwork:
         dry_run: bool = False,
     ) -> Outcome:
         """Set a document to merged and move it; see :func:`spelunk.branchwork.actions.archive.archive`."""
-        from spelunk.branchwork.actions.archive import archive
 
         name = self.branch(branch) if pr is None else branch or ""
         stamp = self._stamp(local)
-        outcome = archive(self.store, name, pr, now=self.clock(), stamp=stamp, write=not dry_run)
+        outcome = archive.archive(self.store, name, pr, now=self.clock(), stamp=stamp, write=not dry_run)
         if not dry_run:
             self.relink()
         return outcome
 
     def relink(self, branch: str | None = None, *, dry_run: bool = False) -> dict[str, Any]:
         """Point ``CURRENT.md`` at the document; see :func:`spelunk.branchwork.actions.link.relink`."""
-        from spelunk.branchwork.actions.link import relink
 
-        return relink(self.store, branch, write=not dry_run)
+        return link.relink(self.store, branch, write=not dry_run)
 
     def index(self, directory: str | None = None) -> Index:
         """A search index of the documents alone, the archive included.

@@ -57,30 +57,38 @@ class Outcome:
 
     Attributes:
         path: The document, relative to the repository.
-        changed: Whether its text differs from the text before.
-        written: Whether the change is on disk; False in a dry run.
+        before: Its text before; None if there was none.
+        after: Its text after, also in a dry run.
+        write: False for a dry run.
         notes: Lines for people.
         facts: More results, JSON-ready.
-        before: The text before; None if there was none.
-        after: The text after, also in a dry run.
     """
 
     command: str
     branch: str
     path: str
-    changed: bool
-    written: bool
+    before: str | None
+    after: str
+    write: bool
     notes: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
-    before: str | None = None
-    after: str | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the text differs from the text before."""
+        return self.before != self.after
+
+    @property
+    def written(self) -> bool:
+        """Whether a change is on disk."""
+        return self.changed and self.write
 
     def diff(self) -> str:
         """The change as a unified diff."""
         import difflib
 
         old = "/dev/null" if self.before is None else f"a/{self.facts.get('from', self.path)}"
-        texts = text_lines.split(self.before or ""), text_lines.split(self.after or "")
+        texts = text_lines.split(self.before or ""), text_lines.split(self.after)
         lines = difflib.unified_diff(*texts, old, f"b/{self.path}")
         end = "\n\\ No newline at end of file\n"
         return "".join(line if line.endswith("\n") else line + end for line in lines)

@@ -1,10 +1,9 @@
-"""Front matter of Markdown documents: read ``---`` YAML or ``+++`` TOML, and rewrite single YAML values.
+"""Front matter of Markdown documents: read ``---`` YAML or ``+++`` TOML as fields with their places.
 
 A subset of YAML is read by hand: scalars plain and quoted, nested mappings,
 flow and block lists, block scalars, comments. Nothing is executed or expanded.
-Every value has its place in the text, so that a writer can replace it inside
-its line and leave the key, the spacing, the trailing comment and every other
-line as they are. Lines that are not understood are listed, not dropped.
+Every value has its place in the text, for :mod:`spelunk.text.front_matter_edit`.
+Lines that are not understood are listed, not dropped.
 """
 
 from __future__ import annotations
@@ -26,11 +25,6 @@ _KEY: Final = re.compile(
 _QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'")
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))")
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "e": "\x1b"}
-_PLAIN: Final = re.compile(r"[^\s\[\]{},#&*!|>'\"%@`?:-][^\x00-\x1f]*\Z")
-_UNSAFE: Final = re.compile(r":(?:\s|\Z)|\s#|\s\Z")
-_NOT_TEXT: Final = re.compile(
-    r"(?:[-+]?[\d.][\d_.,:eE+-]*|0x[\da-f]+|true|false|yes|no|on|off|null|~)$", re.I
-)
 _TOML_KEY: Final = re.compile(r"""[ \t]*([\w"'.-]+)[ \t]*=[ \t]*(.*)$""")
 _TOML_TABLE: Final = re.compile(r"[ \t]*\[\[?([^\[\]]+)\]\]?[ \t]*$")
 
@@ -304,31 +298,3 @@ def unquote(text: str) -> str:
 def _unescape(match: re.Match[str]) -> str:
     code = match.group(1) or match.group(2)
     return chr(int(code, 16)) if code else _ESCAPES.get(match.group(3), match.group(3))
-
-
-def scalar(text: str, *, word: bool = False) -> str:
-    """``text`` as a YAML scalar, quoted only where it must be.
-
-    Args:
-        word: Also quote what another reader would take for a number or a truth value.
-    """
-    ambiguous = word and _NOT_TEXT.match(text)
-    if not text or (_PLAIN.match(text) and not _UNSAFE.search(text) and not ambiguous):
-        return text
-    if any(ord(char) < 32 for char in text):
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + "".join(c if ord(c) >= 32 else f"\\x{ord(c):02x}" for c in escaped) + '"'
-    return "'" + text.replace("'", "''") + "'"
-
-
-def replace_value(line: str, field: Field, value: str) -> str:
-    """The line of a field's key with another value, already written by :func:`scalar`."""
-    head, tail = line[: field.start], line[field.stop :]
-    if field.start != field.stop:
-        return f"{head}{value}{tail}"
-    hint = tail.lstrip(" \t")  # an empty value: `key:` or `key: # hint`
-    if not value:
-        return line
-    gap = tail[: len(tail) - len(hint)]
-    behind = (gap if len(gap) > 1 else " ") if hint.strip() else ""
-    return f"{head} {value}{behind}{hint}"

@@ -40,7 +40,7 @@ def archive(store: Store, branch: str, pr: int | None, *, now: float, stamp: str
                 link.point(store.repo, store.settings, None)
             _rename(store, stored.path, path)
         facts = {"from": stored.path, "found_by": found_by}
-        return Outcome("archive", name, path, True, write, notes, facts, stored.doc.text, doc.text)
+        return Outcome("archive", name, path, stored.doc.text, doc.text, write, notes, facts)
 
 
 def _rename(store: Store, old: str, new: str) -> None:
@@ -72,7 +72,7 @@ def _earlier(store: Store, branch: str, pr: int | None) -> Outcome:
     for s in store.archived():
         if (branch and s.branch == branch) or (pr is not None and data.pull_request(s.doc)[0] == pr):
             notes, facts = (f"{s.path} was archived before",), {"from": s.path, "found_by": "archive"}
-            return Outcome("archive", s.branch, s.path, False, False, notes, facts, s.doc.text, s.doc.text)
+            return Outcome("archive", s.branch, s.path, s.doc.text, s.doc.text, False, notes, facts)
     there = ", ".join(f"{s.branch or '?'} ({s.path})" for s in store.current()) or "none"
     wanted = [f"branch {branch}"] * bool(branch) + [f"pull request {pr}"] * (pr is not None)
     raise DocumentMissingError(

@@ -62,7 +62,7 @@ def create(
         facts["link"] = link.relink(store, branch)["link"]
         if not settings.tracked:
             link.ignore(repo, settings.dir, folder=True)
-    return Outcome("create", branch, path, True, write, (), facts, None, doc.text)
+    return Outcome("create", branch, path, None, doc.text, write, (), facts)
 
 
 def _refuse(store: Store, branch: str) -> None:

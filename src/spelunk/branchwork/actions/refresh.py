@@ -12,7 +12,6 @@ from typing import Any
 
 from spelunk.branchwork.document import ci, data, edit, fit
 from spelunk.branchwork.document.document import Document
-from spelunk.branchwork.document.markdown import code_span
 from spelunk.branchwork.errors import RepositoryError
 from spelunk.branchwork.names import slug
 from spelunk.branchwork.settings import Settings
@@ -21,6 +20,7 @@ from spelunk.branchwork.stack.git import Repo
 from spelunk.branchwork.stack.graph import Stack
 from spelunk.branchwork.stack.pull_request import PullRequest
 from spelunk.branchwork.store import Store
+from spelunk.text.markdown import code_span
 
 
 @dataclass(frozen=True, slots=True)

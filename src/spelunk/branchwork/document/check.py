@@ -23,12 +23,12 @@ from spelunk.branchwork.document.document import (
     cells,
     is_delimiter,
 )
-from spelunk.branchwork.document.markdown import code_span
 from spelunk.branchwork.names import CURRENT_FILE, seconds, slug
 from spelunk.branchwork.settings import Settings
 from spelunk.branchwork.stack.graph import CURRENT, parse_drawing
 from spelunk.branchwork.store import Stored
 from spelunk.io import lines as text_lines
+from spelunk.text.markdown import code_span
 
 REQUIRED: Final = (
     "date", "slug", "status", "pr", "branch", "branch.name", "branch.base", "branch.position", "branch.total",

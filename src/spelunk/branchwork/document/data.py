@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from spelunk.branchwork.document import ci
 from spelunk.branchwork.document.document import CHECKLISTS, GATES, Document, Entry, Section, is_placeholder
-from spelunk.branchwork.document.markdown import Item
 from spelunk.branchwork.stack.graph import parse_drawing
 from spelunk.branchwork.store import Stored
 from spelunk.io.lines import body
+from spelunk.text.markdown import Item
 
 _TITLE: Final = re.compile(r"PR #(\d+):\s*(.*)$")
 _TICKET: Final = re.compile(r"\b([A-Z][A-Z0-9]*-\d+)\b")

@@ -10,11 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from spelunk.branchwork.document import markdown
-from spelunk.branchwork.document.markdown import Blocks, Fence, Item
 from spelunk.io import lines as text_lines
-from spelunk.text import front_matter
+from spelunk.text import front_matter, markdown
 from spelunk.text.front_matter import FrontMatter
+from spelunk.text.markdown import Blocks, Fence, Item
 
 STATUSES: Final = ("draft", "in-review", "changes-requested", "approved", "merged")
 RISKS: Final = ("low", "medium", "high")
@@ -180,7 +179,7 @@ class Document:
         return tuple(_entry(h.line, end, h.text) for h, end in zip(heads, ends, strict=False))
 
     def content_end(self, section: Section) -> int:
-        """Where the section's own content ends: before the blank lines, and the footer under a rule, that close it."""
+        """Where the section's own content ends: before its last blank lines, or a footer under a rule."""
         end = section.end
         if section is self.sections[-1]:
             rules = [n for n in self.blocks.breaks if section.line < n < section.end]
@@ -205,10 +204,8 @@ class Document:
         if section is None:
             return None
         fences = [f for f in self.fences(section.line, section.end) if f.depth == 0]
-        return next(
-            (f for f in fences if f.info.split()[:1] == ["text"]),
-            next((f for f in fences if not f.info), None),
-        )
+        text = [f for f in fences if f.info.split()[:1] == ["text"]]
+        return next(iter(text or [f for f in fences if not f.info]), None)
 
     def table(self, section: Section) -> tuple[int, int] | None:
         """Header index and index behind the last row of the section's first table."""
@@ -268,9 +265,7 @@ def _example(lines: list[str], start: int) -> int:
     fences close early, so it is cut off by line before anything is parsed.
     """
     for n in range(start, len(lines)):
-        if lines[n].rstrip() == "## Example" and any(
-            _EXAMPLE.search(after) for after in lines[n + 1 : n + 6]
-        ):
+        if lines[n].rstrip() == "## Example" and any(map(_EXAMPLE.search, lines[n + 1 : n + 6])):
             fences = markdown.scan(lines, start, n).fences
             if not (fences and fences[-1].end == n and not fences[-1].closed):  # else it is quoted code
                 return n

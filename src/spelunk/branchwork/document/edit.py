@@ -18,10 +18,10 @@ from spelunk.branchwork.document.document import (
     canonical,
     is_placeholder,
 )
-from spelunk.branchwork.document.markdown import Item
 from spelunk.branchwork.errors import DocumentError
 from spelunk.io import lines as text_lines
-from spelunk.text.front_matter import FrontMatter, replace_value, scalar
+from spelunk.text import front_matter_edit
+from spelunk.text.markdown import Item
 
 _NEVER_CLOSED = "is opened and never closed; close it and try again"
 _BULLET = re.compile(r"\A[-*+]\s+")
@@ -53,84 +53,31 @@ def insert_block(doc: Document, at: int, texts: list[str]) -> Document:
 
 
 def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Document:
-    """Give a front-matter key a value; a missing key is added behind its siblings.
+    """Give a front-matter key a value; see :func:`spelunk.text.front_matter_edit.set_value`.
 
     Raises:
-        DocumentError: There is no front matter, ``branch`` is no mapping, or
-            the value would not be read back as it was set.
+        DocumentError: It cannot be set safely.
     """
-    front = doc.front
-    if front is None:
-        raise DocumentError(
-            "the document has no front matter to set fields in; docs/branchwork.md shows its form"
-        )
-    if front.text(key) == value and (key in front.fields or not value):
-        return doc
-    new = _with_field(doc, front, key, scalar(value, word=word))
-    if new.field(key) != value:
-        raise _unwritable(front, key, "cannot be set in the form it has")
-    return new
-
-
-def _unwritable(front: FrontMatter, key: str, reason: str) -> DocumentError:
-    line = front.fields[key].line if key in front.fields else front.end
-    return DocumentError(f"line {line + 1}: {key} {reason}; correct it and try again")
-
-
-def _with_field(doc: Document, front: FrontMatter, key: str, written: str) -> Document:
-    entry = front.fields.get(key)
-    if entry is not None and entry.style != "map":
-        return _with_line(doc, entry.line, entry.end, replace_value(doc.lines[entry.line], entry, written))
-    parent, _, leaf = key.rpartition(".")
-    if not parent:
-        return splice(doc, front.end, front.end, [f"{key}: {written}"])
-    above = front.fields.get(parent)
-    if above is None:
-        return splice(doc, front.end, front.end, [f"{parent}:", f"  {leaf}: {written}"])
-    if above.style not in ("map", "empty"):
-        raise _unwritable(front, parent, f"must hold {leaf} and others below it, not a value")
-    siblings = [f for k, f in front.fields.items() if k.startswith(parent + ".")]
-    at = max([above.line + 1, *(f.end for f in siblings)])
-    first = doc.lines[siblings[0].line] if siblings else "  "
-    indent = first[: len(first) - len(first.lstrip(" "))]
-    return splice(doc, at, at, [f"{indent}{leaf}: {written}"])
+    try:
+        return _changed(doc, front_matter_edit.set_value(doc.lines, key, value, doc.eol, word=word))
+    except front_matter_edit.FrontMatterError as error:
+        raise DocumentError(str(error)) from None
 
 
 def add_to_list(doc: Document, key: str, values: list[str]) -> Document:
-    """Add to a front-matter list those values that it lacks, in the form the list has.
+    """Add to a front-matter list; see :func:`spelunk.text.front_matter_edit.extend_list`.
 
     Raises:
-        DocumentError: The list cannot be read, or could not be afterwards.
+        DocumentError: It cannot be extended safely.
     """
-    front = doc.front
-    if front is None:
-        return doc
-    old = front.items(key)
-    present = {item.lstrip("@").casefold() for item in old}
-    new = [value for value in dict.fromkeys(values) if value.casefold() not in present]
-    if not new:
-        return doc
-    maps = any("\n" in item for item in old)
-    grown = doc if maps else _with_items(doc, front, key, [scalar(value, word=True) for value in new])
-    if grown.front is None or grown.front.items(key) != old + new:
-        raise _unwritable(front, key, "is not a list that can be added to")
-    return grown
+    try:
+        return _changed(doc, front_matter_edit.extend_list(doc.lines, key, values, doc.eol))
+    except front_matter_edit.FrontMatterError as error:
+        raise DocumentError(str(error)) from None
 
 
-def _with_items(doc: Document, front: FrontMatter, key: str, quoted: list[str]) -> Document:
-    entry = front.fields.get(key)
-    if entry is None:
-        return splice(doc, front.end, front.end, [f"{key}: [{', '.join(quoted)}]"])
-    if entry.style == "list":
-        lead = doc.lines[entry.end - 1].partition("-")[0]
-        return splice(doc, entry.end, entry.end, [f"{lead}- {value}" for value in quoted])
-    if entry.style == "flow":
-        inner = doc.lines[entry.line][entry.start + 1 : entry.stop - 1].strip()
-        quoted = [inner, *quoted] if inner else quoted
-    else:
-        quoted = [scalar(item, word=True) for item in front.items(key)] + quoted
-    line = replace_value(doc.lines[entry.line], entry, f"[{', '.join(quoted)}]")
-    return _with_line(doc, entry.line, entry.end, line)
+def _changed(doc: Document, lines: list[str]) -> Document:
+    return doc if lines is doc.lines else Document(lines)
 
 
 def set_title(doc: Document, title: str) -> Document:

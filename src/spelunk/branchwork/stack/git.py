@@ -76,15 +76,8 @@ class Repo:
         """
         if not os.path.isdir(start):
             raise RepositoryError(f"{start}: no such folder")
-        ask = [
-            "git",
-            "rev-parse",
-            "--path-format=absolute",
-            "--show-toplevel",
-            "--git-common-dir",
-            "--git-dir",
-        ]
-        done = runner.run(ask, cwd=start, timeout=GIT_TIMEOUT)
+        wanted = ("--path-format=absolute", "--show-toplevel", "--git-common-dir", "--git-dir")
+        done = runner.run(["git", "rev-parse", *wanted], cwd=start, timeout=GIT_TIMEOUT)
         if done.code == NOT_FOUND:
             raise RepositoryError("git was not found; install it, branchwork reads branches through it")
         paths = done.text.splitlines()
@@ -136,30 +129,23 @@ class Repo:
         remotes: dict[str, Ref] = {}
         head = ""
         for full, sha, symref in rows:
+            name = full.removeprefix("refs/heads/").removeprefix(prefix)
             if full.startswith("refs/heads/"):
-                name = full.removeprefix("refs/heads/")
                 refs[name] = Ref(name, sha, full, True)
-            elif remote and full.startswith(prefix):
-                name = full.removeprefix(prefix)
-                if name == "HEAD":
-                    head = symref.removeprefix(prefix)
-                else:
-                    remotes[name] = Ref(name, sha, full, False)
+            elif full == f"{prefix}HEAD":
+                head = symref.removeprefix(prefix)
+            elif full.startswith(prefix):
+                remotes[name] = Ref(name, sha, full, False)
         return Branches({**remotes, **refs}, remotes, head, remote)
 
     def trunk(self, configured: str = "") -> str:
         """The branch at the bottom of the stacks; ``""`` if unknown."""
-        if configured:
-            return configured
         known = self.branches()
-        if known.remote_head:
-            return known.remote_head
-        for name in _TRUNKS:
+        if configured or known.remote_head:
+            return configured or known.remote_head
+        for name in (*_TRUNKS, self.config("init.defaultBranch")):
             if name in known.refs:
                 return name
-        default = self.git("config", "--get", "init.defaultBranch").text.strip()
-        if default in known.refs:
-            return default
         local = [ref.name for ref in known.refs.values() if ref.local]
         return local[0] if len(local) == 1 else ""
 
@@ -198,7 +184,7 @@ class Repo:
         base = self.git("merge-base", ref, "HEAD")
         if base.code != 0:
             raise RepositoryError(
-                f"{ref!r} has no commit in common with HEAD; name a branch, and fetch its history"
+                f"{ref!r} has no commit in common with HEAD; fetch its history, or name a branch"
             )
         tracked = self.git("diff", "--name-only", "-z", "--no-renames", base.text.strip(), "--")
         added = self.git("ls-files", "-z", "--others", "--exclude-standard")

@@ -18,7 +18,7 @@ from spelunk.branchwork.stack.git import Ref, Repo
 from spelunk.branchwork.stack.graph import Graph
 
 MAX_BRANCHES: Final = 400
-"""Branches considered, those with the newest commits first; more would be a repository of everyone's."""
+"""Bound on the branches considered, newest commits first."""
 
 
 def graph(repo: Repo, branch: str, trunk: str, hints: dict[str, str]) -> Graph:
@@ -32,8 +32,7 @@ def graph(repo: Repo, branch: str, trunk: str, hints: dict[str, str]) -> Graph:
     trunk_refs = repo.trunk_refs(trunk)
     refs = _open(repo, branch, trunk, trunk_refs)
     if not trunk_refs:
-        own = {branch: trunk} if trunk and trunk != branch else {}
-        return Graph("git", trunk, own)
+        return Graph("git", trunk, {branch: trunk} if trunk and trunk != branch else {})
     commits = _commits(repo, refs.values(), trunk_refs)
     history = {name: _reach(ref.sha, commits) for name, ref in refs.items()}
     tips = _Tips(commits, _reflogs(repo, refs))
@@ -42,12 +41,12 @@ def graph(repo: Repo, branch: str, trunk: str, hints: dict[str, str]) -> Graph:
     for name in refs:
         if name == trunk:
             continue
-        found, moved = _parent(name, refs, history, tips)
-        if not found:
+        parent, moved = _parent(name, refs, history, tips)
+        if not parent:
             hint = hints.get(name, "")
-            found = hint if hint and hint != name and (hint in refs or hint in known.refs) else trunk
-            moved = found != trunk and found in refs and refs[found].sha not in history[name]
-        parents[name] = found
+            parent = hint if hint != name and hint in known.refs else trunk
+            moved = parent != trunk and parent in refs and refs[parent].sha not in history[name]
+        parents[name] = parent
         if moved:
             restack.add(name)
     return Graph("git", trunk, parents, frozenset(restack))
@@ -60,10 +59,7 @@ def _open(repo: Repo, branch: str, trunk: str, trunk_refs: list[str]) -> dict[st
     patterns = ["refs/heads", *([f"refs/remotes/{known.remote}"] if known.remote else [])]
     done = repo.git("for-each-ref", "--sort=-committerdate", "--format=%(refname)", *excluded, *patterns)
     full = set(done.text.splitlines()[:MAX_BRANCHES])
-    found = {name: ref for name, ref in known.refs.items() if ref.full in full and name != trunk}
-    if branch in known.refs:
-        found[branch] = known.refs[branch]
-    return found
+    return {n: ref for n, ref in known.refs.items() if n == branch or (ref.full in full and n != trunk)}
 
 
 def _commits(repo: Repo, refs: Iterable[Ref], trunk_refs: list[str]) -> dict[str, list[str]]:
@@ -103,7 +99,7 @@ def _reflogs(repo: Repo, refs: dict[str, Ref]) -> dict[str, list[str]]:
 
 
 class _Tips:
-    """Where branches once pointed, and how much history each such commit has."""
+    """Earlier tips of branches, and the number of commits below each."""
 
     def __init__(self, commits: dict[str, list[str]], logs: dict[str, list[str]]) -> None:
         self.commits, self.logs = commits, logs
@@ -149,6 +145,6 @@ def _parent(name: str, refs: dict[str, Ref], history: dict[str, set[str]], tips:
 
 
 def _is_below(other: str, name: str, logs: dict[str, list[str]]) -> bool:
-    """Of two branches at one commit, whether ``other`` is the one below: it has moved more, or sorts first."""
+    """Whether ``other``, at the same commit, is the lower branch: it has moved more often, or sorts first."""
     mine, theirs = len(logs.get(name, ())), len(logs.get(other, ()))
     return other < name if mine == theirs else theirs > mine

@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 
 PROG: Final = "spelunk branchwork"
 
-_LANGUAGES: Final = {
-    ".py": "python", ".rs": "rust", ".js": "javascript", ".ts": "typescript", ".tsx": "tsx", ".go": "go", ".c": "c",
-    ".h": "c", ".cpp": "cpp", ".java": "java", ".rb": "ruby", ".sh": "bash", ".toml": "toml", ".yml": "yaml",
-    ".yaml": "yaml", ".json": "json", ".md": "markdown", ".sql": "sql", ".html": "html", ".css": "css",
-    ".diff": "diff", ".patch": "diff", ".kt": "kotlin", ".swift": "swift", ".zig": "zig", ".hs": "haskell",
-}  # fmt: skip
-"""The language of a code block by the ending of its file."""
-
 
 def _switch(help: str, **more: Any) -> dict[str, Any]:
     return {"action": "store_true", "help": help, **more}
@@ -39,18 +31,15 @@ def _value(metavar: str, help: str, **more: Any) -> dict[str, Any]:
     return {"metavar": metavar, "help": help, **more}
 
 
-_BASE: Final = _value("B", "the branch below this one; stays until it is changed by hand")
 _ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "--json": _switch("print one JSON object on standard output"),
     "--dry-run": _switch("write nothing, print the change as a diff"),
     "--branch": _value("B", "a branch other than the one checked out"),
     "--local": _switch("local times, without a zone", default=None),
     "--offline": _switch("call git only: no gt, gs or gh"),
-    "--base": _BASE,
+    "--base": _value("B", "the branch below this one; stays until it is changed by hand"),
     "--author": _value("A", "else SPELUNK_BRANCHWORK_AUTHOR, GIT_AUTHOR_NAME, github.user, user.name"),
-    "create --status": _value(
-        "S", "draft, in-review, changes-requested, approved or merged", default="draft"
-    ),
+    "create --status": _value("S", "draft, in-review, changes-requested, approved, merged", default="draft"),
     "create --template": _value("F", "a template instead of the configured or built-in one"),
     "create --author": _value("A", "the person responsible for the branch (dri)"),
     "refresh --check": _switch("write nothing; exit 1 if the document is out of date"),
@@ -105,11 +94,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _configure(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("-C", dest="start", metavar="DIR", action="append", help="run as if started in DIR")
     group = parser.add_mutually_exclusive_group(required=True) if name == "update" else parser
-    for key in [
-        *(k for k in _ARGUMENTS if k.startswith(f"{name} ")),
-        "--json",
-        *SUBCOMMANDS[name].shared.split(),
-    ]:
+    own = [key for key in _ARGUMENTS if key.startswith(f"{name} ")]
+    for key in [*own, "--json", *SUBCOMMANDS[name].shared.split()]:
         flag = key.rpartition(" ")[2]
         (group if flag in _ONE_OF else parser).add_argument(flag, **_ARGUMENTS[key])
 
@@ -204,11 +190,12 @@ def _input(args: argparse.Namespace, name: str) -> str:
         raise UsageError(f"{name}: cannot be read: {error.strerror}; {hint}") from None
 
 
+def _picked(args: argparse.Namespace, names: str) -> dict[str, Any]:
+    return {name: getattr(args, name) for name in names.split()}
+
+
 def _create(work: Branchwork, args: argparse.Namespace) -> int:
-    outcome = work.create(
-        status=args.status, base=args.base, template=args.template, local=args.local, author=args.author,
-        offline=args.offline, dry_run=args.dry_run,
-    )  # fmt: skip
+    outcome = work.create(**_picked(args, "status base template author local offline dry_run"))
     stack = outcome.facts["stack"]
     place = f"{stack['position']} of {stack['total']} on {stack['root']} (from {stack['source']})"
     place = place if stack["root"] else "without a trunk below it"
@@ -216,12 +203,8 @@ def _create(work: Branchwork, args: argparse.Namespace) -> int:
 
 
 def _refresh(work: Branchwork, args: argparse.Namespace) -> int:
-    outcome = work.refresh(
-        branch=args.branch, base=args.base, offline=args.offline, check=args.check, local=args.local,
-        dry_run=args.dry_run,
-    )  # fmt: skip
+    outcome = work.refresh(**_picked(args, "branch base offline check local dry_run"))
     fields = ", ".join(outcome.facts["out_of_date"])
-    pull, stack = outcome.facts["pull_request"], outcome.facts["stack"]
     if args.check:
         if args.json:
             _json(args, outcome.to_dict())
@@ -229,6 +212,7 @@ def _refresh(work: Branchwork, args: argparse.Namespace) -> int:
             put(f"{outcome.path}: out of date: {fields}\n")
         return 1 if outcome.changed else 0
     _finish(args, outcome, f"refreshed {fields}")
+    pull, stack = outcome.facts["pull_request"], outcome.facts["stack"]
     if pull["reason"] not in (None, "not asked"):
         note(args, f"no pull request: {pull['reason']}")
     if stack["needs_restack"]:
@@ -238,30 +222,30 @@ def _refresh(work: Branchwork, args: argparse.Namespace) -> int:
 
 def _log(work: Branchwork, args: argparse.Namespace) -> int:
     body = _input(args, args.body) if args.body else ""
-    more = {"author": args.author, "body": body, "branch": args.branch}
-    outcome = work.log(args.text, **more, local=args.local, dry_run=args.dry_run)
+    outcome = work.log(args.text, body=body, **_picked(args, "author branch local dry_run"))
     return _finish(args, outcome, f"added {outcome.facts['heading']!r}")
 
 
 def _update(work: Branchwork, args: argparse.Namespace) -> int:
+    from spelunk.files.languages import TEXT, language_of
+
     if args.under and not args.subitem:
         raise UsageError("--under goes with --subitem")
     code = None if args.code is None else _input(args, args.code)
-    language = args.lang or _LANGUAGES.get(os.path.splitext(args.code or "")[1].lower(), "")
+    language = args.lang or ("" if args.code in (None, "-") else language_of(args.code))
+    lists: dict[str, Any] = {
+        f"{n}s": tuple(getattr(args, n) or ()) for n in ("item", "subitem", "check_item")
+    }
+    language = "" if language == TEXT else language
     outcome = work.update(
-        args.section, items=tuple(args.item or ()), subitems=tuple(args.subitem or ()), under=args.under,
-        code=code, language=language, check_items=tuple(args.check_item or ()), branch=args.branch,
-        dry_run=args.dry_run,
-    )  # fmt: skip
-    where = args.section or "the checklists"
-    return _finish(args, outcome, f"{'ticked' if args.check_item else 'added'} in {where}")
+        code=code, language=language, **lists, **_picked(args, "section under branch dry_run")
+    )
+    verb = "ticked" if args.check_item else "added"
+    return _finish(args, outcome, f"{verb} in {args.section or 'the checklists'}")
 
 
 def _review(work: Branchwork, args: argparse.Namespace) -> int:
-    outcome = work.review(
-        _input(args, args.file), reviewer=args.reviewer, summary=args.summary, branch=args.branch,
-        local=args.local, dry_run=args.dry_run,
-    )  # fmt: skip
+    outcome = work.review(_input(args, args.file), **_picked(args, "reviewer summary branch local dry_run"))
     return _finish(args, outcome, f"added {outcome.facts['heading']!r}")
 
 
@@ -311,27 +295,24 @@ def _show(work: Branchwork, args: argparse.Namespace) -> int:
 def _list(work: Branchwork, args: argparse.Namespace) -> int:
     documents = work.documents(status=args.status, stale_days=args.stale, archived=not args.no_archived)
     rows = [document.to_dict() for document in documents]
+    cells = [
+        (r["state"], r["status"] or "?", r["branch"] or "?", f"#{r['pr']}" if r["pr"] else "-", r["last_updated"] or "-")
+        for r in rows
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     if args.json:
         _json(args, {"documents": rows})
-    table = [
-        (
-            row["state"], row["status"] or "?", row["branch"] or "?", f"#{row['pr']}" if row["pr"] is not None else "-",
-            row["last_updated"] or "-", f"{row['ref']}:{row['path']}" if row["ref"] else row["path"],
-        )
-        for row in rows
-    ]  # fmt: skip
-    widths = [max(map(len, column)) for column in list(zip(*table, strict=True))[:-1]]
-    for *cells, path in table if not args.json else ():
-        put("".join(f"{cell:<{width}}  " for cell, width in zip(cells, widths, strict=True)) + path + "\n")
+    for row, texts in zip(rows, cells, strict=True) if not args.json else ():
+        path = f"{row['ref']}:{row['path']}" if row["ref"] else row["path"]
+        put("  ".join([*map(str.ljust, texts, widths), path]) + "\n")
     if not rows:
         note(args, "no documents")
     return 0
 
 
 def _check(work: Branchwork, args: argparse.Namespace) -> int:
-    problems = work.check(
-        tuple(args.paths), branch=args.branch, compare_with=args.compare_with, everything=args.all
-    )
+    more = {"branch": args.branch, "compare_with": args.compare_with, "everything": args.all}
+    problems = work.check(tuple(args.paths), **more)
     errors = sum(problem.level == "error" for problem in problems)
     failed = len(problems) if args.strict else errors
     if args.json:
@@ -347,7 +328,7 @@ def _archive(work: Branchwork, args: argparse.Namespace) -> int:
     from spelunk.branchwork.errors import DocumentMissingError
 
     try:
-        outcome = work.archive(branch=args.branch, pr=args.pr, local=args.local, dry_run=args.dry_run)
+        outcome = work.archive(**_picked(args, "branch pr local dry_run"))
     except DocumentMissingError as error:
         if not args.if_present:
             raise
@@ -409,24 +390,19 @@ def _search(work: Branchwork, args: argparse.Namespace) -> int:
         return show(argparse.Namespace(**vars(args) | form), answer)
 
 
-_WRITES: Final = "--dry-run --branch"
 SUBCOMMANDS: Final[dict[str, Subcommand]] = {
-    "create": Subcommand(
-        _create, "start the current branch's document; never overwrites one",
-        "--dry-run --base --local --offline",
-    ),
-    "refresh": Subcommand(
-        _refresh, "bring title, stack, pull request, status and CI up to date",
-        f"{_WRITES} --base --local --offline",
-    ),
-    "log": Subcommand(_log, "add an entry to the timeline", f"{_WRITES} --author --local"),
-    "update": Subcommand(_update, "add to a section, or tick a checklist item", _WRITES),
-    "review": Subcommand(_review, "quote a review verbatim", f"{_WRITES} --local"),
+    "create": Subcommand(_create, "start the current branch's document; never overwrites one",
+        "--dry-run --base --local --offline"),
+    "refresh": Subcommand(_refresh, "bring title, stack, pull request, status and CI up to date",
+        "--dry-run --branch --base --local --offline"),
+    "log": Subcommand(_log, "add an entry to the timeline", "--dry-run --branch --author --local"),
+    "update": Subcommand(_update, "add to a section, or tick a checklist item", "--dry-run --branch"),
+    "review": Subcommand(_review, "quote a review verbatim", "--dry-run --branch --local"),
     "status": Subcommand(_status, "status, boxes, CI, and what blocks the merge", "--branch"),
     "show": Subcommand(_show, "print a document; with --json, all of it as data"),
     "list": Subcommand(_list, "all documents, and the state of their branches"),
     "check": Subcommand(_check, "validate documents; exit 1 with path:line: message lines", "--branch"),
-    "archive": Subcommand(_archive, "set merged, move to the archive, drop the link", f"{_WRITES} --local"),
+    "archive": Subcommand(_archive, "set merged, move to the archive, drop the link", "--dry-run --branch --local"),
     "link": Subcommand(_link, "point CURRENT.md at the current branch's document", "--dry-run"),
     "install-hook": Subcommand(_install_hook, "a post-checkout hook that keeps CURRENT.md right", "--dry-run"),
     "install-workflow": Subcommand(_install_workflow, "a GitHub workflow that archives on merge", "--dry-run"),
