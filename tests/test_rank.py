@@ -8,8 +8,7 @@ import pytest
 
 from spelunk.search.rank import model, signals
 from spelunk.search.rank.signals import Candidate, StemMatches, facts, name_stems, query_stems
-from spelunk.store.manifest import ChunkRow, FileRow
-from spelunk.store.packet import pack_definitions
+from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.types import Definition, Flag
 
 RARITY = defaultdict(lambda: 0.5)
@@ -20,8 +19,8 @@ def file(path, number=1, *, flags=Flag.NONE, chunks=3, language="python"):
 
 
 def candidate(f, n=0, *, lexical=1.0, dense=0.0, defines=(), scope="", kind="function"):
-    defined = pack_definitions([Definition(name, kind, 1) for name in defines]) or ""
-    row = ChunkRow(f.first_chunk + n, f.id, n * 10 + 1, n * 10 + 9, n * 100, n * 100 + 90, kind, "", scope, defined)  # fmt: skip
+    defined = tuple(Definition(name, kind, 1) for name in defines)
+    row = ChunkRecord(f.first_chunk + n, f.id, n * 10 + 1, n * 10 + 9, n * 100, n * 100 + 90, kind, "", scope, defined)  # fmt: skip
     return Candidate(row, f, lexical=lexical, dense=dense)
 
 

@@ -129,7 +129,8 @@ class Index:
         """Index what is new or changed, forget what is gone, publish.
 
         Args:
-            rebuild: Start over; until it ends, searches see what is done so far.
+            rebuild: Build all stores anew beside the old ones. Searches see the old
+                generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
             command: What others are told is writing.

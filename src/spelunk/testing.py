@@ -25,10 +25,8 @@ def logical_content(directory: str) -> dict[str, list[dict[str, Any]]]:
                 vectors[number] = (
                     rows.planes[:, n].tobytes() + rows.scales[n].tobytes() + rows.codes[n].tobytes()
                 )
-        fields = snapshot.manifest.fields_of(
-            [i for (i,) in snapshot.manifest.all("SELECT DISTINCT chunk FROM fields")]
-        )
         for file in snapshot.manifest.all_files():
+            fields = snapshot.manifest.fields_of([c.id for c in snapshot.manifest.chunks_of(file)])
             text = snapshot.text(file.id)
             out[file.path] = [
                 {

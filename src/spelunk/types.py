@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 MAX_SYMBOL: Final = 200
 """Longest symbol name kept, in characters; a longer one is not a name."""
@@ -109,19 +109,22 @@ class Document:
     lines: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """A name that a chunk defines.
 
     Attributes:
         name: The bare name (``run``, not ``Server.run``).
         kind: ``function``, ``class``, ``method``, ``section``, ...
         line: The line of the name, in the raw file.
+        scope: Enclosing names, as in :attr:`Chunk.scope`; "" at top level.
+        end_line: Last line of what is defined, inclusive; 0 where it is not known.
     """
 
     name: str
     kind: str
     line: int
+    scope: str = ""
+    end_line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

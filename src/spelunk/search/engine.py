@@ -20,7 +20,7 @@ from spelunk.search.query import Query
 from spelunk.search.rank import model
 from spelunk.search.rank.signals import Candidate, QueryFacts, content_words, facts, query_stems
 from spelunk.store import full_text as lexical
-from spelunk.store.manifest import ChunkRow, FileRow
+from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.snapshot import Snapshot
 from spelunk.text.tokens import terms, words
 from spelunk.types import Hit
@@ -248,7 +248,7 @@ def _near(
     answer (docs/benchmarks): the built-in vectors then order, and are not
     scanned. A larger model is asked for its own finds as well.
     """
-    from spelunk.store.segment import question
+    from spelunk.store.scorer import quantize_query
 
     snapshot, embedder = source.snapshot, source.embedder()
     alone = options.mode == "semantic" or bool(snapshot.damage)
@@ -259,7 +259,7 @@ def _near(
     if not snapshot.codes:
         return {}
     vector = list(embedder.query(query.text))
-    asked = question(vector)
+    asked = quantize_query(vector)
     if any(c.dimensions != len(vector) for c in snapshot.codes):
         raise UsageError(
             f"the query's vector has not the dimensions of the index ({snapshot.codes[0].dimensions}); "
@@ -271,8 +271,7 @@ def _near(
     if alone or not embedder.in_workers or len(by_words) < FEW:
         from spelunk.store import scan as vectors
 
-        wanted = options.pool if not snapshot.dead else options.pool * 2
-        for i, cosine in vectors.top(snapshot.segments, vector, wanted, scope.allowed(snapshot)):
+        for i, cosine in vectors.nearest(snapshot.segments, vector, options.pool, scope.allowed(snapshot)):
             if alone or cosine >= MEANT:
                 found.setdefault(i, cosine)
     return found
@@ -336,7 +335,7 @@ class _PathRarity(dict[str, float]):
         return value
 
 
-def chunk_id(file: FileRow, chunk: ChunkRow) -> str:
+def chunk_id(file: FileRow, chunk: ChunkRecord) -> str:
     """16 hex digits over path, content and place: the same in every index of the same content."""
     place = f"\0{chunk.start}\0{chunk.end}\0{chunk.kind}".encode()
     path = file.path.encode("utf-8", "surrogateescape")
@@ -379,7 +378,7 @@ def _present(
 
 
 def present_chunks(
-    snapshot: Snapshot, scored: Sequence[tuple[ChunkRow, float]], root: str = ""
+    snapshot: Snapshot, scored: Sequence[tuple[ChunkRecord, float]], root: str = ""
 ) -> tuple[Hit, ...]:
     """Chunks with a score as hits, in the order given."""
     files = snapshot.files(list({c.file for c, _ in scored}))

@@ -114,9 +114,7 @@ def resolve(
         )
         ranges = None
         if lang:
-            rows = snapshot.manifest.all(
-                "SELECT language, first_chunk, chunks FROM files WHERE chunks > 0 ORDER BY first_chunk"
-            )
+            rows = snapshot.manifest.language_ranges()
             ranges = _joined((first, count) for language, first, count in rows if lang.accepts(language))
         return Scope(condition, ranges, kinds, filters.kind.exclude, empty=ranges == ())
     files = [f for f in snapshot.manifest.all_files() if f.chunks and lang.accepts(f.language)]
@@ -138,9 +136,8 @@ def resolve(
     )
     if total and len(ids) > FEW_FILES * total:
         inside = set(ids)
-        everything = snapshot.manifest.all("SELECT id FROM files")
         condition = lexical.Scope(
-            not_files=tuple(i for (i,) in everything if i not in inside),
+            not_files=tuple(i for i in snapshot.manifest.file_ids() if i not in inside),
             kinds=kinds,
             not_kinds=filters.kind.exclude,
             not_terms=tuple(not_terms),
@@ -151,12 +148,7 @@ def resolve(
 
 def _with_field(snapshot: Snapshot, key: str, match: Match) -> set[int]:
     """Files with one of the values in a front-matter field; case does not count."""
-    marks = ",".join("?" * len(match.include))
-    rows = snapshot.manifest.all(
-        f"SELECT DISTINCT file FROM fields WHERE key = ? COLLATE NOCASE AND value COLLATE NOCASE IN ({marks})",
-        (key, *match.include),
-    )
-    return {row[0] for row in rows}
+    return snapshot.manifest.files_with_field(key, match.include)
 
 
 def _joined(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

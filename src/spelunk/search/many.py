@@ -77,7 +77,7 @@ def search_many(
         began = time.perf_counter()
     with ExitStack() as stack:
         snapshots = [stack.enter_context(index.snapshot()) for index in indexes]
-        fields = {row[0] for s in snapshots for row in s.manifest.all("SELECT DISTINCT key FROM fields")}
+        fields = {key for s in snapshots for key in s.manifest.field_keys()}
         if worklog.KIND in parsed.filters.kind.include:
             fields |= worklog.FIELDS  # a filter also where no document has a value for it
         parsed = with_known_fields(parsed, fields)

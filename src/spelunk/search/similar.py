@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spelunk.errors import ProviderError, UsageError
 from spelunk.search.engine import Found, present_chunks, unfilled
-from spelunk.store.manifest import ChunkRow
+from spelunk.store.records import ChunkRecord
 from spelunk.store.snapshot import Snapshot
 from spelunk.text.tokens import words
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spelunk.embed import Embedder, Matrix
 
 
-def chunk_at(snapshot: Snapshot, path: str, line: int) -> ChunkRow:
+def chunk_at(snapshot: Snapshot, path: str, line: int) -> ChunkRecord:
     """The chunk that holds a line, or the next one where the line is blank.
 
     Raises:
@@ -55,7 +55,7 @@ def similar(snapshot: Snapshot, embedder: Callable[[], Embedder], path: str, lin
             return Found((), f"vectors: {error}")
     if any(s.dimensions != len(asked) for s in snapshot.segments):
         raise UsageError("the vectors are another embedder's; run `spelunk index`")
-    near = vectors.top(snapshot.segments, asked, 2 * limit + 1)
+    near = vectors.nearest(snapshot.segments, asked, 2 * limit + 1)
     rows = snapshot.visible([i for i, _ in near])
     ranked = [(rows[i], s) for i, s in near if i in rows and i != chunk.id]
     return Found(present_chunks(snapshot, ranked[:limit]), unfilled(snapshot))

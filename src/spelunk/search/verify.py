@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tantivy import Query as Condition
 
     from spelunk.search.filters import Scope
-    from spelunk.store.manifest import ChunkRow, FileRow
+    from spelunk.store.records import ChunkRecord, FileRow
 
 MAX_RUNS: Final = 6
 """Runs looked up for a pattern, the most telling ones."""
@@ -51,7 +51,7 @@ class Verifier:
     excluded: tuple[Callable[[str], bool], ...]
     symbols: tuple[str, ...]
 
-    def accepts(self, chunk: ChunkRow, text: str) -> bool:
+    def accepts(self, chunk: ChunkRecord, text: str) -> bool:
         """Does the chunk pass?"""
         if self.symbols:
             defined = {d.name.lower() for d in chunk.definitions}
@@ -60,7 +60,7 @@ class Verifier:
         return all(t(text) for t in self.required) and not any(t(text) for t in self.excluded)
 
 
-def _is_defined(symbol: str, chunk: ChunkRow, defined: Collection[str]) -> bool:
+def _is_defined(symbol: str, chunk: ChunkRecord, defined: Collection[str]) -> bool:
     """``Outer.name`` asks for the scope too."""
     outer, _, name = symbol.replace("::", ".").replace("#", ".").rpartition(".")
     if name not in defined:

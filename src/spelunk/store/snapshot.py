@@ -7,19 +7,19 @@ dense side is first asked.
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError
 from spelunk.store.full_text import FullTextDamaged, LexicalReader, LostReader
-from spelunk.store.manifest import ChunkRow, FileRow, Manifest
-from spelunk.store.paths import VECTORS, lexical_name
+from spelunk.store.manifest import Manifest
+from spelunk.store.records import ChunkRecord, FileRow
+from spelunk.store.segment_file import SegmentFile, open_segment, segment_path
 from spelunk.store.texts import Text, unpack
 
 if TYPE_CHECKING:
-    from spelunk.store.scan import Segment
-    from spelunk.store.segment import Codes
+    from spelunk.store.scorer import SegmentScorer
+    from spelunk.store.segment import Segment
 
 ATTEMPTS: Final = 20
 """Tries to open while a writer purges or merges; each ends with a publish between them."""
@@ -60,14 +60,14 @@ class Snapshot:
         for attempt in range(ATTEMPTS):
             manifest.end()
             manifest.begin()
-            before = (manifest.meta("purge", 0), manifest.meta("merges", 0), manifest.meta("lexical", 1))
+            before = self._marks()
             lost: FullTextDamaged | None = None
             try:
                 self.lexical = LexicalReader(self.lexical_directory)
             except FullTextDamaged as error:
                 lost = error
-            self._segments = manifest.segments()
-            missing = any(not os.path.exists(self._segment_path(s.name)) for s in self._segments)
+            self._files = self._open_segments()
+            missing = any(isinstance(file, IndexCorruptError) for file in self._files)
             if lost or missing:
                 manifest.end()
                 if attempt + 1 < ATTEMPTS and before != self._marks():
@@ -96,14 +96,27 @@ class Snapshot:
     @property
     def lexical_directory(self) -> str:
         """Folder of the full text of this generation."""
-        return os.path.join(self.directory, lexical_name(self.manifest))
+        return os.path.join(self.directory, self.manifest.full_text_name)
 
-    def _marks(self) -> tuple[int, int, int]:
+    def _marks(self) -> tuple[object, ...]:
         m = self.manifest
-        return (m.meta("purge", 0), m.meta("merges", 0), m.meta("lexical", 1))
+        return (m.replaced, m.name, m.meta("purge", 0), m.meta("merges", 0), m.meta("lexical", 1))
 
-    def _segment_path(self, name: str) -> str:
-        return os.path.join(self.directory, VECTORS, name)
+    def _open_segments(self) -> list[SegmentFile | IndexCorruptError]:
+        """Map every segment of the generation; one that is damaged is reported when vectors are asked for."""
+        out: list[SegmentFile | IndexCorruptError] = []
+        for s in self.manifest.segments():
+            try:
+                out.append(open_segment(segment_path(self.directory, s.name), s.rows))
+            except IndexCorruptError as error:
+                out.append(error)
+        return out
+
+    def _intact_files(self) -> list[SegmentFile]:
+        for file in self._files:
+            if isinstance(file, IndexCorruptError):
+                raise file
+        return [file for file in self._files if not isinstance(file, IndexCorruptError)]
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -112,27 +125,26 @@ class Snapshot:
         Raises:
             IndexCorruptError: One is missing or damaged.
         """
-        from spelunk.store.scan import Segment
+        from spelunk.store.segment import Segment
 
-        return [Segment(self._segment_path(s.name), s.rows) for s in self._segments]
+        tombstones = self.manifest.tombstones()
+        return [
+            Segment(file, tombstones=tombstones.get(os.path.basename(file.path)))
+            for file in self._intact_files()
+        ]
 
     @cached_property
-    def codes(self) -> list[Codes]:
+    def codes(self) -> list[SegmentScorer]:
         """The vector segments for looking up single chunks, mapped without numpy.
 
         Raises:
             IndexCorruptError: One is missing or damaged.
         """
-        from spelunk.store.segment import Codes
+        from spelunk.store.scorer import SegmentScorer
 
-        return [Codes(self._segment_path(s.name), s.rows) for s in self._segments]
+        return [SegmentScorer(file) for file in self._intact_files()]
 
-    @property
-    def dead(self) -> int:
-        """Vector rows of files that were replaced or removed."""
-        return sum(s.dead for s in self._segments)
-
-    def visible(self, ids: list[int]) -> dict[int, ChunkRow]:
+    def visible(self, ids: list[int]) -> dict[int, ChunkRecord]:
         """The chunks of this generation among the ids."""
         return self.manifest.chunks(ids)
 
@@ -149,16 +161,7 @@ class Snapshot:
 
     def files_of(self, chunks: list[int]) -> set[int]:
         """Ids of the files that these chunks of this generation belong to."""
-        ranges = self.manifest.all(
-            "SELECT first_chunk, id, chunks FROM files WHERE chunks > 0 ORDER BY first_chunk"
-        )
-        firsts = [r[0] for r in ranges]
-        out: set[int] = set()
-        for chunk in chunks:
-            at = bisect_right(firsts, chunk) - 1
-            if at >= 0 and chunk < ranges[at][0] + ranges[at][2]:
-                out.add(ranges[at][1])
-        return out
+        return self.manifest.files_of_chunks(chunks)
 
     def files(self, ids: list[int]) -> dict[int, FileRow]:
         """Files by id."""

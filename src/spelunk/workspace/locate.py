@@ -21,6 +21,7 @@ from spelunk.io import atomic
 from spelunk.io.cache_dir import expand_user, index_home
 from spelunk.io.json_file import read_object
 from spelunk.io.regular import read_regular
+from spelunk.store.paths import manifest_name
 
 WORKSPACE: Final = "workspace.json"
 
@@ -35,10 +36,9 @@ OWN_FOLDERS: Final = {
         r"[0-9a-f]{32}(\.\d+)?\.(idx|pos|term|store|fast|fieldnorm|del|temp)"
         r"|meta\.json|\.managed\.json|\.tantivy-(meta|writer)\.lock|\.tmp\w*"
     ),
-    re.compile(r"vectors"): re.compile(r"\d+(-g?\d+)?\.vec(\.tmp)?"),
+    re.compile(r"vectors"): re.compile(r"\d+(-g?\d+)*\.vec(\.tmp|\.\d+\.tmp)?"),
 }
 """Names of its folders, and of the files in each."""
-_MANIFEST: Final = re.compile(r"manifest(-\d+)?\.sqlite")
 
 
 class KnownWorkspace(NamedTuple):
@@ -88,10 +88,7 @@ def _default_directory(root: str) -> str:
 
 def has_index(directory: str) -> bool:
     """Whether an index was begun in a directory; it may not be published yet."""
-    try:
-        return any(map(_MANIFEST.fullmatch, os.listdir(directory)))
-    except OSError:
-        return False
+    return manifest_name(directory) is not None
 
 
 def claim(directory: str, root: str) -> None:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from spelunk.store.manifest import ChunkRow, FileRow
+from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.text.tokens import parts, stem, words
 from spelunk.types import Flag
 
@@ -109,7 +109,7 @@ class Candidate:
     or was not asked. ``signals`` are filled in by the model and sum to ``score``.
     """
 
-    chunk: ChunkRow
+    chunk: ChunkRecord
     file: FileRow
     source: int = 0
     lexical: float = 0.0
@@ -236,7 +236,7 @@ class StemMatches(dict[str, tuple[float, tuple[tuple[str, float], ...]]]):
         return sum(weights.get(s, 0.0) * d for s, d in said.items()) * told / len(name)
 
 
-def definition_match(chunk: ChunkRow, query: QueryFacts) -> tuple[float, float, set[str]]:
+def definition_match(chunk: ChunkRecord, query: QueryFacts) -> tuple[float, float, set[str]]:
     """(how well a name defined here matches, whether it is a name asked for, the stems found).
 
     The first is the weight of the query that a name says, times the share of
@@ -246,10 +246,7 @@ def definition_match(chunk: ChunkRow, query: QueryFacts) -> tuple[float, float, 
     best = named = 0.0
     found: set[str] = set()
     weights, names = query.weights, query.names
-    if not chunk.defined:
-        return best, named, found
-    for row in chunk.defined.split("\n"):  # as packed: headers define hundreds, and hundreds are looked at
-        name, kind, _ = row.split("\t")
+    for name, kind, _, _, _ in chunk.definitions:
         stems = name_stems(name)
         if not stems.isdisjoint(weights):
             both = [s for s in stems if s in weights]
