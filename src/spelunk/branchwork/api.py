@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from spelunk.branchwork.actions import archive, create, link, listing, refresh
 from spelunk.branchwork.actions.listing import Listed
 from spelunk.branchwork.document import data, edit, fit
-from spelunk.branchwork.document.check import Problem, check, code_files
-from spelunk.branchwork.document.document import STATUSES, Document
+from spelunk.branchwork.document.check import WorklogProblem, check, code_files
+from spelunk.branchwork.document.document import STATUSES, Worklog
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError, RepositoryError
 from spelunk.branchwork.names import slug, stamp
 from spelunk.branchwork.settings import PREFIX, Settings, load
@@ -146,7 +146,7 @@ class Branchwork:
         return stamp(self.clock(), local=self.settings.local_time if local is None else local)
 
     def _edit(
-        self, command: str, branch: str | None, change: Callable[[Document], Document], *,
+        self, command: str, branch: str | None, change: Callable[[Worklog], Worklog], *,
         dry_run: bool, local: bool | None = None, notes: tuple[str, ...] = (), facts: dict[str, Any] | None = None,
     ) -> Outcome:  # fmt: skip
         """Change the branch's document, and its ``last_updated`` with it."""
@@ -154,7 +154,7 @@ class Branchwork:
         name, path = self._own(branch)
         now = self._stamp(local)
 
-        def whole(doc: Document) -> Document:
+        def whole(doc: Worklog) -> Worklog:
             new = change(doc)
             touched = new.lines != doc.lines and new.front and "last_updated" in new.front.fields
             return edit.set_field(new, "last_updated", now) if touched else new
@@ -197,7 +197,7 @@ class Branchwork:
         fields: list[str] = []
         when = self._stamp(local)
 
-        def change(doc: Document) -> Document:
+        def change(doc: Worklog) -> Worklog:
             new, fields[:] = refresh.apply(doc, now, self.settings, when)
             return new
 
@@ -299,7 +299,7 @@ class Branchwork:
     def check(
         self, paths: tuple[str, ...] = (), *, branch: str | None = None, compare_with: str | None = None,
         everything: bool = False,
-    ) -> list[Problem]:  # fmt: skip
+    ) -> list[WorklogProblem]:  # fmt: skip
         """Problems of the branch's document, of those named, or of all live ones.
 
         Args:
@@ -326,7 +326,7 @@ class Branchwork:
         message = f"{name or 'this checkout'} has no document; `spelunk branchwork create` starts one"
         if compare_with:
             message = f"{len(code)} code files changed since {compare_with} (first {code[0]}), and {message}"
-        return [Problem(f"{self.settings.dir}/CURRENT-{slug(name or 'branch')}.md", 1, message)]
+        return [WorklogProblem(f"{self.settings.dir}/CURRENT-{slug(name or 'branch')}.md", 1, message)]
 
     def archive(
         self,

@@ -54,7 +54,7 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ListItem:
     """A list item.
 
     Attributes:
@@ -89,7 +89,7 @@ class Blocks:
 
     headings: tuple[Heading, ...]
     fences: tuple[Fence, ...]
-    items: tuple[Item, ...]
+    items: tuple[ListItem, ...]
     breaks: tuple[int, ...]
     open_html: int | None = None
 
@@ -109,7 +109,7 @@ def scan(lines: list[str], start: int = 0, end: int | None = None) -> Blocks:
     parser.block.parse("".join(f"{text}\n" for text in texts), parser, {}, tokens)
     headings: list[Heading] = []
     fences: list[Fence] = []
-    items: list[Item] = []
+    items: list[ListItem] = []
     breaks: list[int] = []
     columns: list[int] = []  # content columns of the list items around the token
     quotes = 0
@@ -139,7 +139,7 @@ def scan(lines: list[str], start: int = 0, end: int | None = None) -> Blocks:
     return Blocks(tuple(headings), tuple(fences), tuple(items), tuple(breaks), open_html)
 
 
-def _item(texts: list[str], first: int, last: int, offset: int, depth: int, column: int) -> Item:
+def _item(texts: list[str], first: int, last: int, offset: int, depth: int, column: int) -> ListItem:
     """The item in ``texts[first:last]`` whose marker stands at ``column`` or behind it."""
     text = texts[first]
     at = next((n for n in range(len(text) + 1) if len(text[:n].expandtabs(4)) >= column), 0)
@@ -154,7 +154,7 @@ def _item(texts: list[str], first: int, last: int, offset: int, depth: int, colu
     while last > first + 1 and not texts[last - 1].strip():
         last -= 1
     box = _TASK.match(body)
-    return Item(
+    return ListItem(
         first + offset, last + offset, depth, len(text[: match.start(2)].expandtabs(4)), content, match.group(2),
         box.group(1) if box else None, (body[box.end() :] if box else body).rstrip(),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spelunk.branchwork.document import data
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.names import seconds
 from spelunk.branchwork.store import Store, Stored
 
@@ -82,7 +82,7 @@ def _merged(store: Store, trunk: str) -> set[str]:
         done = repo.git("ls-tree", "-z", "--name-only", refs[-1], f"{store.settings.dir}/")
         paths = [path for path in done.text.split("\0") if path.rpartition("/")[2].startswith("CURRENT-")]
         texts = repo.texts([f"{refs[-1]}:{path}" for path in paths])
-        names |= {Stored(name, Document.parse(text)).branch for name, text in texts.items()}
+        names |= {Stored(name, Worklog.parse(text)).branch for name, text in texts.items()}
     return names - {trunk}
 
 

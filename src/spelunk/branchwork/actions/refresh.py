@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spelunk.branchwork.document import ci, data, edit, fit
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.errors import RepositoryError
 from spelunk.branchwork.names import slug
 from spelunk.branchwork.settings import Settings
@@ -65,7 +65,7 @@ class Situation:
         }  # fmt: skip
 
 
-def look(store: Store, branch: str, doc: Document, *, base: str | None, offline: bool) -> Situation:
+def look(store: Store, branch: str, doc: Worklog, *, base: str | None, offline: bool) -> Situation:
     """Find the branch's stack and pull request.
 
     Args:
@@ -101,7 +101,7 @@ def look(store: Store, branch: str, doc: Document, *, base: str | None, offline:
     return Situation(branch, graph.build(parents, branch), hand, pull, reason, source.skipped, not sure)
 
 
-def _others(store: Store, branch: str) -> dict[str, Document]:
+def _others(store: Store, branch: str) -> dict[str, Worklog]:
     """The documents of the other branches, for their bases, pull request numbers and states."""
     documents = {s.branch: s.doc for s in [*reversed(store.archived()), *store.current()]}
     documents |= {name: s.doc for name, s in store.on_branches(store.repo.branches().refs).items()}
@@ -112,7 +112,7 @@ def _base_key(branch: str) -> str:
     return f"branch.{branch}.spelunkBase"
 
 
-def hand_base(repo: Repo, branch: str, doc: Document, trunk: str) -> tuple[str, bool]:
+def hand_base(repo: Repo, branch: str, doc: Worklog, trunk: str) -> tuple[str, bool]:
     """The document's base if it was set by hand, else ``""``; and whether that is known, not guessed.
 
     The base that a refresh wrote is kept in git's own section for the branch,
@@ -163,11 +163,11 @@ def remember_base(repo: Repo, now: Situation) -> None:
         repo.git("config", _base_key(now.branch), value)
 
 
-def apply(doc: Document, now: Situation, settings: Settings, stamp: str) -> tuple[Document, list[str]]:
+def apply(doc: Worklog, now: Situation, settings: Settings, stamp: str) -> tuple[Worklog, list[str]]:
     """The document brought up to date, and the names of what was not."""
     changed: list[str] = []
 
-    def step(name: str, new: Document) -> Document:
+    def step(name: str, new: Worklog) -> Worklog:
         if new.lines != doc.lines:
             changed.append(name)
         return new
@@ -204,7 +204,7 @@ def _pr_text(text: str, number: int) -> str:
     return text if same else f"{text[: match.start(1)]}{number}{text[match.end(1) :]}"
 
 
-def _title(doc: Document, now: Situation) -> str:
+def _title(doc: Worklog, now: Situation) -> str:
     number, _ = data.pull_request(doc)
     if number is None:
         return f"[WIP] {code_span(now.branch)}"

@@ -19,7 +19,7 @@ from spelunk.branchwork.document.document import (
     GATES,
     RISKS,
     STATUSES,
-    Document,
+    Worklog,
     cells,
     is_delimiter,
 )
@@ -40,7 +40,7 @@ _CI_BOX: Final = re.compile(r"\b(?:CI|checks)\b.*\b(?:pass|green)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class WorklogProblem:
     """One fault of a document.
 
     Attributes:
@@ -61,10 +61,10 @@ _Findings = Iterator[tuple[int, str] | tuple[int, str, str]]
 """0-based line, message, and ``warning`` where it is one."""
 
 
-def check(stored: Stored, settings: Settings) -> list[Problem]:
+def check(stored: Stored, settings: Settings) -> list[WorklogProblem]:
     """Every problem of a document, by line."""
     problems = [
-        Problem(stored.path, line + 1, message, *level)
+        WorklogProblem(stored.path, line + 1, message, *level)
         for part in (_front, _title, _sections, _stack, _table, _updates, _boxes, _text)
         for line, message, *level in part(stored.doc, settings)
     ]
@@ -75,11 +75,11 @@ def check(stored: Stored, settings: Settings) -> list[Problem]:
         and not re.fullmatch(re.escape(wanted) + r"(?:-\d+)?\.md", name)
     ):
         message = f"the file is called {name}, the branch {stored.branch} gives {wanted}.md"
-        problems.append(Problem(stored.path, 1, message, WARNING))
+        problems.append(WorklogProblem(stored.path, 1, message, WARNING))
     return sorted(problems, key=lambda p: (p.line, p.message))
 
 
-def _front(doc: Document, settings: Settings) -> _Findings:
+def _front(doc: Worklog, settings: Settings) -> _Findings:
     front = doc.front
     if front is None:
         yield 0, "no front matter: the first line must be ---, and a later one close it"
@@ -97,7 +97,7 @@ def _front(doc: Document, settings: Settings) -> _Findings:
         yield front.fields[key].line if key in front.fields else 0, f"{key}: {message}"
 
 
-def _values(doc: Document) -> Iterator[tuple[str, str]]:
+def _values(doc: Worklog) -> Iterator[tuple[str, str]]:
     """Faults of front-matter values, by key."""
     of, fields = doc.field, doc.front.fields if doc.front else {}
     for key in ("date", "last_updated"):
@@ -127,7 +127,7 @@ def _values(doc: Document) -> Iterator[tuple[str, str]]:
         yield "branch.position", f"{position} is more than the total, {total}"
 
 
-def _title(doc: Document, settings: Settings) -> _Findings:
+def _title(doc: Worklog, settings: Settings) -> _Findings:
     head = data.title(doc)
     number, _ = data.pull_request(doc)
     if head is None:
@@ -143,7 +143,7 @@ def _title(doc: Document, settings: Settings) -> _Findings:
         yield line, f"title: PR #{number} has no title"
 
 
-def _sections(doc: Document, settings: Settings) -> _Findings:
+def _sections(doc: Worklog, settings: Settings) -> _Findings:
     seen: dict[str, int] = {}
     for section in doc.sections:
         if section.known and seen.setdefault(section.known, section.line) != section.line:
@@ -156,7 +156,7 @@ def _sections(doc: Document, settings: Settings) -> _Findings:
             yield max(len(doc.lines) - 1, 0), f"section {name!r} is missing"
 
 
-def _stack(doc: Document, settings: Settings) -> _Findings:
+def _stack(doc: Worklog, settings: Settings) -> _Findings:
     section, fence = doc.section("PR Stack Context"), doc.stack_fence()
     if section is None:
         return
@@ -178,7 +178,7 @@ def _stack(doc: Document, settings: Settings) -> _Findings:
         yield fence.start, f"the drawn stack has {drawn} branches, branch.total says {total}", WARNING
 
 
-def _table(doc: Document, settings: Settings) -> _Findings:
+def _table(doc: Worklog, settings: Settings) -> _Findings:
     section = doc.section("CI Status")
     table = doc.table(section) if section else None
     if section is None:
@@ -196,7 +196,7 @@ def _table(doc: Document, settings: Settings) -> _Findings:
             yield n, f"the CI row has {len(cells(doc.lines[n]))} cells, the table {len(head)} columns"
 
 
-def _updates(doc: Document, settings: Settings) -> _Findings:
+def _updates(doc: Worklog, settings: Settings) -> _Findings:
     dated: list[tuple[float, int]] = []
     for entry in doc.entries:
         when = seconds(entry.date) if entry.date else None
@@ -221,7 +221,7 @@ def _updates(doc: Document, settings: Settings) -> _Findings:
             yield line, "update: out of order by its date", WARNING
 
 
-def _boxes(doc: Document, settings: Settings) -> _Findings:
+def _boxes(doc: Worklog, settings: Settings) -> _Findings:
     waiting = [row for row in ci.rows(doc) if row.state in ("fail", "running")]
     for name in GATES:
         for item in data.boxes(doc, doc.section(name)):
@@ -232,7 +232,7 @@ def _boxes(doc: Document, settings: Settings) -> _Findings:
                 yield item.start, f"{name}: {item.text!r} is ticked, but {names}", WARNING
 
 
-def _text(doc: Document, settings: Settings) -> _Findings:
+def _text(doc: Worklog, settings: Settings) -> _Findings:
     for n, line in enumerate(doc.lines):
         if line.startswith(("<<<<<<< ", ">>>>>>> ")) and not any(
             fence.start < n < fence.end - fence.closed for fence in doc.blocks.fences

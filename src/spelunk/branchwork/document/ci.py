@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from spelunk.branchwork.document.document import Document, cells
+from spelunk.branchwork.document.document import Worklog, cells
 from spelunk.branchwork.document.edit import TABLE_HEAD, ensure_section, insert_block, splice
-from spelunk.branchwork.stack.pull_request import OURS, Check
+from spelunk.branchwork.stack.pull_request import OURS, CheckRun
 from spelunk.io import lines as text_lines
 
 _STATES: Final = (
@@ -37,7 +37,7 @@ class CheckRow:
     state: str
 
 
-def rows(doc: Document) -> list[CheckRow]:
+def rows(doc: Worklog) -> list[CheckRow]:
     """The rows of the CI table, none where there is no table."""
     section = doc.section("CI Status")
     table = doc.table(section) if section else None
@@ -49,7 +49,7 @@ def rows(doc: Document) -> list[CheckRow]:
     return out
 
 
-def set_checks(doc: Document, checks: tuple[Check, ...], *, create: bool = False) -> Document:
+def set_checks(doc: Worklog, checks: tuple[CheckRun, ...], *, create: bool = False) -> Worklog:
     """Bring the table up to date with a pull request's checks.
 
     A row with the name of a check keeps its place and its details and gets

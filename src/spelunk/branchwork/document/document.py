@@ -1,6 +1,6 @@
 """A branchwork document as a list of lines, with the spans of its parts.
 
-Nothing is ever rendered back: ``Document.text`` is the text that was read. See
+Nothing is ever rendered back: ``Worklog.text`` is the text that was read. See
 :mod:`spelunk.branchwork.document.edit` for the edits.
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 from spelunk.io import lines as text_lines
 from spelunk.text import front_matter, markdown
 from spelunk.text.front_matter import FrontMatter
-from spelunk.text.markdown import Blocks, Fence, Item
+from spelunk.text.markdown import Blocks, Fence, ListItem
 
 STATUSES: Final = ("draft", "in-review", "changes-requested", "approved", "merged")
 RISKS: Final = ("low", "medium", "high")
@@ -97,7 +97,7 @@ def is_placeholder(text: str) -> bool:
     return text.strip() in ("", "…", "...")
 
 
-class Document:
+class Worklog:
     """The parts of one text; each is located at its first use.
 
     Attributes:
@@ -115,7 +115,7 @@ class Document:
         self.end = _example(lines, self.start)
 
     @classmethod
-    def parse(cls, text: str) -> Document:
+    def parse(cls, text: str) -> Worklog:
         """Read a document; every text is one."""
         return cls(text_lines.split(text))
 
@@ -189,7 +189,7 @@ class Document:
             end -= 1
         return end
 
-    def items(self, section: Section) -> list[Item]:
+    def items(self, section: Section) -> list[ListItem]:
         """Every list item in the section, nested ones included."""
         end = self.content_end(section)
         return [item for item in self.blocks.items if section.line < item.start < end]

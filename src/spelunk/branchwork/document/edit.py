@@ -13,15 +13,15 @@ from spelunk.branchwork.document import fit
 from spelunk.branchwork.document.document import (
     CHECKLISTS,
     SECTIONS,
-    Document,
     Section,
+    Worklog,
     canonical,
     is_placeholder,
 )
 from spelunk.branchwork.errors import DocumentError
 from spelunk.io import lines as text_lines
 from spelunk.text import front_matter_edit
-from spelunk.text.markdown import Item
+from spelunk.text.markdown import ListItem
 
 _NEVER_CLOSED = "is opened and never closed; close it and try again"
 _BULLET = re.compile(r"\A[-*+]\s+")
@@ -29,7 +29,7 @@ _BOX = re.compile(r"\[[ xX]\](?:\s+|\Z)")
 TABLE_HEAD = ("| Check | Status | Details |", "|-------|--------|---------|")
 
 
-def splice(doc: Document, start: int, end: int, texts: list[str]) -> Document:
+def splice(doc: Worklog, start: int, end: int, texts: list[str]) -> Worklog:
     """The document with lines ``start:end`` replaced by ``texts`` (bare lines)."""
     lines = list(doc.lines)
     if texts and start == len(lines) and lines and not lines[-1].endswith("\n"):
@@ -38,21 +38,21 @@ def splice(doc: Document, start: int, end: int, texts: list[str]) -> Document:
     if new and end == len(doc.lines) and start < end and not doc.lines[-1].endswith("\n"):
         new[-1] = texts[-1]
     lines[start:end] = new
-    return Document(lines)
+    return Worklog(lines)
 
 
-def _with_line(doc: Document, at: int, end: int, line: str) -> Document:
-    return Document([*doc.lines[:at], line, *doc.lines[end:]])
+def _with_line(doc: Worklog, at: int, end: int, line: str) -> Worklog:
+    return Worklog([*doc.lines[:at], line, *doc.lines[end:]])
 
 
-def insert_block(doc: Document, at: int, texts: list[str]) -> Document:
+def insert_block(doc: Worklog, at: int, texts: list[str]) -> Worklog:
     """Insert lines with a blank line on either side, adding only those that are missing."""
     before = [""] if at > 0 and text_lines.body(doc.lines[at - 1]).strip() else []
     after = [""] if at < len(doc.lines) and text_lines.body(doc.lines[at]).strip() else []
     return splice(doc, at, at, [*before, *texts, *after])
 
 
-def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Document:
+def set_field(doc: Worklog, key: str, value: str, *, word: bool = False) -> Worklog:
     """Give a front-matter key a value; see :func:`spelunk.text.front_matter_edit.set_value`.
 
     Raises:
@@ -64,7 +64,7 @@ def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Doc
         raise DocumentError(str(error)) from None
 
 
-def add_to_list(doc: Document, key: str, values: list[str]) -> Document:
+def add_to_list(doc: Worklog, key: str, values: list[str]) -> Worklog:
     """Add to a front-matter list; see :func:`spelunk.text.front_matter_edit.extend_list`.
 
     Raises:
@@ -76,11 +76,11 @@ def add_to_list(doc: Document, key: str, values: list[str]) -> Document:
         raise DocumentError(str(error)) from None
 
 
-def _changed(doc: Document, lines: list[str]) -> Document:
-    return doc if lines is doc.lines else Document(lines)
+def _changed(doc: Worklog, lines: list[str]) -> Worklog:
+    return doc if lines is doc.lines else Worklog(lines)
 
 
-def set_title(doc: Document, title: str) -> Document:
+def set_title(doc: Worklog, title: str) -> Worklog:
     """Replace the title's line, or add one behind the front matter."""
     found = doc.title
     if found is None:
@@ -89,7 +89,7 @@ def set_title(doc: Document, title: str) -> Document:
     return doc if text == title else splice(doc, line, line + 1, [f"# {title}"])
 
 
-def set_stack(doc: Document, drawing: list[str], *, create: bool = False) -> Document:
+def set_stack(doc: Worklog, drawing: list[str], *, create: bool = False) -> Worklog:
     """Replace what is inside the stack's fence.
 
     Args:
@@ -113,7 +113,7 @@ def set_stack(doc: Document, drawing: list[str], *, create: bool = False) -> Doc
     return doc if inside == drawing else splice(doc, fence.start + 1, fence.end - 1, drawing)
 
 
-def ensure_section(doc: Document, name: str) -> tuple[Document, Section]:
+def ensure_section(doc: Worklog, name: str) -> tuple[Worklog, Section]:
     """The section, added at its place in the usual order where it is missing."""
     section = doc.section(name)
     if section is not None:
@@ -135,7 +135,7 @@ def ensure_section(doc: Document, name: str) -> tuple[Document, Section]:
     return doc, section
 
 
-def add_entry(doc: Document, heading: str, body: list[str], order: str) -> Document:
+def add_entry(doc: Worklog, heading: str, body: list[str], order: str) -> Worklog:
     """Add an update.
 
     Args:
@@ -162,7 +162,7 @@ def add_entry(doc: Document, heading: str, body: list[str], order: str) -> Docum
     return new
 
 
-def add_item(doc: Document, name: str, text: str) -> Document:
+def add_item(doc: Worklog, name: str, text: str) -> Worklog:
     """Add an item behind the last one of a section, in the style of that list; a placeholder is replaced."""
     doc, section = ensure_section(doc, name)
     _guard(doc)
@@ -190,7 +190,7 @@ def add_item(doc: Document, name: str, text: str) -> Document:
     return _checked(doc, splice(doc, at, end, texts), len(doc.blocks.items) + (placeholder is None))
 
 
-def add_subitem(doc: Document, name: str, text: str, under: str | None = None) -> Document:
+def add_subitem(doc: Worklog, name: str, text: str, under: str | None = None) -> Worklog:
     """Add an item below another one: the last of the section, or the one that ``under`` means.
 
     Raises:
@@ -215,7 +215,7 @@ def add_subitem(doc: Document, name: str, text: str, under: str | None = None) -
     return _checked(doc, splice(doc, at, at, texts), len(doc.blocks.items) + 1)
 
 
-def add_code(doc: Document, name: str, code: str, language: str) -> Document:
+def add_code(doc: Worklog, name: str, code: str, language: str) -> Worklog:
     """Add a code block at the end of a section, in a fence that the code cannot close."""
     doc, section = ensure_section(doc, name)
     _guard(doc)
@@ -223,7 +223,7 @@ def add_code(doc: Document, name: str, code: str, language: str) -> Document:
     return insert_block(doc, at, fit.quote(code, language, 3))
 
 
-def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
+def tick(doc: Worklog, name: str | None, text: str) -> tuple[Worklog, ListItem]:
     """Tick the checkbox that ``text`` means: its number, its text, or a part of it that no other has.
 
     Returns:
@@ -249,7 +249,7 @@ def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
     return doc, item
 
 
-def find_item(items: list[Item], wanted: str, where: str) -> Item:
+def find_item(items: list[ListItem], wanted: str, where: str) -> ListItem:
     """The one item that ``wanted`` means.
 
     Raises:
@@ -272,9 +272,9 @@ def find_item(items: list[Item], wanted: str, where: str) -> Item:
 
 
 def update(
-    doc: Document, section: str | None, items: tuple[str, ...], subitems: tuple[str, ...],
+    doc: Worklog, section: str | None, items: tuple[str, ...], subitems: tuple[str, ...],
     under: str | None, code: str | None, language: str, check_items: tuple[str, ...],
-) -> Document:  # fmt: skip
+) -> Worklog:  # fmt: skip
     """Every kind of addition to one section; see the functions above.
 
     Raises:
@@ -316,7 +316,7 @@ def _item(indent: int, marker: str, box: bool, text: str) -> list[str]:
     return [lead + first, *(" " * len(lead) + line.rstrip("\r") if line.strip() else "" for line in rest)]
 
 
-def _stands_in(item: Item) -> bool:
+def _stands_in(item: ListItem) -> bool:
     return is_placeholder(item.text) and item.end == item.start + 1
 
 
@@ -324,17 +324,17 @@ def _next_marker(marker: str) -> str:
     return f"{int(marker[:-1]) + 1}{marker[-1]}" if marker[0].isdigit() else marker
 
 
-def _without_placeholder(doc: Document, section: Section) -> tuple[Document, int]:
+def _without_placeholder(doc: Worklog, section: Section) -> tuple[Worklog, int]:
     """The document without the section's placeholder if there is nothing else in it, and where content goes."""
     items, end = doc.items(section), doc.content_end(section)
     if len(items) == 1 and _stands_in(items[0]):
         start, stop = items[0].start, items[0].end
         if not "".join([*doc.lines[section.line + 1 : start], *doc.lines[stop:end]]).strip():
-            return Document([*doc.lines[:start], *doc.lines[stop:]]), start
+            return Worklog([*doc.lines[:start], *doc.lines[stop:]]), start
     return doc, end
 
 
-def _guard(doc: Document) -> None:
+def _guard(doc: Worklog) -> None:
     """Refuse a document in which new lines could become part of an open block."""
     fence = doc.open_fence()
     if fence is not None:
@@ -343,7 +343,7 @@ def _guard(doc: Document) -> None:
         raise DocumentError(f"line {doc.blocks.open_html + 1}: an HTML comment or block {_NEVER_CLOSED}")
 
 
-def _checked(old: Document, new: Document, items: int) -> Document:
+def _checked(old: Worklog, new: Worklog, items: int) -> Worklog:
     if len(new.blocks.items) < items or [s.name for s in new.sections] != [s.name for s in old.sections]:
         raise DocumentError("the item would change the lines around it; write it by hand")
     return new

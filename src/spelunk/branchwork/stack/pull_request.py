@@ -22,7 +22,7 @@ RUNNING: Final = "⏳ Running"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckRun:
     """A row of the CI table."""
 
     name: str
@@ -48,7 +48,7 @@ class PullRequest:
     status: str
     base: str
     reviewers: tuple[str, ...]
-    checks: tuple[Check, ...]
+    checks: tuple[CheckRun, ...]
     url: str
 
 
@@ -93,7 +93,7 @@ def parse(data: dict[str, Any]) -> PullRequest:
     )
 
 
-def _checks(rollup: list[dict[str, Any]]) -> tuple[Check, ...]:
+def _checks(rollup: list[dict[str, Any]]) -> tuple[CheckRun, ...]:
     """One row for each check, the newest run of it, without anything that differs from run to run."""
     latest: dict[tuple[str, str], tuple[str, str]] = {}
     for item in rollup:
@@ -107,6 +107,6 @@ def _checks(rollup: list[dict[str, Any]]) -> tuple[Check, ...]:
         if name and latest.get(key, ("", ""))[0] <= when:
             latest[key] = (when, status)
     return tuple(
-        Check(name, status, f"{OURS}: {workflow}" if workflow else OURS)
+        CheckRun(name, status, f"{OURS}: {workflow}" if workflow else OURS)
         for (workflow, name), (_, status) in sorted(latest.items())
     )
