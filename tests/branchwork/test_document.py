@@ -6,9 +6,10 @@ import pytest
 
 from spelunk.branchwork.document import data
 from spelunk.branchwork.document.check import check
-from spelunk.branchwork.document.document import Worklog, cells
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.settings import Settings
 from spelunk.branchwork.store import Stored
+from spelunk.text.markdown import cells
 
 from .conftest import DATA
 

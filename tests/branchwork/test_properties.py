@@ -16,6 +16,7 @@ from spelunk.branchwork.stack import graph as stack
 from spelunk.branchwork.stack.pull_request import CheckRun, PullRequest
 from spelunk.branchwork.store import Stored
 from spelunk.io import lines as text_lines
+from spelunk.text.markdown import quote
 
 from .conftest import TEMPLATE
 
@@ -142,7 +143,7 @@ def apply_step(doc: Worklog, kind: str, section: str, text: str) -> Worklog:
         return edit.add_entry(doc, fit.heading_text(f"2025-09-01 10:00 UTC: [@a] {text}"), body, "newest")
     if kind == "review":
         return edit.add_entry(
-            doc, "2025-09-01 10:00 UTC: [@b] PR Review", fit.quote(text, "markdown", 4), "oldest"
+            doc, "2025-09-01 10:00 UTC: [@b] PR Review", quote(text, "markdown", 4), "oldest"
         )
     if kind == "item":
         return edit.add_item(doc, section, text)
@@ -177,7 +178,7 @@ def test_any_sequence_of_log_and_update_keeps_every_byte(
 def test_what_was_added_is_there_to_be_read(text: str, summary: str) -> None:
     heading = fit.heading_text(f"2025-09-01 10:00 UTC: [@ada] {summary}")
     try:
-        doc = edit.add_entry(Worklog.parse(text), heading, fit.quote(summary, "markdown", 4), "newest")
+        doc = edit.add_entry(Worklog.parse(text), heading, quote(summary, "markdown", 4), "newest")
     except DocumentError:
         return
 

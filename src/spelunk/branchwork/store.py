@@ -163,13 +163,13 @@ class Store:
         """The branch's live document, also under a name that the branch had before ``git branch -m``."""
         stored = self.find(branch)
         if stored is None:
-            former = (n for n in self.repo.former_names(branch) if n not in self.repo.branches().refs)
+            former = (n for n in self.repo.former_names(branch) if n not in self.repo.branches.refs)
             stored = next((s for s in map(self.find, former) if s is not None), None)
         return stored
 
     def on_branches(self, branches: Iterable[str]) -> dict[str, Stored]:
         """The documents that branches hold in their own trees, by branch."""
-        refs = self.repo.branches().refs
+        refs = self.repo.branches.refs
         folder = self.settings.dir
         names = {f"{refs[b].full}:{folder}/{current_name(slug(b))}": b for b in branches if b in refs}
         texts = self.repo.texts(list(names))
@@ -183,8 +183,7 @@ class Store:
         handle = filelock.open_lock(path, mode=0o644)
         try:
             if not filelock.acquire(handle, timeout=LOCK_SECONDS):
-                wait = f"held by another process for {LOCK_SECONDS:g} s"
-                raise BranchworkError(f"{path}: {wait}; end it and try again")
+                raise BranchworkError(f"{path}: held by another process; end it and try again")
             yield
         finally:
             os.close(handle)

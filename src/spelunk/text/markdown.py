@@ -20,6 +20,7 @@ MAX_NESTING: Final = 60
 """Levels of nested lists that are read; the parser recurses for each."""
 
 _MARKER: Final = re.compile(r"([ \t]*)([-+*]|\d{1,9}[.)])([ \t]*)")
+_TABLE_RULE: Final = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?")
 _TASK: Final = re.compile(r"\[([ xX])\](?:[ \t]+|$)")
 
 
@@ -178,3 +179,27 @@ def code_span(text: str) -> str:
     ticks = fence_for(text, 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def quote(text: str, info: str, least: int) -> list[str]:
+    """``text`` inside a fence longer than any run of backticks in it."""
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    fence = fence_for(text, least)
+    return [fence + info, *(line.removesuffix("\r") for line in lines), fence]
+
+
+def is_table_rule(line: str) -> bool:
+    """Whether the line is a table's ``|---|:-:|`` row."""
+    text = line.strip()
+    return "|" in text and _TABLE_RULE.fullmatch(text) is not None
+
+
+def cells(line: str) -> list[str]:
+    """The cells of a table row, ``\\|`` read as a bar."""
+    text = line.strip()
+    text = text[1:] if text.startswith("|") else text
+    if text.endswith("|") and not text.endswith("\\|"):
+        text = text[:-1]
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", text)]

@@ -45,7 +45,7 @@ def listing(store: Store, trunk: str, *, archived: bool = True) -> list[Listed]:
     """
     filed = store.archived()
     here = {s.branch or s.path: s for s in store.current()}
-    there = store.on_branches(store.repo.branches().refs)
+    there = store.on_branches(store.repo.branches.refs)
     done = {(s.branch, s.doc.field("date")) for s in filed}
     merged = _merged(store, trunk)
     local = merged | {store.repo.head()}
@@ -68,15 +68,13 @@ def active(stored: Stored) -> float | None:
 
 def _merged(store: Store, trunk: str) -> set[str]:
     """Branches whose commits, or, after a squash, whose document the trunk holds."""
-    repo, known = store.repo, store.repo.branches().refs
+    repo, known = store.repo, store.repo.branches.refs
     refs = repo.trunk_refs(trunk)
     names: set[str] = set()
     tips = {known[trunk].sha} if trunk in known else set()
     for ref in refs:
-        done = repo.git(
-            "for-each-ref", f"--merged={ref}", "--format=%(refname)", "refs/heads", "refs/remotes"
-        )
-        full = set(done.text.splitlines())
+        run = repo.git("for-each-ref", f"--merged={ref}", "--format=%(refname)", "refs/heads", "refs/remotes")
+        full = set(run.text.splitlines())
         names |= {name for name, r in known.items() if r.full in full and r.sha not in tips}
     if refs:
         done = repo.git("ls-tree", "-z", "--name-only", refs[-1], f"{store.settings.dir}/")
@@ -87,6 +85,6 @@ def _merged(store: Store, trunk: str) -> set[str]:
 
 
 def _state(store: Store, stored: Stored, merged: set[str]) -> str:
-    if stored.branch not in store.repo.branches().refs:
+    if stored.branch not in store.repo.branches.refs:
         return "gone"
     return "merged" if stored.doc.field("status") == "merged" or stored.branch in merged else "live"

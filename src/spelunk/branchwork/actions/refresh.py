@@ -66,15 +66,7 @@ class Situation:
 
 
 def look(store: Store, branch: str, doc: Worklog, *, base: str | None, offline: bool) -> Situation:
-    """Find the branch's stack and pull request.
-
-    Args:
-        store: The documents.
-        branch: The branch.
-        doc: Its document.
-        base: The base given on the command line.
-        offline: Call git only.
-    """
+    """Find the branch's stack and pull request; ``base`` is the base given on the command line."""
     repo, settings = store.repo, store.settings
     programs = () if offline else settings.sources
     pull, reason = None, "not asked"
@@ -104,7 +96,7 @@ def look(store: Store, branch: str, doc: Worklog, *, base: str | None, offline: 
 def _others(store: Store, branch: str) -> dict[str, Worklog]:
     """The documents of the other branches, for their bases, pull request numbers and states."""
     documents = {s.branch: s.doc for s in [*reversed(store.archived()), *store.current()]}
-    documents |= {name: s.doc for name, s in store.on_branches(store.repo.branches().refs).items()}
+    documents |= {name: s.doc for name, s in store.on_branches(store.repo.branches.refs).items()}
     return {name: doc for name, doc in documents.items() if name and name != branch}
 
 
@@ -131,9 +123,8 @@ def hand_base(repo: Repo, branch: str, doc: Worklog, trunk: str) -> tuple[str, b
 
 def exists(repo: Repo, name: str) -> bool:
     """Whether ``name`` is a branch or a tag."""
-    return (
-        name in repo.branches().refs or not repo.git("show-ref", "-q", "--verify", f"refs/tags/{name}").code
-    )
+    tag = f"refs/tags/{name}"
+    return name in repo.branches.refs or not repo.git("show-ref", "-q", "--verify", tag).code
 
 
 def known_base(repo: Repo, base: str | None, branch: str) -> str | None:
@@ -144,13 +135,11 @@ def known_base(repo: Repo, base: str | None, branch: str) -> str | None:
     """
     if base is None:
         return None
-    known = repo.branches()
+    known = repo.branches
     short = base.removeprefix(known.remote + "/") if known.remote else base
     name = base if exists(repo, base) else short
     if name == branch or not exists(repo, name):
-        raise RepositoryError(
-            f"--base {base}: not another branch of this repository; `git branch --all` lists them"
-        )
+        raise RepositoryError(f"--base {base}: not another branch here; `git branch --all` lists them")
     return name
 
 
@@ -158,7 +147,7 @@ def remember_base(repo: Repo, now: Situation) -> None:
     """Record whether the base was set by hand, for :func:`hand_base`; a guess is not recorded."""
     base = now.hand_base or now.stack.base
     value = f"{'hand' if now.hand_base else 'tool'}:{base}"
-    known = now.branch in repo.branches().refs and not now.base_guessed
+    known = now.branch in repo.branches.refs and not now.base_guessed
     if base and known and repo.config(_base_key(now.branch)) != value:
         repo.git("config", _base_key(now.branch), value)
 

@@ -14,21 +14,13 @@ from itertools import pairwise
 from typing import Final
 
 from spelunk.branchwork.document import ci, data
-from spelunk.branchwork.document.document import (
-    DATE_TEXT,
-    GATES,
-    RISKS,
-    STATUSES,
-    Worklog,
-    cells,
-    is_delimiter,
-)
+from spelunk.branchwork.document.document import DATE_TEXT, GATES, RISKS, STATUSES, Worklog
 from spelunk.branchwork.names import CURRENT_FILE, seconds, slug
 from spelunk.branchwork.settings import Settings
 from spelunk.branchwork.stack.graph import CURRENT, parse_drawing
 from spelunk.branchwork.store import Stored
 from spelunk.io import lines as text_lines
-from spelunk.text.markdown import code_span
+from spelunk.text.markdown import cells, code_span, is_table_rule
 
 REQUIRED: Final = (
     "date", "slug", "status", "pr", "branch", "branch.name", "branch.base", "branch.position", "branch.total",
@@ -163,7 +155,7 @@ def _stack(doc: Worklog, settings: Settings) -> _Findings:
     if fence is None:
         yield section.line, "the stack has no ```text fence; `spelunk branchwork refresh` draws it"
         return
-    inside = [text_lines.body(line) for line in doc.lines[fence.start + 1 : fence.end - fence.closed]]
+    inside = doc.inside(fence)
     marked = [n for n, text in enumerate(inside) if CURRENT in text]
     name, total = doc.field("branch.name"), doc.field("branch.total")
     if not any(text.strip() and not text.strip().startswith("#") for text in inside):
@@ -192,7 +184,7 @@ def _table(doc: Worklog, settings: Settings) -> _Findings:
     if head != ["check", "status", "details"]:
         yield table[0], "the CI table's columns must be Check | Status | Details"
     for n in range(table[0] + 2, table[1]):
-        if len(cells(doc.lines[n])) != len(head) and not is_delimiter(doc.lines[n]):
+        if len(cells(doc.lines[n])) != len(head) and not is_table_rule(doc.lines[n]):
             yield n, f"the CI row has {len(cells(doc.lines[n]))} cells, the table {len(head)} columns"
 
 
@@ -234,9 +226,8 @@ def _boxes(doc: Worklog, settings: Settings) -> _Findings:
 
 def _text(doc: Worklog, settings: Settings) -> _Findings:
     for n, line in enumerate(doc.lines):
-        if line.startswith(("<<<<<<< ", ">>>>>>> ")) and not any(
-            fence.start < n < fence.end - fence.closed for fence in doc.blocks.fences
-        ):
+        marker = line.startswith(("<<<<<<< ", ">>>>>>> "))
+        if marker and not any(f.start < n < f.end - f.closed for f in doc.blocks.fences):
             yield n, "a merge conflict is left in the document"
     fence, html = doc.open_fence(), doc.blocks.open_html
     if fence is not None:

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from spelunk.branchwork.document.document import Worklog, cells
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.document.edit import TABLE_HEAD, ensure_section, insert_block, splice
 from spelunk.branchwork.stack.pull_request import OURS, CheckRun
 from spelunk.io import lines as text_lines
+from spelunk.text.markdown import cells
 
 _STATES: Final = (
     (
@@ -67,17 +68,13 @@ def set_checks(doc: Worklog, checks: tuple[CheckRun, ...], *, create: bool = Fal
     changes: list[tuple[int, list[str]]] = []
     for row in rows(doc):
         mine = row.details == OURS or row.details.startswith(OURS + ":")
-        same = [
-            c
-            for c in left
-            if c.name.casefold() == row.check.casefold() and (c.details == row.details or not mine)
-        ]
+        named = [c for c in left if c.name.casefold() == row.check.casefold()]
+        same = [c for c in named if c.details == row.details or not mine]
         if same:
             left.remove(same[0])
             if row.status != same[0].status:
-                changes.append(
-                    (row.line, [_with_status(text_lines.body(doc.lines[row.line]), same[0].status)])
-                )
+                text = text_lines.body(doc.lines[row.line])
+                changes.append((row.line, [_with_status(text, same[0].status)]))
         elif mine:
             changes.append((row.line, []))
     for line, texts in reversed(changes):

@@ -65,9 +65,8 @@ def front_matter(doc: Worklog) -> dict[str, Any]:
 
 def pull_request(doc: Worklog) -> tuple[int | None, list[str]]:
     """The number in ``pr``, and the tickets beside it."""
-    text = doc.field("pr")
-    number = re.match(r"\s*#?(\d+)\b", text)
-    return (int(number.group(1)) if number else None), _TICKET.findall(text)
+    number = re.match(r"\s*#?(\d+)\b", doc.field("pr"))
+    return (int(number.group(1)) if number else None), _TICKET.findall(doc.field("pr"))
 
 
 def title(doc: Worklog) -> dict[str, Any] | None:
@@ -86,10 +85,9 @@ def _stack(doc: Worklog) -> dict[str, Any] | None:
     fence = doc.stack_fence()
     if fence is None:
         return None
-    drawn = [body(line) for line in doc.lines[fence.start + 1 : fence.end - fence.closed]]
-    return {
-        "line": fence.start + 1, "end_line": fence.end, "text": "\n".join(drawn), "branches": parse_drawing(drawn),
-    }  # fmt: skip
+    drawn = doc.inside(fence)
+    place = {"line": fence.start + 1, "end_line": fence.end}
+    return {**place, "text": "\n".join(drawn), "branches": parse_drawing(drawn)}
 
 
 def _items(doc: Worklog, name: str, *, keys: bool = False) -> list[dict[str, Any]]:
@@ -108,8 +106,7 @@ def _items(doc: Worklog, name: str, *, keys: bool = False) -> list[dict[str, Any
             data["checked"] = item.task != " "
         if keys:
             data.update(_issue(text))
-        lead = _LEAD.match(text)
-        if lead and name == "Decisions":
+        if name == "Decisions" and (lead := _LEAD.match(text)):
             data["title"], data["reason"] = lead.group(1).rstrip(":"), lead.group(2).removeprefix(":").strip()
         (parents[-1][1].setdefault("items", []) if parents else roots).append(data)
         parents.append((item.depth, data))
@@ -140,19 +137,16 @@ def _entry(doc: Worklog, entry: Entry) -> dict[str, Any]:
         start += 1
     while end > start and not doc.lines[end - 1].strip():
         end -= 1
-    fences = [
-        {
-            "line": f.start + 1, "end_line": f.end, "language": f.info.split()[0] if f.info else None,
-            "text": "".join(body(line) + "\n" for line in doc.lines[f.start + 1 : f.end - f.closed]),
-            "review": len(f.marker) >= 4 and f.info.split()[:1] in (["markdown"], ["md"]),
-        }
+    quoted = [
+        f
         for f in doc.fences(start, end)
-    ]  # fmt: skip
+        if len(f.marker) >= 4 and f.info.split()[:1] in (["markdown"], ["md"])
+    ]
     return {
         "line": entry.line + 1, "end_line": end, "date": entry.date or None, "utc": entry.utc,
         "author": entry.author or None, "summary": entry.summary,
         "body": "\n".join(map(body, doc.lines[start:end])),
-        "reviews": [f["text"] for f in fences if f["review"]], "fences": fences,
+        "reviews": ["".join(f"{line}\n" for line in doc.inside(f)) for f in quoted],
         "files": _files(doc, start, end),
     }  # fmt: skip
 

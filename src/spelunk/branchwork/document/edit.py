@@ -8,20 +8,14 @@ of the document it raises :class:`DocumentError`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from spelunk.branchwork.document import fit
-from spelunk.branchwork.document.document import (
-    CHECKLISTS,
-    SECTIONS,
-    Section,
-    Worklog,
-    canonical,
-    is_placeholder,
-)
+from spelunk.branchwork.document import document
+from spelunk.branchwork.document.document import CHECKLISTS, Section, Worklog, canonical, is_placeholder
 from spelunk.branchwork.errors import DocumentError
 from spelunk.io import lines as text_lines
-from spelunk.text import front_matter_edit
-from spelunk.text.markdown import ListItem
+from spelunk.text.front_matter_edit import FrontMatterError, extend_list, set_value
+from spelunk.text.markdown import ListItem, quote
 
 _NEVER_CLOSED = "is opened and never closed; close it and try again"
 _BULLET = re.compile(r"\A[-*+]\s+")
@@ -41,10 +35,6 @@ def splice(doc: Worklog, start: int, end: int, texts: list[str]) -> Worklog:
     return Worklog(lines)
 
 
-def _with_line(doc: Worklog, at: int, end: int, line: str) -> Worklog:
-    return Worklog([*doc.lines[:at], line, *doc.lines[end:]])
-
-
 def insert_block(doc: Worklog, at: int, texts: list[str]) -> Worklog:
     """Insert lines with a blank line on either side, adding only those that are missing."""
     before = [""] if at > 0 and text_lines.body(doc.lines[at - 1]).strip() else []
@@ -58,10 +48,7 @@ def set_field(doc: Worklog, key: str, value: str, *, word: bool = False) -> Work
     Raises:
         DocumentError: It cannot be set safely.
     """
-    try:
-        return _changed(doc, front_matter_edit.set_value(doc.lines, key, value, doc.eol, word=word))
-    except front_matter_edit.FrontMatterError as error:
-        raise DocumentError(str(error)) from None
+    return _with_front(doc, lambda: set_value(doc.lines, key, value, doc.eol, word=word))
 
 
 def add_to_list(doc: Worklog, key: str, values: list[str]) -> Worklog:
@@ -70,22 +57,22 @@ def add_to_list(doc: Worklog, key: str, values: list[str]) -> Worklog:
     Raises:
         DocumentError: It cannot be extended safely.
     """
+    return _with_front(doc, lambda: extend_list(doc.lines, key, values, doc.eol))
+
+
+def _with_front(doc: Worklog, change: Callable[[], list[str]]) -> Worklog:
     try:
-        return _changed(doc, front_matter_edit.extend_list(doc.lines, key, values, doc.eol))
-    except front_matter_edit.FrontMatterError as error:
+        lines = change()
+    except FrontMatterError as error:
         raise DocumentError(str(error)) from None
-
-
-def _changed(doc: Worklog, lines: list[str]) -> Worklog:
     return doc if lines is doc.lines else Worklog(lines)
 
 
 def set_title(doc: Worklog, title: str) -> Worklog:
     """Replace the title's line, or add one behind the front matter."""
-    found = doc.title
-    if found is None:
+    if doc.title is None:
         return insert_block(doc, doc.start, [f"# {title}"])
-    line, text = found
+    line, text = doc.title
     return doc if text == title else splice(doc, line, line + 1, [f"# {title}"])
 
 
@@ -109,8 +96,7 @@ def set_stack(doc: Worklog, drawing: list[str], *, create: bool = False) -> Work
         return insert_block(doc, section.line + 1, ["```text", *drawing, "```"])
     if not fence.closed:
         raise DocumentError(f"line {fence.start + 1}: the stack's code fence {_NEVER_CLOSED}")
-    inside = [text_lines.body(line) for line in doc.lines[fence.start + 1 : fence.end - 1]]
-    return doc if inside == drawing else splice(doc, fence.start + 1, fence.end - 1, drawing)
+    return doc if doc.inside(fence) == drawing else splice(doc, fence.start + 1, fence.end - 1, drawing)
 
 
 def ensure_section(doc: Worklog, name: str) -> tuple[Worklog, Section]:
@@ -121,7 +107,7 @@ def ensure_section(doc: Worklog, name: str) -> tuple[Worklog, Section]:
     _guard(doc)
     known = canonical(name)
     texts = [f"## {known or name}", *(("", *TABLE_HEAD) if known == "CI Status" else ())]
-    order = {s: n for n, s in enumerate(SECTIONS)}
+    order = {s: n for n, s in enumerate(document.SECTIONS)}
     below = [s for s in doc.sections if known and s.known and order[s.known] > order[known]]
     above = [s for s in doc.sections if not known or (s.known and order[s.known] < order[known])]
     if not above and below:
@@ -202,9 +188,8 @@ def add_subitem(doc: Worklog, name: str, text: str, under: str | None = None) ->
         raise DocumentError(f"{name} has no item to put a sub-item under; add one with --item first")
     _guard(doc)
     parent = top[-1] if under is None else find_item(top, under, name)
-    children = [
-        i for i in doc.blocks.items if i.depth == parent.depth + 1 and parent.start < i.start < parent.end
-    ]
+    inside = [i for i in doc.blocks.items if parent.start < i.start < parent.end]
+    children = [i for i in inside if i.depth == parent.depth + 1]
     text = _item_text(text)
     if children:
         last = children[-1]
@@ -220,7 +205,7 @@ def add_code(doc: Worklog, name: str, code: str, language: str) -> Worklog:
     doc, section = ensure_section(doc, name)
     _guard(doc)
     doc, at = _without_placeholder(doc, section)
-    return insert_block(doc, at, fit.quote(code, language, 3))
+    return insert_block(doc, at, quote(code, language, 3))
 
 
 def tick(doc: Worklog, name: str | None, text: str) -> tuple[Worklog, ListItem]:
@@ -233,9 +218,7 @@ def tick(doc: Worklog, name: str | None, text: str) -> tuple[Worklog, ListItem]:
     if name is not None:
         section = doc.section(name)
         if section is None:
-            raise DocumentError(
-                f"there is no section {name!r}; `spelunk branchwork status` lists the checklists"
-            )
+            raise DocumentError(f"no section {name!r}; `spelunk branchwork status` lists the checklists")
         sections = (section,)
     boxes = [
         item for section in sections if section.known not in ("Updates", "PR Stack Context")
@@ -245,7 +228,8 @@ def tick(doc: Worklog, name: str | None, text: str) -> tuple[Worklog, ListItem]:
     line = doc.lines[item.start]
     column = line.index("[", line.index(item.marker) + len(item.marker))
     if item.task == " ":
-        doc = _with_line(doc, item.start, item.start + 1, f"{line[: column + 1]}x{line[column + 2 :]}")
+        ticked = f"{line[: column + 1]}x{line[column + 2 :]}"
+        doc = Worklog([*doc.lines[: item.start], ticked, *doc.lines[item.start + 1 :]])
     return doc, item
 
 
@@ -266,9 +250,7 @@ def find_item(items: list[ListItem], wanted: str, where: str) -> ListItem:
         known = "; ".join(f"{n}. {item.text}" for n, item in enumerate(items, 1)) or "none"
         raise DocumentError(f"no item of {where} matches {wanted!r}; there are: {known}")
     names = "; ".join(repr(item.text) for item in matches)
-    raise DocumentError(
-        f"{len(matches)} items of {where} match {wanted!r}: {names}; use more words or the number"
-    )
+    raise DocumentError(f"{len(matches)} items of {where} match {wanted!r}: {names}; use more words")
 
 
 def update(
@@ -302,9 +284,7 @@ def _item_text(text: str) -> str:
     text = text.strip("\n")
     text = _BULLET.sub("", text, count=1)
     if is_placeholder(_BOX.sub("", text, count=1) if _BOX.match(text) else text):
-        raise DocumentError(
-            "an item needs a text"
-        )  # one without is a placeholder, which the next item replaces
+        raise DocumentError("an item needs a text")
     return text
 
 

@@ -81,16 +81,11 @@ def parse(data: dict[str, Any]) -> PullRequest:
         status = "draft"
     authors = [review.get("author") or {} for review in data.get("latestReviews") or []]
     reviewers = {str(author.get("login") or "") for author in authors} - {""}
+    title, checks = " ".join(str(data.get("title") or "").split()), data.get("statusCheckRollup") or []
     return PullRequest(
-        number=int(data["number"]),
-        title=" ".join(str(data.get("title") or "").split()),
-        state=state,
-        status=status,
-        base=str(data.get("baseRefName") or ""),
-        reviewers=tuple(sorted(reviewers, key=str.casefold)),
-        checks=_checks(data.get("statusCheckRollup") or []),
-        url=str(data.get("url") or ""),
-    )
+        int(data["number"]), title, state, status, str(data.get("baseRefName") or ""),
+        tuple(sorted(reviewers, key=str.casefold)), _checks(checks), str(data.get("url") or ""),
+    )  # fmt: skip
 
 
 def _checks(rollup: list[dict[str, Any]]) -> tuple[CheckRun, ...]:

@@ -77,9 +77,7 @@ def graphite(repo: Repo, timeout: float) -> Graph | str:
         ]
     except (OSError, *_BAD_ANSWER):
         rows = []
-    rows.sort(
-        key=lambda row: (row[0] == "open", row[1])
-    )  # the last one of a branch counts: open, else newest
+    rows.sort(key=lambda row: (row[0] == "open", row[1]))  # the last of a branch counts: open, else newest
     pulls, states = {b: number for _, number, b in rows}, {b: state for state, _, b in rows}
     return Graph("graphite", trunk, parents, restack, pulls, states)
 
