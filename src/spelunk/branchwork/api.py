@@ -122,10 +122,10 @@ class Branchwork:
         return name, stored.path
 
     def _missing(self, name: str) -> DocumentMissingError:
-        if name in self.store.on_branches([name]):
-            return DocumentMissingError(f"the document of {name} is on that branch only; check it out first")
-        hint = "`spelunk branchwork create` starts one, `list` shows all"
-        return DocumentMissingError(f"no document for {name}; {hint}")
+        there = name in self.store.on_branches([name])
+        other = f"no document for {name}; `spelunk branchwork create` starts one, `list` shows all"
+        only = f"the document of {name} is on that branch only; check it out first"
+        return DocumentMissingError(only if there else other)
 
     def author(self, given: str | None = None) -> str:
         """The author's name without ``@``: as given, from ``SPELUNK_BRANCHWORK_AUTHOR``, or from git.

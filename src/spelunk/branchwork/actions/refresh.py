@@ -153,7 +153,7 @@ def remember_base(repo: Repo, now: Situation) -> None:
 
 
 def apply(doc: Worklog, now: Situation, settings: Settings, stamp: str) -> tuple[Worklog, list[str]]:
-    """The document brought up to date, and the names of what was not."""
+    """The document brought up to date, and the names of the parts that were not."""
     changed: list[str] = []
 
     def step(name: str, new: Worklog) -> Worklog:
@@ -162,23 +162,22 @@ def apply(doc: Worklog, now: Situation, settings: Settings, stamp: str) -> tuple
         return new
 
     s, pull = now.stack, now.pull
+    base = now.hand_base or s.base
+    fields: dict[str, str] = {}
     if doc.field("branch.name") != now.branch:
-        doc = step("branch.name", edit.set_field(doc, "branch.name", now.branch, word=True))
-        doc = step("slug", edit.set_field(doc, "slug", f"branchwork-{slug(now.branch)}"))
-    if now.hand_base or s.base:
-        doc = step("branch.base", edit.set_field(doc, "branch.base", now.hand_base or s.base, word=True))
-        doc = step("branch.position", edit.set_field(doc, "branch.position", str(s.position)))
-        doc = step("branch.total", edit.set_field(doc, "branch.total", str(s.total)))
+        fields = {"branch.name": now.branch, "slug": f"branchwork-{slug(now.branch)}"}
+    if base:
+        fields |= {"branch.base": base, "branch.position": str(s.position), "branch.total": str(s.total)}
     if pull:
-        doc = step("pr", edit.set_field(doc, "pr", _pr_text(doc.field("pr"), pull.number)))
-        if pull.status:
-            doc = step("status", edit.set_field(doc, "status", pull.status))
-        doc = step("reviewers", edit.add_to_list(doc, "reviewers", list(pull.reviewers)))
+        fields |= {"pr": _pr_text(doc.field("pr"), pull.number), "status": pull.status or doc.field("status")}
+    for key, value in fields.items():
+        doc = step(key, edit.set_field(doc, key, value, word=key in ("branch.name", "branch.base")))
+    doc = step("reviewers", edit.add_to_list(doc, "reviewers", list(pull.reviewers) if pull else []))
     doc = step("title", edit.set_title(doc, _title(doc, now)))
-    required = settings.required_sections
-    doc = step("stack", edit.set_stack(doc, graph.draw(s), create="PR Stack Context" in required))
+    create_stack, create_ci = (n in settings.required_sections for n in ("PR Stack Context", "CI Status"))
+    doc = step("stack", edit.set_stack(doc, graph.draw(s), create=create_stack))
     if pull:
-        doc = step("ci", ci.set_checks(doc, pull.checks, create="CI Status" in required))
+        doc = step("ci", ci.set_checks(doc, pull.checks, create=create_ci))
     if changed:
         doc = edit.set_field(doc, "last_updated", stamp)
     return doc, changed

@@ -13,13 +13,10 @@ from spelunk.io import lines as text_lines
 from spelunk.text.markdown import cells
 
 _STATES: Final = (
-    (
-        "fail",
-        re.compile(r"❌|🔴|✗|✘|\b(?:fail(?:ed|ing|ure)?|error|timed out|action required|broken)\b", re.I),
-    ),
+    ("fail", re.compile(r"❌|🔴|✗|✘|\b(?:fail(?:ed|ing|ure)?|error|timed out|action required|broken)\b", re.I)),
     ("running", re.compile(r"⏳|🟡|🔄|\b(?:running|pending|queued|waiting|in progress|expected)\b", re.I)),
     ("pass", re.compile(r"✅|🟢|✓|✔|\b(?:pass(?:ed|ing)?|success(?:ful)?|green|ok)\b", re.I)),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

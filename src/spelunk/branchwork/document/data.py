@@ -14,9 +14,8 @@ from spelunk.text.markdown import ListItem
 
 _TITLE: Final = re.compile(r"PR #(\d+):\s*(.*)$")
 _TICKET: Final = re.compile(r"\b([A-Z][A-Z0-9]*-\d+)\b")
-_KEYS: Final = re.compile(
-    r"\s*((?:#\d+|[A-Z][A-Z0-9]*-\d+)(?:\s*[/,]\s*(?:#\d+|[A-Z][A-Z0-9]*-\d+))*)\s*:?\s+(.*)$", re.S
-)
+_KEY: Final = r"(?:#\d+|[A-Z][A-Z0-9]*-\d+)"
+_KEYS: Final = re.compile(rf"\s*({_KEY}(?:\s*[/,]\s*{_KEY})*)\s*:?\s+(.*)$", re.S)
 _FILE: Final = re.compile(r"`([^`]+)`(?:\s*[-–—:]\s*(.*))?$")
 _LEAD: Final = re.compile(r"\*\*(.+?)\*\*:?\s*(.*)$", re.S)
 

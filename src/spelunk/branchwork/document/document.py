@@ -86,10 +86,7 @@ class Entry:
 def canonical(name: str) -> str:
     """The known section that ``name`` means, or ``""``."""
     key = " ".join(name.casefold().replace("&", " and ").split()).rstrip(":")
-    for known in SECTIONS:
-        if known.casefold() == key:
-            return known
-    return _ALIASES.get(key, "")
+    return next((known for known in SECTIONS if known.casefold() == key), _ALIASES.get(key, ""))
 
 
 def is_placeholder(text: str) -> bool:
@@ -151,12 +148,8 @@ class Worklog:
     @property
     def title(self) -> tuple[int, str] | None:
         """Index and text of the first level-1 heading before any section."""
-        for heading in self.blocks.headings:
-            if heading.level == 1:
-                return heading.line, heading.text
-            if heading.level == 2:
-                break
-        return None
+        first = next((h for h in self.blocks.headings if h.level <= 2), None)
+        return (first.line, first.text) if first and first.level == 1 else None
 
     @property
     def entries(self) -> tuple[Entry, ...]:

@@ -168,11 +168,8 @@ def add_item(doc: Worklog, name: str, text: str) -> Worklog:
         loose = len(top) > 1 and not doc.lines[last.start - 1].strip()
         texts = [""] * loose + _item(last.indent, _next_marker(last.marker), last.task is not None, text)
     else:
-        at = end = doc.content_end(section)
-        before = [""] if doc.lines[at - 1].strip() else []
-        texts = before + _item(0, "-", section.known in CHECKLISTS, text)
-        if at < len(doc.lines) and doc.lines[at].strip():
-            texts.append("")
+        texts = _item(0, "-", section.known in CHECKLISTS, text)
+        return _checked(doc, insert_block(doc, doc.content_end(section), texts), len(doc.blocks.items) + 1)
     return _checked(doc, splice(doc, at, end, texts), len(doc.blocks.items) + (placeholder is None))
 
 

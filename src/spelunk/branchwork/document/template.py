@@ -24,7 +24,4 @@ def load(path: str = BUILT_IN) -> Worklog:
         raise BranchworkError(f"template {path}: cannot be read: {error.strerror}") from None
     if doc.front is None:
         raise BranchworkError(f"template {path}: it has no front matter between two --- lines")
-    end = doc.end
-    while end < len(doc.lines) and end > 0 and not doc.lines[end - 1].strip():
-        end -= 1
-    return Worklog(doc.lines[:end])
+    return Worklog.parse("".join(doc.lines[: doc.end]).rstrip() + doc.eol)

@@ -216,8 +216,8 @@ def _refresh(work: Branchwork, args: argparse.Namespace) -> int:
 
 
 def _log(work: Branchwork, args: argparse.Namespace) -> int:
-    body = _input(args, args.body) if args.body else ""
-    outcome = work.log(args.text, body=body, **_picked(args, "author branch local dry_run"))
+    picked = _picked(args, "author branch local dry_run")
+    outcome = work.log(args.text, body=_input(args, args.body) if args.body else "", **picked)
     return _finish(args, outcome, f"added {outcome.facts['heading']!r}")
 
 
