@@ -37,13 +37,21 @@ FULL_TEXT: dict[str, Callable[[Path], object]] = {
 }
 
 
+DIED: list[str] = []
+"""Searches of this session that a signal ended."""
+MAX_DIED = 1
+
+
 def ask(index: Index, query: str, mode: str) -> dict[str, Any]:
     """A search by a process of its own: damaged terms can, rarely, end the one that reads them
-    inside Tantivy (docs/reliability.md). It is then asked once more."""
+    inside Tantivy (docs/reliability.md, seen once in some thirty runs). One such death is
+    allowed for all tests of this file; a second one fails."""
     command = [sys.executable, "-m", "spelunk", "search", query, str(index.root), "-m", mode, "-k", "999"]
     command += ["--json", "--index-dir", str(index.directory)]
     done = subprocess.run(command, capture_output=True)
     if done.returncode < 0:
+        DIED.append(f"signal {-done.returncode}: {' '.join(command)}")
+        assert len(DIED) <= MAX_DIED, DIED
         done = subprocess.run(command, capture_output=True)
     assert done.returncode in (0, 1), done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)

@@ -17,11 +17,8 @@ names or the rule about nested repositories leave out, even below an ignored dir
 
 from __future__ import annotations
 
-import gc
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
@@ -65,20 +62,7 @@ class Walk:
     @property
     def candidates(self) -> list[Candidate]:
         """The rows as objects, built anew on each access."""
-        with _no_collections():
-            return [Candidate(*row) for row in self.rows]
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Hold back the cyclic garbage collector: a third of a large walk, looking at rows that hold no cycles."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+        return [Candidate(*row) for row in self.rows]
 
 
 def walk(root: str, options: Options = DEFAULTS) -> Walk:
@@ -99,8 +83,7 @@ def walk(root: str, options: Options = DEFAULTS) -> Walk:
         raise WorkspaceError(f"{root}: cannot be indexed: {error.strerror}") from None
     found = Walk()
     first, found.rule_files = start(root, options, now)
-    with _no_collections():
-        _walk(first, options, found, now)
+    _walk(first, options, found, now)
     found.rows.sort(key=itemgetter(0))
     found.skipped.sort(key=lambda skipped: skipped.path)
     found.failed.sort(key=lambda failed: failed.path)

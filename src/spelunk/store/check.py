@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, IndexError_, IndexMissingError, SpelunkError
@@ -29,6 +28,7 @@ from spelunk.store.schema import DAMAGE
 from spelunk.store.tantivy_checksums import damaged_files
 from spelunk.store.texts import unpack
 from spelunk.store.writer_lock import holder
+from spelunk.types import CheckReport, Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,48 +48,6 @@ PARTS: Final = ("chunks", "contents", "seals", "fields")
 OWNED: Final = "file IN (SELECT id FROM files)"
 SEALED: Final = "start_line, end_line, start, end, kind, symbol, scope, definitions"
 """Columns of a chunk as :func:`spelunk.store.packet.seal` was given them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One disagreement.
-
-    Attributes:
-        what: ``manifest``, ``text``, ``full-text``, ``vectors``, ``leftover`` or ``orphans``.
-        where: The file or path it concerns.
-        detail: One line for people.
-        repaired: Whether it was mended.
-    """
-
-    what: str
-    where: str
-    detail: str
-    repaired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """What a check found.
-
-    Attributes:
-        ok: Nothing is wrong, or all that was is mended.
-        problems: Every disagreement.
-        files: Files in the manifest.
-        chunks: Chunks in the manifest.
-        vectors: Vectors of those chunks.
-        pending: Chunks whose vector is still to be made, or was refused.
-    """
-
-    ok: bool
-    problems: tuple[Problem, ...]
-    files: int
-    chunks: int
-    vectors: int
-    pending: int = 0
-
-    def mended(self) -> CheckReport:
-        """The same with every problem marked as repaired."""
-        return replace(self, ok=True, problems=tuple(replace(p, repaired=True) for p in self.problems))
 
 
 ATTEMPTS: Final = 20

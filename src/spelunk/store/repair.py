@@ -13,13 +13,13 @@ from spelunk import faults
 from spelunk.errors import IndexCorruptError
 from spelunk.store import check
 from spelunk.store import full_text as lexical
-from spelunk.store.check import Problem
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.manifest import ChunkRow, FileRow, Manifest, ManifestWriter, SegmentRow
 from spelunk.store.paths import MAX_KINDS, VECTORS, lexical_name, remove_leftovers
 from spelunk.store.scan import Segment
 from spelunk.store.texts import unpack
 from spelunk.text.tokens import LEXICON, LONG_WORD, path_terms, words
+from spelunk.types import Problem
 
 HEAP: Final = 64 * 1024 * 1024
 

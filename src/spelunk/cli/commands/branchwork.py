@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from spelunk.cli.output import note, put, put_json, several
+from spelunk.cli.output import note, put, put_json, put_version
 from spelunk.cli.parser import command_parser, parse, split, whole
 from spelunk.errors import SpelunkError, UsageError
+from spelunk.present.phrases import several
 
 if TYPE_CHECKING:
     from spelunk.branchwork import Branchwork, Outcome
@@ -124,10 +125,9 @@ def run(shared: Sequence[str], words: Sequence[str]) -> int:
 
 
 def _overview(flags: Sequence[str]) -> int:
-    from spelunk.cli.overview import show_version
-
     if "--version" in flags:
-        return show_version()
+        put_version()
+        return 0
     if not {"-h", "--help"} & set(flags):
         raise UsageError(f"no command; `{PROG} --help` lists them")
     about = "Keep the worklog of a branch: one Markdown file with its stack, pull request and history."
@@ -343,7 +343,7 @@ def _install_workflow(work: Branchwork, args: argparse.Namespace) -> int:
 
 def _search(work: Branchwork, args: argparse.Namespace) -> int:
     from spelunk.cli.commands.search import show
-    from spelunk.cli.hush import hushed
+    from spelunk.cli.stderr import hushed
     from spelunk.text.worklog import KIND
 
     with work.index(args.index_dir) as index, hushed(args.verbose):

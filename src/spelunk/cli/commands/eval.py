@@ -28,8 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search all queries, and print the measures."""
-    from spelunk.cli.output import SCHEMA_VERSION, note, put, put_json
+    from spelunk.cli.output import note, put, put_json
     from spelunk.evaluate import run as evaluate
+    from spelunk.present.objects import SCHEMA_VERSION
 
     queries = evaluate.load_queries(args.queries)
     earlier = evaluate.load_results(args.against) if args.against else None
