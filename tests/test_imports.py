@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
     {"bench"},
     {"branchwork"},
     {"cli"},
-    {"__main__"},
+    {"__main__", "branchwork.__main__"},
 ]
 """Bottom first. A package or a single module of one; a module may import from its own layer and those below."""
 
