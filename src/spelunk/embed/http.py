@@ -29,7 +29,7 @@ from spelunk.embed.protocol import API, api_id
 from spelunk.errors import ConfigError, ProviderDownError, ProviderError, RefusedError
 from spelunk.observe import Observer, null_observer
 from spelunk.remote.breaker import Breaker, TransientError
-from spelunk.remote.calls import Calls, need, policy, retry_after
+from spelunk.remote.calls import Calls, need, retry_after
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
@@ -80,7 +80,9 @@ class ApiEmbedder:
         breaker = Breaker(
             BREAKER, failures=options.breaker_failures, wait=options.breaker_wait, directory=directory, observer=observer
         )  # fmt: skip
-        self.calls = Calls(breaker, policy(options))
+        self.calls = Calls(
+            breaker, attempts=options.retry_attempts, wait=options.retry_wait, max_wait=options.retry_max_wait
+        )
         self._http: PoolManager | None = None
 
     @property

@@ -3,7 +3,7 @@
 Texts are cut at the model's longest input, ordered by length and run in small
 batches; token vectors become one by the model's own rule, at unit length.
 One session serves several calling threads, each running one batch on one core,
-which is the fastest arrangement of those that ``spelunk bench embed`` compares
+the fastest of the arrangements that were measured
 (docs/decisions/onnx.md).
 """
 
