@@ -15,7 +15,8 @@ import numpy as np
 
 from spelunk import Index
 from spelunk.chunk import MAX_CHARS, chunk
-from spelunk.chunk.grammars.tables import TABLES
+from spelunk.chunk import parse as parse_document
+from spelunk.chunk.grammar import FAMILY_OF
 from spelunk.config import Options, resolve
 from spelunk.errors import QuerySyntaxError, SpelunkError, UsageError
 from spelunk.files.explain import why
@@ -40,11 +41,12 @@ from spelunk.store.tantivy_checksums import damaged_files
 from spelunk.store.texts import unpack
 from spelunk.store.writer_lock import describe, holder
 from spelunk.text.regex import compile as compile_regex
-from spelunk.text.required import required, satisfied
+from spelunk.text.required import required
 from spelunk.types import Candidate, Definition, Document, Failed, Flag, Skipped
 from spelunk.workspace.locate import owner_of
 from tests.corpus import write_tree
 from tests.fuzz import generators as g
+from tests.requirements import satisfied
 
 OPTIONS = Options()
 Target = Callable[[random.Random], None]
@@ -95,7 +97,7 @@ def reading(r: random.Random) -> None:
 def _partition(document: Document) -> None:
     """Chunks are ordered, disjoint and complete."""
     at = 0
-    for c in chunk(document, OPTIONS):
+    for c in chunk(parse_document(document, OPTIONS)):
         assert at <= c.start < c.end <= len(document.text)
         assert not document.text[at : c.start].strip()
         assert c.end - c.start <= MAX_CHARS
@@ -352,7 +354,7 @@ PROSE_AND_DATA = (
     "markdown", "rst", "text", "asciidoc", "org", "latex", "toml", "yaml", "json", "ini", "properties", "html", "vue",
     "no-such-language",
 )  # fmt: skip
-CHUNKERS = tuple(sorted({*TABLES, *PROSE_AND_DATA}))
+CHUNKERS = tuple(sorted({*FAMILY_OF, *PROSE_AND_DATA}))
 TARGETS: dict[str, Target] = {
     "discovery": discovery,
     "reading": reading,

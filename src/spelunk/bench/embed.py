@@ -21,7 +21,7 @@ from typing import Any, Final
 from spelunk import embed
 from spelunk.bench import sample
 from spelunk.bench.measure import Chart, Result, Say, compare, cores, environment, failure, in_turn, sandbox
-from spelunk.chunk import chunk
+from spelunk.chunk import chunk, parse
 from spelunk.config import MAX_WORKERS, ONNX, Options, resolve
 from spelunk.embed import Embedder
 from spelunk.errors import SpelunkError
@@ -123,7 +123,7 @@ def texts_of(root: str, options: Options, count: int) -> list[str]:
     for candidate in sample.spread(files, min(len(files), FILES)):
         document = read(root, candidate, options)
         if isinstance(document, Document):
-            texts += [document.text[c.start : c.end] for c in chunk(document, options)]
+            texts += [document.text[c.start : c.end] for c in chunk(parse(document, options))]
     if not texts:
         raise SpelunkError(f"{root}: no text to embed; name another folder")
     return sample.spread(texts, min(count, len(texts)))

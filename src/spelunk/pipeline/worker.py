@@ -17,7 +17,7 @@ import xxhash
 import zstandard
 
 from spelunk import faults
-from spelunk.chunk import chunk
+from spelunk.chunk import chunk, parse
 from spelunk.config import Options
 from spelunk.files.read import read
 from spelunk.store.document import document_of, path_document
@@ -150,7 +150,7 @@ class Worker:
                 same.append(i)
                 continue
             try:
-                chunks = chunk(result, self._options)
+                chunks = chunk(parse(result, self._options))
                 chunked_at = perf_counter()
                 chunking += chunked_at - read_at
                 packet, chunk_texts, chunk_words = self._pack(i, result, chunks)
