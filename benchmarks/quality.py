@@ -25,10 +25,13 @@ import numpy as np
 from spelunk.evaluate import compare, measures
 from spelunk.evaluate.run import load_queries
 from spelunk.index import Index
-from spelunk.search import engine as search
+from spelunk.search import engine
+from spelunk.search.corpus import Corpus, PathRarity
+from spelunk.search.many import targets_of
 from spelunk.search.query import parse
 from spelunk.search.rank import model
-from spelunk.search.rank.signals import Candidate, QueryFacts
+from spelunk.search.rank.signals import QueryFacts, ScoredChunk
+from spelunk.search.request import SearchRequest
 
 PENALTY = 3.0
 """Of the squared distance from weights of +1 and -1, in the fit; chosen by hand, the same for every fold."""
@@ -40,7 +43,7 @@ class Pool:
 
     query: measures.LabelledQuery
     set: str
-    candidates: list[Candidate]
+    candidates: list[ScoredChunk]
     facts: QueryFacts
     rarity: Mapping[str, float]
 
@@ -66,35 +69,31 @@ def gather(
         with Index.open(os.path.join(corpora, repo), index_dir=place) as index:
             index.refresh()
             with index.snapshot() as snapshot:
-                source = search.Source(snapshot, index.embedder)
+                targets = targets_of([index], [snapshot])
                 for n, labelled in enumerate(queries):
                     if labelled.repo != repo:
                         continue
-                    query, options = (
-                        parse(labelled.text, mode="hybrid"),
-                        search.SearchOptions(weights=weights),
-                    )
-                    scope = search._scope(source, query)
-                    lexical = search._lexical(snapshot, query, scope, options, None)
-                    found_by_words = [i for i, _ in lexical]
-                    cosines: dict[int, float] = {}
-                    if search._wants_vectors(query, options):
-                        everywhere = replace(options, mode="semantic")
-                        cosines = search._near(source, query, scope, everywhere, found_by_words)
-                    found = search._fuse(snapshot, lexical, cosines, None)
-                    rarity = search._PathRarity([source])
-                    facts = search._facts([source], query, options)
+                    query, request = parse(labelled.text), SearchRequest(labelled.text)
+                    corpus = Corpus(targets, query)
+                    lexical = engine.by_words(corpus, query, request)
+                    dense: engine.Scores = {}
+                    if query.kind_of_query != "symbol":
+                        everywhere = SearchRequest(labelled.text, mode="semantic")
+                        dense = engine.by_meaning(corpus, query, everywhere, lexical, weights)
+                    found = engine.fuse(corpus, query, lexical, dense)
+                    rarity = PathRarity(corpus)
+                    facts = engine.facts_of(corpus, query, request)
                     model.rank(found, facts, rarity)
                     pools[n] = Pool(labelled, name, found, facts, defaultdict(float, rarity))
     return [pools[n] for n in range(len(queries))]
 
 
-def as_searched(p: Pool) -> list[Candidate]:
+def as_searched(p: Pool) -> list[ScoredChunk]:
     """The candidates that the search has: the nearest by vector only where the words found few."""
     by_words = [c for c in p.candidates if c.lexical]
-    if len(by_words) >= search.FEW:
+    if len(by_words) >= engine.FEW_LEXICAL_HITS:
         return by_words
-    return [c for c in p.candidates if c.lexical or (c.dense or 0.0) >= search.MEANT]
+    return [c for c in p.candidates if c.lexical or (c.dense or 0.0) >= engine.MIN_COSINE]
 
 
 def measure(

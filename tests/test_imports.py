@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"files", "remote", "observe.logs", "observe.metrics", "observe.prometheus"},
     {"chunk", "embed"},
     {"store"},
-    {"search.query", "search.query_syntax", "search.path_filter", "search.answer", "search.request"},
+    {"search.query", "search.query_syntax", "search.answer", "search.request"},
     {"workspace"},
     {"search", "pipeline"},
     {"index"},
@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
     {"bench"},
     {"branchwork"},
     {"cli"},
-    {"__main__"},
+    {"__main__", "branchwork.__main__"},
 ]
 """Bottom first. A package or a single module of one; a module may import from its own layer and those below."""
 

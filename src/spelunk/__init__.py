@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from spelunk.remote.breaker import BreakerState
     from spelunk.search.answer import Answer
     from spelunk.search.many import search_many
+    from spelunk.search.request import SearchRequest
     from spelunk.store.snapshot import Snapshot
     from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
     from spelunk.workspace.status import Refused, Status
@@ -61,6 +62,7 @@ _MODULES = {
     "Refused": "workspace.status",
     "RefusedError": "errors",
     "Report": "types",
+    "SearchRequest": "search.request",
     "Skipped": "types",
     "Snapshot": "store.snapshot",
     "SpelunkError": "errors",
@@ -95,6 +97,7 @@ __all__ = [
     "Refused",
     "RefusedError",
     "Report",
+    "SearchRequest",
     "Skipped",
     "Snapshot",
     "SpelunkError",

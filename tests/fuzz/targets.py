@@ -25,8 +25,10 @@ from spelunk.files.read import read
 from spelunk.files.walk import walk
 from spelunk.io.printable import printable
 from spelunk.pipeline.processes import read_frame, write_frame
-from spelunk.search.engine import SearchOptions, Source, search
+from spelunk.search.corpus import SearchTarget
+from spelunk.search.engine import search
 from spelunk.search.query import parse
+from spelunk.search.request import SearchRequest
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.manifest import Manifest
 from spelunk.store.packet import FilePacket, Packet, dump, load
@@ -320,7 +322,7 @@ def full_texts(r: random.Random) -> None:
         reader = LexicalReader(str(path.parent))
         reader.all_ids()
         reader.top({"queue": 1.0, "total": 1.0}, 5, fields={"body": 1.0})
-        reader.document_frequency("queue")
+        reader.frequencies(["queue"])
 
 
 def searches(r: random.Random) -> None:
@@ -329,7 +331,11 @@ def searches(r: random.Random) -> None:
     files = [place / "manifest.sqlite", *(place / "vectors").iterdir()]
     with _damaged(r, r.choice(files)), contextlib.suppress(SpelunkError), Snapshot(str(place)) as snapshot:
         for mode in ("hybrid", "semantic"):
-            found = search([Source(snapshot, _embedder)], parse("total queue"), SearchOptions(mode=mode))
+            found = search(
+                [SearchTarget(snapshot, _embedder)],
+                parse("total queue"),
+                SearchRequest("total queue", mode=mode),
+            )
             for hit in found.hits:
                 printable(hit.content)
     for name in ("manifest.sqlite-wal", "manifest.sqlite-shm"):

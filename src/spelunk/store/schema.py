@@ -98,22 +98,24 @@ REPLACED_TRIES: Final = 20
 
 
 def encode_path(path: str) -> str | bytes:
-    """A relative path as the manifest stores it."""
+    """A relative path as the manifest stores it: text where its bytes are UTF-8, whatever the locale."""
+    if path.isascii():
+        return path
+    raw = os.fsencode(path)
     try:
-        path.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path)
-    return path
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
 
 
 def decode_path(value: str | bytes) -> str:
-    """The inverse of :func:`encode_path`.
+    """The inverse of :func:`encode_path`: a name that this process can open.
 
     Raises:
         IndexCorruptError: No path was stored.
     """
     if isinstance(value, str):
-        return value
+        return value if value.isascii() else os.fsdecode(value.encode("utf-8", "surrogatepass"))
     if not isinstance(value, bytes):
         raise IndexCorruptError("a stored path is damaged; run `spelunk check --repair`")
     return os.fsdecode(value)

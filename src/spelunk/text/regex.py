@@ -19,6 +19,8 @@ from spelunk.text.required import Run, required, required_runs, satisfied
 
 __all__ = ["Pattern", "Run", "compile", "finditer_lines", "required", "required_runs", "satisfied"]
 
+MAX_REASON: Final = 300
+"""Characters of the engine's reason that are quoted; it quotes the pattern."""
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _HINTS: Final = (
     (re.compile(r"\(\?<?[=!]"), "look-around is not supported; match the surroundings, or use a second term"),
@@ -85,6 +87,7 @@ def compile(pattern: str, *, ignore_case: bool = False) -> Pattern:
     options = re2.Options()
     options.log_errors = False
     options.case_sensitive = not ignore_case
+    options.never_capture = True  # thousands of groups would be located in every match
     try:
         engine = re2.compile(b"(?m)" + pattern.encode(), options)
     except (re2.error, UnicodeEncodeError) as error:
@@ -128,6 +131,6 @@ def _explained(error: Exception, pattern: str) -> str:
         return "not a regex: it holds half of a surrogate pair"
     raw = error.args[0] if error.args else str(error)
     reason = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-    reason = " ".join(reason.replace("(?m)", "").split())
+    reason = " ".join(reason[:MAX_REASON].replace("(?m)", "").split())
     hint = next((text for test, text in _HINTS if test.search(pattern)), "")
     return f"not a regex: {reason}" + (f"; {hint}" if hint else "")

@@ -143,6 +143,13 @@ def parts(word: str) -> list[str]:
     return [p.lower() for p in _PART.findall(word)]
 
 
+def part_spans(word: str) -> list[tuple[int, int]]:
+    """Where the parts of an identifier begin and end in it, as :func:`parts` cuts it."""
+    if word[0] in _DIGITS:
+        return [(0, len(word))]
+    return [m.span() for m in _PART.finditer(word)]
+
+
 def terms(word: str) -> list[str]:
     """What a word is indexed under: the whole first, then each part that adds something."""
     if len(word) > MAX_WORD:

@@ -24,9 +24,11 @@ from spelunk.io.regular import read_regular
 from spelunk.store.paths import manifest_name
 
 WORKSPACE: Final = "workspace.json"
+
 _TEMPORARY: Final = r"(\.new|\.tmp|\.\d+(\.tmp)?)?"
 OWN_FILES: Final = re.compile(
-    rf"manifest(-\d+)?\.sqlite(\.new)?(-wal|-shm|-journal)?|writer\.lock|at-work|(workspace|writer|breakers)\.json{_TEMPORARY}"
+    rf"manifest(-\d+)?\.sqlite(\.new)?(-wal|-shm|-journal)?|writer\.lock|at-work"
+    rf"|(workspace|writer|breakers)\.json{_TEMPORARY}"
 )
 """Names of the files that Spelunk itself writes into an index directory."""
 OWN_FOLDERS: Final = {
@@ -132,7 +134,7 @@ def _refuse_foreign(directory: str) -> None:
     """
     names = sorted(os.listdir(directory))
     other = [name for name in names if not _is_own(directory, name)]
-    if not other and manifest_name(directory) is None:
+    if not other and not has_index(directory):
         other = [name for name in names if not OWN_FILES.fullmatch(name)]
     if other:
         raise WorkspaceError(
