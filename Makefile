@@ -4,16 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PROMETHEUS := $(VENV)/.prometheus
+GRAPHITE := $(VENV)/.graphite
 
 .PHONY: model demo test test-long check format lock clean
 
 demo: $(STAMP)
 	@SPELUNK_HOME="$(CURDIR)/$(VENV)/demo-home" sh scripts/demo "$(BIN)/spelunk"
 
-test: $(STAMP) $(PROMETHEUS)
+test: $(STAMP) $(PROMETHEUS) $(GRAPHITE)
 	$(BIN)/python -m pytest -n auto -rs -m "not slow"
 
-test-long: $(STAMP) $(PROMETHEUS)
+test-long: $(STAMP) $(PROMETHEUS) $(GRAPHITE)
 	$(BIN)/python -m pytest -n auto -rs -m slow
 
 check: $(STAMP)
@@ -44,6 +45,11 @@ $(STAMP): pyproject.toml requirements.lock
 # For the tests of metrics; a machine where it cannot be had is told so and skips them.
 $(PROMETHEUS): $(STAMP) scripts/prometheus
 	@sh scripts/prometheus $(VENV)
+	@touch $@
+
+# For the tests of stacks; likewise.
+$(GRAPHITE): $(STAMP) scripts/graphite
+	@sh scripts/graphite $(VENV)
 	@touch $@
 
 # The built-in embedding table, from its pinned inputs; docs/model.md and training/README.md.

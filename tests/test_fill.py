@@ -256,7 +256,7 @@ def test_an_open_breaker_spares_a_search_over_vectors_the_wait(
         "flush_queue at last", mode="semantic"
     )
 
-    assert answer.hits[0].path == "core.c" and "not asked for another" in str(answer.degraded)
+    assert answer.hits[0].path == "core.c" and "not called for another" in str(answer.degraded)
     assert "flush_queue at last" not in provider.texts  # the others may still arrive, being late
 
 

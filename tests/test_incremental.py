@@ -186,7 +186,7 @@ def test_a_touched_file_is_not_chunked_again(tmp_path: Path) -> None:
 
 def rows(index: Index) -> list[tuple[str, int]]:
     with index.snapshot() as snapshot:
-        return [(f.path, f.id) for f in snapshot.manifest.all_files()]
+        return [(f.path, f.id) for f in snapshot.all_files()]
 
 
 @pytest.mark.parametrize("where", ["same", "other"])

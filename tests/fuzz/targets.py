@@ -15,7 +15,8 @@ import numpy as np
 
 from spelunk import Index
 from spelunk.chunk import MAX_CHARS, chunk
-from spelunk.chunk.grammars.tables import TABLES
+from spelunk.chunk import parse as parse_document
+from spelunk.chunk.grammar import FAMILY_OF
 from spelunk.config import Options, resolve
 from spelunk.errors import QuerySyntaxError, SpelunkError, UsageError
 from spelunk.files.explain import why
@@ -25,8 +26,10 @@ from spelunk.files.read import read
 from spelunk.files.walk import walk
 from spelunk.io.printable import printable
 from spelunk.pipeline.processes import read_frame, write_frame
-from spelunk.search.engine import SearchOptions, Source, search
+from spelunk.search.corpus import SearchTarget
+from spelunk.search.engine import search
 from spelunk.search.query import parse
+from spelunk.search.request import SearchRequest
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.manifest import Manifest
 from spelunk.store.packet import FilePacket, Packet, dump, load
@@ -38,11 +41,12 @@ from spelunk.store.tantivy_checksums import damaged_files
 from spelunk.store.texts import unpack
 from spelunk.store.writer_lock import describe, holder
 from spelunk.text.regex import compile as compile_regex
-from spelunk.text.required import required, satisfied
+from spelunk.text.required import required
 from spelunk.types import Candidate, Definition, Document, Failed, Flag, Skipped
 from spelunk.workspace.locate import owner_of
 from tests.corpus import write_tree
 from tests.fuzz import generators as g
+from tests.requirements import satisfied
 
 OPTIONS = Options()
 Target = Callable[[random.Random], None]
@@ -93,7 +97,7 @@ def reading(r: random.Random) -> None:
 def _partition(document: Document) -> None:
     """Chunks are ordered, disjoint and complete."""
     at = 0
-    for c in chunk(document, OPTIONS):
+    for c in chunk(parse_document(document, OPTIONS)):
         assert at <= c.start < c.end <= len(document.text)
         assert not document.text[at : c.start].strip()
         assert c.end - c.start <= MAX_CHARS
@@ -320,7 +324,7 @@ def full_texts(r: random.Random) -> None:
         reader = LexicalReader(str(path.parent))
         reader.all_ids()
         reader.top({"queue": 1.0, "total": 1.0}, 5, fields={"body": 1.0})
-        reader.document_frequency("queue")
+        reader.frequencies(["queue"])
 
 
 def searches(r: random.Random) -> None:
@@ -329,7 +333,11 @@ def searches(r: random.Random) -> None:
     files = [place / "manifest.sqlite", *(place / "vectors").iterdir()]
     with _damaged(r, r.choice(files)), contextlib.suppress(SpelunkError), Snapshot(str(place)) as snapshot:
         for mode in ("hybrid", "semantic"):
-            found = search([Source(snapshot, _embedder)], parse("total queue"), SearchOptions(mode=mode))
+            found = search(
+                [SearchTarget(snapshot, _embedder)],
+                parse("total queue"),
+                SearchRequest("total queue", mode=mode),
+            )
             for hit in found.hits:
                 printable(hit.content)
     for name in ("manifest.sqlite-wal", "manifest.sqlite-shm"):
@@ -346,7 +354,7 @@ PROSE_AND_DATA = (
     "markdown", "rst", "text", "asciidoc", "org", "latex", "toml", "yaml", "json", "ini", "properties", "html", "vue",
     "no-such-language",
 )  # fmt: skip
-CHUNKERS = tuple(sorted({*TABLES, *PROSE_AND_DATA}))
+CHUNKERS = tuple(sorted({*FAMILY_OF, *PROSE_AND_DATA}))
 TARGETS: dict[str, Target] = {
     "discovery": discovery,
     "reading": reading,

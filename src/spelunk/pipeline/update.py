@@ -116,7 +116,7 @@ def update(job: Job) -> Report:
     began = time.monotonic()
     if job.dry_run:
         walked = walk(job.root, job.options)
-        indexed = _indexed(job, fingerprint(job.options))
+        indexed = _indexed(job, fingerprint(job.options), anew=job.rebuild)
         return dry_report(job.root, indexed.generation, _plan(walked, indexed), began)
     run_id = job.run_id or events.new_run_id()
     settings = {name: getattr(job.options, name) for name in TOLD_SETTINGS}
@@ -162,7 +162,7 @@ def _locked(job: Job, began: float) -> Report:
 def _make_private(directory: str) -> None:
     """Leave the files of the index to their owner, whatever the umask was when a store created them.
 
-    The folder itself is 0700 from the beginning, so that nobody reaches a file before this.
+    The folder itself is 0700 from the beginning, so that no other user reaches a file before this.
     """
     try:
         with os.scandir(directory) as entries:
@@ -185,18 +185,19 @@ def _acquire(job: Job, lock: WriterLock) -> None:
 
 
 def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building: str | None) -> Report:
+    """Update under the writer's lock; ``building`` names the manifest of a rebuild beside the published one."""
     wanted = Contents(fingerprint(job.options), embed.identify(job.options))
     with Stage(job.observer, "walk"):
         walked = walk(job.root, job.options)
     with Stage(job.observer, "plan"):
-        indexed = _indexed(job, wanted.fingerprint)
+        indexed = _indexed(job, wanted.fingerprint, anew=building is not None)
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
     tell_plan(job.observer, todo)
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     tally, executor, mode, workers = Tally(), None, SEQUENTIAL, 1
     try:
         if not (todo.empty and indexed.settled and not indexed.stale):
-            todo, segments = _with_reusable(job, todo, wanted.embedder)
+            todo, segments = _with_reusable(job, todo, wanted.embedder, own=building is None)
             executor = machine.start(WorkerConfig(job.root, job.options), todo, lock.forget)
             mode, workers = PARALLEL if executor.workers > 1 else SEQUENTIAL, executor.workers
             job.observer(events.WorkersChosen(mode, workers))
@@ -232,9 +233,9 @@ def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building
         machine.note.clear()
 
 
-def _indexed(job: Job, wanted: str) -> Indexed:
+def _indexed(job: Job, wanted: str, *, anew: bool) -> Indexed:
     """Read what the plan needs of the manifest, which is closed again before workers are forked."""
-    if job.rebuild:
+    if anew:
         return Indexed()
     try:
         manifest = Manifest(job.directory)
@@ -258,12 +259,12 @@ def _plan(walked: Walk, indexed: Indexed) -> Plan:
     return plan(walked.rows, walked.skipped, walked.failed, known, others)
 
 
-def _with_reusable(job: Job, todo: Plan, embedder: str) -> tuple[Plan, list[list[Segment]]]:
-    """The plan with the vectors that files of the same size have, here or in another index."""
+def _with_reusable(job: Job, todo: Plan, embedder: str, *, own: bool) -> tuple[Plan, list[list[Segment]]]:
+    """Add to the plan the vectors that files of the same size have, in this index (``own``) or another."""
     if not todo.items:
         return todo, []
     directories = [p.directory for p in locate.known_workspaces() if p.directory != job.directory]
-    if not job.rebuild:
+    if own:
         directories.insert(0, job.directory)
     reusable, segments = reusable_vectors(directories, {i.candidate.size for i in todo.items}, embedder)
     if not reusable:

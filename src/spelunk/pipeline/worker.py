@@ -17,12 +17,12 @@ import xxhash
 import zstandard
 
 from spelunk import faults
-from spelunk.chunk import chunk
+from spelunk.chunk import chunk, parse
 from spelunk.config import Options
 from spelunk.files.read import read
+from spelunk.store.document import document_of, path_document
 from spelunk.store.packet import FileFacts, FilePacket, Item, Packet, row_checksum
 from spelunk.store.records import ChunkRecord, FieldRecord
-from spelunk.text.tokens import LEXICON, LONG_WORD, path_terms, words
 from spelunk.types import MAX_SYMBOL, Candidate, Chunk, Definition, Document, Failed, Skipped
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Worker:
                 same.append(i)
                 continue
             try:
-                chunks = chunk(result, self._options)
+                chunks = chunk(parse(result, self._options))
                 chunked_at = perf_counter()
                 chunking += chunked_at - read_at
                 packet, chunk_texts, chunk_words = self._pack(i, result, chunks)
@@ -189,7 +189,6 @@ class Worker:
         self, i: int, document: Document, chunks: list[Chunk]
     ) -> tuple[FilePacket, list[str], list[list[str]]]:
         text = document.text
-        lookup = LEXICON.__getitem__
         records: list[ChunkRecord] = []
         bodies: list[str] = []
         names: list[str] = []
@@ -197,21 +196,17 @@ class Worker:
         chunk_words: list[list[str]] = []
         fields: list[FieldRecord] = []
         for number, c in enumerate(chunks):
-            piece = text[c.start : c.end]
-            tokens = words(piece)
-            body = " ".join(map(lookup, tokens))
-            if (c.start and text[c.start - 1] != "\n") or (c.end < len(text) and text[c.end - 1] != "\n"):
-                body += " " + LONG_WORD  # cut inside a line: no term here proves that a match is absent
-            bodies.append(body)
-            names.append(" ".join(lookup(w) for d in c.definitions for w in words(d.name)))
+            made = document_of(text, c.start, c.end, (d.name for d in c.definitions))
+            bodies.append(made.body)
+            names.append(made.names)
             records.append(
                 ChunkRecord(
                     number, 0, c.start_line, c.end_line, c.start, c.end,
                     c.kind, c.symbol[:MAX_SYMBOL], c.scope, tuple(map(_one_line_name, c.definitions)),
                 )
             )  # fmt: skip
-            chunk_words.append(tokens)
-            texts.append(piece)
+            chunk_words.append(made.words)
+            texts.append(made.text)
             for key, value in c.fields:
                 fields.append(FieldRecord(number, key, value))
         line_map = None
@@ -238,7 +233,7 @@ class Worker:
                 lines=facts.lines,
                 text=packed_text,
                 line_map=line_map,
-                path_terms=path_terms(document.path),
+                path_terms=path_document(document.path),
                 chunks=records,
                 bodies=bodies,
                 names=names,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -13,16 +12,15 @@ from spelunk import faults
 from spelunk.errors import IndexCorruptError
 from spelunk.store import check
 from spelunk.store import full_text as lexical
+from spelunk.store.document import document_of, path_document
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.leftovers import remove_leftovers
-from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.paths import MAX_KINDS, full_text_name
-from spelunk.store.records import ChunkRecord, FileRow, SegmentRow
+from spelunk.store.records import SegmentRow
 from spelunk.store.segment import Segment, pack_rows
 from spelunk.store.segment_file import segment_path
 from spelunk.store.texts import unpack
-from spelunk.text.tokens import LEXICON, LONG_WORD, path_terms, words
 from spelunk.types import Problem
 
 HEAP: Final = 64 * 1024 * 1024
@@ -91,19 +89,6 @@ def _set_dead(manifest: ManifestWriter, name: str, segment: Segment, published: 
     manifest.set_tombstones(name, pack_rows(dead), int(dead.sum()))
 
 
-def document(manifest: Manifest, file: FileRow) -> Iterator[tuple[ChunkRecord, str, list[str], str, str]]:
-    """Yield a file's chunks as the full text is given them: (chunk, text, words, body, names)."""
-    text = unpack(*manifest.content(file.id))
-    for chunk in manifest.chunks_of(file):
-        piece = text.of(chunk)
-        tokens = words(piece)
-        body = " ".join(map(LEXICON.__getitem__, tokens))
-        if text.cuts_line(chunk):
-            body += " " + LONG_WORD
-        names = " ".join(LEXICON[w] for d in chunk.definitions for w in words(d.name))
-        yield chunk, piece, tokens, body, names
-
-
 def rebuild_full_text(directory: str, manifest: ManifestWriter) -> None:
     """Build a full text from the stored texts beside the old one, and switch to it."""
     number = manifest.next_full_text()
@@ -111,9 +96,11 @@ def rebuild_full_text(directory: str, manifest: ManifestWriter) -> None:
     writer = LexicalWriter(target, heap=HEAP)
     for file in manifest.all_files():
         faults.reach("repair.full-text.file", file.path)
-        path = path_terms(file.path)
-        for chunk, _, _, body, names in document(manifest, file):
-            writer.add(chunk.id, file.id, body, names, path, file.language, chunk.kind)
+        path = path_document(file.path)
+        text = unpack(*manifest.content(file.id)).text
+        for chunk in manifest.chunks_of(file):
+            made = document_of(text, chunk.start, chunk.end, (d.name for d in chunk.definitions))
+            writer.add(chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind)
     faults.reach("repair.full-text.before")
     writer.commit()
     writer.close()

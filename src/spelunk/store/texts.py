@@ -30,12 +30,6 @@ class Text:
         """Return a chunk's text."""
         return self.text[chunk.start : chunk.end]
 
-    def cuts_line(self, chunk: ChunkRecord) -> bool:
-        """Return whether the chunk begins or ends inside a line."""
-        text = self.text
-        begins_inside = chunk.start > 0 and text[chunk.start - 1] != "\n"
-        return begins_inside or (chunk.end < len(text) and text[chunk.end - 1] != "\n")
-
     @cached_property
     def starts(self) -> list[int]:
         """Offset of the start of each line, the first being 0."""
