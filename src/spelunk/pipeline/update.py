@@ -262,7 +262,10 @@ def _with_reusable(job: Job, todo: Plan, embedder: str) -> tuple[Plan, list[list
     """The plan with the vectors that files of the same size have, here or in another index."""
     if not todo.items:
         return todo, []
-    directories = [job.directory, *(p.directory for p in locate.known_workspaces() if p.directory != job.directory)]
+    directories = [
+        job.directory,
+        *(p.directory for p in locate.known_workspaces() if p.directory != job.directory),
+    ]
     reusable, segments = reuse.find(directories, {i.candidate.size for i in todo.items}, embedder)
     if not reusable:
         return todo, []
