@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import tantivy
-import xxhash
 from tantivy import Occur, Query
 
 from spelunk import faults
 from spelunk.errors import IndexCorruptError, StorageError
-from spelunk.store.impact import IMPACTS, any_level, forms
+from spelunk.store.document import TIE_BITS, tie_of
+from spelunk.store.impact import any_level, forms, score_scale, score_units
 from spelunk.store.protocols import Requirement, Scored
 from spelunk.text.required import Run
 from spelunk.text.tokens import LONG_WORD, MAX_WORD
@@ -34,10 +34,6 @@ from spelunk.text.tokens import LONG_WORD, MAX_WORD
 MIN_HEAP: Final = 16 * 1024 * 1024
 """Per indexing thread; Tantivy refuses less than 3 MB and thrashes below this."""
 
-MAX_SCORE: Final = 2**24 - 1
-"""The largest whole number up to which float32, Tantivy's score, is exact."""
-
-TIE_BITS: Final = 32
 TIES_FETCHED: Final = 16
 """Times the hits wanted that are fetched to choose among equal scores; beyond it the
 search is narrowed to a part of the ``tie`` numbers."""
@@ -156,7 +152,7 @@ class LexicalWriter:
         document = tantivy.Document()
         document.add_unsigned("cid", cid)
         document.add_unsigned("file", file)
-        document.add_unsigned("tie", _tie(body, name))
+        document.add_unsigned("tie", tie_of(body, name))
         document.add_text("every", EVERY)
         document.add_text("body", body)
         if name:
@@ -198,10 +194,6 @@ class LexicalWriter:
         except (ValueError, RuntimeError, OSError):
             pass  # the writer died of an error that was reported when it happened
         del self._writer
-
-
-def _tie(body: str, name: str) -> int:
-    return xxhash.xxh3_64_intdigest(f"{name}\n{body}".encode("utf-8", "surrogatepass")) >> (64 - TIE_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +322,7 @@ class LexicalReader:
 
         Args:
             terms: Weight by term, inverse document frequency included.
-            limit: How many; more only where the last are equal in score and ``tie``.
+            limit: How many, at least 1; more only where the last are equal in score and ``tie``.
             fields: Weight by field name.
             where: Which documents may be returned.
             requires: What a document must meet besides.
@@ -338,19 +330,18 @@ class LexicalReader:
         Returns:
             Best first; equal scores by ``tie``.
         """
-        possible = sum(terms.values()) * sum(fields.values()) * IMPACTS[-1]
-        if not possible:
+        scale = score_scale(terms, fields)
+        if not scale:
             return []
-        scale = (MAX_SCORE - len(terms) * len(fields)) / possible
         clauses: list[tuple[Any, Query]] = []
         with _reading(self.directory):
             for term, weight in terms.items():
-                for form, impact in zip(forms(term), IMPACTS, strict=True):
+                for level, form in enumerate(forms(term)):
                     for field, boost in fields.items():
                         if self._searcher.doc_freq(field, form):
-                            worth = max(1, round(weight * boost * impact * scale))
+                            units = float(score_units(weight, boost, level, scale))
                             query = Query.term_query(SCHEMA, field, form, "basic")
-                            clauses.append((Occur.Should, Query.const_score_query(query, float(worth))))
+                            clauses.append((Occur.Should, Query.const_score_query(query, units)))
         if not clauses:
             return []
         outer = [(Occur.Must, Query.boolean_query(clauses)), *self._conditions(where, requires)]
@@ -359,6 +350,12 @@ class LexicalReader:
     def matching(self, where: FullTextFilter | None, requires: Sequence[Requirement] = ()) -> list[int]:
         """Ids of all documents that pass, ascending."""
         clauses = [(Occur.Must, _constant(Query.all_query())), *self._conditions(where, requires)]
+        hits = self._hits(Query.boolean_query(clauses), max(1, self.documents))
+        return sorted(self._values("cid", [address for _, address in hits]))
+
+    def having(self, terms: Sequence[str]) -> list[int]:
+        """Ids of the documents whose body has one of the terms, ascending."""
+        clauses = [(Occur.Must, _constant(_any_of([_has_term(t, "body") for t in terms]))), *self._hidden]
         hits = self._hits(Query.boolean_query(clauses), max(1, self.documents))
         return sorted(self._values("cid", [address for _, address in hits]))
 

@@ -6,7 +6,7 @@ that another store, remote or in memory, can stand behind the same search.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -26,6 +26,13 @@ class FieldFilter(NamedTuple):
     key: str
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+
+    def allows(self, values: Iterable[str]) -> bool:
+        """Whether a file with these values of the field passes."""
+        folded = {value.casefold() for value in values}
+        if self.include and folded.isdisjoint(map(str.casefold, self.include)):
+            return False
+        return folded.isdisjoint(map(str.casefold, self.exclude))
 
 
 @dataclass(frozen=True, slots=True)
