@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spelunk import Index
-from spelunk.observe import events, everyone, nobody
+from spelunk.observe import broadcast, events, null_observer
 from spelunk.observe.logs import DEBUG, INFO, JSON, KINDS, LEVELS, NAMES, TEXT, WARNING, Log, level_for
 from tests.corpus import write_tree
 
@@ -38,7 +38,7 @@ def test_the_flags_say_how_much_is_told(flags: tuple[int, bool], names: list[str
     told = lines(
         JSON,
         level_for(*flags),
-        events.WorkerDied(1, "r", 2),
+        events.WorkerDied(1, "killed", "r", 2),
         events.Published(1, 2, 3, 0.5),
         events.WorkerStarted(1, "fork"),
     )
@@ -151,7 +151,7 @@ def test_an_update_tells_its_story_in_order(tmp_path: Path) -> None:
     write_tree(tmp_path / "tree", 12)
     (tmp_path / "tree" / "empty.py").write_text("")
     heard: list[events.Event] = []
-    index = Index.open(tmp_path / "tree", mode="sequential", observer=everyone(nobody, heard.append))
+    index = Index.open(tmp_path / "tree", mode="sequential", observer=broadcast(null_observer, heard.append))
 
     report = index.update()
 

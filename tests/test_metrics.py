@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from spelunk import Index
 from spelunk.errors import IndexBusyError, StorageError, UsageError
-from spelunk.observe import events, everyone
+from spelunk.observe import broadcast, events
 from spelunk.observe.metrics import (
     BY_NAME,
     COUNTER,
@@ -386,7 +386,7 @@ def everything() -> Metrics:
         events.Planned(4, 3, 1, 1, 1, 1, 1000),
         events.WorkersChosen("parallel", 2),
         events.WorkerStarted(1, "fork"),
-        events.WorkerDied(1, "worker killed by SIGKILL", 3),
+        events.WorkerDied(1, "killed", "worker killed by SIGKILL", 3),
         events.MemorySampled(1 << 20, 1 << 30),
         events.MemoryHigh(1 << 30, 1 << 30, 1),
         events.PieceTaken(1, 1, 1, 1, 10, 1000, (0.1, 0.2, 0.3, 0.4)),
@@ -517,7 +517,7 @@ def test_a_provider_that_fails_and_heals_is_told_and_counted(tree: Path, file: P
     }  # fmt: skip
     with Provider() as provider:
         provider.behave = lambda handler, texts: handler.send(503, b"overloaded") is None
-        told = everyone(heard.append, metrics)
+        told = broadcast(heard.append, metrics)
         index = Index.open(tree, observer=told, **settings, embedding_url=provider.url)
         chunks = index.update().chunks
         waiting = metrics.values()[Key("spelunk_index_pending_vectors")]

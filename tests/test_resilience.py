@@ -11,12 +11,19 @@ from typing import Any
 import pytest
 
 from spelunk.errors import ProviderDownError, RefusedError
-from spelunk.observe import events
-from spelunk.remote import breaker as breakerstate
-from spelunk.remote.breaker import BreakerState, states
-from spelunk.remote.calls import Breaker, Calls, Policy, TransientError, retry_after, within
+from spelunk.observe import Observer, events, null_observer
+from spelunk.remote import breaker as breaker_module
+from spelunk.remote.breaker import FILE, Breaker, BreakerState, TransientError, states
+from spelunk.remote.calls import Calls, Policy, retry_after, within
 
-POLICY = Policy(attempts=4, wait=1.0, max_wait=8.0, failures=3, rest=30.0)
+POLICY = Policy(attempts=4, wait=1.0, max_wait=8.0)
+
+
+def breaker_at(
+    directory: Path | None = None, observer: Observer = null_observer, failures: int = 3
+) -> Breaker:
+    place = None if directory is None else str(directory)
+    return Breaker("x", failures=failures, wait=30.0, directory=place, observer=observer)
 
 
 class Clock:
@@ -28,10 +35,8 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    from purgatory.domain import model
-
     clock = Clock()
-    monkeypatch.setattr(model.time, "time", clock.time)  # one module: resilience sees it as well
+    monkeypatch.setattr(breaker_module.time, "time", clock.time)
     return clock
 
 
@@ -47,7 +52,7 @@ def succeed(breaker: Breaker) -> None:
 
 
 def test_it_opens_after_so_many_failures_in_a_row(clock: Clock) -> None:
-    breaker = Breaker("x", POLICY)
+    breaker = breaker_at()
     fail(breaker, 2)
     succeed(breaker)
     fail(breaker, 2)
@@ -56,18 +61,18 @@ def test_it_opens_after_so_many_failures_in_a_row(clock: Clock) -> None:
     fail(breaker)
 
     assert breaker.state == BreakerState("x", "open", 3, clock.now, clock.now + 30, "boom")
-    with pytest.raises(ProviderDownError, match=r"x: not asked for another 30 s after 3 failures.*\(boom\)"):
+    with pytest.raises(ProviderDownError, match=r"x: not called for another 30 s after 3 failures.*\(boom\)"):
         breaker.enter()
 
 
 def test_half_open_lets_one_call_through_and_its_success_closes(clock: Clock) -> None:
-    breaker = Breaker("x", POLICY)
+    breaker = breaker_at()
     fail(breaker, 3)
     clock.now += 30.5
     assert breaker.state.state == "half-open"
 
     breaker.enter()
-    with pytest.raises(ProviderDownError, match="being tried"):
+    with pytest.raises(ProviderDownError, match="trial call is under way"):
         breaker.enter()
     breaker.leave(None)
 
@@ -76,7 +81,7 @@ def test_half_open_lets_one_call_through_and_its_success_closes(clock: Clock) ->
 
 
 def test_half_open_opens_again_when_the_one_call_fails(clock: Clock) -> None:
-    breaker = Breaker("x", POLICY)
+    breaker = breaker_at()
     fail(breaker, 3)
     clock.now += 31
     fail(breaker, 1, "still down")
@@ -91,45 +96,85 @@ def test_half_open_opens_again_when_the_one_call_fails(clock: Clock) -> None:
 
 
 def test_a_trial_that_was_interrupted_does_not_bar_the_next(clock: Clock, tmp_path: Path) -> None:
-    fail(Breaker("x", POLICY, str(tmp_path)), 3)
+    fail(breaker_at(tmp_path), 3)
     clock.now += 31
-    killed = Breaker("x", POLICY, str(tmp_path))
+    killed = breaker_at(tmp_path)
     killed.enter()
 
     assert states(str(tmp_path))[0].state == "half-open"
-    succeed(Breaker("x", POLICY, str(tmp_path)))
+    succeed(breaker_at(tmp_path))
 
     assert states(str(tmp_path))[0].state == "closed"
 
 
 def test_other_processes_know_what_one_learnt(clock: Clock, tmp_path: Path) -> None:
-    first, second = Breaker("x", POLICY, str(tmp_path)), Breaker("x", POLICY, str(tmp_path))
+    first, second = breaker_at(tmp_path), breaker_at(tmp_path)
     fail(first, 2)
     fail(second)
 
     assert [(s.name, s.state, s.failures) for s in states(str(tmp_path))] == [("x", "open", 3)]
-    for breaker in (first, second, Breaker("x", POLICY, str(tmp_path))):
+    for breaker in (first, second, breaker_at(tmp_path)):
         with pytest.raises(ProviderDownError):
             breaker.enter()
-    succeed(Breaker("another", POLICY, str(tmp_path)))
+    succeed(Breaker("another", failures=3, wait=30.0, directory=str(tmp_path)))
     assert [s.name for s in states(str(tmp_path))] == ["x"]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"x": 1}', '{"x": {"state": "open"}}', '{"x": {"state": null}}']
-)
-def test_a_damaged_memory_is_learnt_again(tmp_path: Path, text: str) -> None:
-    (tmp_path / breakerstate.FILE).write_text(text)
+ENTRY = '{"state": "open", "failures": 3, "opened": 5.0, "rest": 30.0, "reason": "r"}'
+DAMAGED = [
+    "", "{", "[]", "[" * 100_000, '{"x": ' * 100_000, "\x00" * 50, '{"x": 1}', '{"x": {"state": "open"}}',
+    '{"x": {"state": null}}', '{"x": {"state": {}}}', f'{{"x": {ENTRY}',
+    *(
+        '{"x": ' + ENTRY.replace(old, new) + "}"
+        for old, new in (
+            ("5.0", '"x"'), ("5.0", "1e999"), ("5.0", "-1e999"), ("5.0", "NaN"), ("5.0", "null"), ("5.0", "[]"),
+            ("3,", "1e999,"), ("3,", "-1,"), ("3,", "9" * 5000 + ","), ("3,", "true,"), ("30.0", "1e999"),
+            ('"r"', "{}"), ('"open"', '"ajar"'), ('"open"', "[]"),
+        )
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_file_counts_as_no_entry(tmp_path: Path, text: str) -> None:
+    (tmp_path / FILE).write_text(text)
 
     assert states(str(tmp_path)) == ()
-    breaker = Breaker("x", POLICY, str(tmp_path))
+    breaker = breaker_at(tmp_path)
     succeed(breaker)
     fail(breaker)
     assert states(str(tmp_path))[0].failures == 1
 
 
+@pytest.mark.parametrize("text", DAMAGED)
+def test_status_answers_whatever_the_file_holds(tmp_path: Path, text: str) -> None:
+    from spelunk import Index
+
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a.py").write_text("def one():\n    return 1\n")
+    index = Index.open(tmp_path / "tree", index_dir=str(tmp_path / "index"))
+    index.update()
+    (tmp_path / "index" / FILE).write_text(text)
+
+    assert index.status().breakers == ()
+
+
+def test_an_opening_in_the_future_bars_no_longer_than_one_that_is_new(clock: Clock, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(f'{{"x": {ENTRY.replace("5.0", "9e15")}}}')
+
+    assert states(str(tmp_path))[0].retry_at == clock.now + 30
+
+
+def test_valid_entries_are_kept_beside_a_damaged_one(clock: Clock, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(f'{{"y": {ENTRY}, "z": 7}}')
+
+    fail(breaker_at(tmp_path))
+
+    assert [(s.name, s.failures) for s in states(str(tmp_path))] == [("x", 1), ("y", 3)]
+
+
 def test_a_refusal_and_a_plea_for_patience_are_signs_of_life(clock: Clock) -> None:
-    breaker = Breaker("x", POLICY)
+    breaker = breaker_at()
     for error in (RefusedError("no"), TransientError("slow down", 5, counts=False)):
         fail(breaker, 2)
         breaker.enter()
@@ -162,8 +207,8 @@ def failing(times: int, error: Exception) -> tuple[Any, list[int]]:
 
 
 def test_waits_double_up_to_the_longest() -> None:
-    policy = Policy(attempts=6, wait=1.0, max_wait=5.0, failures=100, rest=30.0)
-    calls = Recorded(Breaker("x", policy), policy)
+    policy = Policy(attempts=6, wait=1.0, max_wait=5.0)
+    calls = Recorded(breaker_at(failures=100), policy)
     call, made = failing(5, TransientError("boom"))
 
     assert calls.patiently(call, 5) == "done"
@@ -174,18 +219,18 @@ def test_waits_double_up_to_the_longest() -> None:
 
 
 def test_the_last_failure_is_raised_when_the_tries_are_used_up() -> None:
-    policy = Policy(attempts=2, wait=1.0, max_wait=5.0, failures=100, rest=30.0)
+    policy = Policy(attempts=2, wait=1.0, max_wait=5.0)
     call, made = failing(9, TransientError("boom"))
 
     with pytest.raises(TransientError, match="boom"):
-        Recorded(Breaker("x", policy), policy).patiently(call, 5)
+        Recorded(breaker_at(failures=100), policy).patiently(call, 5)
 
     assert len(made) == 2
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(3.0, 3.0), (500.0, 8.0)])
 def test_a_provider_says_when_to_come_back(asked: float, waited: float) -> None:
-    calls = Recorded(Breaker("x", POLICY))
+    calls = Recorded(breaker_at())
     call, _ = failing(1, TransientError("slow down", asked, counts=False))
 
     assert calls.patiently(call, 5) == "done"
@@ -194,7 +239,7 @@ def test_a_provider_says_when_to_come_back(asked: float, waited: float) -> None:
 
 
 def test_all_calls_wait_when_one_is_told_to() -> None:
-    calls = Recorded(Breaker("x", POLICY))
+    calls = Recorded(breaker_at())
     call, _ = failing(1, TransientError("slow down", 5, counts=False))
     calls.patiently(call, 5)
     calls.waits.clear()
@@ -209,19 +254,19 @@ def test_what_cannot_help_is_not_tried_again(error: Exception) -> None:
     call, made = failing(9, error)
 
     with pytest.raises(type(error)):
-        Recorded(Breaker("x", POLICY)).patiently(call, 5)
+        Recorded(breaker_at()).patiently(call, 5)
 
     assert len(made) == 1
 
 
 def test_an_open_breaker_ends_the_tries(clock: Clock) -> None:
-    calls = Recorded(Breaker("x", POLICY))
+    calls = Recorded(breaker_at())
     call, made = failing(9, TransientError("boom"))
 
     with pytest.raises(ProviderDownError, match="boom"):
         calls.patiently(call, 5)
 
-    assert len(made) == POLICY.failures
+    assert len(made) == 3
 
 
 def test_a_call_that_hangs_is_left_behind() -> None:
@@ -234,7 +279,7 @@ def test_a_call_that_hangs_is_left_behind() -> None:
 
 
 def test_a_stopped_call_ends_at_once() -> None:
-    calls = Calls(Breaker("x", POLICY), POLICY)
+    calls = Calls(breaker_at(), POLICY)
     never = threading.Event()
     threading.Timer(0.1, calls.stop).start()
     try:
@@ -267,7 +312,7 @@ def test_reading_what_is_remembered_needs_no_library(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    fail(Breaker("x", POLICY, str(tmp_path)), 3)
+    fail(breaker_at(tmp_path), 3)
     code = (
         "import sys\nfrom spelunk.remote.breaker import states\n"
         f"print(states({str(tmp_path)!r})[0].state)\n"
@@ -281,7 +326,7 @@ def test_reading_what_is_remembered_needs_no_library(tmp_path: Path) -> None:
 
 def test_what_happens_is_told(clock: Clock, tmp_path: Path) -> None:
     told: list[Any] = []
-    calls = Recorded(Breaker("x", POLICY, str(tmp_path), told.append))
+    calls = Recorded(breaker_at(tmp_path, told.append))
     call, _ = failing(9, TransientError("boom"))
     with pytest.raises(ProviderDownError):
         calls.patiently(call, 5)

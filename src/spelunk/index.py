@@ -30,7 +30,7 @@ from spelunk.errors import (
     IndexMissingError,
     StorageError,
 )
-from spelunk.observe import Observer, nobody
+from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.remote.breaker import states
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock as lock
@@ -43,8 +43,7 @@ from spelunk.workspace.status import Refused, Status
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
-    from spelunk.pipeline.backfill import Heard
-    from spelunk.pipeline.update import Progress
+    from spelunk.observe.progress import OnProgress
     from spelunk.store.check import CheckReport
     from spelunk.store.snapshot import Snapshot
 
@@ -61,7 +60,7 @@ class Index:
         self.root = root
         self.directory = directory
         self.options = options
-        self.observer: Observer = nobody
+        self.observer: Observer = null_observer
         self.run_id = ""
         self.untrusted: tuple[Untrusted, ...] = ()
         """Settings of the workspace's file that do not count, because the user does not trust it."""
@@ -77,7 +76,7 @@ class Index:
         path: str | os.PathLike[str] = ".",
         *,
         index_dir: str | None = None,
-        observer: Observer = nobody,
+        observer: Observer = null_observer,
         **settings: Any,
     ) -> Index:
         """The index of a folder; it need not have been built, and nothing is written yet.
@@ -119,8 +118,7 @@ class Index:
         dry_run: bool = False,
         wait: bool = False,
         command: str | None = None,
-        progress: Progress | None = None,
-        heard: Heard | None = None,
+        progress: OnProgress | None = None,
     ) -> Report:
         """Index what is new or changed, forget what is gone, publish.
 
@@ -129,8 +127,8 @@ class Index:
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
             command: What others are told is writing.
-            progress: Hears (files done, files, bytes done, bytes).
-            heard: Hears (chunks done, chunks) of vectors that are made after the texts.
+            progress: Called with (files done, files, bytes done, bytes) after each piece of work;
+                an observer is told of more.
 
         Where a provider of vectors is down, all else is done: the report has
         ``pending_vectors`` and ``degraded``, and the next update makes them.
@@ -141,27 +139,42 @@ class Index:
             MemoryLimitError: The memory limit is too small.
             StorageError: The disk refuses; what was published stays.
         """
-        return self._update(
-            rebuild=rebuild, dry_run=dry_run, wait=wait, command=command, progress=progress, heard=heard
-        )
+        return self._update(progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait)
 
-    def _update(self, *, command: str | None = None, **asked: Any) -> Report:
+    def _update(
+        self,
+        progress: OnProgress | None,
+        *,
+        command: str | None = None,
+        rebuild: bool = False,
+        dry_run: bool = False,
+        wait: bool = False,
+        patient: bool = True,
+    ) -> Report:
         from spelunk.pipeline.update import Job, update
 
+        observer = self.observer
+        if progress is not None:
+            from spelunk.observe.progress import FileProgress
+
+            observer = broadcast(observer, FileProgress(progress))
         job = Job(
             root=self.root,
             directory=self.directory,
             options=self.options,
             command=command or lock.command_line(),
-            observer=self.observer,
+            observer=observer,
             run_id=self.run_id,
-            **asked,
+            rebuild=rebuild,
+            dry_run=dry_run,
+            wait=wait,
+            patient=patient,
         )
         report = update(job)
         self._looked = time.monotonic()
         return report
 
-    def refresh(self, *, progress: Progress | None = None) -> bool:
+    def refresh(self, *, progress: OnProgress | None = None) -> bool:
         """Bring the index up to date if the freshness setting asks for it.
 
         Returns:
@@ -184,7 +197,7 @@ class Index:
                 self._looked = time.monotonic()
                 return True
         try:
-            self._update(wait=missing, progress=progress, patient=False)
+            self._update(progress, wait=missing, patient=False)
         except IndexBusyError:
             return False
         except StorageError:

@@ -330,7 +330,7 @@ def test_doctor_tells_which_extras_are_installed(cli, tmp_path):
     assert "onnxruntime " in there["extra onnx"]["detail"] and "urllib3 " in there["extra remote"]["detail"]
 
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "purgatory.py").write_text("raise ImportError('half of it is gone')\n")
+    (tmp_path / "broken" / "tenacity.py").write_text("raise ImportError('half of it is gone')\n")
     cli.env["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(tmp_path / "broken"), os.environ.get("PYTHONPATH")])
     )

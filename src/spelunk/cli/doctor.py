@@ -22,7 +22,7 @@ DISTRIBUTIONS: Final = {
 }
 EXTRAS: Final = {
     "onnx": ("embedder onnx:DIR", ("onnxruntime", "tokenizers")),
-    "remote": ("embedder api:MODEL", ("urllib3", "tenacity", "purgatory")),
+    "remote": ("embedder api:MODEL", ("urllib3", "tenacity")),
 }
 """What each extra of the package is for, and its distributions, named as their modules are."""
 SAMPLE: Final = ("python", "javascript", "typescript", "go", "rust", "java", "c", "cpp")

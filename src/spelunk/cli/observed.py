@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from spelunk.cli import output
-from spelunk.observe import Observer, everyone, nobody
+from spelunk.observe import Observer, broadcast, null_observer
 
 if TYPE_CHECKING:
     from spelunk.observe.logs import Log
@@ -30,7 +30,7 @@ def metrics_file(parser: argparse.ArgumentParser) -> None:
 def log_of(args: argparse.Namespace) -> Observer:
     """What logs as the shared flags say; nobody where only what a command says is wanted."""
     if output.attached() is None and not args.verbose:
-        return nobody
+        return null_observer
     return _log(args)
 
 
@@ -80,7 +80,7 @@ def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Ob
         if endpoint is not None:
             output.note(args, f"metrics are at {endpoint.url}")
         try:
-            yield everyone(log, metrics, watch, *(o for o in (file, endpoint) if o is not None))
+            yield broadcast(log, metrics, watch, *(o for o in (file, endpoint) if o is not None))
         except BaseException as error:
             if args.command == "index" and not ended:
                 metrics(ended_by(error, 0.0))  # it failed before it had begun

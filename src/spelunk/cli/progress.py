@@ -1,4 +1,4 @@
-"""A line on the terminal that says how far an update is; nothing anywhere else."""
+"""Progress line of an update on a terminal."""
 
 from __future__ import annotations
 
@@ -7,42 +7,59 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from spelunk.observe import Observer, broadcast
+
+if TYPE_CHECKING:
+    from spelunk.observe.events import Event
 
 PERIOD_SECONDS: Final = 0.1
 WIDTH: Final = 24
 
 
 @contextmanager
-def progress(args: argparse.Namespace) -> Iterator[Bar | None]:
-    """What an update reports to while the context lasts; None where nobody looks."""
+def progress(args: argparse.Namespace, observer: Observer) -> Iterator[Observer]:
+    """Yield ``observer``, or one that draws a line too where standard error is a terminal without a log."""
     stream = sys.stderr
     if args.quiet or args.verbose or stream is None or not stream.isatty():
-        yield None
+        yield observer
         return
     bar = Bar()
     try:
-        yield bar
+        yield broadcast(observer, bar)
     finally:
         bar.clear()
 
 
 class Bar:
-    """A line that is drawn over; called with files done, files, bytes done, bytes."""
+    """An observer that draws a line over and over: the files of an update, then its backfill."""
 
     def __init__(self) -> None:
+        from spelunk.observe.events import BackfillProgress
+        from spelunk.observe.progress import FileProgress
+
+        self._files = FileProgress(self.files)
+        self._backfill = BackfillProgress
         self._began = self._shown = time.monotonic()
         self._drawn = False
-        self._filling: float | None = None
+        self._backfilling = False
 
-    def __call__(self, files: int, all_files: int, done: int, total: int) -> None:
-        """Show how far the files are."""
+    def __call__(self, event: Event) -> None:
+        """Draw the line if the event is progress and the last drawing is long enough ago."""
+        self._files(event)
+        if isinstance(event, self._backfill):
+            self.vectors(event.done, event.total)
+
+    def files(self, files: int, all_files: int, done: int, total: int) -> None:
+        """Show files done of all, with the remaining time by bytes."""
         self._draw("indexing", files, all_files, "files", done, total)
 
     def vectors(self, done: int, total: int) -> None:
-        """Show how far the vectors are that were pending."""
-        if self._filling is None:
-            self._filling = self._began = time.monotonic()
+        """Show chunks done of those that were pending."""
+        if not self._backfilling:
+            self._backfilling = True
+            self._began = time.monotonic()
         self._draw("embedding", done, total, "chunks", done, total)
 
     def _draw(self, what: str, count: int, of: int, unit: str, done: int, total: int) -> None:
@@ -55,7 +72,7 @@ class Bar:
         sys.stderr.flush()
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

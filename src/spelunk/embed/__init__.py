@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from spelunk.config import ONNX, Options
 from spelunk.errors import ConfigError
-from spelunk.observe import Observer, nobody
+from spelunk.observe import Observer, null_observer
 from spelunk.versions import TOKENS_VERSION
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Embedder(Protocol):
         ...
 
 
-def get(options: Options, directory: str | None = None, observer: Observer = nobody) -> Embedder:
+def get(options: Options, directory: str | None = None, observer: Observer = null_observer) -> Embedder:
     """The embedder that the settings ask for.
 
     Args:

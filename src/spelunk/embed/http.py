@@ -27,8 +27,9 @@ import numpy as np
 from spelunk.config import Options
 from spelunk.embed import API, identify
 from spelunk.errors import ConfigError, ProviderDownError, ProviderError, RefusedError
-from spelunk.observe import Observer, nobody
-from spelunk.remote.calls import Breaker, Calls, TransientError, need, policy, retry_after
+from spelunk.observe import Observer, null_observer
+from spelunk.remote.breaker import Breaker, TransientError
+from spelunk.remote.calls import Calls, need, policy, retry_after
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
@@ -54,14 +55,16 @@ class ApiEmbedder:
     in_workers = False
     ranks = True
 
-    def __init__(self, options: Options, directory: str | None = None, observer: Observer = nobody) -> None:
+    def __init__(
+        self, options: Options, directory: str | None = None, observer: Observer = null_observer
+    ) -> None:
         """Check the settings.
 
         Raises:
             ConfigError: The model, the address, or a library is missing.
         """
         self.id = identify(options)
-        for module in ("urllib3", "tenacity", "purgatory"):
+        for module in ("urllib3", "tenacity"):
             need(module)
         if not options.embedding_url:
             raise ConfigError(
@@ -74,7 +77,10 @@ class ApiEmbedder:
         self._width = options.embedding_dimensions
         self.batch = options.embedding_batch
         self.concurrency = options.embedding_concurrency
-        self.calls = Calls(Breaker(BREAKER, policy(options), directory, observer), policy(options))
+        breaker = Breaker(
+            BREAKER, failures=options.breaker_failures, wait=options.breaker_wait, directory=directory, observer=observer
+        )  # fmt: skip
+        self.calls = Calls(breaker, policy(options))
         self._http: PoolManager | None = None
 
     @property

@@ -1,7 +1,7 @@
-"""Whoever wants to know what happens is told, and nobody has to.
+"""The observer type: a callable that is told of events; the no-op observer, and one that tells several.
 
-Stages say what happened (``events.py``) and know nothing of logs and metrics:
-an observer is any callable that takes an event. One that is slow slows the
+Stages tell what happened (``events.py``) and know nothing of logs and metrics.
+An observer runs in the thread that does the work: one that is slow slows the
 run, and one that raises ends it.
 """
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 Observer: TypeAlias = "Callable[[Event], None]"
 
 
-def nobody(event: Event) -> None:
-    """The observer that does not listen."""
+def null_observer(event: Event) -> None:
+    """Ignore the event."""
 
 
-def everyone(*observers: Observer) -> Observer:
-    """One observer that tells all of these, in order."""
+def broadcast(*observers: Observer) -> Observer:
+    """Return one observer that tells all of these, in order."""
     if len(observers) == 1:
         return observers[0]
 

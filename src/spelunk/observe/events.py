@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, NamedTuple, TypeAlias
 
 from spelunk.errors import IndexBusyError
-from spelunk.observe import Observer
 
 DONE: Final = "done"
 FAILED: Final = "failed"
@@ -21,6 +20,12 @@ INTERRUPTED: Final = "interrupted"
 BUSY: Final = "busy"
 OUTCOMES: Final = (DONE, FAILED, INTERRUPTED, BUSY)
 """How a run can end; ``busy`` is one that found another writer at work."""
+
+KILLED: Final = "killed"
+HUNG: Final = "hung"
+ENDED: Final = "ended"
+DEATHS: Final = (KILLED, HUNG, ENDED)
+"""How a worker can die: by a signal, ended because it was silent for too long, by itself."""
 
 WORKER_STAGES: Final = ("read", "chunk", "tokenise", "embed")
 RUN_STAGES: Final = ("lock", "walk", "plan", "write", "publish", "purge", "merge", "fill")
@@ -82,9 +87,10 @@ class WorkerStarted(NamedTuple):
 
 
 class WorkerDied(NamedTuple):
-    """A worker ended before its time; ``files_again`` of those it had are done again."""
+    """A worker died; ``kind`` is one of :data:`DEATHS`, and ``files_again`` of its files are done again."""
 
     pid: int
+    kind: str
     reason: str
     files_again: int
 
@@ -188,6 +194,13 @@ class CallRetried(NamedTuple):
     reason: str
 
 
+class BackfillProgress(NamedTuple):
+    """Vectors were made after the texts were published: chunks done, and chunks to be done in this run."""
+
+    done: int
+    total: int
+
+
 class VectorsPending(NamedTuple):
     """Chunks that are indexed by their words and still without a vector."""
 
@@ -213,6 +226,7 @@ Event: TypeAlias = (
     | Searched
     | BreakerChanged
     | CallRetried
+    | BackfillProgress
     | VectorsPending
 )
 
@@ -230,7 +244,7 @@ class Stage:
 
     __slots__ = ("_began", "_name", "_observer")
 
-    def __init__(self, observer: Observer, name: str) -> None:
+    def __init__(self, observer: Callable[[StageEnded], None], name: str) -> None:
         """Measure ``name``, one of :data:`RUN_STAGES`."""
         self._observer = observer
         self._name = name

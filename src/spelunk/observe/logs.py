@@ -28,7 +28,6 @@ NAMES: Final = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"
 LEVELS: Final = {name: level for level, name in NAMES.items()}
 TEXT: Final = "text"
 JSON: Final = "json"
-FORMATS: Final = (TEXT, JSON)
 
 
 class Kind(NamedTuple):
@@ -55,6 +54,7 @@ KINDS: Final[Mapping[type, Kind]] = {
     events.Searched: Kind("searched", INFO),
     events.BreakerChanged: Kind("breaker-changed", INFO),
     events.CallRetried: Kind("call-retried", INFO),
+    events.BackfillProgress: Kind("backfill-progress", DEBUG),
     events.VectorsPending: Kind("vectors-pending", INFO),
 }
 """Samples of the queue and of memory are for metrics alone."""

@@ -1,9 +1,9 @@
-"""Here are chunks that wait for a vector, make their vectors from the stored texts.
+"""Backfill: make the vectors of pending chunks from the stored texts.
 
-After the texts are published, and after a change of the embedder. No file is
-read and nothing is parsed. What is made is published group by group, so that
-a run that dies does at most one group again; what cannot be made now stays
-pending, and is the next run's.
+It runs after the texts are published, and after a change of the embedder. No
+file is read and nothing is parsed. Vectors are published group by group, so
+that a run that dies repeats at most one group. What cannot be made now stays
+pending for the next run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spelunk.errors import ProviderDownError, ProviderError, RefusedError
+from spelunk.observe import Observer, null_observer
+from spelunk.observe.events import BackfillProgress
 from spelunk.pipeline.worker import one_line
 from spelunk.store import merge as segments
 from spelunk.store.manifest import VARIABLES, ManifestWriter
@@ -35,27 +37,24 @@ if TYPE_CHECKING:
     _Result = tuple[list[str], Matrix | Exception]
 
 GROUP_ROUNDS: Final = 4
-"""Rounds of calls that make a group: each publish waits for its slowest call."""
+"""Rounds of calls that make a group: a publish waits for the slowest call of its group."""
 MAX_FAILURES: Final = 8
-"""Calls in a row that fail, each after its tries, and the rest is left for the next run."""
+"""Failed calls in a row, each after its retries, that end the backfill; the rest stays pending."""
 PROBE: Final = "def add(a, b): return a + b"
-"""A text that no provider has a reason to refuse: whether it is the text or the provider."""
+"""A text that no provider has a reason to refuse: tells a refused text from a provider that refuses all."""
 ERROR: Final = "embedder_error"
-"""Key of the manifest's ``meta`` table: why the last fill left something pending."""
-
-Heard = Callable[[int, int], None]
-"""Called with the chunks that are done, and all that were pending."""
+"""Key of the manifest's ``meta`` table: why the last backfill left chunks pending."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """What a fill did.
+class BackfillResult:
+    """Result of a backfill.
 
     Attributes:
-        made: Chunks that have a vector now.
-        pending: Chunks that still wait for one.
-        refused: Chunks of which none can be made.
-        error: Why some still wait; "" where none do.
+        made: Chunks that got a vector.
+        pending: Chunks that are still without one.
+        refused: Chunks whose text the embedder refuses.
+        error: Why some are pending; "" where none are.
     """
 
     made: int = 0
@@ -64,13 +63,20 @@ class Filled:
     error: str = ""
 
 
-def fill(
-    manifest: ManifestWriter, embedder: Embedder, *, limit: int | None = None, heard: Heard | None = None
-) -> Filled:
+def backfill(
+    manifest: ManifestWriter,
+    embedder: Embedder,
+    *,
+    limit: int | None = None,
+    observer: Observer = null_observer,
+) -> BackfillResult:
     """Make the vectors that are pending, and publish them. The writer's lock is held.
 
     Args:
+        manifest: Open for writing, no transaction under way.
+        embedder: Makes the vectors.
         limit: Chunks at most; those beyond stay pending.
+        observer: Told of the progress after each group.
 
     Raises:
         StorageError: The disk refuses; what was published stays.
@@ -92,13 +98,12 @@ def fill(
         made += _publish(manifest, group, codes)
         done += len(group)
         after = group[-1].id
-        if heard is not None:
-            heard(done, total)
+        observer(BackfillProgress(done, total))
     segments.compact(manifest)
     return _ended(manifest, made, work.error)
 
 
-def _ended(manifest: ManifestWriter, made: int, error: str) -> Filled:
+def _ended(manifest: ManifestWriter, made: int, error: str) -> BackfillResult:
     waiting, refused = manifest.pending()
     if not waiting:
         error = ""
@@ -106,7 +111,7 @@ def _ended(manifest: ManifestWriter, made: int, error: str) -> Filled:
         error = "left for the next `spelunk index`"
     if manifest.meta(ERROR, "") != error:
         manifest.set_meta(ERROR, error)
-    return Filled(made, waiting, refused, error)
+    return BackfillResult(made, waiting, refused, error)
 
 
 def _dimensions(manifest: ManifestWriter) -> int:
@@ -163,7 +168,7 @@ def _publish(manifest: ManifestWriter, group: Sequence[_Chunk], codes: dict[str,
 
 @dataclass(slots=True)
 class _Work:
-    """Calls of the embedder, a bounded number at a time; a failure of one ends no other."""
+    """Calls of the embedder, a bounded number at a time; the failure of one does not end the others."""
 
     embedder: Embedder
     dimensions: int
@@ -173,15 +178,15 @@ class _Work:
     failures: int = 0
 
     def _start(self, batch: list[str], results: SimpleQueue[_Result]) -> None:
-        """Call the embedder, in a thread where several calls are made at a time.
+        """Call the embedder, in a daemon thread where several calls are made at a time.
 
-        A daemon's: a call is bounded in time, and an interrupted run does not wait for it.
+        A call is bounded in time, and an interrupted run does not wait for it.
         """
-        found = [words(t) if self.embedder.in_workers else [] for t in batch]
+        batch_words = [words(t) if self.embedder.in_workers else [] for t in batch]
 
         def run() -> None:
             try:
-                results.put((batch, self.embedder.embed(batch, found)))
+                results.put((batch, self.embedder.embed(batch, batch_words)))
             except Exception as error:
                 results.put((batch, error))
 
@@ -191,7 +196,7 @@ class _Work:
             threading.Thread(target=run, name="spelunk-embed", daemon=True).start()
 
     def embed(self, group: Sequence[_Chunk]) -> None:
-        """Fill in the vector, or why there is none, of every chunk that can be done now."""
+        """Set the vector, or the refusal, of every chunk that can be done now."""
         same: dict[str, list[_Chunk]] = {}
         for chunk in group:
             same.setdefault(chunk.text, []).append(chunk)
@@ -222,7 +227,7 @@ class _Work:
                     chunk.vector = row
 
     def _checked(self, matrix: Matrix) -> Matrix | ProviderDownError:
-        """What was made, if it can lie beside what is there."""
+        """The matrix, if its dimensions are those of the vectors in the index."""
         if self.dimensions not in (0, matrix.shape[1]):
             return ProviderDownError(
                 f"the embedder makes vectors of {matrix.shape[1]} dimensions, the index has {self.dimensions}; "
@@ -239,7 +244,7 @@ class _Work:
     def _split(
         self, batch: list[str], error: RefusedError, todo: deque[list[str]], same: dict[str, list[_Chunk]]
     ) -> None:
-        """Halve a batch until what is refused stands alone, and give that up."""
+        """Halve a refused batch until the refused text stands alone; its chunks are marked as refused."""
         if len(batch) > 1:
             half = len(batch) // 2
             todo.extendleft((batch[half:], batch[:half]))
@@ -248,7 +253,7 @@ class _Work:
                 chunk.refused = str(error)
 
     def _works(self, error: RefusedError) -> bool:
-        """Is it the text, and not the provider that refuses everything?"""
+        """Whether the provider accepts other texts, so that the refusal is about this one."""
         if not self.answered:
             try:
                 self.embedder.embed([PROBE], [words(PROBE)])

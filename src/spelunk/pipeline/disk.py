@@ -1,4 +1,4 @@
-"""What kind of disk a folder lies on."""
+"""Kind of the disk under a folder: one that seeks (``hdd``) or not (``ssd``)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def kind(path: str, setting: str = "auto") -> str:
         return setting
     try:
         device = os.stat(path).st_dev
-        base = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"
-        for flag in (f"{base}/queue/rotational", f"{base}/../queue/rotational"):
-            try:
-                with open(flag, "rb") as f:
-                    return "hdd" if f.read(1) == b"1" else "ssd"
-            except OSError:
-                continue
     except OSError:
-        pass
+        return "ssd"
+    base = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"
+    for flag in (f"{base}/queue/rotational", f"{base}/../queue/rotational"):
+        try:
+            with open(flag, "rb") as f:
+                return "hdd" if f.read(1) == b"1" else "ssd"
+        except OSError:
+            continue
     return "ssd"

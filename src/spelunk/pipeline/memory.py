@@ -1,8 +1,8 @@
-"""Memory of the process tree, against the cap.
+"""Memory of the process tree against its limit: the shares of the processes, and the samples while they run.
 
-What counts is resident memory that is not backed by a file: the pages of a
-memory-mapped index go when the system wants them. Shared pages of forked
-workers count once a process, so the figure errs to the safe side.
+What counts is resident memory that is not backed by a file: the system can
+take back the pages of a memory-mapped index. Shared pages of forked workers
+count once for each process, so the figure errs to the safe side.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from spelunk.config import MIB, format_size
 from spelunk.errors import MemoryLimitError
-from spelunk.observe import Observer, nobody
+from spelunk.observe import Observer, null_observer
 from spelunk.observe.events import MemoryHigh, MemorySampled
 
 BASE: Final = 176 * MIB
@@ -23,7 +23,7 @@ PER_WORKER: Final = 112 * MIB
 MIN_LEXICAL: Final = 16 * MIB
 MAX_LEXICAL: Final = 64 * MIB
 SOFT: Final = 0.9
-"""Share of the cap above which workers are let go."""
+"""Share of the limit above which workers are ended one by one."""
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -46,22 +46,23 @@ def _peak_of_self() -> int:
 
 
 class Budget:
-    """How a cap is shared out, decided before work starts.
+    """Shares of the memory limit, computed before work starts.
 
     Attributes:
-        workers: Processes that fit, at most those asked for.
+        limit: The limit in bytes, or None.
+        workers: Processes that fit, at most the number given.
         lexical: Bytes for the full-text writer.
-        worker: Bytes one worker may allocate, or None without a cap.
+        worker: Bytes that one worker may allocate, or None without a limit.
     """
 
     def __init__(self, limit: int | None, workers: int, model: int = 0) -> None:
-        """Share out ``limit`` bytes, or whatever is needed when it is None.
+        """Share out ``limit`` bytes; None shares out what is needed.
 
         Args:
-            limit: The cap.
-            workers: Processes asked for.
-            model: Bytes that the embedder takes in the writer's process, when
-                the full text is closed already and no worker is left.
+            limit: The limit.
+            workers: Processes wanted.
+            model: Bytes of the embedder in the process that writes: it is loaded
+                after the full text is closed and the workers have ended.
 
         Raises:
             MemoryLimitError: Not even one process fits; names the minimum.
@@ -86,37 +87,39 @@ class Budget:
 
 
 class Governor:
-    """Watches the tree and lets workers go when it comes near the cap.
+    """Compares the memory of the process tree with the limit, and says how many workers may go on.
 
     Attributes:
+        limit: The limit in bytes, or None.
         peak: The most memory seen over the tree, in bytes.
     """
 
-    def __init__(self, limit: int | None, observer: Observer = nobody) -> None:
+    def __init__(self, limit: int | None, observer: Observer = null_observer) -> None:
+        """Tell ``observer`` of every sample, and once for each worker that has to leave."""
         self.limit = limit
         self.peak = 0
         self._observer = observer
-        self._told = 0
+        self._workers_told = 0
 
     def total(self, pids: list[int]) -> int:
-        """Memory of this process and these children, in bytes; remembers the peak."""
+        """Memory of this process and these workers, in bytes; also kept as :attr:`peak`."""
         total = resident() + sum(map(resident, pids))
         self.peak = max(self.peak, total)
         self._observer(MemorySampled(total, self.limit))
         return total
 
     def __call__(self, pids: list[int]) -> int:
-        """How many of the children may be given more work.
+        """How many of the workers may be given more work.
 
         Raises:
-            MemoryLimitError: This process alone is beyond the cap.
+            MemoryLimitError: This process alone is above the limit.
         """
         total = self.total(pids)
         if self.limit is None or total <= self.limit * SOFT:
             return len(pids)
         if pids:
-            if self._told != len(pids):  # once for each worker, however long it takes to leave
-                self._told = len(pids)
+            if self._workers_told != len(pids):  # once for each worker, however long it takes to leave
+                self._workers_told = len(pids)
                 self._observer(MemoryHigh(total, self.limit, len(pids) - 1))
             return len(pids) - 1
         if total > self.limit:

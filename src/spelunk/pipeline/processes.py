@@ -1,12 +1,12 @@
-"""Worker processes over pipes: start, hand a batch, take packets, notice a death.
+"""Worker processes over pipes: start one, send it a batch, receive packets, learn how it died.
 
-A child is forked where that is safe (it costs 11 ms) and otherwise started
-as a fresh interpreter (some 150 ms): a process with several threads, or a
-platform whose system libraries do not survive a fork.
+A worker is forked where that is safe (it costs 11 ms) and otherwise spawned as
+a fresh interpreter (some 150 ms): beside other threads, or on a platform whose
+system libraries do not survive a fork.
 
-The protocol: the parent writes a batch as one frame, the child answers one
-frame for each piece of it. A frame is a length and that many bytes. A child
-that meets the end of its input ends, so it never outlives the parent.
+The protocol: the parent writes a batch as one frame, the worker answers one
+frame for each piece of it. A frame is a length and that many bytes. A worker
+ends at the end of its input, so it never outlives its parent.
 """
 
 from __future__ import annotations
@@ -19,38 +19,23 @@ import signal
 import struct
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final
 
 from spelunk import faults
-from spelunk.config import Options
-from spelunk.pipeline import worker as work
+from spelunk.observe.events import ENDED, KILLED
+from spelunk.pipeline.executor import pieces
+from spelunk.pipeline.limiter import ReadLimiter, above_standard
+from spelunk.pipeline.worker import WorkerConfig, make_worker
 from spelunk.store.packet import Item, Packet, dump, load
 
 LENGTH: Final = struct.Struct("<Q")
 PIPE_BYTES: Final = 1024 * 1024
-"""A few packets, so that a child need not wait for a parent that is busy; Linux grants
-this much to anybody."""
+"""Room for a few packets, so that a worker need not wait for a busy parent; the most that
+Linux grants without privileges (/proc/sys/fs/pipe-max-size)."""
 
 BACKSTOP_BYTES: Final = 64 * 1024 * 1024
-
-
-class Start(NamedTuple):
-    """All a worker needs to begin."""
-
-    root: str
-    options: Options
-    donors: Mapping[bytes, tuple[int, int]]
-    tokens: tuple[int, int] | None
-    memory: int | None
-
-
-def make_worker(start: Start) -> work.Worker:
-    """The worker of this process."""
-    from spelunk import embed
-
-    embedder = embed.get(start.options) if embed.in_workers(start.options) else None
-    return work.Worker(start.root, start.options, embedder, start.donors, start.tokens)
+"""Above the memory limit of a worker: an allocation beyond it fails in the worker itself."""
 
 
 def _write_all(fd: int, data: bytes) -> None:
@@ -89,20 +74,30 @@ def read_frame(fd: int) -> bytes | None:
     return None if head is None else _read_exactly(fd, LENGTH.unpack(head)[0])
 
 
-def serve(read_fd: int, write_fd: int, start: Start) -> None:
-    """The life of a child: batches in, packets out, until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends its children
+def serve(
+    read_fd: int, write_fd: int, config: WorkerConfig, limiter: ReadLimiter | None, memory: int | None
+) -> None:
+    """Run a worker process: batches in, packets out, until the input ends.
+
+    Args:
+        read_fd: Pipe of batches.
+        write_fd: Pipe of packets.
+        config: What to work on.
+        limiter: Bounds concurrent reads.
+        memory: Bytes that this process may allocate, or None.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets Ctrl-C too, and ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if start.memory is not None:
-        _limit_memory(start.memory)
-    # What phase 1 makes has no cycles, and the collector would walk it again and again.
+    if memory is not None:
+        _limit_memory(memory)
+    # This process is ours alone. What phase 1 makes has no cycles, and each collection walks it all.
     gc.freeze()
     gc.disable()
-    worker = make_worker(start)
+    worker = make_worker(config, limiter)
     write_frame(write_fd, b"")
     while (frame := read_frame(read_fd)) is not None:
         items = pickle.loads(frame)
-        cuts = list(work.pieces(items))
+        cuts = list(pieces(items))
         for n, cut in enumerate(cuts):
             if n + 1 < len(cuts):
                 worker.prefetch(items[cuts[n + 1].start : cuts[n + 1].stop])
@@ -110,7 +105,7 @@ def serve(read_fd: int, write_fd: int, start: Start) -> None:
 
 
 def _limit_memory(limit: int) -> None:
-    """Let an allocation beyond the cap fail here, where it costs one file."""
+    """Make an allocation above the limit fail in this process, where it costs one file."""
     import resource
 
     try:
@@ -119,26 +114,36 @@ def _limit_memory(limit: int) -> None:
         pass  # a lower limit is in force already
 
 
-class Child:
-    """A worker process as its parent sees it."""
+class WorkerProcess:
+    """A worker process as its parent sees it.
 
-    def __init__(self, pid: int, read_fd: int, write_fd: int) -> None:
+    Attributes:
+        pid: Its process id.
+        how: ``fork`` or ``spawn``.
+        read_fd: Pipe of packets.
+        write_fd: Pipe of batches.
+        status: Its wait status; None while it runs.
+        ready: Whether it has begun to work.
+    """
+
+    def __init__(self, pid: int, how: str, read_fd: int, write_fd: int) -> None:
         self.pid = pid
+        self.how = how
         self.read_fd = read_fd
         self.write_fd = write_fd
         self.status: int | None = None
         self.ready = False
 
     def send(self, items: list[Item]) -> None:
-        """Hand over a batch.
+        """Send a batch.
 
         Raises:
-            BrokenPipeError: The child is dead.
+            BrokenPipeError: The process is dead.
         """
         write_frame(self.write_fd, pickle.dumps(items, pickle.HIGHEST_PROTOCOL))
 
     def receive(self) -> Packet | bool:
-        """The next packet, waiting for it; True where it became ready, False when it has died."""
+        """Wait for the next packet; True where it became ready, False where it has died."""
         data = read_frame(self.read_fd)
         if data is None:
             return False
@@ -148,9 +153,9 @@ class Child:
         return load(data)
 
     def end(self, *, kill: bool = False) -> int:
-        """Close the pipes and wait for the process; its wait status."""
+        """Close the pipes, wait for the process, and return its wait status."""
         if self.status is None:
-            # Forgotten before they are closed: a signal can end this half-way, and it is called again.
+            # Each is forgotten before it is closed: a signal can interrupt this, and it is called again.
             fd, self.write_fd = self.write_fd, -1
             if fd >= 0:
                 os.close(fd)
@@ -165,28 +170,29 @@ class Child:
             try:
                 self.status = os.waitpid(self.pid, 0)[1]
             except ChildProcessError:
-                self.status = 0  # somebody else in this process waited for all children
+                self.status = 0  # the host program has waited for all children
         return self.status
 
-    def cause(self) -> str:
-        """How it died, for a report."""
+    def cause(self) -> tuple[str, str]:
+        """How it died: :data:`KILLED` or :data:`ENDED`, and a sentence for a report."""
         status = self.end(kill=False)
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             try:
-                return f"worker killed by {signal.Signals(number).name}"
+                return KILLED, f"worker killed by {signal.Signals(number).name}"
             except ValueError:
-                return f"worker killed by signal {number}"
-        return f"worker ended with status {os.waitstatus_to_exitcode(status)}"
+                return KILLED, f"worker killed by signal {number}"
+        return ENDED, f"worker ended with status {os.waitstatus_to_exitcode(status)}"
 
 
 def fork_is_safe() -> bool:
-    """May this process fork and go on without an exec?"""
+    """Whether this process may fork and go on without an exec: Linux, and no other thread."""
     return sys.platform.startswith("linux") and threading.active_count() == 1
 
 
 def _pipe() -> tuple[int, int]:
-    read_fd, write_fd = os.pipe()
+    """A pipe of :data:`PIPE_BYTES`, above standard input, output and error even if a host has closed those."""
+    read_fd, write_fd = map(above_standard, os.pipe())
     try:
         fcntl.fcntl(write_fd, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
     except OSError:
@@ -194,17 +200,25 @@ def _pipe() -> tuple[int, int]:
     return read_fd, write_fd
 
 
-def fork(start: Start, in_child: Callable[[], None]) -> Child:
-    """Fork a child that shares what the parent has loaded.
+def fork(
+    config: WorkerConfig, limiter: ReadLimiter | None, memory: int | None, in_child: Callable[[], None]
+) -> WorkerProcess:
+    """Fork a worker that shares what the parent has loaded.
 
     Args:
-        start: What the worker needs.
-        in_child: Called first in the child, to close what is the parent's alone.
+        config: What to work on.
+        limiter: Bounds concurrent reads.
+        memory: Bytes that the worker may allocate, or None.
+        in_child: Called first in the worker, to close what is the parent's alone.
     """
     task_read, task_write = _pipe()
     result_read, result_write = _pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):  # else what is buffered would be written twice
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass  # closed
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -212,7 +226,7 @@ def fork(start: Start, in_child: Callable[[], None]) -> Child:
             os.close(task_write)
             os.close(result_read)
             in_child()
-            serve(task_read, result_write, start)
+            serve(task_read, result_write, config, limiter, memory)
             status = 0
         except BrokenPipeError:
             status = 0  # the parent is gone
@@ -222,48 +236,72 @@ def fork(start: Start, in_child: Callable[[], None]) -> Child:
             os._exit(status)
     os.close(task_read)
     os.close(result_write)
-    return Child(pid, result_read, task_write)
+    return WorkerProcess(pid, "fork", result_read, task_write)
 
 
-def spawn(start: Start) -> Child:
-    """Start a child as a fresh interpreter."""
+def spawn(config: WorkerConfig, limiter: ReadLimiter | None, memory: int | None) -> WorkerProcess:
+    """Start a worker as a fresh interpreter; arguments as for :func:`fork`.
+
+    It imports from the parent's path without the current folder, relative
+    entries included: a file that happens to lie there must not run.
+    """
     import subprocess
 
     task_read, task_write = _pipe()
     result_read, result_write = _pipe()
-    keep = [task_read, result_write, *(start.tokens or ())]
-    code = f"from spelunk.pipeline.processes import main; main({task_read}, {result_write})"
-    env = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    ends = [task_read, result_write, *((limiter.fd,) if limiter is not None else ())]
+    code = "import sys; sys.path[:] = sys.argv[4:]; from spelunk.pipeline.processes import main; main()"
+    slots = f"{limiter.fd},{limiter.slots}" if limiter is not None else ""
     process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        pass_fds=keep,
-        env=env,
+        [sys.executable, "-P", "-c", code, str(task_read), str(result_write), slots, *_import_path()],
+        pass_fds=ends,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        stderr=None if _is_open(2) else subprocess.DEVNULL,
     )
     process.returncode = 0  # waited for by pid; Popen must not wait again
     os.close(task_read)
     os.close(result_write)
-    child = Child(process.pid, result_read, task_write)
-    write_frame(task_write, pickle.dumps(start, pickle.HIGHEST_PROTOCOL))
-    return child
+    worker = WorkerProcess(process.pid, "spawn", result_read, task_write)
+    try:
+        write_frame(task_write, pickle.dumps((config, memory), pickle.HIGHEST_PROTOCOL))
+    except BrokenPipeError:
+        pass  # it is dead: the first look at its output says so
+    return worker
 
 
-def main(read_fd: int, write_fd: int) -> None:
-    """Entry of a spawned child."""
+def _import_path() -> list[str]:
+    """This process's import path without relative entries and the current folder.
+
+    ``python -m`` and a script in the current folder put it there. It stays
+    where Spelunk itself is imported from it.
+    """
+    here = os.path.realpath(os.curdir)
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+    return [
+        entry
+        for entry in sys.path
+        if os.path.isabs(entry) and (os.path.realpath(entry) != here or here == package)
+    ]
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Entry of a spawned worker; see :func:`spawn` for its arguments."""
+    read_fd, write_fd = int(sys.argv[1]), int(sys.argv[2])
+    limiter = ReadLimiter(*map(int, sys.argv[3].split(","))) if sys.argv[3] else None
     frame = read_frame(read_fd)
-    if frame is not None:
-        try:
-            serve(read_fd, write_fd, pickle.loads(frame))
-        except BrokenPipeError:
-            pass  # the parent is gone
-
-
-def token_pipe(count: int) -> tuple[int, int]:
-    """A pipe with ``count`` bytes in it: whoever takes one may read a file."""
-    read_fd, write_fd = os.pipe()
-    os.write(write_fd, b"x" * count)
-    return read_fd, write_fd
-
-
-__all__ = ["Child", "Start", "fork", "fork_is_safe", "make_worker", "spawn", "token_pipe"]
+    if frame is None:
+        return
+    config, memory = pickle.loads(frame)
+    try:
+        serve(read_fd, write_fd, config, limiter, memory)
+    except BrokenPipeError:
+        pass  # the parent is gone

@@ -1,21 +1,19 @@
-"""Here is what became of the files, get the report; tell observers on the way."""
+"""Tally of an update: count each piece, tell observers of it, and make the report."""
 
 from __future__ import annotations
 
 import time
 
-from spelunk.errors import IndexMissingError
 from spelunk.observe import Observer, events
-from spelunk.pipeline.backfill import Filled
+from spelunk.pipeline.backfill import BackfillResult
 from spelunk.pipeline.memory import Governor
 from spelunk.pipeline.plan import Plan
-from spelunk.store.manifest import Manifest
 from spelunk.store.packet import Item, Packet
 from spelunk.types import Failed, FileCounts, Report, Skipped
 
 
 class Tally:
-    """What became of the files so far."""
+    """Counts of the files done so far, and those left out."""
 
     def __init__(self) -> None:
         self.indexed = self.same = self.chunks = self.bytes = 0
@@ -24,7 +22,7 @@ class Tally:
 
     @property
     def files(self) -> int:
-        """Files that are done, however they ended."""
+        """Files that are done: indexed, unchanged, skipped or failed."""
         return self.indexed + self.same + len(self.skipped) + len(self.failed)
 
     def add(self, items: list[Item], packet: Packet) -> None:
@@ -37,14 +35,15 @@ class Tally:
         self.failed += [Failed(items[i].candidate.path, s, e) for i, s, e in packet.failed]
 
 
-def dry(root: str, directory: str, todo: Plan, began: float) -> Report:
-    """What an update would do."""
-    try:
-        manifest = Manifest(directory)
-        generation = manifest.generation
-        manifest.close()
-    except IndexMissingError:
-        generation = 0
+def dry_report(root: str, generation: int, todo: Plan, began: float) -> Report:
+    """Report what an update would do.
+
+    Args:
+        root: The workspace.
+        generation: The one that is published.
+        todo: The plan.
+        began: When the run began, by the monotonic clock.
+    """
     counts = FileCounts(
         seen=todo.seen,
         indexed=len(todo.items) + len(todo.suspects),
@@ -61,19 +60,16 @@ def dry(root: str, directory: str, todo: Plan, began: float) -> Report:
 
 def report(
     root: str,
-    directory: str,
+    generation: int,
     todo: Plan,
     tally: Tally,
-    filled: Filled,
+    filled: BackfillResult,
     governor: Governor,
     mode: str,
     workers: int,
     began: float,
 ) -> Report:
-    """What an update did, and what is visible now."""
-    manifest = Manifest(directory)
-    generation = manifest.generation
-    manifest.close()
+    """Report what an update did, and what is published now."""
     counts = FileCounts(
         seen=todo.seen,
         indexed=tally.indexed,
@@ -102,7 +98,7 @@ def report(
 
 
 def tell_plan(tell: Observer, todo: Plan) -> None:
-    """Tell what there is to do."""
+    """Tell the observer of the plan."""
     tell(
         events.Planned(
             todo.seen, len(todo.items) + len(todo.suspects), todo.unchanged, sum(1 for _, k in todo.gone if k),
@@ -114,7 +110,7 @@ def tell_plan(tell: Observer, todo: Plan) -> None:
 
 
 def tell_piece(tell: Observer, items: list[Item], packet: Packet) -> None:
-    """Tell what became of a piece of a batch."""
+    """Tell the observer of a piece and of the files left out in it."""
     tell(
         events.PieceTaken(
             len(packet.files), len(packet.same), len(packet.skipped), len(packet.failed),

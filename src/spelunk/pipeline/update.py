@@ -1,58 +1,46 @@
-"""Here is a workspace, bring its index up to date; reads like its sentence.
+"""Update of an index: walk, plan, run phase 1, write, publish, backfill.
 
-discover → plan → workers → writer → publish. Everything before the workers is
-done with the stores closed, because they are forked before a store opens
-threads.
+Workers are started before a store is opened, because a store has threads and
+workers are forked. What is published when an update ends early stays.
 """
 
 from __future__ import annotations
 
-import gc
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 from spelunk import embed, faults
-from spelunk.config import IO_THREADS, MAX_WORKERS, Options
+from spelunk.config import Options
 from spelunk.errors import IndexBusyError, IndexMissingError
 from spelunk.files.walk import Walk, walk
-from spelunk.observe import Observer, events, nobody
+from spelunk.observe import Observer, broadcast, events, null_observer
 from spelunk.observe.events import Stage
-from spelunk.pipeline import disk as storage
-from spelunk.pipeline.backfill import Filled, Heard, fill
-from spelunk.pipeline.crash_note import Flight
-from spelunk.pipeline.memory import Budget, Governor
+from spelunk.pipeline.backfill import BackfillResult, backfill
+from spelunk.pipeline.executor import Batches, Executor
+from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, isolate, plan
-from spelunk.pipeline.pool import Batches, Pool
-from spelunk.pipeline.processes import Start, token_pipe
-from spelunk.pipeline.report import Tally, dry, report, tell_piece, tell_plan
-from spelunk.store import schema
+from spelunk.pipeline.report import Tally, dry_report, report, tell_piece, tell_plan
+from spelunk.pipeline.worker import WorkerConfig
+from spelunk.store import reuse, schema
 from spelunk.store.manifest import Known, Manifest, ManifestWriter
 from spelunk.store.merge import change_embedder
+from spelunk.store.packet import Item
+from spelunk.store.scan import Segment
 from spelunk.store.writer import StoreWriter
 from spelunk.store.writer_lock import WriterLock, holder
-from spelunk.types import Report
-from spelunk.workspace import locate as home
-from spelunk.workspace.state import embeds, fingerprint, walk_fingerprint
-
-PARALLEL_BYTES: Final = 400_000
-"""Work from which a forked worker pays for itself: some 100 ms (docs/benchmarks)."""
-PARALLEL_FILES: Final = 8
-SPAWN_FACTOR: Final = 8
-"""A worker started as a fresh interpreter costs that much more than a forked one."""
+from spelunk.types import Failed, Report, Skipped
+from spelunk.workspace import locate
+from spelunk.workspace.state import fingerprint, walk_fingerprint
 
 TOLD_SETTINGS: Final = (
     "mode", "workers", "files_per_batch", "max_chunks_in_memory", "memory_limit", "storage", "io_threads",
     "embedder", "store", "executor",
 )  # fmt: skip
-"""What an observer is told of the settings."""
-
-Progress = Callable[[int, int, int, int], None]
-"""Called with files done, files in all, bytes done, bytes in all."""
+"""Settings in the event that begins a run: those that matter to how it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +51,14 @@ class Job:
         root: Absolute path of the workspace.
         directory: The index directory.
         options: The settings.
-        rebuild: Start over.
-        dry_run: Only say what would be done.
+        rebuild: Delete the index first.
+        dry_run: Only report what would be done.
         wait: Wait for another writer instead of raising.
         command: What the lock's registry says of this run.
-        progress: Hears how far the run is.
-        observer: Hears what happens.
-        run_id: The run's name; one is made where it is empty.
-        heard: Hears how far the vectors are that were pending.
-        patient: Make all pending vectors, however long a provider takes; without
-            it one round of its calls is made, for somebody who waits for an answer.
+        observer: Told of every event.
+        run_id: The run's name; empty makes one.
+        patient: Make all pending vectors, however long a provider takes. Without
+            it one round of calls is made, since a search waits for its end.
     """
 
     root: str
@@ -82,80 +68,83 @@ class Job:
     dry_run: bool = False
     wait: bool = False
     command: str = "index"
-    progress: Progress | None = None
-    observer: Observer = nobody
+    observer: Observer = null_observer
     run_id: str = ""
-    heard: Heard | None = None
     patient: bool = True
 
 
+class Contents(NamedTuple):
+    """Ids of what the settings put into an index: of its texts (:func:`fingerprint`), and of its embedder."""
+
+    fingerprint: str
+    embedder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What the index holds before the update, read once.
+
+    Attributes:
+        generation: 0 where nothing is published.
+        known: Indexed files by path.
+        others: Files left out by path, with their stat.
+        stale: Whether the settings ask for other contents: every file is redone.
+        settled: Whether no unpublished or unpurged work of another writer is left.
+    """
+
+    generation: int = 0
+    known: Mapping[str, Known] = field(default_factory=dict)
+    others: Mapping[str, tuple[Skipped | Failed, tuple[int, int, int, int]]] = field(default_factory=dict)
+    stale: bool = False
+    settled: bool = False
+
+
 def update(job: Job) -> Report:
-    """Bring the index up to date; what is published when it ends early stays.
+    """Bring the index up to date.
 
     Raises:
         WorkspaceError: The root or the index directory cannot be used.
-        IndexBusyError: Another writer is at work and ``wait`` is false.
+        IndexBusyError: Another process writes, and ``wait`` is false.
         IndexCorruptError: A store is damaged and ``rebuild`` is false.
         IndexFormatError: Written by a newer Spelunk and ``rebuild`` is false.
-        MemoryLimitError: The cap is too small.
-        StorageError: The disk refuses.
+        MemoryLimitError: The memory limit is too small.
+        StorageError: The disk refuses; what was published stays.
     """
     began = time.monotonic()
     if job.dry_run:
-        found = walk(job.root, job.options)
-        return dry(job.root, job.directory, _plan(job, found), began)
+        walked = walk(job.root, job.options)
+        indexed = _indexed(job, fingerprint(job.options))
+        return dry_report(job.root, indexed.generation, _plan(walked, indexed), began)
     run_id = job.run_id or events.new_run_id()
     settings = {name: getattr(job.options, name) for name in TOLD_SETTINGS}
     job.observer(events.RunStarted(run_id, job.root, job.command, settings))
     try:
-        report = _locked(job, began)
+        done = _locked(job, began)
     except BaseException as error:
         job.observer(events.ended_by(error, time.monotonic() - began))
         raise
     job.observer(
         events.RunEnded(
-            events.DONE, report.seconds, report.generation, report.files.indexed, report.files.failed,
-            report.chunks, report.bytes, report.peak_rss_bytes,
+            events.DONE, done.seconds, done.generation, done.files.indexed, done.files.failed,
+            done.chunks, done.bytes, done.peak_rss_bytes,
         )
     )  # fmt: skip
-    return replace(report, run_id=run_id)
+    return replace(done, run_id=run_id)
 
 
 def _locked(job: Job, began: float) -> Report:
     embed.check(job.options)
-    cores = usable_cores()
-    budget = Budget(
-        job.options.memory_limit,
-        job.options.workers or min(cores, MAX_WORKERS),
-        embed.memory(job.options, cores),
-    )
-    with _private_files():
-        home.claim(job.directory, job.root)
-        lock = WriterLock(job.directory)
-        with Stage(job.observer, "lock"):
-            _acquire(job, lock)
-        try:
-            if job.rebuild or not schema.exists(job.directory) or schema.outdated(job.directory):
-                wipe(job.directory)  # without a manifest that is understood the stores say nothing
-            return _update(job, budget, lock, began)
-        finally:
-            lock.release()
-
-
-@contextmanager
-def _private_files() -> Iterator[None]:
-    """Files made meanwhile are their owner's alone, as their directory is.
-
-    The mask is the whole process's, so that one with other threads keeps its own.
-    """
-    if threading.active_count() > 1:
-        yield
-        return
-    before = os.umask(0o077)
+    machine = Machine(job.options, job.directory, job.observer)
+    locate.claim(job.directory, job.root)
+    lock = WriterLock(job.directory)
+    with Stage(job.observer, "lock"):
+        _acquire(job, lock)
     try:
-        yield
+        if job.rebuild or not schema.exists(job.directory) or schema.outdated(job.directory):
+            wipe(job.directory)  # without a manifest that can be read the other stores mean nothing
+        return _update(job, machine, lock, began)
     finally:
-        os.umask(before)
+        lock.release()
 
 
 def _acquire(job: Job, lock: WriterLock) -> None:
@@ -167,13 +156,6 @@ def _acquire(job: Job, lock: WriterLock) -> None:
         other = holder(job.directory) or {}
         job.observer(events.LockAwaited(int(other.get("pid", 0)), str(other.get("command", ""))))
         lock.acquire(job.command, wait=True)
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def wipe(directory: str) -> None:
@@ -194,92 +176,135 @@ def wipe(directory: str) -> None:
     faults.reach("wipe.after")
 
 
-def _plan(job: Job, found: Walk) -> Plan:
-    known: dict[str, Known] = {}
-    others: dict[str, Any] = {}
+def _update(job: Job, machine: Machine, lock: WriterLock, began: float) -> Report:
+    wanted = Contents(fingerprint(job.options), embed.identify(job.options))
+    with Stage(job.observer, "walk"):
+        walked = walk(job.root, job.options)
+    with Stage(job.observer, "plan"):
+        indexed = _indexed(job, wanted.fingerprint)
+        todo = isolate(_plan(walked, indexed), machine.note.suspects())
+    tell_plan(job.observer, todo)
+    walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
+    tally, executor, mode, workers = Tally(), None, SEQUENTIAL, 1
+    try:
+        if not (todo.empty and indexed.settled and not indexed.stale):
+            todo, segments = _with_reusable(job, todo, wanted.embedder)
+            executor = machine.start(WorkerConfig(job.root, job.options), todo, lock.forget)
+            mode, workers = PARALLEL if executor.workers > 1 else SEQUENTIAL, executor.workers
+            job.observer(events.WorkersChosen(mode, workers))
+        with closing(ManifestWriter(job.directory)) as manifest:
+            if executor is None:
+                _record_walk(job, manifest, walked)
+            else:
+                writer = StoreWriter(
+                    job.directory, manifest, heap=machine.budget.lexical, threads=max(1, workers // 4)
+                )
+                finished = False
+                try:
+                    writer.use(indexed.known, segments)
+                    _write(job, todo, walked, indexed, wanted, executor, writer, tally)
+                    machine.sample(executor)
+                    finished = True
+                finally:
+                    writer.close(merge=finished)
+                executor.close()
+            with Stage(job.observer, "fill"):
+                filled = _backfill(job, machine, manifest, wanted)
+            return report(
+                job.root, manifest.generation, todo, tally, filled, machine.governor, mode, workers, began
+            )
+    finally:
+        if executor is not None:
+            executor.close(kill=True)
+        machine.note.clear()
+
+
+def _indexed(job: Job, wanted: str) -> Indexed:
+    """Read what the plan needs of the manifest, which is closed again before workers are forked."""
     try:
         manifest = Manifest(job.directory)
     except IndexMissingError:
-        pass
-    else:
-        try:
-            known, others = manifest.known(), manifest.others()
-            if _contents_changed(manifest, job.options):
-                # Other contents are asked for: every file is redone, whatever its stat says.
-                known = {p: k._replace(mtime_ns=-1, digest=b"") for p, k in known.items()}
-                others = {p: (what, (-1, -1, -1, -1)) for p, (what, _) in others.items()}
-        finally:
-            manifest.close()
-    return plan(found.rows, found.skipped, found.failed, known, others)
+        return Indexed()
+    with closing(manifest):
+        return Indexed(
+            manifest.generation,
+            manifest.known(),
+            manifest.others(),
+            stale=manifest.meta("fingerprint", "") not in ("", wanted),
+            settled=manifest.generation > 0 and not manifest.unfinished(),
+        )
 
 
-def _contents_changed(manifest: Manifest, options: Options) -> bool:
-    return bool(manifest.meta("fingerprint", "") not in ("", fingerprint(options)))
+def _plan(walked: Walk, indexed: Indexed) -> Plan:
+    known, others = indexed.known, indexed.others
+    if indexed.stale:  # no stat and no digest counts as equal
+        known = {p: k._replace(mtime_ns=-1, digest=b"") for p, k in known.items()}
+        others = {p: (what, (-1, -1, -1, -1)) for p, (what, _) in others.items()}
+    return plan(walked.rows, walked.skipped, walked.failed, known, others)
 
 
-def _update(job: Job, budget: Budget, lock: WriterLock, began: float) -> Report:
-    with Stage(job.observer, "walk"):
-        found = walk(job.root, job.options)
-    governor = Governor(job.options.memory_limit, job.observer)
-    flight = Flight(job.directory)
-    with Stage(job.observer, "plan"):
-        todo = isolate(_plan(job, found), flight.suspects())
-    tell_plan(job.observer, todo)
-    found.rows.clear()  # the plan has what it needs of them; of a large tree they are many
-    if todo.empty and _settle(job, found, todo):
-        with Stage(job.observer, "fill"):
-            filled = _vectors(job, governor)
-        return report(job.root, job.directory, todo, Tally(), filled, governor, "sequential", 1, began)
-    workers, mode = choose_workers(job.options, budget.workers, todo)
-    donors, donor_segments = _donors(job, todo)
-    start = Start(job.root, job.options, donors, _read_tokens(job, workers), budget.worker)
-    pool = Pool(
-        start, workers, in_child=lock.forget, governor=governor, note=flight.note, observer=job.observer
-    )
-    job.observer(events.WorkersChosen(mode, pool.workers))
-    finished = False
-    try:
-        manifest = ManifestWriter(job.directory)
-        try:
-            writer = StoreWriter(job.directory, manifest, heap=budget.lexical, threads=max(1, workers // 4))
-            try:
-                tally = _run(job, todo, found, pool, writer, governor, donor_segments)
-                finished = True
-            finally:
-                writer.close(merge=finished)
-        finally:
-            manifest.close()
-    finally:
-        pool.close(kill=not finished)
-        flight.landed()
-    with Stage(job.observer, "fill"):
-        filled = _vectors(job, governor)
-    return report(job.root, job.directory, todo, tally, filled, governor, mode, workers, began)
+def _with_reusable(job: Job, todo: Plan, embedder: str) -> tuple[Plan, list[list[Segment]]]:
+    """The plan with the vectors that files of the same size have, here or in another index."""
+    if not todo.items:
+        return todo, []
+    directories = [job.directory, *(p.directory for p in locate.places() if p.directory != job.directory)]
+    reusable, segments = reuse.find(directories, {i.candidate.size for i in todo.items}, embedder)
+    if not reusable:
+        return todo, []
+    items = tuple(Item(i.candidate, i.known_digest, reusable.get(i.candidate.size)) for i in todo.items)
+    return replace(todo, items=items), segments
 
 
-def _vectors(job: Job, governor: Governor) -> Filled:
-    """Make the vectors that are pending; no store but the manifest and the vectors is open."""
-    manifest = ManifestWriter(job.directory)
-    try:
-        # No journalled work is left here: what comes before ends with a publish, or found none.
-        if not embeds(manifest.meta("embedder"), job.options):
-            change_embedder(manifest, embed.identify(job.options))
-        if not any(manifest.pending()):
-            return Filled()
-        embedder = embed.get(job.options, job.directory, job.observer)
-        limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
+def _record_walk(job: Job, manifest: ManifestWriter, walked: Walk) -> None:
+    """Record the walk where there is nothing to index, for the quick look before a search."""
+    if (
+        walked.dirs == manifest.dirs()
+        and sorted(walked.rule_files) == sorted(manifest.rules())
+        and manifest.meta("complete", 0)
+    ):
+        return
+    manifest.start()
+    manifest.set_walk(walked.dirs, walked.rule_files)
+    manifest.set_meta("complete", 1)
+    manifest.set_meta("walk", walk_fingerprint(job.options))
+    faults.reach("settle.before")
+    manifest.commit()
+    faults.reach("settle.after")
 
-        def heard(done: int, total: int) -> None:
-            governor.total([])
-            if job.heard is not None:
-                job.heard(done, total)
 
-        filled = fill(manifest, embedder, limit=limit, heard=heard)
-        job.observer(events.VectorsPending(filled.pending))
-        return filled
-    finally:
-        manifest.abandon()
-        manifest.close()
+def _write(
+    job: Job,
+    todo: Plan,
+    walked: Walk,
+    indexed: Indexed,
+    wanted: Contents,
+    executor: Executor,
+    writer: StoreWriter,
+    tally: Tally,
+) -> None:
+    """Run phase 1, apply its packets, and publish: at the end, and whenever enough chunks are pending."""
+    manifest, options = writer.manifest, job.options
+    _adopt_embedder(manifest, wanted)
+    for path, known in todo.gone:
+        writer.remove(path, known)
+    if indexed.stale:
+        writer.outdate()
+    meta: dict[str, Any] = {**wanted._asdict(), "complete": 0}
+    meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
+    batches = Batches(list(todo.items), options.files_per_batch, executor.workers)
+    for items, packet in executor.run(batches, list(todo.suspects)):
+        with Stage(job.observer, "write"):
+            writer.take(items, packet)
+        tally.add(items, packet)
+        tell_piece(job.observer, items, packet)
+        if writer.pending_chunks >= options.max_chunks_in_memory:
+            _publish(job, writer, meta)
+    writer.set_walk(walked.dirs, walked.rule_files)
+    _publish(job, writer, meta | {"complete": 1, "walk": walk_fingerprint(options)})
+    with Stage(job.observer, "purge"):
+        writer.purge()
+    with Stage(job.observer, "merge"):
+        writer.compact()
 
 
 def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:
@@ -288,121 +313,23 @@ def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:
     job.observer(events.Published(generation, files, chunks, time.perf_counter() - began))
 
 
-def _settle(job: Job, found: Walk, todo: Plan) -> bool:
-    """Nothing to index: note what the walk saw. False if the index has to be made first."""
-    try:
-        manifest = (
-            ManifestWriter(job.directory)
-            if os.path.exists(os.path.join(job.directory, "manifest.sqlite"))
-            else None
-        )
-    except IndexMissingError:
-        return False
-    if manifest is None:
-        return False
-    try:
-        if not manifest.generation or manifest.all("SELECT 1 FROM intents LIMIT 1"):
-            return False
-        if manifest.all("SELECT 1 FROM purges LIMIT 1") or _contents_changed(manifest, job.options):
-            return False
-        if (
-            found.dirs != manifest.dirs()
-            or sorted(found.rule_files) != sorted(manifest.rules())
-            or not manifest.meta("complete", 0)
-        ):
-            manifest.start()
-            manifest.set_walk(found.dirs, found.rule_files)
-            manifest.set_meta("complete", 1)
-            manifest.set_meta("walk", walk_fingerprint(job.options))
-            faults.reach("settle.before")
-            manifest.commit()
-            faults.reach("settle.after")
-        return True
-    finally:
-        manifest.close()
+def _adopt_embedder(manifest: ManifestWriter, wanted: Contents) -> None:
+    """Drop the vectors of another embedder than the wanted one; every chunk is then pending."""
+    if manifest.generation and manifest.meta("embedder") != wanted.embedder:
+        change_embedder(manifest, wanted.embedder)
 
 
-def choose_workers(options: Options, allowed: int, todo: Plan) -> tuple[int, str]:
-    """How many processes, and the mode's name, for this much work."""
-    from spelunk.pipeline.processes import fork_is_safe
+def _backfill(job: Job, machine: Machine, manifest: ManifestWriter, wanted: Contents) -> BackfillResult:
+    """Make the vectors that are pending. The full text is closed and no worker is left."""
+    _adopt_embedder(manifest, wanted)
+    if not any(manifest.pending()):
+        return BackfillResult()
+    embedder = embed.get(job.options, job.directory, job.observer)
+    limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
 
-    workers = min(allowed, MAX_WORKERS)
-    if options.mode == "sequential" or workers == 1:
-        return 1, "sequential"
-    if options.mode == "parallel":
-        return workers, "parallel"
-    worthwhile = PARALLEL_BYTES * (1 if fork_is_safe() else SPAWN_FACTOR)
-    if len(todo.items) < PARALLEL_FILES or todo.bytes < worthwhile:
-        return 1, "sequential"
-    # Each further worker has to earn its start as well.
-    return max(2, min(workers, 1 + todo.bytes // worthwhile)), "parallel"
+    def sample(event: events.Event) -> None:
+        machine.governor.total([])
 
-
-def _read_tokens(job: Job, workers: int) -> tuple[int, int] | None:
-    threads = job.options.io_threads or IO_THREADS[storage.kind(job.root, job.options.storage)]
-    return token_pipe(threads) if threads < workers else None
-
-
-def _donors(job: Job, todo: Plan) -> tuple[dict[bytes, tuple[int, int]], list[list[Any]]]:
-    """Vectors that exist already, here and in other workspaces, for files of a size to be indexed."""
-    from spelunk.store.reuse import find
-
-    if not todo.items:
-        return {}, []
-    directories = [job.directory, *(p.directory for p in home.places() if p.directory != job.directory)]
-    return find(directories, {i.candidate.size for i in todo.items}, embed.identify(job.options))
-
-
-def _run(
-    job: Job,
-    todo: Plan,
-    found: Walk,
-    pool: Pool,
-    writer: StoreWriter,
-    governor: Governor,
-    donors: list[list[Any]],
-) -> Tally:
-    options = job.options
-    manifest = writer.manifest
-    known = manifest.known()
-    writer.use(known, donors)
-    if manifest.generation and not embeds(manifest.meta("embedder"), options):
-        change_embedder(manifest, embed.identify(options))
-    changed = _contents_changed(manifest, options)
-    for path, k in todo.gone:
-        writer.remove(path, k)
-    if changed:
-        writer.outdate()
-    meta = {"fingerprint": fingerprint(options), "embedder": embed.identify(options), "complete": 0}
-    meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
-    tally = Tally()
-    total_files, total_bytes = len(todo.items) + len(todo.suspects), todo.bytes
-    done_bytes = 0
-    batches = Batches(list(todo.items), options.files_per_batch, pool.workers)
-    # What phase 1 makes has no cycles; collected once a publish instead of all the time.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        for items, packet in pool.run(batches, list(todo.suspects)):
-            with Stage(job.observer, "write"):
-                writer.take(items, packet)
-            tally.add(items, packet)
-            tell_piece(job.observer, items, packet)
-            if writer.pending_chunks >= options.max_chunks_in_memory:
-                _publish(job, writer, meta)
-                gc.collect(1)
-            if job.progress is not None:
-                done_bytes += packet.source_bytes
-                job.progress(tally.files, total_files, done_bytes, total_bytes)
-    finally:
-        if collecting:
-            gc.enable()
-    writer.set_walk(found.dirs, found.rule_files)
-    meta |= {"complete": 1, "walk": walk_fingerprint(options)}
-    _publish(job, writer, meta)
-    with Stage(job.observer, "purge"):
-        writer.purge()
-    with Stage(job.observer, "merge"):
-        writer.compact()
-    governor.total(pool.pids)
-    return tally
+    result = backfill(manifest, embedder, limit=limit, observer=broadcast(sample, job.observer))
+    job.observer(events.VectorsPending(result.pending))
+    return result

@@ -1,17 +1,17 @@
-"""Phase 1: files in, packets out. Pure CPU and reads; no store, no event loop.
+"""Phase 1 in one process: read, chunk, tokenise and embed files into packets; no store, no event loop.
 
-A :class:`Worker` belongs to one process: it owns that process's parsers,
-lexicon and embedder, made there and shared with nobody. The same object does
-the work in sequential mode, in a forked worker and in a spawned one.
+The same object does the work in the process that writes, in a forked worker
+and in a spawned one.
 """
 
 from __future__ import annotations
 
 import array
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import xxhash
 import zstandard
@@ -27,66 +27,80 @@ from spelunk.types import MAX_SYMBOL, Candidate, Chunk, Document, Failed, Skippe
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
 
-PIECE_BYTES: Final = 128 * 1024
-"""Source bytes handed on at a time: some 30 ms of work, so that a parent that also
-works looks at its children often, and a packet fits the pipe to it."""
-PIECE_FILES: Final = 32
-
 ZSTD_LEVEL: Final = 1
 MEMO_CHUNKS: Final = 20_000
-"""Vectors remembered for identical files met later by this worker: 6 MB."""
+"""Chunks whose vectors are cached for identical files that follow: 6 MB."""
 
 
-def pieces(items: Sequence[Item]) -> Iterator[range]:
-    """Cut a batch where packets are handed on; the same in every process."""
-    start = total = 0
-    for i, item in enumerate(items):
-        if i > start and (total + item.candidate.size > PIECE_BYTES or i - start >= PIECE_FILES):
-            yield range(start, i)
-            start, total = i, 0
-        total += item.candidate.size
-    if start < len(items):
-        yield range(start, len(items))
+class WorkerConfig(NamedTuple):
+    """What a worker needs to begin, on this machine or another: data that can be pickled.
+
+    Attributes:
+        root: Absolute path of the workspace.
+        options: The settings.
+    """
+
+    root: str
+    options: Options
+
+
+def make_worker(config: WorkerConfig, limiter: AbstractContextManager[None] | None = None) -> Worker:
+    """Create the worker of this process, and its embedder.
+
+    Args:
+        config: What to work on.
+        limiter: Entered for each read; None does not limit them.
+    """
+    from spelunk import embed
+
+    root, options = config
+    embedder = embed.get(options) if embed.in_workers(options) else None
+
+    def read_file(candidate: Candidate) -> Document | Skipped | Failed:
+        if limiter is None:
+            return read(root, candidate, options)
+        with limiter:
+            return read(root, candidate, options)
+
+    # On a disk that seeks, concurrent reads are what the limiter prevents.
+    return Worker(read_file, options, embedder, prefetch_root=root if limiter is None else None)
 
 
 class Worker:
-    """Phase 1 in one process."""
+    """Phase 1 in one process: parsers, lexicon and embedder are this process's own."""
 
     def __init__(
         self,
-        root: str,
+        read: Callable[[Candidate], Document | Skipped | Failed],
         options: Options,
         embedder: Embedder | None,
-        donors: Mapping[bytes, tuple[int, int]] | None = None,
-        tokens: tuple[int, int] | None = None,
+        *,
+        prefetch_root: str | None = None,
     ) -> None:
-        """Make it in the process that uses it.
+        """Create it in the process that uses it.
 
         Args:
-            root: Absolute path of the workspace.
+            read: Reads one file.
             options: The settings.
-            embedder: What makes the vectors; None stores none.
-            donors: Vectors that exist already, by layout: (first chunk id, workspace).
-            tokens: Read and write end of the pipe that bounds concurrent reads.
+            embedder: Makes the vectors; None makes none.
+            prefetch_root: Folder below which :meth:`prefetch` reads ahead; None turns it off.
         """
-        self._root = root
+        self._read = read
         self._options = options
         self._embedder = embedder
-        self._donors = donors or {}
-        self._tokens = tokens
+        self._prefetch_root = prefetch_root
         self._zstd = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
         self._memo: dict[bytes, Any] = {}
         self._memo_chunks = 0
 
     def prefetch(self, items: Sequence[Item]) -> None:
-        """Ask the kernel to read files ahead; a hint, so errors do not matter."""
-        if self._tokens is not None or not hasattr(os, "posix_fadvise"):
-            return  # on a disk that seeks, concurrent reads are what is to be avoided
+        """Ask the kernel to read files ahead: a hint, so errors are ignored."""
+        if self._prefetch_root is None or not hasattr(os, "posix_fadvise"):
+            return
         for item in items:
+            path = os.path.join(self._prefetch_root, item.candidate.path)
             try:
-                fd = os.open(
-                    os.path.join(self._root, item.candidate.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
-                )
+                fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             except OSError:
                 continue
             try:
@@ -96,22 +110,18 @@ class Worker:
             finally:
                 os.close(fd)
 
-    def _read(self, candidate: Candidate) -> Document | Skipped | Failed:
-        if self._tokens is None:
-            return read(self._root, candidate, self._options)
-        take, give = self._tokens
-        os.read(take, 1)
-        try:
-            return read(self._root, candidate, self._options)
-        finally:
-            os.write(give, b"x")
-
     def process(self, items: Sequence[Item], first: int = 0) -> Packet:
-        """Read, chunk, tokenise and embed; a result for every item.
+        """Read, chunk, tokenise and embed a piece of a batch.
+
+        The result is a function of the files and the settings; nothing is kept
+        but caches.
 
         Args:
-            items: A piece of a batch.
-            first: Added to the items' positions in the packet.
+            items: The piece.
+            first: Position of its first item in the batch.
+
+        Returns:
+            A result for every item.
         """
         files: list[FilePacket] = []
         same: list[int] = []
@@ -151,7 +161,7 @@ class Worker:
                 failed.append((i, "chunk", one_line(error)))
                 continue
             total += result.size
-            donor = self._donors.get(packet.layout)
+            donor = item.reusable.get(packet.layout) if item.reusable else None
             if not chunks:
                 pass
             elif donor is not None:
@@ -290,6 +300,6 @@ def _layout(document: Document, chunks: Sequence[Chunk]) -> bytes:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception as one line for a report."""
+    """Format an exception as one line for a report."""
     text = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,34 +1,58 @@
-"""Here is an index directory, get what is remembered of its providers' health.
+"""Circuit breaker of a remote provider: closed, open, half-open; its state is a file that processes share.
 
-One small file for all processes; ``resilience.py`` decides what stands in it.
-Apart from that, because showing it needs no library.
+The file is ``breakers.json`` in the index directory: one entry a breaker. It is
+read before and written after each call that changes it, so that a provider
+that failed in one process is left alone by the next. A file that cannot be
+read, or an entry with a value of the wrong type, counts as no entry.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from spelunk.errors import ProviderDownError, ProviderError, RefusedError
+from spelunk.io import atomic
+from spelunk.io.json_file import read_object
+from spelunk.observe import Observer, null_observer
+
 FILE: Final = "breakers.json"
-"""In the index directory: what every process knows of its providers."""
 CLOSED: Final = "closed"
 OPEN: Final = "open"
 HALF_OPEN: Final = "half-open"
+STATES: Final = (CLOSED, OPEN, HALF_OPEN)
+
+
+class TransientError(ProviderError):
+    """A failure that a later call may not meet: the call is retried.
+
+    Attributes:
+        after: Seconds that the provider asks to wait, or None.
+        counts: Whether the breaker counts it as a failure. A request to slow
+            down is not one.
+    """
+
+    def __init__(self, message: str, after: float | None = None, *, counts: bool = True) -> None:
+        super().__init__(message)
+        self.after = after
+        self.counts = counts
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """What is remembered of a provider.
+    """State of one breaker.
 
     Attributes:
-        name: Which one.
-        state: ``closed``, ``open``, or ``half-open``: the next call tries it.
+        name: The breaker's name.
+        state: ``closed``, ``open``, or ``half-open``: the next call is a trial.
         failures: Failures in a row.
         since: When it opened, in seconds since the epoch; 0.0 while closed.
-        retry_at: When it may be tried again; 0.0 while closed.
+        retry_at: When a trial is allowed; 0.0 while closed.
         reason: The last failure, one line.
     """
 
@@ -41,47 +65,159 @@ class BreakerState:
 
 
 def states(directory: str) -> tuple[BreakerState, ...]:
-    """What is remembered in an index directory, by name; nothing where nothing ever failed."""
+    """The breakers of an index directory by name; empty where no call ever failed."""
     now = time.time()
-    return tuple(seen(name, entry, now) for name, entry in sorted(load(directory).items()))
+    return tuple(_at(entry, now) for _, entry in sorted(_load(directory).items()))
 
 
-def seen(name: str, entry: dict[str, Any], now: float) -> BreakerState:
-    """What an entry of the file means at a time."""
-    since, rest = float(entry["opened"] or 0), float(entry["rest"])
-    open_ = entry["state"] != CLOSED
-    state = CLOSED if not open_ else HALF_OPEN if now > since + rest else OPEN
-    return BreakerState(
-        name, state, int(entry["failures"]), since if open_ else 0.0, since + rest if open_ else 0.0,
-        str(entry["reason"]),
-    )  # fmt: skip
+def _at(entry: BreakerState, now: float) -> BreakerState:
+    """The state at a time: an open breaker is half-open once its wait is over."""
+    if entry.state == CLOSED:
+        return entry
+    return replace(entry, state=HALF_OPEN if now > entry.retry_at else OPEN)
 
 
-def load(directory: str) -> dict[str, dict[str, Any]]:
-    """The file's entries by name."""
+def _load(directory: str) -> dict[str, BreakerState]:
+    """Read the entries as they were stored, without those that are not valid."""
+    entries = {}
+    for name, value in (read_object(os.path.join(directory, FILE)) or {}).items():
+        try:
+            entries[name] = _parse(name, value)
+        except (KeyError, TypeError, ValueError):
+            pass
+    return entries
+
+
+def _parse(name: str, value: Mapping[str, Any]) -> BreakerState:
+    failures, opened, wait = (_number(value[key]) for key in ("failures", "opened", "rest"))
+    state, reason = STATES[STATES.index(value["state"])], value["reason"]
+    if not isinstance(reason, str):
+        raise TypeError(reason)
+    if state == CLOSED:
+        return BreakerState(name, failures=int(failures), reason=reason)
+    since = min(opened, time.time())  # a time to come would keep it open until then
+    return BreakerState(name, state, int(failures), since, since + wait, reason)
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 2**53:
+        raise ValueError(value)
+    return float(value)
+
+
+def _save(directory: str, entry: BreakerState) -> None:
+    """Store one entry and keep the others; a disk that refuses leaves the file as it was."""
+    entries = _load(directory) | {entry.name: entry}
+    data = {
+        e.name: {
+            "state": e.state, "failures": e.failures, "opened": e.since, "rest": e.retry_at - e.since,
+            "reason": e.reason,
+        }
+        for e in entries.values()
+    }  # fmt: skip
     try:
-        with open(os.path.join(directory, FILE), encoding="utf-8") as f:
-            data = json.load(f)
-        return {
-            str(name): {
-                "state": str(e["state"]), "failures": int(e["failures"]), "opened": float(e["opened"]),
-                "rest": float(e["rest"]), "reason": str(e["reason"]),
-            }
-            for name, e in data.items()
-        }  # fmt: skip
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return {}  # nothing remembered, or written by a hand: it is learnt again
-
-
-def save(directory: str, name: str, entry: dict[str, Any]) -> None:
-    """Replace one entry of the file, if the disk lets us."""
-    path = os.path.join(directory, FILE)
-    aside = f"{path}.{os.getpid()}.tmp"
-    entries = load(directory)
-    entries[name] = entry
-    try:
-        with open(aside, "w", encoding="utf-8") as f:
-            json.dump(entries, f)
-        os.replace(aside, path)
+        atomic.write_bytes(os.path.join(directory, FILE), json.dumps(data).encode())
     except OSError:
-        pass  # a read-only disk: this process remembers for itself
+        pass  # this process still has the state in memory
+
+
+class Breaker:
+    """A circuit breaker. Usable from several threads.
+
+    ``failures`` failures in a row open it, and no call is made for ``wait``
+    seconds. It is then half-open: one call at a time is a trial, whose success
+    closes the breaker and whose failure opens it again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        failures: int,
+        wait: float,
+        directory: str | None = None,
+        observer: Observer = null_observer,
+    ) -> None:
+        """Create a closed breaker, or one in its stored state.
+
+        Args:
+            name: Its name in the file, in messages and in metrics.
+            failures: Failures in a row that open it.
+            wait: Seconds for which it stays open.
+            directory: Where the state is stored; None keeps it in memory.
+            observer: Told of every change of state.
+        """
+        self.name = name
+        self.observer = observer
+        self._failures = failures
+        self._wait = wait
+        self._directory = directory
+        self._guard = threading.Lock()
+        self._on_trial = False
+        self._entry = BreakerState(name)
+
+    @property
+    def state(self) -> BreakerState:
+        """The state now."""
+        with self._guard:
+            return _at(self._recall(), time.time())
+
+    def enter(self) -> None:
+        """Ask to make a call; :meth:`leave` reports how it went.
+
+        Raises:
+            ProviderDownError: The breaker is open, or half-open with a trial under way.
+        """
+        with self._guard:
+            entry = self._recall()
+            left = entry.since + self._wait - time.time()
+            if entry.state == CLOSED:
+                return
+            if entry.state == OPEN and left >= 0:
+                raise ProviderDownError(
+                    f"{self.name}: not called for another {left:.0f} s after {entry.failures} failures in a row "
+                    f"({entry.reason})"
+                )
+            if self._on_trial:
+                raise ProviderDownError(f"{self.name}: a trial call is under way ({entry.reason})")
+            self._on_trial = True
+            self._store(replace(entry, state=HALF_OPEN))
+
+    def leave(self, error: BaseException | None) -> None:
+        """Report the end of a call.
+
+        Args:
+            error: Its failure, or None. A refusal and a request to slow down
+                close the breaker as a success does; other errors change nothing.
+        """
+        with self._guard:
+            self._on_trial = False
+            entry = self._recall()
+            if entry.state == OPEN:
+                return  # opened by other calls meanwhile: a late answer does not close it
+            if isinstance(error, TransientError) and error.counts:
+                failures, now = entry.failures + 1, time.time()
+                opens = entry.state == HALF_OPEN or failures >= self._failures
+                self._store(
+                    BreakerState(self.name, OPEN, failures, now, now + self._wait, str(error))
+                    if opens
+                    else replace(entry, failures=failures, reason=str(error))
+                )
+            elif error is None or isinstance(error, (RefusedError, TransientError)):
+                self._store(BreakerState(self.name))
+
+    def _recall(self) -> BreakerState:
+        if self._directory is not None:
+            self._entry = _load(self._directory).get(self.name, self._entry)
+        return self._entry
+
+    def _store(self, entry: BreakerState) -> None:
+        if entry == self._entry:
+            return
+        before, self._entry = self._entry.state, entry
+        if self._directory is not None:
+            _save(self._directory, entry)
+        if before != entry.state:
+            from spelunk.observe.events import BreakerChanged
+
+            self.observer(BreakerChanged(self.name, entry.state, entry.reason))

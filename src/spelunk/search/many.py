@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from spelunk.observe import nobody
+from spelunk.observe import null_observer
 from spelunk.search.answer import Answer
 from spelunk.types import Hit
 from spelunk.workspace import freshness
@@ -20,7 +20,7 @@ from spelunk.workspace import locate as home
 
 if TYPE_CHECKING:
     from spelunk.index import Index
-    from spelunk.pipeline.update import Progress
+    from spelunk.observe.progress import OnProgress
     from spelunk.search.engine import Source
     from spelunk.store.snapshot import Snapshot
 
@@ -42,7 +42,7 @@ def search_many(
     context: int = 0,
     explain: bool = False,
     refresh: bool = True,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Answer:
     """The best chunks for a query over several indexes, as one corpus.
 
@@ -95,7 +95,7 @@ def search_many(
 
 
 def _tell(indexes: Sequence[Index], given: Answer) -> None:
-    observers = {index.observer for index in indexes} - {nobody}
+    observers = {index.observer for index in indexes} - {null_observer}
     if observers:
         from spelunk.observe.events import Searched
 

@@ -169,6 +169,10 @@ class Manifest:
         """The newest published generation; 0 before the first."""
         return int(self.meta("generation", 0))
 
+    def unfinished(self) -> bool:
+        """Whether a writer left journalled work to undo, or replaced documents to purge."""
+        return bool(self.all("SELECT 1 FROM intents LIMIT 1") or self.all("SELECT 1 FROM purges LIMIT 1"))
+
     def counts(self) -> tuple[int, int]:
         """Files and chunks published."""
         row = self.all("SELECT count(*), coalesce(sum(chunks), 0) FROM files")[0]

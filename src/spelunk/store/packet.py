@@ -7,7 +7,7 @@ chunk both ways.
 from __future__ import annotations
 
 import marshal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import xxhash
@@ -16,10 +16,19 @@ from spelunk.types import Candidate, Definition
 
 
 class Item(NamedTuple):
-    """A file to index: what discovery said, and the digest it had last time."""
+    """A file to index.
+
+    Attributes:
+        candidate: The file as the walk met it.
+        known_digest: Its digest in the index; None where it is not indexed.
+        reusable: Vectors in this or another index that may serve again, those of
+            files of the same size: by cut digest (first chunk id, number of the
+            index). None where there are none.
+    """
 
     candidate: Candidate
     known_digest: bytes | None
+    reusable: Mapping[bytes, tuple[int, int]] | None = None
 
 
 class FilePacket(NamedTuple):

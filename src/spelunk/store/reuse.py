@@ -13,12 +13,15 @@ from spelunk.store.scan import Segment
 MAX_WORKSPACES: Final = 16
 """Workspaces asked, the own one first; each costs a scan of its file table."""
 FEW_SIZES: Final = 500
+MAX_OF_A_SIZE: Final = 1_000
+"""Files of one size whose vectors are offered: they travel to the worker with every batch
+that has a file of that size, some 40 bytes each."""
 
 
 def find(
     directories: Sequence[str], sizes: set[int], embedder: str
-) -> tuple[dict[bytes, tuple[int, int]], list[list[Segment]]]:
-    """Where vectors of files of these sizes lie.
+) -> tuple[dict[int, dict[bytes, tuple[int, int]]], list[list[Segment]]]:
+    """Find the vectors of files of these sizes.
 
     Args:
         directories: Index directories.
@@ -26,10 +29,11 @@ def find(
         embedder: Id that a workspace's vectors must have.
 
     Returns:
-        By layout: (first chunk id, number of the workspace); and each
-        workspace's open segments. One that cannot be read is left out.
+        By size and layout: (first chunk id, number of the workspace), at most
+        :data:`MAX_OF_A_SIZE` for each size; and each workspace's open segments.
+        A workspace that cannot be read is left out.
     """
-    donors: dict[bytes, tuple[int, int]] = {}
+    reusable: dict[int, dict[bytes, tuple[int, int]]] = {}
     segments: list[list[Segment]] = []
     for directory in directories[:MAX_WORKSPACES]:
         try:
@@ -37,13 +41,15 @@ def find(
         except SpelunkError:
             continue
         if found:
-            for layout, first in found:
-                donors.setdefault(layout, (first, len(segments)))
+            for layout, first, size in found:
+                of_size = reusable.setdefault(size, {})
+                if len(of_size) < MAX_OF_A_SIZE:
+                    of_size.setdefault(layout, (first, len(segments)))
             segments.append(opened)
-    return donors, segments
+    return reusable, segments
 
 
-def _of(directory: str, sizes: set[int], embedder: str) -> tuple[list[tuple[bytes, int]], list[Segment]]:
+def _of(directory: str, sizes: set[int], embedder: str) -> tuple[list[tuple[bytes, int, int]], list[Segment]]:
     manifest = Manifest(directory)
     try:
         manifest.begin()
@@ -58,7 +64,7 @@ def _of(directory: str, sizes: set[int], embedder: str) -> tuple[list[tuple[byte
                 " AND chunk < f.first_chunk + f.chunks)"
             )
         listed = manifest.segments()
-        rows = [(layout, first) for layout, first, size in manifest.all(select) if size in sizes]
+        rows = [row for row in manifest.all(select) if row[2] in sizes]
         if not rows:
             return [], []
         folder = os.path.join(directory, "vectors")

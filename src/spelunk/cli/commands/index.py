@@ -69,14 +69,11 @@ def run(args: argparse.Namespace) -> int:
     target = Target(home.resolve_root(args.path))
     given = {name: getattr(args, name) for name in SETTINGS}
     with (
-        observed(args, [target]) as observer,
+        observed(args, [target]) as told,
+        progress(args, told) as observer,
         open_target(args, target, observer, **given) as index,
-        progress(args) as heard,
     ):
-        report = index.update(
-            rebuild=args.rebuild, dry_run=args.dry_run, wait=args.wait, progress=heard,
-            heard=heard.vectors if heard is not None else None,
-        )  # fmt: skip
+        report = index.update(rebuild=args.rebuild, dry_run=args.dry_run, wait=args.wait)
     if args.json:
         put_json(as_object(report))
     elif not args.quiet:

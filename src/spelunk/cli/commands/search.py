@@ -80,14 +80,13 @@ def run(args: argparse.Namespace) -> int:
 
     asked = _targets(args)
     with ExitStack() as stack:
-        observer = stack.enter_context(observed(args, asked))
+        observer = stack.enter_context(progress(args, stack.enter_context(observed(args, asked))))
         indexes = [stack.enter_context(open_target(args, target, observer)) for target in asked]
         if not args.no_refresh and any(map(missing, indexes)):
             parse(args.query, mode=args.mode)  # a fault in it is told before the work begins
             for index in indexes:
                 announce(args, index)
         stack.enter_context(hushed(args.verbose))
-        heard = stack.enter_context(progress(args))
         answer = search_many(
             indexes,
             args.query,
@@ -101,7 +100,6 @@ def run(args: argparse.Namespace) -> int:
             context=args.context or 0,
             explain=args.explain,
             refresh=not args.no_refresh,
-            progress=heard,
         )
         status = show(args, answer)
         if not answer.hits and not args.quiet:

@@ -1,0 +1,102 @@
+"""Choose and start the executor of this machine: how many processes, and what each may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from spelunk import embed
+from spelunk.config import IO_THREADS, MAX_WORKERS, Options
+from spelunk.observe import Observer
+from spelunk.pipeline import disk
+from spelunk.pipeline.crash_note import CrashNote
+from spelunk.pipeline.in_process import InProcessExecutor, LocalConfig
+from spelunk.pipeline.limiter import ReadLimiter
+from spelunk.pipeline.memory import Budget, Governor
+from spelunk.pipeline.plan import Plan
+from spelunk.pipeline.pool import ProcessExecutor
+from spelunk.pipeline.processes import fork_is_safe
+from spelunk.pipeline.worker import WorkerConfig
+
+PARALLEL_BYTES: Final = 400_000
+"""Work for which a forked worker pays: some 100 ms (docs/benchmarks)."""
+PARALLEL_FILES: Final = 8
+SPAWN_FACTOR: Final = 8
+"""A spawned worker costs that many times as much to start as a forked one."""
+
+SEQUENTIAL: Final = "sequential"
+PARALLEL: Final = "parallel"
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def choose_workers(options: Options, allowed: int, todo: Plan) -> int:
+    """Processes for this much work; 1 for none beside this one."""
+    workers = min(allowed, MAX_WORKERS)
+    if options.mode == SEQUENTIAL or workers == 1:
+        return 1
+    if options.mode == PARALLEL:
+        return workers
+    worthwhile = PARALLEL_BYTES * (1 if fork_is_safe() else SPAWN_FACTOR)
+    if len(todo.items) < PARALLEL_FILES or todo.bytes < worthwhile:
+        return 1
+    # Each further worker has to earn its start as well.
+    return max(2, min(workers, 1 + todo.bytes // worthwhile))
+
+
+class Machine:
+    """This machine's means for one update: its share of memory, its disk and its crash note.
+
+    Attributes:
+        budget: Shares of the memory limit.
+        governor: Samples memory; has the peak.
+        note: The crash note.
+    """
+
+    def __init__(self, options: Options, directory: str, observer: Observer) -> None:
+        """Share out the memory limit.
+
+        Raises:
+            MemoryLimitError: It is too small.
+        """
+        cores = usable_cores()
+        self.budget = Budget(
+            options.memory_limit, options.workers or min(cores, MAX_WORKERS), embed.memory(options, cores)
+        )
+        self.governor = Governor(options.memory_limit, observer)
+        self.note = CrashNote(directory)
+        self._observer = observer
+
+    def start(
+        self, worker: WorkerConfig, todo: Plan, in_child: Callable[[], None]
+    ) -> InProcessExecutor | ProcessExecutor:
+        """Start the executor for a plan. Call it before any store starts threads.
+
+        Args:
+            worker: What the workers work on.
+            todo: The plan.
+            in_child: Called first in each forked worker.
+        """
+        options = worker.options
+        workers = choose_workers(options, self.budget.workers, todo)
+        reads = options.io_threads or IO_THREADS[disk.kind(worker.root, options.storage)]
+        config = LocalConfig(
+            worker,
+            limiter=ReadLimiter.create(reads) if reads < workers else None,
+            memory=self.budget.worker,
+            governor=self.governor,
+            note=self.note.write,
+            in_child=in_child,
+            observer=self._observer,
+        )
+        return ProcessExecutor(config, workers) if workers > 1 else InProcessExecutor(config)
+
+    def sample(self, executor: InProcessExecutor | ProcessExecutor) -> None:
+        """Sample memory while the workers are still there."""
+        self.governor.total(executor.pids)
