@@ -30,6 +30,8 @@ from spelunk.errors import (
     IndexMissingError,
     StorageError,
 )
+from spelunk.files.folder import FolderSource
+from spelunk.files.source import Source
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.remote.breaker import states
 from spelunk.search.answer import Answer
@@ -64,8 +66,8 @@ class Index:
         self.run_id = ""
         self.untrusted: tuple[Untrusted, ...] = ()
         """Settings of the workspace's file that do not count, because the user does not trust it."""
-        self.allowed_age = freshness.seconds_allowed(options.freshness)
-        self._looked = float("-inf")
+        self.source: Source = FolderSource(root)
+        self.age = freshness.Age(freshness.seconds_allowed(options.freshness))
         self._guard = threading.Lock()
         self._idle: list[Snapshot] = []
         self._embedder: Embedder | None = None
@@ -170,8 +172,10 @@ class Index:
             wait=wait,
             patient=patient,
         )
+        began = self.age.now()
         report = update(job)
-        self._looked = time.monotonic()
+        if not dry_run:
+            self.age.reset(began)
         return report
 
     def refresh(self, *, progress: OnProgress | None = None) -> bool:
@@ -183,18 +187,19 @@ class Index:
         """
         missing = not self._published()
         if not missing:
-            if time.monotonic() - self._looked < self.allowed_age:
+            if self.age.is_allowed():
                 return True
+            began = self.age.now()
             manifest = Manifest(self.directory)
             try:
-                current = freshness.is_current(manifest, self.root, self.options)
+                current = freshness.is_current(manifest, self.source, self.options)
                 # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
                 if current and embed.in_workers(self.options) and manifest.pending()[0]:
                     current = False
             finally:
                 manifest.close()
             if current:
-                self._looked = time.monotonic()
+                self.age.reset(began)
                 return True
         try:
             self._update(progress, wait=missing, patient=False)
@@ -324,7 +329,7 @@ class Index:
             detail = (
                 "another embedder is asked for: `spelunk index` makes the vectors again, and reads no file"
             )
-        elif look and not freshness.is_current(manifest, self.root, self.options):
+        elif look and not freshness.is_current(manifest, self.source, self.options):
             now = state.BEHIND
         elif pending:
             now = state.BEHIND

@@ -24,6 +24,7 @@ from spelunk.bench.measure import Chart, Result, Say, compare, cores, environmen
 from spelunk.chunk import chunk
 from spelunk.config import MAX_WORKERS, ONNX, Options, resolve
 from spelunk.errors import SpelunkError
+from spelunk.files.folder import FolderSource
 from spelunk.files.read import read
 from spelunk.text.tokens import words
 from spelunk.types import Document
@@ -141,10 +142,10 @@ def arrangements(options: Options, fast: bool, concurrency: int) -> list[Arrange
 
 def texts_of(root: str, options: Options, count: int) -> list[str]:
     """Texts of at most ``count`` chunks, spread over files that are spread over the folder."""
-    files = sample.candidates(root, options)
+    files, source = sample.candidates(root, options), FolderSource(root)
     texts: list[str] = []
     for candidate in sample.spread(files, min(len(files), FILES)):
-        document = read(root, candidate, options)
+        document = read(source, candidate, options)
         if isinstance(document, Document):
             texts += [document.text[c.start : c.end] for c in chunk(document, options)]
     if not texts:

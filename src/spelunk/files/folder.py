@@ -44,6 +44,11 @@ class FolderSource:
         """``folder:`` and the absolute path."""
         return f"folder:{self.root}"
 
+    @property
+    def location(self) -> str:
+        """The folder itself."""
+        return self.root
+
     def walk(self, options: Options) -> Walk:
         """See :func:`spelunk.files.walk.walk`."""
         from spelunk.files.walk import walk  # a search that finds its index current needs none of it
@@ -69,6 +74,8 @@ class FolderSource:
 
     def stamp(self, path: str) -> bytes | None:
         """The stamp of a regular file; None for anything else."""
+        if not _is_below(path):
+            return None
         try:
             st = os.lstat(os.path.join(self.root, path))
         except (OSError, ValueError):
@@ -77,6 +84,8 @@ class FolderSource:
 
     def read(self, entry: Entry, limit: int) -> bytes | Skipped | Failed:
         """The bytes of a regular file; a link that took its place is not followed."""
+        if not _is_below(entry.path):
+            return Failed(entry.path, "read", "not below the root")
         try:
             return self._stable_bytes(entry, limit)
         except OSError as error:
@@ -161,6 +170,11 @@ class FolderSource:
             if len(raw) == size and file_stamp(before) == file_stamp(after):
                 return raw
         return Failed(entry.path, "read", "the file kept changing while it was read")
+
+
+def _is_below(path: str) -> bool:
+    """Whether a relative path leads nowhere else; one from a damaged index may."""
+    return not path.startswith("/") and ".." not in path.split("/")
 
 
 def _one_line(error: OSError) -> str:

@@ -20,8 +20,8 @@ from typing import Final
 
 from spelunk.files.glob import (
     SPECIAL,
-    Match,
     MalformedError,
+    Match,
     Matcher,
     Rule,
     Table,

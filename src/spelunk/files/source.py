@@ -43,6 +43,11 @@ class Source(Protocol):
         """What is read, e.g. ``folder:/p`` or ``git:/p@sha``. Equal ids name equal sources."""
         ...
 
+    @property
+    def location(self) -> str:
+        """A path of this machine whose disk is read."""
+        ...
+
     def walk(self, options: Options) -> Walk:
         """Find every file worth indexing.
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
+from spelunk.files.git_dir import branch_of
 from spelunk.observe import null_observer
 from spelunk.search.answer import Answer
 from spelunk.types import Hit
 from spelunk.workspace import freshness
-from spelunk.workspace import locate as home
 
 if TYPE_CHECKING:
     from spelunk.index import Index
@@ -116,7 +116,7 @@ def _sources(
             i.embedder,
             prefix,
             (os.path.basename(i.root), i.root),
-            home.branch_of(i.root),
+            branch_of(i.root),
             i.root,
             tuple(w),
         )
@@ -143,10 +143,10 @@ def _without_changed(
     """Leave out hits whose file changed or vanished between the refresh and now."""
     kept = list(hits)
     for index, snapshot, prefix in zip(indexes, snapshots, _prefixes([i.root for i in indexes]), strict=True):
-        if index.allowed_age > 0:
+        if index.age.allowed > 0:
             continue
         paths = {h.path[len(prefix) :] for h in hits if h.root == index.root}
-        stale = freshness.stale_paths(snapshot.manifest, index.root, paths)
+        stale = freshness.stale_paths(snapshot.manifest, index.source, paths, index.options.max_file_size)
         kept = [h for h in kept if h.root != index.root or h.path[len(prefix) :] not in stale]
     return tuple(kept)
 

@@ -20,7 +20,7 @@ from spelunk.errors import IndexCorruptError
 from spelunk.store import schema
 from spelunk.store.packet import unpack_definitions
 from spelunk.store.schema import decode_path, encode_path
-from spelunk.types import Candidate, Definition, Failed, Flag, Skipped
+from spelunk.types import Definition, Entry, Failed, Flag, Skipped
 
 VARIABLES: Final = 900
 """Placeholders a statement; SQLite's oldest limit is 999."""
@@ -30,10 +30,7 @@ class Known(NamedTuple):
     """What is known of an indexed file without reading it."""
 
     id: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
+    stamp: bytes
     digest: bytes
     first_chunk: int
     chunks: int
@@ -180,36 +177,34 @@ class Manifest:
 
     def known(self) -> dict[str, Known]:
         """Every indexed file by path."""
-        rows = self.all(
-            "SELECT path, id, size, mtime_ns, ctime_ns, inode, digest, first_chunk, chunks FROM files"
-        )
+        rows = self.all("SELECT path, id, stamp, digest, first_chunk, chunks FROM files")
         return {decode_path(r[0]): Known._make(r[1:]) for r in rows}
 
-    def others(self) -> dict[str, tuple[Skipped | Failed, tuple[int, int, int, int]]]:
-        """Every file skipped or failed after it was offered, with its stat signature."""
-        out: dict[str, tuple[Skipped | Failed, tuple[int, int, int, int]]] = {}
-        for path, failed, reason, detail, *signature in self.all(
-            "SELECT path, failed, reason, detail, size, mtime_ns, ctime_ns, inode FROM others ORDER BY path"
+    def others(self) -> dict[str, tuple[Skipped | Failed, bytes]]:
+        """Every file skipped or failed after it was offered, with its stamp."""
+        out: dict[str, tuple[Skipped | Failed, bytes]] = {}
+        for path, failed, reason, detail, stamp in self.all(
+            "SELECT path, failed, reason, detail, stamp FROM others ORDER BY path"
         ):
             name = decode_path(path)
-            what = Failed(name, reason, detail) if failed else Skipped(name, reason, detail)
-            out[name] = (what, (signature[0], signature[1], signature[2], signature[3]))
+            out[name] = (Failed(name, reason, detail) if failed else Skipped(name, reason, detail), stamp)
         return out
 
-    def signatures(self) -> Iterator[tuple[str, int, int, int, int]]:
-        """(path, size, mtime_ns, ctime_ns, inode) of every file that was looked into."""
+    def stamps(self) -> Iterator[tuple[str, bytes]]:
+        """Path and stamp of every file that was read."""
         for table in ("files", "others"):
-            for path, *rest in self.all(f"SELECT path, size, mtime_ns, ctime_ns, inode FROM {table}"):
-                yield decode_path(path), rest[0], rest[1], rest[2], rest[3]
+            for path, stamp in self.all(f"SELECT path, stamp FROM {table}"):
+                yield decode_path(path), stamp
 
-    def dirs(self) -> list[tuple[str, int]]:
-        """Folders walked, with the modification time then."""
-        return [(decode_path(p), m) for p, m in self.all("SELECT path, mtime_ns FROM dirs")]
+    def stamp_and_digest(self, path: str) -> tuple[bytes, bytes] | None:
+        """The stamp and the digest of a published file."""
+        rows = self.all("SELECT stamp, digest FROM files WHERE path = ?", (encode_path(path),))
+        return (rows[0][0], rows[0][1]) if rows else None
 
-    def rules(self) -> list[tuple[str, int, int, int]]:
-        """Ignore files that took part: (path, mtime_ns, size, inode)."""
-        rows = self.all("SELECT path, mtime_ns, size, inode FROM rules")
-        return [(decode_path(p), m, s, i) for p, m, s, i in rows]
+    def fence(self) -> bytes:
+        """What the last walk saw, opaque; empty before the first."""
+        rows = self.all("SELECT data FROM fences")
+        return bytes(rows[0][0]) if rows else b""
 
     def segments(self) -> list[SegmentRow]:
         """Vector segments of this generation, by first chunk."""
@@ -342,7 +337,7 @@ class ManifestWriter(Manifest):
 
     def add_file(self, row: Sequence[Any]) -> None:
         """Add a file version: the columns of ``files`` in order."""
-        self.run("INSERT INTO files VALUES (" + ",".join("?" * 15) + ")", row)
+        self.run("INSERT INTO files VALUES (" + ",".join("?" * 13) + ")", row)
 
     def remove_file(self, known: Known) -> None:
         """Remove a file version and all that hangs on it; it is purged elsewhere later."""
@@ -371,34 +366,30 @@ class ManifestWriter(Manifest):
             if here:
                 self.run("UPDATE segments SET dead = dead + ? WHERE name = ?", (here, name))
 
-    def set_other(self, what: Skipped | Failed, signature: Sequence[int]) -> None:
+    def set_other(self, what: Skipped | Failed, stamp: bytes) -> None:
         """Record a file that was offered and is not indexed."""
         failed = isinstance(what, Failed)
         reason = what.stage if isinstance(what, Failed) else what.reason
         detail = what.error if isinstance(what, Failed) else what.detail
         self.run(
-            "INSERT OR REPLACE INTO others VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (encode_path(what.path), int(failed), reason, detail, *signature),
+            "INSERT OR REPLACE INTO others VALUES (?, ?, ?, ?, ?)",
+            (encode_path(what.path), int(failed), reason, detail, stamp),
         )
 
     def remove_other(self, path: str) -> None:
         """Forget a file that was skipped or failed."""
         self.run("DELETE FROM others WHERE path = ?", (encode_path(path),))
 
-    def set_walk(self, dirs: Iterable[tuple[str, int]], rules: Iterable[tuple[str, int, int, int]]) -> None:
-        """Replace what is remembered of the last walk."""
-        self.run("DELETE FROM dirs")
-        self.many("INSERT OR REPLACE INTO dirs VALUES (?, ?)", [(encode_path(p), m) for p, m in dirs])
-        self.run("DELETE FROM rules")
-        rows = [(encode_path(p), m, s, i) for p, m, s, i in rules]
-        self.many("INSERT OR REPLACE INTO rules VALUES (?, ?, ?, ?)", rows)
+    def set_fence(self, fence: bytes) -> None:
+        """Replace what is recorded of the last walk."""
+        self.run("DELETE FROM fences")
+        self.run("INSERT INTO fences VALUES (?)", (fence,))
 
-    def touch(self, candidate: Candidate) -> None:
-        """A file's stat changed and its content did not."""
-        c = candidate
+    def update_stamp(self, entry: Entry) -> None:
+        """Record the stamp of a file whose content did not change."""
         self.run(
-            "UPDATE files SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE path = ?",
-            (c.size, c.mtime_ns, c.ctime_ns, c.inode, encode_path(c.path)),
+            "UPDATE files SET size = ?, stamp = ? WHERE path = ?",
+            (entry.size, entry.stamp, encode_path(entry.path)),
         )
 
     def publish(self, segments: Sequence[SegmentRow], *, settled: bool = True) -> int:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import xxhash
 
-from spelunk.types import Candidate, Definition
+from spelunk.types import Definition, Entry
 
 
 class Item(NamedTuple):
@@ -26,7 +26,7 @@ class Item(NamedTuple):
             index). None where there are none.
     """
 
-    candidate: Candidate
+    candidate: Entry
     known_digest: bytes | None
     reusable: Mapping[bytes, tuple[int, int]] | None = None
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from spelunk import faults
 from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingError, StorageError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The on-disk format this release writes. One with a higher number is refused; one with a
 lower counts as no index, and the next update makes it anew."""
 
@@ -31,7 +31,8 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE files (
   id INTEGER PRIMARY KEY,          -- a new one for every version of a file
   path NOT NULL,                   -- TEXT, or BLOB where the name is not UTF-8
-  size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  stamp BLOB NOT NULL,             -- of the source; empty: equal to nothing
   digest BLOB NOT NULL, layout BLOB NOT NULL,
   language TEXT NOT NULL, flags INTEGER NOT NULL, encoding TEXT NOT NULL,
   first_chunk INTEGER NOT NULL, chunks INTEGER NOT NULL,
@@ -42,7 +43,7 @@ CREATE INDEX files_chunk ON files (first_chunk);
 CREATE TABLE others (              -- files seen and not indexed
   path PRIMARY KEY, failed INTEGER NOT NULL,
   reason TEXT NOT NULL, detail TEXT NOT NULL,
-  size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL
+  stamp BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE chunks (
   id INTEGER PRIMARY KEY, file INTEGER NOT NULL,
@@ -56,9 +57,7 @@ CREATE TABLE seals (file INTEGER PRIMARY KEY, seal BLOB NOT NULL);  -- over all 
 CREATE TABLE fields (chunk INTEGER NOT NULL, file INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL);
 CREATE INDEX fields_key ON fields (key, value);
 CREATE INDEX fields_file ON fields (file);
-CREATE TABLE dirs (path PRIMARY KEY, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE rules (path PRIMARY KEY, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL, inode INTEGER NOT NULL)
-  WITHOUT ROWID;
+CREATE TABLE fences (data BLOB NOT NULL);  -- one row: what the last walk saw, for the source to compare
 CREATE TABLE segments (
   name TEXT PRIMARY KEY, rows INTEGER NOT NULL, dead INTEGER NOT NULL,
   first_chunk INTEGER NOT NULL, last_chunk INTEGER NOT NULL

@@ -27,12 +27,7 @@ from spelunk.store.packet import FilePacket, Item, Packet
 from spelunk.store.paths import MAX_KINDS, lexical_name, remove_leftovers
 from spelunk.store.scan import Rows, Segment
 from spelunk.store.schema import encode_path
-from spelunk.types import Candidate, Failed, Skipped
-
-
-def signature(c: Candidate) -> tuple[int, int, int, int]:
-    """What is compared to know that a file is unchanged."""
-    return c.size, c.mtime_ns, c.ctime_ns, c.inode
+from spelunk.types import Entry, Failed, Skipped
 
 
 def _vectors_of(packet: Packet) -> Rows | None:
@@ -145,7 +140,7 @@ class StoreWriter:
                 self._ids.extend(range(first, first + count))
                 self._kind_codes.extend(codes)
         for i in packet.same:
-            self.manifest.touch(items[i].candidate)
+            self.manifest.update_stamp(items[i].candidate)
             self.manifest.remove_other(items[i].candidate.path)
         for i, reason, detail in packet.skipped:
             self._set_other(Skipped(items[i].candidate.path, reason, detail), items[i].candidate)
@@ -155,13 +150,13 @@ class StoreWriter:
         self.pending_files += len(packet.files) + len(packet.same) + len(packet.skipped) + len(packet.failed)
         faults.reach("take.end")
 
-    def _set_other(self, what: Skipped | Failed, candidate: Candidate) -> None:
+    def _set_other(self, what: Skipped | Failed, candidate: Entry) -> None:
         known = self._known.get(what.path)
         if known is not None:
             self.manifest.remove_file(known)
-        self.manifest.set_other(what, signature(candidate))
+        self.manifest.set_other(what, candidate.stamp)
 
-    def _take_file(self, candidate: Candidate, file: FilePacket) -> None:
+    def _take_file(self, candidate: Entry, file: FilePacket) -> None:
         known = self._known.get(candidate.path)
         if known is not None:
             self.manifest.remove_file(known)
@@ -173,7 +168,7 @@ class StoreWriter:
         m = self.manifest
         m.add_file(
             (
-                number, encode_path(candidate.path), *signature(candidate), file.digest, file.layout,
+                number, encode_path(candidate.path), candidate.size, candidate.stamp, file.digest, file.layout,
                 file.language, file.flags, file.encoding, first, len(file.rows), file.lines, self._generation,
             )
         )  # fmt: skip
@@ -226,10 +221,10 @@ class StoreWriter:
         else:
             self.manifest.remove_other(path)
 
-    def set_walk(self, dirs: Sequence[tuple[str, int]], rules: Sequence[tuple[str, int, int, int]]) -> None:
-        """Remember what the walk saw, for the quick look before a search."""
+    def set_fence(self, fence: bytes) -> None:
+        """Record what the walk saw, for the look before a search."""
         self._begin()
-        self.manifest.set_walk(dirs, rules)
+        self.manifest.set_fence(fence)
 
     def outdate(self) -> None:
         """Other contents are asked for: no file counts as done.
@@ -239,8 +234,8 @@ class StoreWriter:
         """
         self._begin()
         m = self.manifest
-        m.run("UPDATE files SET mtime_ns = -1, digest = x''")
-        m.run("UPDATE others SET mtime_ns = -1")
+        m.run("UPDATE files SET stamp = x'', digest = x''")
+        m.run("UPDATE others SET stamp = x''")
 
     def publish(self, **meta: Any) -> int:
         """Make everything taken visible as one generation.

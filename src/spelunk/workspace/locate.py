@@ -169,19 +169,3 @@ def forget(root: str) -> None:
         os.rmdir(pointer)
     except OSError:
         pass  # there was none
-
-
-def branch_of(root: str) -> str:
-    """The branch checked out in a workspace; empty where there is none."""
-    folder = root
-    while True:
-        git = os.path.join(folder, ".git")
-        try:
-            if os.path.isfile(git):
-                git = os.path.join(folder, read_regular(git).decode().partition("gitdir:")[2].strip())
-            return read_regular(os.path.join(git, "HEAD")).decode().strip().removeprefix("ref: refs/heads/")
-        except (OSError, ValueError):  # ValueError: not UTF-8, or a path with a NUL
-            above = os.path.dirname(folder)
-            if above == folder:
-                return ""
-            folder = above
