@@ -36,7 +36,7 @@ from spelunk.files.directory import (
     start,
 )
 from spelunk.files.fence import Seen
-from spelunk.files.path_rules import FLAGS, describe
+from spelunk.files.path_rules import describe
 from spelunk.files.source import Walk
 from spelunk.files.stamp import COARSE_SLACK_NS, file_stamp, folder_stamp, pack_file, settled
 from spelunk.types import Failed, Skipped
@@ -126,6 +126,7 @@ def _visit(directory: Directory, names: dict[str, os.DirEntry[str]], gathered: _
     )
     show_hidden = options.hidden or rules.reincludes
     find = rules.file_finder()
+    stamp_of = pack_file
     plain = directory.held is None and directory.include is None
     hidden = options.hidden
     for name, entry in names.items():
@@ -161,12 +162,12 @@ def _visit(directory: Directory, names: dict[str, os.DirEntry[str]], gathered: _
                 skipped.append(too_large(relative + name, size, limit))
                 continue
             try:
-                stamp = pack_file(size, st.st_mtime_ns, ctime, st.st_ino)
+                stamp = stamp_of(size, st.st_mtime_ns, ctime, st.st_ino)
             except struct.error:
                 stamp = file_stamp(st)
             if ctime > surely_settled:
                 stamp = settled(stamp, st, now)
-            rows.append((relative + name, size, stamp, language, FLAGS[bits | own]))
+            rows.append((relative + name, size, stamp, language, bits | own))
         elif entry.is_dir(follow_symlinks=False):
             below = decide_folder(directory, name, options)
             if isinstance(below, Directory):

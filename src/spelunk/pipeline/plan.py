@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from spelunk.files.source import Row
+from spelunk.files.source import Row, entry_of
 from spelunk.store.manifest import Known
 from spelunk.store.packet import Item
-from spelunk.types import Entry, Failed, Skipped
+from spelunk.types import Failed, Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def plan(
             if stamp and stamp == k[1]:
                 unchanged += 1
             else:
-                items.append(Item(Entry(*row), k[2]))
+                items.append(Item(entry_of(row), k[2]))
             continue
         other = others.get(path)
         if other is not None and stamp and stamp == other[1]:
@@ -86,9 +86,9 @@ def plan(
                 still.append(what)
                 continue
             if what.stage == "worker":
-                suspects.append(Item(Entry(*row), None))
+                suspects.append(Item(entry_of(row), None))
                 continue
-        items.append(Item(Entry(*row), None))
+        items.append(Item(entry_of(row), None))
     gone: list[tuple[str, Known | None]] = [(p, k) for p, k in known.items() if p not in seen]
     gone += [(p, None) for p in others if p not in seen]
     return Plan(
