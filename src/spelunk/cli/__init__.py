@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "list": Command("list", "all indexes known here"),
     "check": Command("check", "prove that the stores of an index agree; mend them with --repair"),
     "clear": Command("clear", "delete an index"),
+    "trust": Command("trust", "let the settings file of a workspace count in full"),
     "doctor": Command("doctor", "check this machine and this installation"),
     "eval": Command("eval", "how good the answers to labelled queries are"),
     "bench": Command("bench", "measure this machine on a folder"),

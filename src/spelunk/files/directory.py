@@ -81,6 +81,21 @@ def is_forced(rule: Rule | None) -> bool:
     return rule is not None and rule.negated and rule.group >= SPELUNK
 
 
+def _is_kept_back(rule: Rule | None, name: str, options: Options) -> bool:
+    """Whether a hidden name stays out although ``.spelunkignore`` re-includes it.
+
+    A repository brings that file along. With an embedder that sends texts to a
+    provider, only the settings take hidden names in (docs/trust.md).
+    """
+    return (
+        name[0] == "."
+        and rule is not None
+        and rule.group == SPELUNK
+        and not options.hidden
+        and options.embedder.startswith("api:")
+    )
+
+
 def load_rules(directory: Directory, names: Iterable[str], now_ns: int) -> tuple[Skipped | None, list[Seen]]:
     """Add a directory's own rule files to its rules.
 
@@ -142,6 +157,8 @@ def decide_folder(directory: Directory, name: str, options: Options) -> Director
         return "git"
     rules = directory.rules
     rule = rules.directory(name)
+    if _is_kept_back(rule, name, options):
+        return "hidden"
     forced = is_forced(rule)
     out: Reason | None = None
     if not forced:
@@ -183,6 +200,8 @@ def decide_file(directory: Directory, name: str, rule: Rule | None, options: Opt
         rule: What ``directory.rules`` say of it.
         options: The settings.
     """
+    if _is_kept_back(rule, name, options):
+        return "hidden"
     if not is_forced(rule):
         if rule is not None and not rule.negated:
             return rule

@@ -92,7 +92,11 @@ def stale_paths(manifest: Manifest, source: Source, paths: Collection[str], limi
     for path in paths:
         indexed = manifest.stamp_and_digest(path)
         stamp = source.stamp(path)
-        if indexed is None or stamp is None or (stamp != indexed[0] and _digest(source, path, limit) != indexed[1]):
+        if (
+            indexed is None
+            or stamp is None
+            or (stamp != indexed[0] and _digest(source, path, limit) != indexed[1])
+        ):
             stale.add(path)
     return stale
 

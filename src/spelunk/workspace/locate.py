@@ -62,9 +62,21 @@ def index_dir(root: str, chosen: str | None = None) -> str:
     An index made elsewhere with ``--index-dir`` is found again by its pointer.
     """
     if chosen:
-        return os.path.abspath(expand_user(chosen))
+        return _usable(os.path.abspath(expand_user(chosen)))
     place = known(root)
-    return place.directory if place is not None else _usual(root)
+    return _usable(place.directory if place is not None else _usual(root))
+
+
+def _usable(directory: str) -> str:
+    """The directory, if the full-text engine can open it: it takes paths as UTF-8 alone."""
+    try:
+        directory.encode()
+    except UnicodeEncodeError:
+        raise WorkspaceError(
+            f"{directory}: the path of an index directory has to be UTF-8; "
+            "choose another with --index-dir or SPELUNK_HOME"
+        ) from None
+    return directory
 
 
 def _usual(root: str) -> str:

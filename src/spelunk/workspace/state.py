@@ -56,4 +56,5 @@ def embeds(stored: object, options: Options) -> bool:
 
 def walk_fingerprint(options: Options) -> str:
     """What decides which files there are, for the quick look before a search."""
-    return json.dumps([options.include, options.exclude, options.hidden, options.max_file_size])
+    sends = options.embedder.startswith("api:")  # then .spelunkignore brings no hidden name back
+    return json.dumps([options.include, options.exclude, options.hidden, options.max_file_size, sends])

@@ -97,6 +97,14 @@ def open_target(
     told = observer if observer is not None else log_of(args)
     index = Index.open(target.root, index_dir=args.index_dir, observer=told, **settings)
     index.run_id = getattr(args, "run_id", "")
+    if index.untrusted:
+        from spelunk.cli.output import note, short
+
+        names = ", ".join(u.name for u in index.untrusted)
+        note(
+            args,
+            f"{short(index.untrusted[0].source)}: {names}: not trusted and ignored; see `spelunk trust --show`",
+        )
     return index
 
 
