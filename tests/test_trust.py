@@ -309,6 +309,40 @@ def test_a_huge_ignore_file_counts_as_none(root: Path) -> None:
     assert "a.py" in paths(root)
 
 
+def test_no_program_is_run_to_read_gits_configuration(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    (tmp_path / "bin/git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    (git(root) / "config").write_text("[include]\npath = more\n[core]\nfsmonitor = touch ran\n")
+
+    Index.open(root).update()
+
+    assert not (tmp_path / "ran").exists() and not (root / "ran").exists()
+
+
+# What a repository can do
+
+
+def test_a_repository_can_leave_files_out_and_loosen_freshness(root: Path) -> None:
+    (root / "b.py").write_text("x = 1\n")
+    (root / ".gitignore").write_text("b.py\n")
+    (root / "spelunk.toml").write_text('freshness = "relaxed"\nexclude = ["a.py"]\n')
+
+    options, untrusted, _ = load(str(root), environ={})
+
+    assert untrusted == () and options.freshness == "relaxed" and paths(root) == ["spelunk.toml"]
+
+
+def test_a_repository_can_name_a_regular_file_as_excludes_file(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("a.py\n")
+    (git(root) / "config").write_text(f"[core]\nexcludesFile = {tmp_path}/elsewhere\n")
+
+    assert "a.py" not in paths(root)
+
+
 # The user's folders
 
 
