@@ -5,8 +5,8 @@ import argparse
 import pytest
 
 from spelunk.cli import COMMANDS, main
-from spelunk.cli.caret import caret
 from spelunk.cli.commands.similar import parse_place
+from spelunk.cli.output import caret
 from spelunk.cli.parser import command_parser, parse, split, whole
 from spelunk.cli.progress import line
 from spelunk.errors import QuerySyntaxError, UsageError
@@ -100,7 +100,7 @@ def test_the_progress_line():
 
 
 def test_an_unexpected_error_is_one_line(capsys, monkeypatch):
-    monkeypatch.setattr("spelunk.cli.commands.list.workspaces", lambda: 1 / 0)
+    monkeypatch.setattr("spelunk.workspace.catalogue.catalogue", lambda: 1 / 0)
 
     assert main(["list"]) == 2
     err = capsys.readouterr().err

@@ -15,6 +15,7 @@ import pytest
 
 from spelunk import Index, SpelunkError
 from spelunk.errors import IndexBusyError, MemoryLimitError
+from spelunk.observe.events import BackfillProgress
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
 
@@ -54,6 +55,120 @@ def test_workers_are_started_afresh_beside_other_threads(tree: Path) -> None:
     assert logical_content(index.directory) == logical_content(fresh.directory)
 
 
+HOST = """
+import gc, os, sys, threading
+from spelunk import Index
+
+def state():
+    with open("/proc/self/status") as status:
+        umask = next(line.split()[1] for line in status if line.startswith("Umask"))
+    return gc.isenabled(), gc.get_threshold(), gc.get_freeze_count(), umask, os.getcwd(), dict(os.environ)
+
+before, seen, stop = state(), [], threading.Event()
+
+def watch():
+    while not stop.is_set():
+        seen.append(state())
+
+thread = threading.Thread(target=watch)
+if sys.argv[4] == "threads":
+    thread.start()
+index = Index.open(sys.argv[1], index_dir=sys.argv[2], mode=sys.argv[3], workers=2)
+index.observer = lambda event: seen.append(state())
+try:
+    index.update()
+    index.search("flush the queue")
+finally:
+    stop.set()
+assert len(seen) > 20, len(seen)
+assert all(s == before for s in [*seen, state()]), [s[:4] for s in seen if s != before][:3]
+"""
+
+
+@pytest.mark.parametrize("mode", ["sequential", "parallel"])
+@pytest.mark.parametrize("host", ["threads", "alone"])
+def test_a_host_program_keeps_its_collector_mask_and_environment(
+    tree: Path, tmp_path: Path, mode: str, host: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HOST, str(tree), str(tmp_path / "ix"), mode, host],
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_progress_reaches_all_files_and_bytes(tree: Path) -> None:
+    calls: list[tuple[int, int, int, int]] = []
+
+    report = Index.open(tree).update(progress=lambda *call: calls.append(call))
+
+    assert calls == sorted(calls)
+    assert calls[-1] == (report.files.indexed, report.files.indexed, report.bytes, report.bytes)
+
+
+def test_a_backfill_tells_its_progress(tree: Path) -> None:
+    index = Index.open(tree, embedder="hashed")
+    index.update()
+    told: list[BackfillProgress] = []
+    index = Index.open(tree, observer=lambda e: told.append(e) if isinstance(e, BackfillProgress) else None)
+
+    index.update()  # the usual embedder makes the vectors anew
+
+    assert told and told == sorted(told)
+    assert told[-1].done == told[-1].total == index.status().chunks
+
+
+@pytest.mark.parametrize("threads", [0, 1], ids=["forked", "spawned"])
+def test_a_rebuild_with_the_standard_streams_closed_leaves_an_index(
+    tree: Path, tmp_path: Path, threads: int
+) -> None:
+    """Pipes must not take the numbers of closed standard streams, nor the output of a worker a pipe's."""
+    place = str(tmp_path / "ix")
+    Index.open(tree, index_dir=place).update()
+    code = (
+        "import os, sys, threading\n"
+        "for fd in (0, 1, 2): os.close(fd)\n"
+        "sys.stdin = sys.stdout = sys.stderr = None\n"
+        f"stop = threading.Event(); [threading.Thread(target=stop.wait).start() for _ in range({threads})]\n"
+        "from spelunk import Index\n"
+        f"index = Index.open({str(tree)!r}, index_dir={place!r}, mode='parallel', workers=2)\n"
+        "try: report = index.update(rebuild=True)\n"
+        "finally: stop.set()\n"
+        "os._exit(0 if (report.mode, report.files.indexed, report.files.failed) == ('parallel', 62, 0) else 3)\n"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], close_fds=True).returncode == 0
+    assert Index.open(tree, index_dir=place).check().ok
+
+
+@pytest.mark.parametrize("command", [["-m", "host"], ["host.py"]])
+def test_spawned_workers_import_nothing_from_the_current_folder(
+    tree: Path, tmp_path: Path, command: list[str]
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("pickle", "struct", "signal", "xxhash", "re2", "zstandard", "decimal"):
+        (here / f"{name}.py").write_text(f"raise SystemExit('{name} of the current folder was imported')\n")
+    (here / "host.py").write_text(
+        "import os, sys\n"
+        "here = sys.path.pop(0)\n"  # the host imports its own modules first, and not the traps
+        "import threading; from spelunk import Index\n"
+        "import spelunk.pipeline.update\n"
+        "sys.path.insert(0, here)\n"
+        "stop = threading.Event(); threading.Thread(target=stop.wait).start()\n"
+        f"index = Index.open({str(tree)!r}, index_dir={str(tmp_path / 'ix')!r}, mode='parallel', workers=2)\n"
+        "try: print(index.update().mode)\n"
+        "finally: stop.set()\n"
+    )
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"PYTHONSAFEPATH": ""}
+
+    done = subprocess.run([sys.executable, *command], cwd=here, env=env, capture_output=True, text=True)
+
+    assert (done.stdout.strip(), done.stderr) == ("parallel", "")
+
+
 def test_searches_from_several_threads_while_another_updates(tree: Path) -> None:
     index = Index.open(tree)
     index.update()
@@ -85,12 +200,19 @@ def test_a_snapshot_is_not_disturbed_by_an_update(tree: Path) -> None:
     index = Index.open(tree)
     index.update()
     with index.snapshot() as snapshot:
-        before = {f.path: f.digest for f in snapshot.manifest.all_files()}
+        before = {f.path: f.digest for f in snapshot.all_files()}
         (tree / "core.c").write_text("int other(void)\n{\n\treturn 2;\n}\n")
         index.update()
 
-        assert {f.path: f.digest for f in snapshot.manifest.all_files()} == before
-        assert snapshot.lexical.documents == snapshot.manifest.counts()[1]
+        assert {f.path: f.digest for f in snapshot.all_files()} == before
+        assert snapshot.frequencies(["return"], "body")["return"] == len(
+            [
+                c
+                for f in snapshot.all_files()
+                for c in snapshot.chunks_of(f)
+                if "return" in snapshot.text(f.id).of(c)
+            ]
+        )
 
 
 def test_a_cap_that_is_too_small_is_refused_before_work_starts(tree: Path) -> None:

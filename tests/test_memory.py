@@ -14,9 +14,7 @@ import pytest
 from spelunk import Index
 from spelunk.bench.memory import sizes
 from spelunk.bench.memory import tree as processes
-from spelunk.config import format_size, parse_size
-from spelunk.errors import MemoryLimitError
-from spelunk.pipeline.memory import BASE, MIN_LEXICAL, Budget
+from spelunk.config import parse_size
 from tests import cgroup
 from tests.corpus import write_tree
 from tests.faultcases import finish, spelunk
@@ -31,30 +29,37 @@ def root(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_cap_that_is_too_small_names_the_minimum_before_anything_is_written(
+def test_a_cap_below_the_named_minimum_is_refused_before_anything_is_written(
     root: Path, tmp_path: Path
 ) -> None:
     write_tree(root, 5)
     place = tmp_path / "ix"
-
     code, out, err = finish(spelunk("index", root, place, "", "--memory-limit", "100MiB"))
-
     assert code == 2 and not out and len(err.splitlines()) == 1
-    least = re.search(r"at least (\S+ \S+) is needed", err)
-    assert least is not None
+    named = re.search(r"at least (\S+ \S+) is needed", err)
+    assert named is not None
+    least = parse_size(named.group(1).replace(" ", ""))
+
+    code, _, err = finish(spelunk("index", root, place, "", "--memory-limit", str(least - MIB)))
+
+    assert code == 2 and named.group(0) in err
     assert not place.exists()
-    code, _, err = finish(
-        spelunk("index", root, place, "", "--memory-limit", least.group(1).replace(" ", ""))
-    )
+
+
+def test_a_run_at_the_named_minimum_ends_and_stays_below_it(root: Path, tmp_path: Path) -> None:
+    write_tree(root, 60, functions=8)
+    place = tmp_path / "ix"
+    _, _, err = finish(spelunk("index", root, place, "", "--memory-limit", "100MiB"))
+    named = re.search(r"at least (\S+ \S+) is needed", err)
+    assert named is not None
+    least = parse_size(named.group(1).replace(" ", ""))
+
+    code, out, err = finish(spelunk("index", root, place, "", "--memory-limit", str(least), "--json"))
+
     assert code == 0, err
-
-
-def test_the_minimum_is_what_the_budget_takes() -> None:
-    least = BASE + MIN_LEXICAL
-
-    assert Budget(least, 4).workers == 1
-    with pytest.raises(MemoryLimitError, match=re.escape(format_size(least))):
-        Budget(least - 1, 4)
+    report = json.loads(out)
+    assert report["files"]["failed"] == 0 and report["files"]["indexed"] == report["files"]["seen"]
+    assert report["peak_rss_bytes"] <= least
 
 
 @pytest.mark.parametrize("cap", ["256MiB", "448MiB"])

@@ -1,56 +1,121 @@
-"""Spelunk finds things in code and documents; the public API.
+"""Search code and documents; the public API (docs/python-api.md).
 
-Names are loaded when first used, so that importing the package costs nothing.
+Every name is loaded when it is first used: importing the package costs nothing.
+It imports no module at all, so that ``python -m spelunk`` can take the current
+folder off the search path before anything is looked up there.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from spelunk.errors import SpelunkError
+    from typing import Any
+
+    from spelunk.errors import (
+        ConfigError,
+        IndexBusyError,
+        IndexCorruptError,
+        IndexFormatError,
+        IndexMissingError,
+        IndexStateError,
+        MemoryLimitError,
+        ProviderDownError,
+        ProviderError,
+        QuerySyntaxError,
+        RefusedError,
+        SpelunkError,
+        StorageError,
+        UsageError,
+        WorkspaceError,
+    )
+    from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
+    from spelunk.remote.breaker import BreakerState
     from spelunk.search.answer import Answer
     from spelunk.search.many import search_many
-    from spelunk.types import Failed, FileCounts, Hit, Report, Skipped
-    from spelunk.workspace.status import Status
+    from spelunk.search.request import SearchRequest
+    from spelunk.store.snapshot import Snapshot
+    from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "Answer": "search.answer",
+    "BreakerState": "remote.breaker",
+    "CheckReport": "types",
+    "ConfigError": "errors",
+    "Explanation": "files.explain",
     "Failed": "types",
     "FileCounts": "types",
     "Hit": "types",
     "Index": "index",
+    "IndexBusyError": "errors",
+    "IndexCorruptError": "errors",
+    "IndexStateError": "errors",
+    "IndexFormatError": "errors",
+    "IndexMissingError": "errors",
+    "IndexedFile": "files.explain",
+    "MemoryLimitError": "errors",
+    "Problem": "types",
+    "ProviderDownError": "errors",
+    "ProviderError": "errors",
+    "QuerySyntaxError": "errors",
+    "Refused": "workspace.status",
+    "RefusedError": "errors",
     "Report": "types",
+    "SearchRequest": "search.request",
     "Skipped": "types",
+    "Snapshot": "store.snapshot",
     "SpelunkError": "errors",
     "Status": "workspace.status",
+    "StorageError": "errors",
+    "UsageError": "errors",
+    "WorkspaceError": "errors",
     "search_many": "search.many",
 }
 
 __all__ = [
     "Answer",
+    "BreakerState",
+    "CheckReport",
+    "ConfigError",
+    "Explanation",
     "Failed",
     "FileCounts",
     "Hit",
     "Index",
+    "IndexBusyError",
+    "IndexCorruptError",
+    "IndexFormatError",
+    "IndexMissingError",
+    "IndexStateError",
+    "IndexedFile",
+    "MemoryLimitError",
+    "Problem",
+    "ProviderDownError",
+    "ProviderError",
+    "QuerySyntaxError",
+    "Refused",
+    "RefusedError",
     "Report",
+    "SearchRequest",
     "Skipped",
+    "Snapshot",
     "SpelunkError",
     "Status",
+    "StorageError",
+    "UsageError",
+    "WorkspaceError",
     "__version__",
     "search_many",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+def __getattr__(name: str) -> "Any":
+    if name not in _MODULES:
         raise AttributeError(f"module 'spelunk' has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(f"spelunk.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"spelunk.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -45,6 +45,7 @@ from spelunk.settings import (
     variable,
     workspace_files,
 )
+from spelunk.text import worklog
 from spelunk.trust import is_trusted
 
 __all__ = [
@@ -63,9 +64,6 @@ DEFAULT_MAX_PARSE_SIZE: Final = 1 * MIB
 
 IO_THREADS: Final = {"hdd": 2, "ssd": 8}
 """Concurrent reads by kind of storage: a disk that seeks loses by more than 2-4, an SSD gains up to 8-16."""
-
-WORKLOGS: Final = ".agents/logs/branchwork"
-"""Where branchwork keeps its documents by default; indexed although hidden."""
 
 ONNX: Final = "onnx:"
 """Prefix of an embedder's name that is followed by a local folder."""
@@ -248,7 +246,7 @@ def load(
     if file and patterns:
         refused.append(Untrusted("exclude", shown(patterns), file.path))
     if file and hidden_worklogs:
-        refused.append(Untrusted("branchwork.dir", hidden_worklogs, file.path))
+        refused.append(Untrusted(f"{worklog.KIND}.dir", hidden_worklogs, file.path))
     # What the user sets by other means is the user's decision, whatever the file says.
     refused = [u for u in refused if u.name not in above_workspace]
     if refused and trusted is None:
@@ -297,20 +295,15 @@ def _values(file: SettingsFile, base: str) -> dict[str, Any]:
 
 
 def _worklogs(root: str, file: SettingsFile | None) -> tuple[str, str]:
-    """The folder of the branchwork documents, whose name usually begins with a dot.
+    """The folder of the worklogs, whose name usually begins with a dot.
 
     Returns:
         The folder to take in, and the one to take in instead with the user's
         trust: a hidden folder that the workspace's file names. Empty if none.
     """
-    table = file.table.get("branchwork") if file else None
-    named = table.get("dir") if isinstance(table, dict) else None
-    folder = os.path.normpath(named.strip("/")) if isinstance(named, str) and named.strip("/") else WORKLOGS
-    parts = folder.split("/")
-    if parts[0] in ("..", ".", ".git") or not folder.isprintable() or set(folder) & set("*?[\\!"):
+    folder = worklog.folder(file.table if file else {})
+    if not folder or not os.path.isdir(os.path.join(root, folder)):
         return "", ""
-    if not os.path.isdir(os.path.join(root, folder)):
-        return "", ""
-    if folder != WORKLOGS and any(part.startswith(".") for part in parts):
+    if folder != worklog.FOLDER and any(part.startswith(".") for part in folder.split("/")):
         return "", folder
     return folder, ""

@@ -1,4 +1,4 @@
-"""Here is a folder, keep it searchable. The one API that every adapter uses.
+"""The index of a workspace: the one API that every adapter uses.
 
 .. code-block:: python
 
@@ -13,43 +13,40 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from spelunk import embed
 from spelunk.config import Options, Untrusted, load
 from spelunk.errors import (
     IndexBusyError,
     IndexCorruptError,
-    IndexFormatError,
     IndexMissingError,
     StorageError,
+    WorkspaceError,
 )
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.observe import Observer, broadcast, null_observer
-from spelunk.remote.breaker import states
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock as lock
 from spelunk.store.manifest import Manifest
-from spelunk.types import Failed, Report, Skipped
-from spelunk.workspace import freshness, state
-from spelunk.workspace import locate as home
-from spelunk.workspace.status import Refused, Status
+from spelunk.types import CheckReport, Report
+from spelunk.workspace import freshness, locate
+from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
     from spelunk.observe.progress import OnProgress
-    from spelunk.store.check import CheckReport
+    from spelunk.search.request import SearchOverrides, SearchRequest
+    from spelunk.store.protocols import Reader
     from spelunk.store.snapshot import Snapshot
 
-MAX_REFUSED_SHOWN: Final = 100
 MAX_IDLE_SNAPSHOTS: Final = 4
 """Open views kept for the next search; each holds some file handles and maps."""
 
@@ -57,15 +54,23 @@ MAX_IDLE_SNAPSHOTS: Final = 4
 class Index:
     """One workspace's index. Its methods may be called from several threads."""
 
-    def __init__(self, root: str, directory: str, options: Options) -> None:
+    def __init__(
+        self,
+        root: str,
+        directory: str,
+        options: Options,
+        *,
+        observer: Observer = null_observer,
+        run_id: str = "",
+    ) -> None:
         """Use :meth:`open`."""
         self.root = root
         self.directory = directory
         self.options = options
-        self.observer: Observer = null_observer
-        self.run_id = ""
+        self.observer = observer
         self.untrusted: tuple[Untrusted, ...] = ()
         """Settings of the workspace's file that do not count, because the user does not trust it."""
+        self._run_id = run_id
         self.source: Source = FolderSource(root)
         self.age = freshness.Age(freshness.seconds_allowed(options.freshness))
         self._guard = threading.Lock()
@@ -79,25 +84,28 @@ class Index:
         *,
         index_dir: str | None = None,
         observer: Observer = null_observer,
+        run_id: str = "",
         **settings: Any,
     ) -> Index:
-        """The index of a folder; it need not have been built, and nothing is written yet.
+        """Open the index of ``path``. Writes nothing; the index may not exist yet.
 
         Args:
             path: The folder.
-            index_dir: Where the index lies, instead of the platform's cache folder.
-            observer: Told of every event of updates and searches (docs/metrics.md).
+            index_dir: The index directory, instead of one in the platform's cache folder.
+            observer: Called with every event of updates and searches (docs/metrics.md).
+            run_id: The name of this object's updates in events and reports; by default
+                each update gets a name of its own.
             settings: Any of docs/configuration.md, over file and environment.
 
         Raises:
             WorkspaceError: No such folder, a file, or unreadable.
             ConfigError: A setting cannot be used.
         """
-        root = home.resolve_root(os.path.expanduser(os.fspath(path)))
+        root = locate.resolve_root(os.path.expanduser(os.fspath(path)))
         resolved = load(root, settings)
-        index = cls(root, home.index_dir(root, index_dir), resolved.options)
+        directory = locate.index_dir(root, index_dir)
+        index = cls(root, directory, resolved.options, observer=observer, run_id=run_id)
         index.untrusted = resolved.untrusted
-        index.observer = observer
         return index
 
     def __enter__(self) -> Index:
@@ -107,7 +115,7 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        """Let go of open views; the object can still be used."""
+        """Close open snapshots; the object can still be used."""
         with self._guard:
             idle, self._idle = self._idle, []
         for snapshot in idle:
@@ -125,12 +133,13 @@ class Index:
         """Index what is new or changed, forget what is gone, publish.
 
         Args:
-            rebuild: Start over; until it ends, searches see what is done so far.
+            rebuild: Build all stores anew beside the old ones. Searches see the old
+                generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
             command: What others are told is writing.
-            progress: Called with (files done, files, bytes done, bytes) after each piece of work;
-                an observer is told of more.
+            progress: Called with (files done, files, bytes done, bytes) after each piece of work.
+                An observer is told of the same events and more.
 
         Where a provider of vectors is down, all else is done: the report has
         ``pending_vectors`` and ``degraded``, and the next update makes them.
@@ -166,7 +175,7 @@ class Index:
             options=self.options,
             command=command or lock.command_line(),
             observer=observer,
-            run_id=self.run_id,
+            run_id=self._run_id,
             rebuild=rebuild,
             dry_run=dry_run,
             wait=wait,
@@ -265,11 +274,28 @@ class Index:
                 made = self._embedder = self._embedder or made
         return made
 
-    def search(self, query: str, **asked: Any) -> Answer:
+    def search(
+        self,
+        query: str | SearchRequest,
+        *,
+        progress: OnProgress | None = None,
+        **overrides: Unpack[SearchOverrides],
+    ) -> Answer:
         """The best chunks for a query; see :func:`spelunk.search_many` for the arguments."""
         from spelunk.search.many import search_many
 
-        return search_many([self], query, **asked)
+        return search_many([self], query, progress=progress, **overrides)
+
+    def changed_paths(self, reader: Reader, paths: Collection[str]) -> set[str]:
+        """Those paths whose file changed or vanished since the reader's generation.
+
+        None with a freshness setting that allows an older answer.
+        """
+        from spelunk.store.snapshot import Snapshot
+
+        if self.age.allowed > 0 or not isinstance(reader, Snapshot):
+            return set()
+        return freshness.stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
 
     def similar(self, path: str, line: int, *, limit: int = 10, refresh: bool = True) -> Answer:
         """Chunks like the one at a place, that one left out.
@@ -283,96 +309,57 @@ class Index:
         Raises:
             UsageError: The file is not indexed, or has no such line.
         """
-        from spelunk.search.many import answer
+        from spelunk.search.many import answer_of, targets_of
         from spelunk.search.similar import similar
 
-        began = time.perf_counter()
         fresh = self.refresh() if refresh else True
-        with self.snapshot() as snapshot:
-            found = similar(snapshot, self.embedder, path, line, limit)
-            return answer(
-                f"{path}:{line}", "semantic", began, found.hits, found.degraded, [snapshot], not fresh
+        began = time.perf_counter()
+        with self.snapshot() as reader:
+            result = similar(targets_of([self], [reader])[0], path, line, limit)
+            return answer_of(
+                f"{path}:{line}",
+                "semantic",
+                began,
+                result.hits,
+                result.degraded,
+                [reader],
+                stale=not fresh,
             )
 
     def status(self, *, look: bool = True) -> Status:
-        """What the index holds and whether it is current.
+        """Read what the index holds and whether it is current.
 
         Args:
-            look: Compare with the disk, to tell ``current`` from ``behind``.
-        """
-        base = Status(self.root, self.directory, state.MISSING, writer=lock.holder(self.directory))
-        try:
-            manifest = Manifest(self.directory)
-        except IndexMissingError:
-            return base
-        except IndexFormatError as error:
-            return replace(base, state=state.TOO_NEW, detail=str(error))
-        except IndexCorruptError as error:
-            return replace(base, state=state.CORRUPT, detail=str(error))
-        try:
-            return self._status_of(manifest, base, look)
-        except IndexCorruptError as error:
-            return replace(base, state=state.CORRUPT, detail=str(error))
-        finally:
-            manifest.close()
-
-    def _status_of(self, manifest: Manifest, base: Status, look: bool) -> Status:
-        if not manifest.generation:
-            return base
-        now, detail = state.CURRENT, ""
-        pending, refused = manifest.pending()
-        error = str(manifest.meta("embedder_error", "")) if pending else ""
-        if manifest.meta("fingerprint") != state.fingerprint(self.options):
-            now = state.OPTIONS_CHANGED
-        elif not state.embeds(manifest.meta("embedder"), self.options):
-            now = state.OPTIONS_CHANGED
-            detail = (
-                "another embedder is asked for: `spelunk index` makes the vectors again, and reads no file"
-            )
-        elif look and not freshness.is_current(manifest, self.source, self.options):
-            now = state.BEHIND
-        elif pending:
-            now = state.BEHIND
-            detail = (
-                f"{pending:,} chunks wait for a vector ({error or 'interrupted'}); `spelunk index` makes them"
-            )
-        files, chunks = manifest.counts()
-        others = [what for what, _ in manifest.others().values()]
-        published = manifest.all("SELECT max(published) FROM generations")[0][0]
-        languages = manifest.all("SELECT language, count(*) FROM files GROUP BY 1 ORDER BY 2 DESC, 1")
-        return replace(
-            base,
-            state=now,
-            detail=detail,
-            generation=manifest.generation,
-            published=float(published or 0),
-            files=files,
-            chunks=chunks,
-            vectors=sum(s.rows - s.dead for s in manifest.segments()),
-            skipped=tuple(w for w in others if isinstance(w, Skipped)),
-            failures=tuple(w for w in others if isinstance(w, Failed)),
-            bytes=_size_of(self.directory),
-            embedder=str(manifest.meta("embedder", "")),
-            pending_vectors=pending,
-            refused_vectors=refused,
-            refused=tuple(Refused(*row) for row in manifest.refused(MAX_REFUSED_SHOWN)),
-            degraded=error or None,
-            breakers=states(self.directory),
-            languages=tuple((str(name), int(n)) for name, n in languages),
-        )
-
-    def why(self, path: str) -> Explanation:
-        """Why a path is or is not indexed: the rule, file and line that decide."""
-        from spelunk.files.explain import why
-
-        return why(self.root, path, self.options)
-
-    def check(self, *, repair: bool = False) -> CheckReport:
-        """Prove that the stores and the manifest agree; with ``repair`` mend what does not.
+            look: Compare with the files on disk, to tell ``current`` from ``behind``.
 
         Raises:
-            IndexMissingError: There is nothing to check.
-            IndexBusyError: ``repair`` is asked for while another process writes.
+            IndexBusyError: The manifest is locked by another process.
+        """
+        return read_status(self.root, self.directory, self.options, look=look)
+
+    def why(self, path: str) -> Explanation:
+        """Explain why a path is or is not in the index: the rule that decides, and what is stored of it.
+
+        Args:
+            path: Absolute, or relative to the root. It need not exist.
+
+        Raises:
+            IndexCorruptError: The manifest is damaged.
+            IndexFormatError: The index was written by a newer Spelunk.
+        """
+        from spelunk.workspace.explain import explain
+
+        return explain(self.root, self.directory, path, self.options)
+
+    def check(self, *, repair: bool = False) -> CheckReport:
+        """Verify that the stores and the manifest agree.
+
+        Args:
+            repair: Repair what does not agree, without embedding again what is intact.
+
+        Raises:
+            IndexMissingError: There is no index.
+            IndexBusyError: ``repair`` is true and another process is writing.
         """
         from spelunk.store.check import MANIFEST_DAMAGED, VECTOR, check
 
@@ -383,55 +370,51 @@ class Index:
         writer = lock.WriterLock(self.directory)
         writer.acquire("check --repair")
         try:
-            found = check(self.directory)
-            if found.ok:
-                return found
-            again = any(p.what == MANIFEST_DAMAGED for p in found.problems)
-            read_again = not again and mend(self.directory, found.problems)
+            before = check(self.directory)
+            if before.ok:
+                return before
+            rebuild = any(p.what == MANIFEST_DAMAGED for p in before.problems)
+            unread = not rebuild and mend(self.directory, before.problems)
         finally:
             writer.release()
-        lost = any(p.what == VECTOR for p in found.problems)
-        if again or read_again or lost:  # an update makes the vectors that are pending now
-            self.update(rebuild=again, command="check --repair")
+        lost = any(p.what == VECTOR for p in before.problems)
+        if (
+            rebuild or unread or lost
+        ):  # an update reads files again and makes the vectors that are pending now
+            self.update(rebuild=rebuild, command="check --repair")
         self.close()
         after = check(self.directory)
         if not after.ok:
             return after
-        mended = found.mended()
+        mended = before.mended()
         return replace(
             mended, files=after.files, chunks=after.chunks, vectors=after.vectors, pending=after.pending
         )
 
     def clear(self) -> bool:
-        """Delete the index.
+        """Delete the index: every file that Spelunk wrote, and the index directory unless other files are in it.
 
         Returns:
-            Whether there was one.
+            Whether there was an index.
 
         Raises:
+            WorkspaceError: The index directory holds the index of another workspace.
             IndexBusyError: Another process is writing to it.
+            StorageError: A file cannot be deleted.
         """
-        if home.owner_of(self.directory) is None:
+        owner = locate.owner_of(self.directory)
+        if owner is None:
             return False
+        if owner != self.root:
+            raise WorkspaceError(f"{self.directory}: the index of {owner}, not of {self.root}")
         writer = lock.WriterLock(self.directory)
         writer.acquire("clear")
         try:
             self.close()
-            shutil.rmtree(self.directory)
-            home.forget(self.root)
+            locate.delete(self.directory)
+            locate.forget(self.root)
         except OSError as error:
-            raise StorageError(f"{self.directory}: cannot be deleted: {error.strerror}") from None
+            raise StorageError(f"{self.directory}: cannot be deleted: {error.strerror or error}") from None
         finally:
             writer.release()
         return True
-
-
-def _size_of(directory: str) -> int:
-    total = 0
-    for folder, _, names in os.walk(directory):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size
-            except OSError:
-                pass  # a merge took it away meanwhile
-    return total

@@ -1,4 +1,4 @@
-"""The vocabulary: the frozen nouns that stages exchange, and nothing else.
+"""Frozen value types that the stages exchange.
 
 Paths are relative to the workspace root with ``/`` separators. A name that is
 not valid UTF-8 keeps its bytes as lone surrogates (``os.fsdecode``). Lines are
@@ -8,11 +8,15 @@ not valid UTF-8 keeps its bytes as lone surrogates (``os.fsdecode``). Lines are
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
 MAX_SYMBOL: Final = 200
 """Longest symbol name kept, in characters; a longer one is not a name."""
+
+
+Fields = tuple[tuple[str, str], ...]
+"""Pairs of key and value: the facts of a front matter, a key once for each of its values."""
 
 
 class Flag(enum.IntFlag):
@@ -105,23 +109,26 @@ class Document:
     lines: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A name that a chunk defines.
+class Definition(NamedTuple):
+    """A name that a chunk defines; a tuple, since files have thousands.
 
     Attributes:
         name: The bare name (``run``, not ``Server.run``).
         kind: ``function``, ``class``, ``method``, ``section``, ...
         line: The line of the name, in the raw file.
+        scope: Enclosing names, outermost first, joined as in :attr:`Chunk.scope`.
+        end_line: Last line of the definition, inclusive, in the raw file; for a
+            heading the last line of its section. 0 where it is not known.
     """
 
     name: str
     kind: str
     line: int
+    scope: str = ""
+    end_line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A searchable unit. The chunks of a document are ordered, do not overlap
     and together cover every line that is not blank.
 
@@ -146,7 +153,7 @@ class Chunk:
     symbol: str = ""
     scope: str = ""
     definitions: tuple[Definition, ...] = ()
-    fields: tuple[tuple[str, str], ...] = ()
+    fields: Fields = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +195,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
-    """How every file seen ended: ``seen = indexed + unchanged + skipped + failed``.
+    """How every file that was seen ended: ``seen = indexed + unchanged + skipped + failed``.
 
     ``removed`` counts files of the previous generation that are gone; they are
     not among those seen.
@@ -239,3 +246,45 @@ class Report:
     refused_vectors: int = 0
     degraded: str | None = None
     run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A disagreement between the stores and the manifest.
+
+    Attributes:
+        what: ``manifest``, ``text``, ``full-text``, ``vectors``, ``leftover`` or ``orphans``.
+        where: The file or path it concerns.
+        detail: One line for people.
+        repaired: Whether it was repaired.
+    """
+
+    what: str
+    where: str
+    detail: str
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """The result of verifying an index.
+
+    Attributes:
+        ok: There are no problems, or all of them are repaired.
+        problems: Every disagreement.
+        files: Files in the manifest.
+        chunks: Chunks in the manifest.
+        vectors: Vectors of those chunks.
+        pending: Chunks whose vector is still to be made, or was refused.
+    """
+
+    ok: bool
+    problems: tuple[Problem, ...]
+    files: int
+    chunks: int
+    vectors: int
+    pending: int = 0
+
+    def mended(self) -> CheckReport:
+        """Return the report with every problem marked as repaired."""
+        return replace(self, ok=True, problems=tuple(replace(p, repaired=True) for p in self.problems))

@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 
 from spelunk.branchwork import store
-from spelunk.branchwork.actions import hook
-from spelunk.branchwork.actions.workflow import WORKFLOW
-from spelunk.branchwork.cli import Parser, configure
-from spelunk.branchwork.document.document import Document
-from spelunk.branchwork.settings import Settings, load, setting_names
+from spelunk.branchwork.actions import hook, workflow
+from spelunk.branchwork.document.document import Worklog
+from spelunk.branchwork.settings import SCHEMA, Settings, load
+from spelunk.cli.commands.branchwork import configure
+from spelunk.cli.parser import Parser
 from spelunk.errors import ConfigError
 
 from .conftest import Sandbox
 
 DOCS = Path(__file__).parents[2] / "docs"
+WORKFLOW = workflow.text()
 
 
 def test_processes_that_log_at_once_lose_nothing(box: Sandbox) -> None:
@@ -48,12 +49,12 @@ def test_what_an_editor_saves_meanwhile_is_kept(box: Sandbox) -> None:
     path = work.create().path
     saved: list[bool] = []
 
-    def change(doc: Document) -> Document:
+    def change(doc: Worklog) -> Worklog:
         if not saved:  # somebody saves in an editor while the first attempt is under way
             saved.append(True)
             file = box.root / path
             file.write_text(file.read_text() + "\nfrom the editor\n")
-        return Document([*doc.lines, "from the tool\n"])
+        return Worklog([*doc.lines, "from the tool\n"])
 
     work.store.edit(path, change)
 
@@ -150,7 +151,7 @@ def test_an_existing_hook_still_runs_and_comes_back_exactly(box: Sandbox, existi
     again = box.bw("install-hook")
     box.git("checkout", "-q", "feat/a")
 
-    assert again.stderr.strip() == "unchanged"
+    assert again.stderr.strip() == "spelunk: unchanged"
     assert (box.root / "hooked").read_text() == "hooked\n"
     assert (box.root / ".agents/logs/CURRENT.md").is_symlink()
     box.bw("install-hook", "--remove")
@@ -298,6 +299,6 @@ def test_every_command_flag_and_setting_is_in_the_manual() -> None:
         for action in sub._actions:
             for flag in set(action.option_strings) - {"-h"}:
                 assert re.search(rf"{flag}[ `\]]", manual), (name, flag)
-    for name in setting_names():
+    for name in SCHEMA.names:
         assert f"| `{name}` |" in manual, name
     assert WORKFLOW in manual

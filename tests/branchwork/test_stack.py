@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from spelunk.branchwork import Branchwork
-from spelunk.branchwork.stack import git_stack as gitstack
+from spelunk.branchwork.stack import git_stack
 from spelunk.branchwork.stack import graph as stack
-from spelunk.branchwork.stack.drawing import parse_drawing
-from spelunk.branchwork.stack.graph import Graph
-from spelunk.branchwork.stack.sources import graphite, with_base
+from spelunk.branchwork.stack.graph import Graph, parse_drawing, with_base
+from spelunk.branchwork.stack.sources import graphite
 
 from .conftest import Sandbox
 
@@ -24,7 +23,7 @@ def graph(**parents: str) -> Graph:
 
 
 def parents(box: Sandbox, branch: str, hints: dict[str, str] | None = None) -> dict[str, str]:
-    return gitstack.graph(Branchwork.load(str(box.root)).repo, branch, "main", hints or {}).parents
+    return git_stack.graph(Branchwork.load(str(box.root)).repo, branch, "main", hints or {}).parents
 
 
 def chain(*names: str) -> dict[str, str]:
@@ -100,7 +99,7 @@ def test_git_alone_sees_through_a_needed_restack(box: Sandbox) -> None:
     box.git("checkout", "-q", "feat/e")
     box.git("commit", "-q", "--amend", "-m", "other words")  # e was rewritten
 
-    found = gitstack.graph(box.work.repo, "feat/d", "main", {})
+    found = git_stack.graph(box.work.repo, "feat/d", "main", {})
 
     assert found.parents == chain(*SEVEN)
     assert found.restack == {"feat/d", "feat/f"}
@@ -202,7 +201,7 @@ def test_the_real_graphite_and_git_alone_agree_on_seven_branches(box: Sandbox, g
     assert isinstance(said, Graph)
     assert said.parents == chain(*SEVEN)
     assert "feat/d" in said.restack
-    assert gitstack.graph(box.work.repo, "feat/d", "main", {}).parents == said.parents
+    assert git_stack.graph(box.work.repo, "feat/d", "main", {}).parents == said.parents
     box.git("checkout", "-q", "--detach")
     detached = graphite(box.work.repo, 60.0)
     assert isinstance(detached, Graph)

@@ -315,9 +315,7 @@ def test_doctor_is_content_here(cli):
     found = cli.json("doctor")
 
     assert found["ok"] is True
-    assert {"spelunk", "python", "tantivy", "grammars", "index folder"} <= {
-        f["what"] for f in found["findings"]
-    }
+    assert {"spelunk", "python", "tantivy", "index folder"} <= {f["what"] for f in found["findings"]}
     assert cli.ok("doctor").startswith("ok    spelunk: ")
 
 
@@ -358,6 +356,11 @@ def test_completions_parse(cli, tmp_path, shell):
 def test_bash_completes_commands_flags_and_values(cli, tmp_path):
     if shutil.which("bash") is None:
         pytest.skip("bash is not installed")
+    command = tmp_path / "bin" / "spelunk"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {cli.argv[0]} -m spelunk "$@"\n')
+    command.chmod(0o755)
+    env = cli.env | {"PATH": f"{command.parent}:{os.environ['PATH']}"}
     (tmp_path / "c.bash").write_text(
         cli.ok("completions", "bash")
         + 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _spelunk; echo "${COMPREPLY[*]}"\n'
@@ -365,14 +368,23 @@ def test_bash_completes_commands_flags_and_values(cli, tmp_path):
 
     def complete(*words):
         done = subprocess.run(
-            ["bash", tmp_path / "c.bash", *words], capture_output=True, text=True, check=True
+            ["bash", tmp_path / "c.bash", *words], env=env, capture_output=True, text=True, check=True
         )
         return done.stdout.split()
 
     assert complete("spelunk", "sea") == ["search"]
     assert complete("spelunk", "search", "-m", "le") == ["lexical"]
     assert complete("spelunk", "-q", "search", "--exp") == ["--explain"]
+    assert complete("spelunk", "--color", "al") == ["always"]
     assert complete("spelunk", "bw", "ref") == ["refresh"]
+    assert complete("spelunk", "bw", "refresh", "--of") == ["--offline"]
+    assert complete("spelunk", "search", "some", "que") == []  # a file, by bash itself
+
+
+@pytest.mark.parametrize(("shell", "line"), [("zsh", "search:find chunks"), ("fish", "search\tfind chunks")])
+def test_completions_carry_their_help(cli, shell, line):
+    assert cli.ok("completions", shell, "--", "sea").startswith(line)
+    assert "--explain" in cli.ok("completions", shell, "--", "-q", "search", "--exp")
 
 
 def test_branchwork_gets_the_rest_of_the_line(cli):

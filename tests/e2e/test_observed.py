@@ -117,7 +117,7 @@ def test_without_flags_nothing_is_told_but_the_report(cli, tree):
         (["index", "--mode", "sideways"], "invalid choice"),
         (["--color"], "expected one argument"),
         (["clear"], "--yes"),
-        (["branchwork", "frobnicate"], "invalid choice"),
+        (["branchwork", "frobnicate"], "no branchwork command"),
         (["branchwork", "log", "text", "-C", "nowhere"], "no such folder"),
     ],
 )

@@ -1,4 +1,4 @@
-"""How long an answer takes: in a process that stays, by mode, and as a command."""
+"""``spelunk bench search``: time of an answer by mode in one process, and of the whole command."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ from spelunk.types import Document
 
 MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
 BY_NAME: Final = ("symbol", "regex")
-"""Modes that are asked for one name, not for several words."""
+"""Modes whose queries are one name instead of several words."""
 QUERIES: Final = 40
 WORDS: Final = 4
 COMMAND: Final = "warm command"
 IMPORT: Final = "import numpy"
-"""What many a search tool does before anything else; a yardstick for start-up."""
+"""A yardstick for start-up: what many search tools import first."""
 
 
 def measure(
     root: str, queries: Sequence[str] = (), modes: Sequence[str] = (), embedder: str | None = None,
     rounds: int = 3, say: Say = lambda _: None,
 ) -> Result:  # fmt: skip
-    """Index the folder aside, then ask: every query in every mode, and one as a command.
+    """Index the folder elsewhere, then search every query in every mode, and one as a command.
 
     Args:
         root: The folder; all of it is indexed.
-        queries: Questions; by default words of files spread over the folder.
+        queries: The queries; by default words of files spread over the folder.
         modes: Those to measure; all by default.
         embedder: Instead of the workspace's.
-        rounds: How often each query is asked, after once to warm up.
-        say: Hears how far it is.
+        rounds: Runs of each query, after one to warm up.
+        say: Told what is being measured.
 
     Raises:
         UsageError: No query.
         SpelunkError: The folder cannot be indexed.
     """
     options = resolve(root, {"embedder": embedder})
-    asked = list(queries) or made_up(root, embedder)
-    if not asked:
-        raise UsageError(f"{root}: no words to ask for; give questions with --queries FILE")
+    questions = list(queries) or made_up(root, embedder)
+    if not questions:
+        raise UsageError(f"{root}: no words to search for; give queries with --queries FILE")
     with sandbox() as place:
         directory = os.path.join(place, "index")
         say("indexing")
@@ -70,22 +70,22 @@ def measure(
         )
         with Index.open(root, index_dir=directory, embedder=options.embedder, freshness="relaxed") as index:
             chunks = index.status(look=False).chunks
-            rows = [_mode(index, mode, asked, rounds, say) for mode in modes or MODES]
+            rows = [_mode(index, mode, questions, rounds, say) for mode in modes or MODES]
         say(COMMAND)
-        rows += _command(root, directory, place, asked[0], options.embedder, max(5, rounds))
+        rows += _command(root, directory, place, questions[0], options.embedder, max(5, rounds))
     charted = [r for r in rows if r["what"] not in (IMPORT, COMMAND)]
     chart = Chart(
         f"Time of an answer, {chunks:,} chunks", "milliseconds", tuple(r["what"] for r in charted),
         {"p50": [r["p50_ms"] for r in charted], "p95": [r["p95_ms"] for r in charted]},
     )  # fmt: skip
-    about = {"chunks": chunks, "queries": len(asked), "rounds": rounds, "embedder": options.embedder}
+    about = {"chunks": chunks, "queries": len(questions), "rounds": rounds, "embedder": options.embedder}
     return Result("search", tuple(rows), chart, about)
 
 
 def made_up(root: str, embedder: str | None = None) -> list[str]:
     """Queries of words that stand together in files spread over the folder; the same each time."""
     options = resolve(root, {"embedder": embedder})
-    found: list[str] = []
+    queries: list[str] = []
     files, source = sample.candidates(root, options), FolderSource(root)
     for candidate in sample.spread(files, min(len(files), 4 * QUERIES)):
         document = read(source, candidate, options)
@@ -95,18 +95,18 @@ def made_up(root: str, embedder: str | None = None) -> list[str]:
         for line in lines[len(lines) // 2 :]:
             said = [w for w in words(line) if len(w) > 2 and w.isidentifier()]
             if len(said) >= WORDS - 1:
-                found.append(" ".join(said[:WORDS]))
+                queries.append(" ".join(said[:WORDS]))
                 break
-    return sample.spread(found, min(len(found), QUERIES))
+    return sample.spread(queries, min(len(queries), QUERIES))
 
 
 def _mode(index: Index, mode: str, queries: Sequence[str], rounds: int, say: Say) -> dict[str, Any]:
     say(mode)
-    asked = [max(q.split(), key=len) for q in queries] if mode in BY_NAME else queries
+    texts = [max(q.split(), key=len) for q in queries] if mode in BY_NAME else queries
     times: list[float] = []
     hits = 0
     for turn in range(rounds + 1):
-        for query in asked:
+        for query in texts:
             began = time.perf_counter()
             answer = index.search(query, mode=mode, refresh=False)
             if turn:  # the first time fills caches and opens files
@@ -154,7 +154,7 @@ def load(path: str) -> list[str]:
             lines = [line.strip() for line in f]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    found: list[str] = []
+    queries: list[str] = []
     for line in lines:
         if line.startswith("{"):
             try:
@@ -162,7 +162,7 @@ def load(path: str) -> list[str]:
             except (ValueError, KeyError):
                 raise UsageError(f"{path}: a line is neither a question nor an object with a query") from None
         if line:
-            found.append(line)
-    if not found:
+            queries.append(line)
+    if not queries:
         raise UsageError(f"{path}: holds no query")
-    return found
+    return queries

@@ -1,6 +1,6 @@
 """Branchwork: the per-branch worklog, one Markdown file for each git branch.
 
-Names are loaded when first used, so that importing the package costs nothing.
+Names are loaded at their first use, so that importing the package is cheap.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spelunk.branchwork.actions.listing import Listed
     from spelunk.branchwork.api import Branchwork
-    from spelunk.branchwork.document.check import Problem
-    from spelunk.branchwork.document.document import Document
+    from spelunk.branchwork.document.check import WorklogProblem
+    from spelunk.branchwork.document.document import Worklog
     from spelunk.branchwork.errors import (
         BranchworkError,
         DocumentError,
@@ -19,29 +19,41 @@ if TYPE_CHECKING:
         DocumentMissingError,
         RepositoryError,
     )
-    from spelunk.branchwork.outcome import Outcome
     from spelunk.branchwork.settings import Settings
     from spelunk.branchwork.stack.graph import Stack
     from spelunk.branchwork.stack.runner import Finished, Runner, SubprocessRunner
-    from spelunk.branchwork.store import Stored
+    from spelunk.branchwork.store import Outcome, Stored
 
-_HOMES = {
-    "Branchwork": "api", "Outcome": "outcome", "Problem": "document.check", "Document": "document.document", "Listed": "actions.listing",
+_MODULES = {
+    "Branchwork": "api", "WorklogProblem": "document.check", "Worklog": "document.document", "Listed": "actions.listing",
     "BranchworkError": "errors", "DocumentError": "errors", "DocumentExistsError": "errors", "DocumentMissingError": "errors",
     "RepositoryError": "errors", "Finished": "stack.runner", "Runner": "stack.runner", "SubprocessRunner": "stack.runner",
-    "Settings": "settings", "Stack": "stack.graph", "Stored": "store",
+    "Settings": "settings", "Stack": "stack.graph", "Stored": "store", "Outcome": "store",
 }  # fmt: skip
 
 __all__ = [
-    "Branchwork", "BranchworkError", "Document", "DocumentError", "DocumentExistsError", "DocumentMissingError", "Finished",
-    "Listed", "Outcome", "Problem", "RepositoryError", "Runner", "Settings", "Stack", "Stored", "SubprocessRunner",
+    "Branchwork",
+    "BranchworkError",
+    "DocumentError",
+    "DocumentExistsError",
+    "DocumentMissingError",
+    "Finished",
+    "Listed",
+    "Outcome",
+    "RepositoryError",
+    "Runner",
+    "Settings",
+    "Stack",
+    "Stored",
+    "SubprocessRunner",
+    "Worklog",
+    "WorklogProblem",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+    from importlib import import_module
 
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,7 +1,7 @@
-"""``python -m spelunk.branchwork``."""
+"""``python -m spelunk.branchwork``: the commands of ``spelunk branchwork``, as installed hooks call them."""
 
 import sys
 
-from spelunk.branchwork.cli import main
+from spelunk.cli import main
 
-sys.exit(main())
+sys.exit(main(["branchwork", *sys.argv[1:]]))

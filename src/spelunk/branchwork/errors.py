@@ -1,13 +1,4 @@
-"""What branchwork raises on purpose. Each message is one line: what is wrong, and what to do.
-
-.. code-block:: text
-
-    BranchworkError (UsageError)
-    ├── RepositoryError    no repository, no git, no branch here
-    ├── DocumentMissingError    no document for the branch asked for
-    ├── DocumentExistsError     `create` never overwrites
-    └── DocumentError      the document cannot be changed safely
-"""
+"""Errors of branchwork. Each message is one line: the fault, and what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +6,7 @@ from spelunk.errors import UsageError
 
 
 class BranchworkError(UsageError):
-    """The root of what branchwork raises."""
+    """Base of the errors of branchwork."""
 
 
 class RepositoryError(BranchworkError):
@@ -23,12 +14,12 @@ class RepositoryError(BranchworkError):
 
 
 class DocumentMissingError(BranchworkError):
-    """There is no document for what was asked."""
+    """There is no such document."""
 
 
 class DocumentExistsError(BranchworkError):
-    """A document for the branch exists already; it is never overwritten."""
+    """The branch has a document already; it is never overwritten."""
 
 
 class DocumentError(BranchworkError):
-    """The document is in a state in which an edit could damage it."""
+    """An edit could damage the document."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import time
 import zlib
+from typing import Final
 
-CURRENT_FILE = re.compile(r"CURRENT-.+\.md$")
-ARCHIVED_FILE = re.compile(r"\d{12}-.+\.md$")
+CURRENT_FILE: Final = re.compile(r"CURRENT-.+\.md$")
+ARCHIVED_FILE: Final = re.compile(r"\d{12}-.+\.md$")
+_STAMP: Final = re.compile(r"\s*(\d{4})-(\d\d)-(\d\d)(?:[ T](\d{1,2}):(\d\d))?(?::\d\d)?\s*(UTC|Z)?", re.I)
 
 
 def slug(branch: str) -> str:
@@ -31,32 +33,19 @@ def archive_name(slug_text: str, now: float) -> str:
 
 def stamp(now: float, *, local: bool = False) -> str:
     """``YYYY-MM-DD HH:MM UTC``, or local time without a zone."""
-    return (
-        time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
-        if local
-        else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
-    )
+    parts = time.localtime(now) if local else time.gmtime(now)
+    return time.strftime("%Y-%m-%d %H:%M", parts) + ("" if local else " UTC")
 
 
 def seconds(text: str) -> float | None:
-    """The time that a stamp means, None if it is none; one without a zone is local time."""
-    found = re.match(r"\s*(\d{4})-(\d\d)-(\d\d)(?:[ T](\d{1,2}):(\d\d))?(?::\d\d)?\s*(UTC|Z)?", text, re.I)
-    if found is None:
-        return None
-    year, month, day, hour, minute = (int(part or 0) for part in found.groups()[:5])
-    if not (1 <= month <= 12 and 1 <= day <= _days(year, month) and hour <= 23 and minute <= 59):
-        return None
-    if found.group(6):
-        import calendar
+    """The time of a stamp in seconds since the epoch, None if it is none; one without a zone is local time."""
+    from datetime import UTC, datetime
 
-        return float(calendar.timegm((year, month, day, hour, minute, 0, 0, 0, 0)))
+    match = _STAMP.match(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute = (int(part or 0) for part in match.groups()[:5])
     try:
-        return time.mktime((year, month, day, hour, minute, 0, 0, 0, -1))
-    except (OverflowError, ValueError):
+        return datetime(year, month, day, hour, minute, tzinfo=UTC if match.group(6) else None).timestamp()
+    except (OverflowError, ValueError, OSError):
         return None
-
-
-def _days(year: int, month: int) -> int:
-    if month == 2:
-        return 29 if year % 4 == 0 and (year % 100 or year % 400 == 0) else 28
-    return 30 if month in (4, 6, 9, 11) else 31

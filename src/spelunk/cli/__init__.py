@@ -1,69 +1,40 @@
-"""The command line: argv in, an exit status out. The commands are the modules beside this one.
+"""The command line: arguments in, an exit status out. Each command is a module of :mod:`spelunk.cli.commands`.
 
 Exit status: 0 done or found, 1 nothing found or a check failed, 2 an error
-told in one line, 130 interrupted (143 by SIGTERM). Results go to standard
+reported in one line, 130 interrupted (143 by SIGTERM). Results go to standard
 output and everything else to standard error.
 
-Only what the command at hand needs is imported, and only its parser built:
-``spelunk search`` has to feel like ``grep``.
+Only the command that runs is imported, and only its parser is built: a warm
+``spelunk search`` takes about as long as ``grep``.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
+from spelunk.cli.commands import ALIASES, COMMANDS
 
-class Command(NamedTuple):
-    """A command: its module in this package, and what it does in one line.
+__all__ = ["ALIASES", "COMMANDS", "main", "script"]
 
-    The module has ``configure(parser)`` and ``run(args) -> int``; a
-    ``passthrough`` module has ``run(argv) -> int`` and parses for itself.
-    """
-
-    module: str
-    summary: str
-    passthrough: bool = False
-
-
-COMMANDS: Final[dict[str, Command]] = {
-    "index": Command("index", "bring the index of a folder up to date"),
-    "search": Command("search", "find chunks of code and documents"),
-    "similar": Command("similar", "find chunks like the one at FILE:LINE"),
-    "status": Command("status", "what an index holds, and whether it is current"),
-    "why": Command("why", "why a path is indexed, or which rule leaves it out"),
-    "list": Command("list", "all indexes known here"),
-    "check": Command("check", "prove that the stores of an index agree; mend them with --repair"),
-    "clear": Command("clear", "delete an index"),
-    "trust": Command("trust", "let the settings file of a workspace count in full"),
-    "doctor": Command("doctor", "check this machine and this installation"),
-    "eval": Command("eval", "how good the answers to labelled queries are"),
-    "bench": Command("bench", "measure this machine on a folder"),
-    "completions": Command("completions", "print a completion script for a shell"),
-    "branchwork": Command("branchwork", "keep the worklog of a branch (also: bw)", passthrough=True),
-}
-ALIASES: Final = {"bw": "branchwork"}
 
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
 
 class _Terminated(BaseException):
-    """SIGTERM, as an exception so that locks and files are let go of in order."""
+    """SIGTERM as an exception, so that locks are released and files closed in order."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; its exit status.
+    """Run one command and return its exit status.
 
     Args:
-        argv: Without the program's name; ``sys.argv`` by default.
+        argv: The arguments without the program's name; ``sys.argv`` by default.
     """
-    # Before numpy can be imported: its threads cost more to start than a search.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     words = sys.argv[1:] if argv is None else argv
-    if not _json_asked(words):
+    if not _wants_json(words):
         return _guarded(words)
     from spelunk.cli.stderr import json_lines
 
@@ -71,16 +42,21 @@ def main(argv: list[str] | None = None) -> int:
         return _guarded(words)
 
 
-def _json_asked(words: list[str]) -> bool:
-    """Whether ``--log-format json`` is among the flags; asked before they are parsed."""
-    flags = words[: words.index("--")] if "--" in words else words
-    at = flags.index("--log-format") if "--log-format" in flags else len(flags)
-    return "--log-format=json" in flags or flags[at + 1 : at + 2] == ["json"]
+def _wants_json(words: list[str]) -> bool:
+    """Whether ``--log-format json`` is among the flags, which are not parsed yet."""
+    flags = _flags(words)
+    place = flags.index("--log-format") if "--log-format" in flags else len(flags)
+    return "--log-format=json" in flags or flags[place + 1 : place + 2] == ["json"]
+
+
+def _flags(words: list[str]) -> list[str]:
+    """The words before ``--``."""
+    return words[: words.index("--")] if "--" in words else words
 
 
 def _guarded(words: list[str]) -> int:
     try:
-        _listen()
+        _handle_signals()
         status = _dispatch(words)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -90,38 +66,52 @@ def _guarded(words: list[str]) -> int:
     except _Terminated:
         return _stopped("terminated", TERMINATED)
     except BrokenPipeError:
-        _silence(1)  # whoever read has seen enough
+        _discard(1)  # the reader has closed its end
         return 0
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except Exception as error:
         return _failed(error, words)
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # how a panic of the full-text engine arrives
-            raise
-        from spelunk.errors import IndexCorruptError
-
-        return _failed(IndexCorruptError(f"full text damaged ({error}); run `spelunk check --repair`"), words)
 
 
 def script() -> NoReturn:
-    """The console script: :func:`main`, and out without taking the interpreter apart.
+    """Run the console script: :func:`main`, then exit without freeing memory.
 
-    The garbage collector looks less often: what the imports of a search make
-    is never garbage, and going through it again and again takes a twentieth
-    of the whole; so does freeing it all at the end.
+    The cyclic garbage collector runs less often: the objects that the imports of
+    a search create are no garbage, and scanning them takes a twentieth of the
+    whole time. Freeing them at exit takes as long.
     """
     import gc
 
     gc.set_threshold(50_000, 20, 100)
+    _reserve_standard_descriptors()
+    # Before numpy can be imported: starting its threads takes longer than a search.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from spelunk.cli.output import never_raise
+
+    never_raise()
     status = main()
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
         except (OSError, ValueError):
-            pass  # told already, or there is nobody to tell
+            pass  # it was reported, or there is nowhere to report it
     os._exit(status)
+
+
+def _reserve_standard_descriptors() -> None:
+    """Open the null device where standard input, output or error is closed.
+
+    Otherwise a file or pipe that is opened later gets its number, and whatever
+    is written to standard error ends in it. ``sys.stdout`` and the like stay None.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -141,13 +131,13 @@ def _dispatch(words: list[str]) -> int:
         return unknown(name)
     module = import_module(f"spelunk.cli.commands.{command.module}")
     if command.passthrough:
-        return int(module.run(rest))
+        return int(module.run(shared, rest))
     parser = command_parser(name, command.summary, module.configure)
     return int(module.run(parse(parser, [*shared, *rest])))
 
 
-def _listen() -> None:
-    """SIGTERM stops as Ctrl-C does; a second signal does not wait."""
+def _handle_signals() -> None:
+    """Stop on SIGTERM as on Ctrl-C; a second signal ends the process at once."""
     import signal
     import threading
 
@@ -171,25 +161,22 @@ def _listen() -> None:
 def _stopped(how: str, status: int) -> int:
     from spelunk.cli.output import say
 
-    say(f"{how}; what was published is kept, and the next run goes on from there", "warning")
+    say(f"{how}; everything published is kept, and the next run continues from there", "warning")
     return status
 
 
 def _failed(error: Exception, words: list[str]) -> int:
-    from spelunk.cli.output import attached, say, tell
+    from spelunk.cli.output import attached, caret, say, tell
     from spelunk.errors import QuerySyntaxError, SpelunkError
 
-    before_paths = words[: words.index("--")] if "--" in words else words
     more = {"error": type(error).__name__}
-    if {"-v", "-vv", "--verbose"} & set(before_paths):
+    if {"-v", "-vv", "--verbose"} & set(_flags(words)):
         import traceback
 
         more["traceback"] = "".join(traceback.format_exception(error))
     if isinstance(error, QuerySyntaxError):
         say(str(error), query=error.query, column=error.column, **more)
         if attached() is None:
-            from spelunk.cli.caret import caret
-
             tell(caret(error), end="")
     elif isinstance(error, SpelunkError):
         say(str(error), **more)
@@ -197,7 +184,7 @@ def _failed(error: Exception, words: list[str]) -> int:
         name = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         say(f"{name}{error.strerror or error}", **more)
         if sys.stdout is not None and error.filename is None:
-            _silence(1)  # a full disk behind a redirection would be told again at exit
+            _discard(1)  # or a full disk behind a redirection is reported again at exit
     else:
         say(f"{type(error).__name__}: {error}; this is a bug; run with -v for the traceback", **more)
     if "traceback" in more and attached() is None:
@@ -205,8 +192,8 @@ def _failed(error: Exception, words: list[str]) -> int:
     return 2
 
 
-def _silence(descriptor: int) -> None:
-    """Let what is still buffered go nowhere."""
+def _discard(descriptor: int) -> None:
+    """Redirect a descriptor to the null device, so that buffered output is dropped."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, descriptor)

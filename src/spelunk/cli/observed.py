@@ -1,11 +1,11 @@
-"""The flags that say who is told what happens: logs at a level, metrics in a file, metrics over HTTP."""
+"""Observers that the flags ask for: a log at a level, metrics in a file, metrics over HTTP."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from spelunk.cli import output
 from spelunk.observe import Observer, broadcast, null_observer
@@ -17,21 +17,32 @@ if TYPE_CHECKING:
     from spelunk.workspace.targets import Target
 
 SEVERAL: Final = "several"
-"""The workspace's label of a search over more than one."""
+"""Label ``workspace`` of a search over more than one."""
+
+
+class ObservedRun(NamedTuple):
+    """An observer, and the name under which it logs the run; ``""`` lets each update name itself."""
+
+    observer: Observer
+    run_id: str = ""
 
 
 def metrics_file(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that commands share which may write metrics."""
+    """Add the flag ``--metrics-file``."""
     parser.add_argument(
         "--metrics-file", metavar="FILE", help="add metrics to FILE, for node_exporter's textfile collector"
     )
 
 
-def log_of(args: argparse.Namespace) -> Observer:
-    """What logs as the shared flags say; nobody where only what a command says is wanted."""
+def log_of(args: argparse.Namespace) -> ObservedRun:
+    """The log that the shared flags ask for; the no-op observer where only a command's own messages are wanted."""
     if output.attached() is None and not args.verbose:
-        return null_observer
-    return _log(args)
+        return ObservedRun(null_observer)
+    return _logged(_log(args))
+
+
+def _logged(log: Log) -> ObservedRun:
+    return ObservedRun(log, log.run_id)
 
 
 def _log(args: argparse.Namespace) -> Log:
@@ -40,32 +51,31 @@ def _log(args: argparse.Namespace) -> Log:
         from spelunk.observe.events import FileFailed, new_run_id
         from spelunk.observe.logs import Log, level_for
 
-        # Without -v the report lists the files that failed, and nobody wants to read it twice.
-        known = frozenset[type]() if args.verbose else frozenset([FileFailed])
-        log = Log(level=level_for(args.verbose, args.quiet), run_id=new_run_id(), leave_out=known)
-    args.run_id = log.run_id
+        # Without -v the report lists the files that failed: the log leaves them out.
+        left_out = frozenset[type]() if args.verbose else frozenset([FileFailed])
+        log = Log(level=level_for(args.verbose, args.quiet), run_id=new_run_id(), leave_out=left_out)
     return log
 
 
 @contextmanager
-def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Observer]:
-    """Who is told while the context lasts; at its end, however that comes, the metrics are written.
+def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[ObservedRun]:
+    """Observe a run while the context lasts; at its end, however that comes, the metrics are written.
 
     Raises:
         UsageError: A file that cannot be written, a port that cannot be listened on.
     """
     port = getattr(args, "metrics_port", None)
     if getattr(args, "dry_run", False) or not (args.metrics_file or port):
-        yield log_of(args) if args.command == "search" else _log(args)
+        yield log_of(args) if args.command == "search" else _logged(_log(args))
         return
     from spelunk.observe.events import RunEnded, ended_by
     from spelunk.observe.metrics import Metrics
     from spelunk.observe.prometheus import Endpoint, TextFile
-    from spelunk.workspace import locate as home
+    from spelunk.workspace import locate
 
     log = _log(args)
-    directories = [home.index_dir(target.root, args.index_dir) for target in targets]
-    label = home.key(targets[0].root) if len(targets) == 1 else SEVERAL
+    directories = [locate.index_dir(target.root, args.index_dir) for target in targets]
+    label = locate.key(targets[0].root) if len(targets) == 1 else SEVERAL
     metrics = Metrics(args.command, log.run_id)
     file = TextFile(args.metrics_file, metrics, label) if args.metrics_file else None
     endpoint = Endpoint(port, metrics, label) if port else None
@@ -80,10 +90,11 @@ def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Ob
         if endpoint is not None:
             output.note(args, f"metrics are at {endpoint.url}")
         try:
-            yield broadcast(log, metrics, watch, *(o for o in (file, endpoint) if o is not None))
+            observers = (log, metrics, watch, *(o for o in (file, endpoint) if o is not None))
+            yield ObservedRun(broadcast(*observers), log.run_id)
         except BaseException as error:
             if args.command == "index" and not ended:
-                metrics(ended_by(error, 0.0))  # it failed before it had begun
+                metrics(ended_by(error, 0.0))  # it failed before the update began
             raise
     finally:
         if endpoint is not None:
@@ -94,7 +105,7 @@ def observed(args: argparse.Namespace, targets: Sequence[Target]) -> Iterator[Ob
 
 
 def _note_breakers(metrics: Metrics, directories: Sequence[str]) -> None:
-    """Breakers as they are remembered: a run that no provider disturbs hears nothing of them."""
+    """Give the metrics the stored states of the circuit breakers: a run without failures has no event of them."""
     from spelunk.remote.breaker import states
 
     for directory in directories:
@@ -107,5 +118,5 @@ def _write(file: TextFile) -> None:
 
     try:
         file.write()
-    except StorageError as error:  # the index is as good as without it
+    except StorageError as error:  # the index itself is complete
         output.say(str(error), "warning")

@@ -1,69 +1,88 @@
-"""To the user: results on standard output, all else on standard error."""
+"""What the user is told: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
 import argparse
-import os
+import io
 import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from spelunk.io.printable import printable, use_color
+from spelunk.io.printable import printable, printable_name, use_color
 
 if TYPE_CHECKING:
+    from spelunk.errors import QuerySyntaxError
     from spelunk.observe.logs import Log
 
-SCHEMA_VERSION: Final = 1
+CARET_COLUMNS: Final = 100
+"""Characters of a query that are shown around its fault."""
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
+_json_log: Log | None = None
+"""The log of JSON lines while ``--log-format json`` is in force (:func:`attach`)."""
+
+
+def never_raise() -> None:
+    """Let both standard streams escape the characters that their encoding does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
 
 def put(text: str) -> None:
-    """Write results; what the stream's encoding cannot hold is escaped."""
-    stream = sys.stdout
-    if stream is None:
+    """Write results as text.
+
+    Raises:
+        OSError: Standard output is closed, or cannot be written.
+    """
+    if sys.stdout is None:
         raise OSError(9, "standard output is closed")
-    encoding = stream.encoding or "utf-8"
-    if encoding.lower().replace("-", "") != "utf8" or _SURROGATES.search(text):
-        text = text.encode(encoding, "backslashreplace").decode(encoding)
-    stream.write(text)
+    sys.stdout.write(text)
+
+
+def put_version() -> None:
+    """Write the name and version."""
+    from spelunk import __version__
+
+    put(f"spelunk {__version__}\n")
 
 
 def put_utf8(text: str) -> None:
-    """Write a format that is UTF-8 whatever the locale: JSON."""
-    stream = sys.stdout
-    buffer = getattr(stream, "buffer", None)
+    """Write results in a format that is UTF-8 whatever the locale: JSON.
+
+    Raises:
+        OSError: Standard output is closed, or cannot be written.
+    """
+    buffer = getattr(sys.stdout, "buffer", None)
     if buffer is None:
         put(text)
         return
-    stream.flush()
+    sys.stdout.flush()
     buffer.write(text.encode("utf-8", "replace"))
 
 
 def put_json(value: dict[str, Any]) -> None:
-    r"""Write one object on one line; a byte of a name that is not UTF-8 reads ``\\x80``."""
+    r"""Write one JSON object on one line; a byte of a name that is not UTF-8 reads ``\\x80``."""
     import json
 
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     put_utf8(_SURROGATES.sub(lambda m: f"\\\\x{ord(m.group()) & 0xFF:02x}", text) + "\n")
 
 
-_json_log: Log | None = None
-
-
 def attach(log: Log | None) -> None:
-    """Let what is said go to a log of JSON lines, or again to people."""
+    """Send messages to a log of JSON lines from now on; None: to standard error as text."""
     global _json_log
     _json_log = log
 
 
 def attached() -> Log | None:
-    """The log of JSON lines; None where people read."""
+    """The log of JSON lines; None where messages are text."""
     return _json_log
 
 
 def say(text: str, level: str = "error", **more: Any) -> None:
-    """One line on standard error: ``spelunk: …``, or a JSON object with ``more`` in it."""
+    """Write one line to standard error: ``spelunk: …``, or a JSON object that has ``more`` in it."""
     if _json_log is not None:
         from spelunk.observe.logs import LEVELS, MESSAGE
 
@@ -73,16 +92,14 @@ def say(text: str, level: str = "error", **more: Any) -> None:
 
 
 def tell(text: str, end: str = "\n") -> None:
-    """Lines as they are, on standard error; silence where that is closed."""
-    stream = sys.stderr
-    if stream is None:
+    """Write to standard error as it is; nothing happens where that is closed."""
+    if sys.stderr is None:
         return
-    encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + end)
-        stream.flush()
+        sys.stderr.write(text + end)
+        sys.stderr.flush()
     except (OSError, ValueError):
-        pass  # nobody is there to be told
+        pass  # closed meanwhile: there is no other place to tell it
 
 
 def note(args: argparse.Namespace, text: str) -> None:
@@ -96,20 +113,20 @@ def colored(args: argparse.Namespace) -> bool:
     return sys.stdout is not None and use_color(args.color, sys.stdout)
 
 
-def age(seconds: float) -> str:
-    """A span of time for people: ``3 min``."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0, seconds):.0f} s"
+def caret(error: QuerySyntaxError) -> str:
+    """Format two lines: the query around the fault, and a caret below the column; nothing for a blank query."""
+    if not error.query.strip():
+        return ""
+    fault = max(0, error.column - 1)
+    start = max(0, fault - CARET_COLUMNS // 2)
+    before = printable_name(("…" if start else "") + error.query[start:fault])
+    after = printable_name(error.query[fault : start + CARET_COLUMNS])
+    return f"  {before}{after}\n  {' ' * _width(before)}^\n"
 
 
-def several(n: int, what: str) -> str:
-    """A number and a noun: ``1 chunk``, ``2,000 chunks``."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+def _width(text: str) -> int:
+    """Columns of a text on a terminal."""
+    import unicodedata
 
-
-def short(path: str) -> str:
-    """A path with the home folder as ``~``."""
-    user = os.path.expanduser("~")
-    return "~" + path[len(user) :] if user != "/" and path.startswith(user + "/") else path
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))

@@ -1,22 +1,56 @@
-"""argv -> the shared flags, the command's name, and a parsed namespace."""
+"""Parse the command line: the shared flags, the command's name, and the command's own arguments."""
 
 from __future__ import annotations
 
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from spelunk.errors import UsageError
 
 PROG: Final = "spelunk"
 
-_WITH_VALUE: Final = ("--index-dir", "--color", "--log-format")
-_PLAIN: Final = ("-q", "--quiet", "-v", "-vv", "--verbose", "--version", "-h", "--help")
+
+class SharedFlag(NamedTuple):
+    """A flag of every command, accepted before and after the command's name.
+
+    Attributes:
+        names: Short and long.
+        help: One line.
+        value: What it takes, as in the help; empty for a switch.
+        choices: The values it accepts, where they are a list; the first is the default.
+    """
+
+    names: tuple[str, ...]
+    help: str
+    value: str = ""
+    choices: tuple[str, ...] = ()
+
+
+SHARED: Final = (
+    SharedFlag(("--index-dir",), "index directory (default: in the cache folder, or in SPELUNK_HOME)", "DIR"),
+    SharedFlag(("-q", "--quiet"), "only results and errors"),
+    SharedFlag(("-v", "--verbose"), "more messages, tracebacks of errors; -vv for all"),
+    SharedFlag(
+        ("--log-format",),
+        "text, or json: every line on standard error is one object",
+        "FORMAT",
+        ("text", "json"),
+    ),
+    SharedFlag(
+        ("--color",), "auto, always or never (NO_COLOR is respected)", "WHEN", ("auto", "always", "never")
+    ),
+    SharedFlag(("--version",), "print the version"),
+    SharedFlag(("-h", "--help"), "print help"),
+)
+
+_WITH_VALUE: Final = tuple(name for flag in SHARED if flag.value for name in flag.names)
+_SWITCHES: Final = ("-vv", *(name for flag in SHARED if not flag.value for name in flag.names))
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Takes the width from COLUMNS: asking the terminal imports shutil, 10 ms of archive formats."""
+    """A formatter that finds the width without shutil, whose import takes 10 ms."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=_columns() - 2)
@@ -35,31 +69,41 @@ def _columns() -> int:
 
 class _Version(argparse.Action):
     def __call__(self, *_: object) -> NoReturn:
-        from spelunk.cli.overview import show_version
+        from spelunk.cli.output import put_version
 
-        raise SystemExit(show_version())
+        put_version()
+        raise SystemExit(0)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line that says where help is."""
+    """A parser that raises its errors, with a hint at the help."""
 
     def error(self, message: str) -> NoReturn:
         """Raise the message as a :class:`UsageError`."""
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
-def split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
-    """Flags before the command, the command's name if there is one, and the rest."""
+def split(words: Sequence[str], with_value: Sequence[str] = ()) -> tuple[list[str], str | None, list[str]]:
+    """Split into the flags before the command, the command's name if there is one, and the rest.
+
+    Args:
+        words: The command line.
+        with_value: Flags besides the shared ones that take a value.
+
+    Raises:
+        UsageError: A flag before the command is neither, or lacks its value.
+    """
+    with_value = (*_WITH_VALUE, *with_value)
     shared: list[str] = []
     i = 0
     while i < len(words):
         word = words[i]
-        if word in _WITH_VALUE:
+        if word in with_value:
             if i + 1 == len(words):
                 raise UsageError(f"argument {word}: expected one argument; see `{PROG} --help`")
             shared += words[i : i + 2]
             i += 2
-        elif word in _PLAIN or word.startswith(tuple(f"{flag}=" for flag in _WITH_VALUE)):
+        elif word in _SWITCHES or word.startswith(tuple(f"{flag}=" for flag in _WITH_VALUE)):
             shared.append(word)
             i += 1
         elif word.startswith("-"):
@@ -72,7 +116,7 @@ def split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
 def command_parser(
     name: str, summary: str, configure: Callable[[argparse.ArgumentParser], object] = lambda _: None
 ) -> Parser:
-    """The parser of a command: what ``configure`` adds, and the shared flags."""
+    """Build the parser of a command: the arguments that ``configure`` adds, and the shared flags."""
     parser = Parser(
         prog=f"{PROG} {name}",
         description=summary[0].upper() + summary[1:] + ".",
@@ -81,34 +125,32 @@ def command_parser(
     )
     configure(parser)
     parser.set_defaults(command=name)
-    shared = parser.add_argument_group("shared flags, before or after the command")
-    shared.add_argument(
-        "--index-dir", metavar="DIR", help="where the index lies (default: the cache folder, or SPELUNK_HOME)"
-    )
-    shared.add_argument("-q", "--quiet", action="store_true", help="only results and errors")
-    shared.add_argument(
-        "-v", "--verbose", action="count", default=0, help="tell more, tracebacks of errors; -vv for all"
-    )
-    shared.add_argument(
-        "--log-format",
-        metavar="FORMAT",
-        choices=("text", "json"),
-        default="text",
-        help="text (default), or json: every line on standard error is one object",
-    )
-    shared.add_argument(
-        "--color",
-        metavar="WHEN",
-        choices=("auto", "always", "never"),
-        default="auto",
-        help="auto, always or never (NO_COLOR is respected)",
-    )
-    shared.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    _add_shared(parser)
     return parser
 
 
+def _add_shared(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("shared flags, before or after the command")
+    for flag in SHARED:
+        how: dict[str, Any] = {"action": "store_true"}
+        if flag.value:
+            default = flag.choices[0] if flag.choices else None
+            how = {"metavar": flag.value, "choices": flag.choices or None, "default": default}
+        elif "-v" in flag.names:
+            how = {"action": "count", "default": 0}
+        elif "--version" in flag.names:
+            how = {"action": _Version, "nargs": 0}
+        elif "-h" in flag.names:
+            continue  # argparse adds it
+        group.add_argument(*flag.names, help=flag.help, **how)
+
+
 def parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
-    """Parse; positional arguments and flags may be mixed, and all is positional behind ``--``."""
+    """Parse arguments; positional ones and flags may be mixed, and all are positional after ``--``.
+
+    Raises:
+        UsageError: The arguments do not fit the parser.
+    """
     flags, literal = list(words), list[str]()
     if "--" in flags:
         at = flags.index("--")
@@ -125,7 +167,7 @@ def _mixed(
     flags: Sequence[str],
     literal: Sequence[str],
 ) -> argparse.Namespace:
-    """Move the positional words behind the flags, where argparse takes them as they are."""
+    """Parse with the positional words moved behind the flags, where argparse takes them as they are."""
     options = parser._option_string_actions
     front: list[str] = []
     words: list[str] = []
@@ -145,7 +187,7 @@ def _mixed(
 
 
 def whole(low: int) -> Callable[[str], int]:
-    """The type of a flag that takes a whole number from ``low``."""
+    """Make the type of a flag that takes a whole number of at least ``low``."""
 
     def convert(text: str) -> int:
         try:

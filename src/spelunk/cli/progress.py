@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from spelunk.observe import Observer, broadcast
+from spelunk.observe import broadcast
 
 if TYPE_CHECKING:
+    from spelunk.cli.observed import ObservedRun
     from spelunk.observe.events import Event
 
 PERIOD_SECONDS: Final = 0.1
@@ -19,15 +20,15 @@ WIDTH: Final = 24
 
 
 @contextmanager
-def progress(args: argparse.Namespace, observer: Observer) -> Iterator[Observer]:
-    """Yield ``observer``, or one that draws a line too where standard error is a terminal without a log."""
+def progress(args: argparse.Namespace, run: ObservedRun) -> Iterator[ObservedRun]:
+    """Yield ``run``; where standard error is a terminal without a log, its observer draws a line too."""
     stream = sys.stderr
     if args.quiet or args.verbose or stream is None or not stream.isatty():
-        yield observer
+        yield run
         return
     bar = Bar()
     try:
-        yield broadcast(observer, bar)
+        yield run._replace(observer=broadcast(run.observer, bar))
     finally:
         bar.clear()
 

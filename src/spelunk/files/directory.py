@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from spelunk.config import Options
-from spelunk.files.fence import Seen
+from spelunk.files.fence import Seen, rule_file
 from spelunk.files.git_dir import Repository, repository_at
 from spelunk.files.glob import Rule
 from spelunk.files.ignore import IGNORE_FILES, SPELUNK, IgnoreRules, from_setting, no_rules
@@ -23,6 +23,10 @@ from spelunk.types import Skipped
 
 CACHE_TAG: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
 """First line of a ``CACHEDIR.TAG`` (https://bford.info/cachedir/)."""
+
+INDEX_FILES: Final = ("workspace.json", "writer.lock")
+"""Files by which an index directory is recognised; it is never indexed itself."""
+INDEX_DETAIL: Final = "an index directory of Spelunk"
 
 _IGNORE_NAMES: Final = tuple(name for name, _ in IGNORE_FILES)
 
@@ -109,6 +113,10 @@ def load_rules(directory: Directory, names: Iterable[str], now_ns: int) -> tuple
     """
     seen: list[Seen] = []
     if directory.relative:
+        if all(name in names for name in INDEX_FILES):
+            # The folder changes with every update: whether it is still an index is read off one file.
+            seen.append(rule_file(directory.path + INDEX_FILES[0], now_ns))
+            return Skipped(directory.relative[:-1], "cache", INDEX_DETAIL), seen
         if ".git" in names:
             repository = repository_at(directory.path.rstrip("/"))
             if repository is not None:

@@ -28,12 +28,34 @@ from spelunk.types import Flag, Skipped
 
 
 @dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """How a file is stored in the index.
+
+    Attributes:
+        language: Canonical language name.
+        encoding: Of the file, as read.
+        lines: Its lines.
+        chunks: Its chunks.
+        kinds: Number of chunks by kind, most frequent first.
+        generation: The generation that stored it.
+    """
+
+    language: str
+    encoding: str
+    lines: int
+    chunks: int
+    kinds: tuple[tuple[str, int], ...]
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Whether a path is indexed, and the rule that decides.
 
     Attributes:
         path: Relative to the root; as given where it lies outside.
-        verdict: ``indexed``, ``ignored``, ``skipped``, ``missing`` or ``outside``.
+        verdict: ``indexed``, ``ignored``, ``skipped``, ``missing`` or ``outside``; with the
+            index's own knowledge also ``pending`` (the next update indexes it) or ``failed``.
             For a folder ``indexed`` means that its files are looked at.
         rule: The deciding pattern as written, or the reason's stable word; ``""`` if none.
         source: The file or setting that holds the rule; ``""`` if none.
@@ -41,6 +63,7 @@ class Explanation:
         detail: One sentence for people.
         language: The file's language, where it is a file.
         flags: Its flags.
+        index: How it is stored in the index; None where it is not, or the index was not asked.
     """
 
     path: str
@@ -51,6 +74,7 @@ class Explanation:
     detail: str = ""
     language: str = ""
     flags: Flag = Flag.NONE
+    index: IndexedFile | None = None
 
 
 def why(root: str, path: str, options: Options = DEFAULTS) -> Explanation:

@@ -27,6 +27,7 @@ from spelunk.config import DEFAULTS, Options, format_size
 from spelunk.errors import WorkspaceError
 from spelunk.files import fence
 from spelunk.files.directory import (
+    INDEX_DETAIL,
     Directory,
     decide_file,
     decide_folder,
@@ -114,6 +115,8 @@ def _visit(directory: Directory, names: dict[str, os.DirEntry[str]], gathered: _
     reason, seen = load_rules(directory, names, now)
     gathered.rule_files += seen
     if reason is not None:
+        if reason.detail == INDEX_DETAIL:
+            gathered.folders.pop()  # what an update writes there is no change of the workspace
         if directory.held is None:
             gathered.skipped.append(reason)
         return

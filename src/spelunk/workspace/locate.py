@@ -1,8 +1,8 @@
-"""Where is a workspace's index: the platform's cache folder, keyed by the root.
+"""Locate and create index directories: the platform's cache folder, keyed by the workspace's root.
 
 ``SPELUNK_HOME`` moves all indexes, ``--index-dir`` one. Each index directory
-has a ``workspace.json`` that says whose it is; one made elsewhere leaves a
-pointer of that name here, so that ``list`` knows it.
+has a ``workspace.json`` that names its root. An index made elsewhere leaves a
+pointer of that name in the cache folder, so that ``list`` knows it.
 """
 
 from __future__ import annotations
@@ -11,23 +11,37 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from spelunk import faults
 from spelunk.errors import StorageError, WorkspaceError
+from spelunk.io import atomic
 from spelunk.io.cache_dir import expand_user, index_home
-from spelunk.io.regular import read_regular
+from spelunk.io.json_file import read_object
+from spelunk.store.paths import manifest_name
 
 WORKSPACE: Final = "workspace.json"
-CACHE_TAG: Final = (
-    "Signature: 8a477f597d28d172789f06886806bc55\n# A search index made by Spelunk; it can be made again.\n"
+
+_TEMPORARY: Final = r"(\.new|\.tmp|\.\d+(\.tmp)?)?"
+OWN_FILES: Final = re.compile(
+    rf"manifest(-\d+)?\.sqlite(\.new)?(-wal|-shm|-journal)?|writer\.lock|at-work"
+    rf"|(workspace|writer|breakers)\.json{_TEMPORARY}"
 )
-"""So that backups, and discovery, leave an index directory out (https://bford.info/cachedir/)."""
+"""Names of the files that Spelunk itself writes into an index directory."""
+OWN_FOLDERS: Final = {
+    re.compile(r"lexical-\d+"): re.compile(
+        r"[0-9a-f]{32}(\.\d+)?\.(idx|pos|term|store|fast|fieldnorm|del|temp)"
+        r"|meta\.json|\.managed\.json|\.tantivy-(meta|writer)\.lock|\.tmp\w*"
+    ),
+    re.compile(r"vectors"): re.compile(r"\d+(-g?\d+)*\.vec(\.tmp|\.\d+\.tmp)?"),
+}
+"""Names of its folders, and of the files in each."""
 
 
-class Place(NamedTuple):
-    """A workspace known to this home."""
+class KnownWorkspace(NamedTuple):
+    """A workspace with an index in, or registered in, the cache folder."""
 
     root: str
     directory: str
@@ -57,14 +71,14 @@ def key(root: str) -> str:
 
 
 def index_dir(root: str, chosen: str | None = None) -> str:
-    """The index directory of a workspace; it need not exist.
+    """The index directory of a workspace, without symbolic links; it need not exist.
 
     An index made elsewhere with ``--index-dir`` is found again by its pointer.
     """
     if chosen:
-        return _usable(os.path.abspath(expand_user(chosen)))
-    place = known(root)
-    return _usable(place.directory if place is not None else _usual(root))
+        return _usable(os.path.realpath(expand_user(chosen)))
+    workspace = known(root)
+    return _usable(workspace.directory if workspace is not None else _default_directory(root))
 
 
 def _usable(directory: str) -> str:
@@ -79,35 +93,37 @@ def _usable(directory: str) -> str:
     return directory
 
 
-def _usual(root: str) -> str:
+def _default_directory(root: str) -> str:
     return os.path.join(index_home(), key(root))
 
 
+def has_index(directory: str) -> bool:
+    """Whether an index was begun in a directory; it may not be published yet."""
+    return manifest_name(directory) is not None
+
+
 def claim(directory: str, root: str) -> None:
-    """Make the directory (0700) and note whose it is.
+    """Create the index directory (mode 0700), record its workspace and register it.
 
     Raises:
-        WorkspaceError: It belongs to another workspace, or is no index directory.
-        StorageError: It cannot be made or written.
+        WorkspaceError: It holds the workspace, belongs to another one, or holds files that are not Spelunk's.
+        StorageError: It cannot be created or written.
     """
+    if is_within(root, directory):
+        raise WorkspaceError(
+            f"{directory}: holds the workspace {root} itself; choose an empty folder with --index-dir"
+        )
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         owner = owner_of(directory)
         if owner is None:
-            strangers = [n for n in os.listdir(directory) if not n.startswith((".", WORKSPACE))]
-            if strangers and not os.path.exists(os.path.join(directory, "manifest.sqlite")):
-                raise WorkspaceError(
-                    f"{directory}: holds other files ({strangers[0]}); choose an empty folder with --index-dir"
-                )
+            _refuse_foreign(directory)
             os.chmod(directory, 0o700)
-            _write(
-                os.path.join(directory, WORKSPACE),
-                {"root": os.fsencode(root).decode("utf-8", "surrogateescape")},
-            )
+            _write(os.path.join(directory, WORKSPACE), {"root": root})
         elif owner != root:
             raise WorkspaceError(f"{directory}: the index of {owner}; choose another folder with --index-dir")
-        pointer = _usual(root)
-        if os.path.abspath(directory) != pointer:
+        pointer = _default_directory(root)
+        if directory != pointer:
             os.makedirs(pointer, mode=0o700, exist_ok=True)
             _write(os.path.join(pointer, WORKSPACE), {"root": root, "directory": directory})
     except OSError as error:
@@ -116,51 +132,111 @@ def claim(directory: str, root: str) -> None:
         ) from None
 
 
-def _write(path: str, value: dict[str, Any]) -> None:
-    if _load(path) == value:
+def is_within(path: str, folder: str) -> bool:
+    """Whether an absolute path is a folder or lies below it."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _refuse_foreign(directory: str) -> None:
+    """Refuse a folder without an owner that is neither empty nor an index whose ``workspace.json`` was lost.
+
+    Raises:
+        WorkspaceError: It holds other files, hidden ones included.
+    """
+    names = sorted(os.listdir(directory))
+    other = [name for name in names if not _is_own(directory, name)]
+    if not other and not has_index(directory):
+        other = [name for name in names if not OWN_FILES.fullmatch(name)]
+    if other:
+        raise WorkspaceError(
+            f"{directory}: holds other files ({other[0]}); choose an empty folder with --index-dir"
+        )
+
+
+def _is_own(directory: str, name: str) -> bool:
+    mode = os.lstat(os.path.join(directory, name)).st_mode
+    if stat.S_ISDIR(mode):
+        return any(pattern.fullmatch(name) for pattern in OWN_FOLDERS)
+    return stat.S_ISREG(mode) and OWN_FILES.fullmatch(name) is not None
+
+
+def delete(directory: str) -> None:
+    """Delete what Spelunk wrote into an index directory, and the folder if nothing else is left.
+
+    ``workspace.json`` goes last: a deletion that is interrupted can be repeated.
+
+    Raises:
+        OSError: A file cannot be deleted.
+    """
+    names = sorted(os.listdir(directory), key=lambda name: (name == WORKSPACE, name))
+    for name in names:
+        if not _is_own(directory, name):
+            continue
+        path = os.path.join(directory, name)
+        inner = next((files for pattern, files in OWN_FOLDERS.items() if pattern.fullmatch(name)), None)
+        if inner is None:
+            os.unlink(path)
+            continue
+        for file in os.listdir(path):
+            if inner.fullmatch(file):
+                os.unlink(os.path.join(path, file))
+        _remove_if_empty(path)
+    _remove_if_empty(directory)
+
+
+def _remove_if_empty(folder: str) -> None:
+    if not os.listdir(folder):
+        os.rmdir(folder)
+
+
+def _write(path: str, paths: dict[str, str]) -> None:
+    """Write paths as JSON in UTF-8; bytes of a name that are not UTF-8 stay as they are."""
+    if _load(path) == paths:
         return
-    aside = f"{path}.{os.getpid()}"
-    data = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    text = json.dumps(
+        {k: os.fsencode(v).decode("utf-8", "surrogateescape") for k, v in paths.items()}, ensure_ascii=False
+    )
     faults.reach("claim.before")
-    try:
-        with open(aside, "wb") as f:
-            faults.write("claim.write", f.write, data)
-        os.replace(aside, path)
-    except OSError:
-        try:
-            os.unlink(aside)
-        except OSError:
-            pass  # it could not even be made
-        raise
+    atomic.write_bytes(
+        path,
+        text.encode("utf-8", "surrogateescape"),
+        write=lambda write, data: faults.write("claim.write", write, data),
+    )
     faults.reach("claim.after")
 
 
-def _load(path: str) -> dict[str, Any] | None:
+def _load(path: str) -> dict[str, str]:
+    """The absolute paths in a ``workspace.json``, by key; whatever else it holds is ignored."""
     try:
-        value = json.loads(read_regular(path).decode("utf-8", "surrogateescape"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+        pairs = (read_object(path) or {}).items()
+        # Through bytes: a process whose locale is not UTF-8 has other strings for the same names.
+        paths = {
+            key: os.fsdecode(text.encode("utf-8", "surrogateescape"))
+            for key, text in pairs
+            if isinstance(text, str)
+        }
+    except ValueError:  # a surrogate that no byte of a name is kept as
+        return {}
+    return {key: text for key, text in paths.items() if os.path.isabs(text) and "\0" not in text}
 
 
 def owner_of(directory: str) -> str | None:
-    """The root whose index this is, or None."""
+    """The root whose index a directory holds; None where it holds none."""
     value = _load(os.path.join(directory, WORKSPACE))
-    root = value.get("root") if value else None
-    return root if isinstance(root, str) else None
+    return None if "directory" in value else value.get("root")
 
 
-def known(root: str) -> Place | None:
-    """The place of a root's index, wherever it lies; None where none was made."""
-    directory = _usual(root)
+def known(root: str) -> KnownWorkspace | None:
+    """A root's index, wherever it lies; None where none was made."""
+    directory = _default_directory(root)
     value = _load(os.path.join(directory, WORKSPACE))
-    if not value or value.get("root") != root:
+    if value.get("root") != root:
         return None
-    return Place(root, str(value.get("directory") or directory))
+    return KnownWorkspace(root, value.get("directory", directory))
 
 
-def places() -> Iterator[Place]:
-    """Every workspace that has, or had, an index known here, by name."""
+def known_workspaces() -> Iterator[KnownWorkspace]:
+    """Every workspace that has, or had, an index registered here, by name."""
     base = index_home()
     try:
         names = sorted(os.listdir(base))
@@ -169,15 +245,16 @@ def places() -> Iterator[Place]:
     for name in names:
         directory = os.path.join(base, name)
         value = _load(os.path.join(directory, WORKSPACE))
-        if value and isinstance(value.get("root"), str):
-            yield Place(value["root"], str(value.get("directory") or directory))
+        if "root" in value:
+            yield KnownWorkspace(value["root"], value.get("directory", directory))
 
 
 def forget(root: str) -> None:
     """Remove the pointer to an index that lies elsewhere."""
-    pointer = _usual(root)
+    pointer = _default_directory(root)
     try:
-        os.unlink(os.path.join(pointer, WORKSPACE))
-        os.rmdir(pointer)
+        if "directory" in _load(os.path.join(pointer, WORKSPACE)):
+            os.unlink(os.path.join(pointer, WORKSPACE))
+            os.rmdir(pointer)
     except OSError:
-        pass  # there was none
+        pass  # it cannot be written, and points nowhere

@@ -1,11 +1,11 @@
-"""The states of an index by name, and what each one calls for.
+"""The states of an index, the action each one calls for, and the fingerprints they are told by.
 
 =================  ======================================================
 missing            nothing was indexed yet: ``index`` builds it
 corrupt            a store is damaged: ``check --repair``, or ``index --rebuild``
 format-too-new     written by a newer Spelunk: upgrade, or ``index --rebuild``
-options-changed    other contents are asked for: ``index`` redoes every file; or
-                   only another embedder: it makes the vectors again
+options-changed    options or versions that change contents differ: ``index`` reads every
+                   file again; if only the embedder differs, it makes the vectors again
 behind             files changed, a run was interrupted, or vectors are pending:
                    ``index`` catches up
 current            nothing to do
@@ -29,14 +29,24 @@ OPTIONS_CHANGED: Final = "options-changed"
 BEHIND: Final = "behind"
 CURRENT: Final = "current"
 
+ACTIONS: Final = {
+    MISSING: "`spelunk index` builds it",
+    CORRUPT: "`spelunk check --repair` repairs it, `spelunk index --rebuild` starts over",
+    TOO_NEW: "upgrade Spelunk, or start over with `spelunk index --rebuild`",
+    OPTIONS_CHANGED: "`spelunk index` reads every file again",
+    BEHIND: "`spelunk index` catches up; a search does so by itself",
+    CURRENT: "",
+}
+"""What to do in each state."""
+
 
 def fingerprint(options: Options) -> str:
-    """16 hex digits over all that changes what an index holds, and nothing else.
+    """Hash the options and versions that change the contents of an index: 16 hex digits.
 
-    Discovery settings (``include``, ``hidden``, ...) decide which files there
-    are, which every walk finds anew; they are not part of it. Nor is the embedder:
-    another one makes other vectors of the same contents, which no file has to
-    be read for. It is held against the manifest's ``embedder`` (:func:`embeds`).
+    Discovery settings (``include``, ``hidden``, ...) are not part of it: they decide
+    which files there are, and every walk finds those anew. Neither is the embedder:
+    another one makes other vectors of the same contents, for which no file is read.
+    The manifest stores its id apart (:func:`embeds`).
     """
     values = {
         k: v for k, v in contents_of(options).items() if k not in ("include", "exclude", "hidden", "embedder")
@@ -50,11 +60,11 @@ def fingerprint(options: Options) -> str:
 
 
 def embeds(stored: object, options: Options) -> bool:
-    """Are the vectors of an index, by the embedder's id it has stored, those that are asked for?"""
+    """Whether an index's stored embedder id is the one that the options name."""
     return stored == embed.identify(options)
 
 
 def walk_fingerprint(options: Options) -> str:
-    """What decides which files there are, for the quick look before a search."""
+    """The options that decide which files there are, as JSON; compared before every search."""
     sends = options.embedder.startswith("api:")  # then .spelunkignore brings no hidden name back
     return json.dumps([options.include, options.exclude, options.hidden, options.max_file_size, sends])

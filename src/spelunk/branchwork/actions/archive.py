@@ -1,137 +1,91 @@
-"""Moving a document to the archive once its branch is merged."""
+"""Move a document to the archive once its branch is merged, and rename one with its branch."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
 
 from spelunk.branchwork.actions import link
 from spelunk.branchwork.document import data, edit
-from spelunk.branchwork.document.document import Document
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError
 from spelunk.branchwork.names import archive_name, current_name, slug
-from spelunk.branchwork.stack.git import Repo
-from spelunk.branchwork.store import Store, Stored, replace, sync_folder
+from spelunk.branchwork.store import Outcome, Store, Stored, replace
+from spelunk.io.atomic import sync_directory
 
 
-@dataclass(frozen=True, slots=True)
-class Archived:
-    """What was archived.
-
-    Attributes:
-        path: Where it is now.
-        source: Where it was.
-        found_by: ``branch.name``, ``pr``, ``slug``, or ``archive`` if it had been moved before.
-    """
-
-    branch: str
-    path: str
-    source: str
-    found_by: str
-    changed: bool
-    notes: tuple[str, ...]
-    before: str | None
-    after: str | None
-
-
-def archive(
-    repo: Repo, store: Store, branch: str, pr: int | None, *, now: float, stamp: str, write: bool
-) -> Archived:
+def archive(store: Store, branch: str, pr: int | None, *, now: float, stamp: str, write: bool) -> Outcome:
     """Set ``merged`` and move the document to its archive name, never over another file.
 
     It is found by ``branch.name``, else by ``pr``, else by slug. A document
-    archived before is left as it is.
+    that is in the archive already stays as it is.
 
     Raises:
-        DocumentMissingError: None is found; the message lists those there are.
+        DocumentMissingError: There is none; the message lists the live documents.
         BranchworkError: More than one matches.
     """
     with store.locked():
-        stored, how = _meant(store, branch, pr)
+        stored, found_by = _live(store, branch, pr)
         if stored is None:
-            return _before(store, branch, pr)
+            return _earlier(store, branch, pr)
         notes: tuple[str, ...] = ()
-        if how != "branch.name" and branch:
-            notes = (f"no document names the branch {branch}; took {stored.path} by its {how}",)
-        doc = edit.set_field(stored.doc, "status", "merged")
-        doc = edit.set_field(doc, "last_updated", stamp)
+        if found_by != "branch.name" and branch:
+            notes = (f"no document names the branch {branch}; took {stored.path} by its {found_by}",)
+        doc = edit.set_field(edit.set_field(stored.doc, "status", "merged"), "last_updated", stamp)
         name = stored.branch or branch
-        path = _free(store, archive_name(slug(name), now))
+        path = store.free(archive_name(slug(name), now))
         if write:
             replace(store.absolute(stored.path), doc.text)
-            if (
-                link.target(repo, store.settings)
-                == f"{os.path.basename(store.settings.dir)}/{os.path.basename(stored.path)}"
-            ):
-                link.point(repo, store.settings, None)
-            os.rename(store.absolute(stored.path), store.absolute(path))
-            sync_folder(store.folder)
-        return Archived(name, path, stored.path, how, True, notes, stored.doc.text, doc.text)
+            linked = link.target(store.repo, store.settings) or ""
+            if os.path.basename(linked) == os.path.basename(stored.path):
+                link.point(store.repo, store.settings, None)
+            _rename(store, stored.path, path)
+        facts = {"from": stored.path, "found_by": found_by}
+        return Outcome("archive", name, path, stored.doc.text, doc.text, write, notes, facts)
 
 
-def _meant(store: Store, branch: str, pr: int | None) -> tuple[Stored | None, str]:
+def _rename(store: Store, old: str, new: str) -> None:
+    os.rename(store.absolute(old), store.absolute(new))
+    sync_directory(store.folder)
+
+
+def _live(store: Store, branch: str, pr: int | None) -> tuple[Stored | None, str]:
     live = store.current()
-    number = pr if pr is not None else (int(branch.lstrip("#")) if branch.lstrip("#").isdigit() else None)
-    for how, matches in (
+    digits = branch.lstrip("#")
+    number = pr if pr is not None else (int(digits) if digits.isdecimal() else None)
+    for found_by, matches in (
         ("branch.name", [s for s in live if branch and s.branch == branch]),
         ("pr", [s for s in live if number is not None and data.pull_request(s.doc)[0] == number]),
-        ("slug", [s for s in live if branch and _slug_of(s) == slug(branch)]),
+        ("slug", [s for s in live if branch and s.slug == slug(branch)]),
     ):
         if len(matches) > 1:
             paths = ", ".join(s.path for s in matches)
-            raise BranchworkError(
-                f"{len(matches)} documents match by {how}: {paths}; mend the front matter of one"
-            )
+            raise BranchworkError(f"{len(matches)} documents match by {found_by}: {paths}; correct one")
         if matches:
-            return matches[0], how
+            return matches[0], found_by
     return None, ""
 
 
-def _slug_of(stored: Stored) -> str:
-    return stored.doc.field("slug").removeprefix("branchwork-")
-
-
-def _before(store: Store, branch: str, pr: int | None) -> Archived:
-    for stored in store.archived():
-        if (branch and stored.branch == branch) or (
-            pr is not None and data.pull_request(stored.doc)[0] == pr
-        ):
-            text = stored.doc.text
-            note = (f"{stored.path} was archived before",)
-            return Archived(stored.branch, stored.path, stored.path, "archive", False, note, text, text)
+def _earlier(store: Store, branch: str, pr: int | None) -> Outcome:
+    """The outcome for a document that was archived before."""
+    for s in store.archived():
+        if (branch and s.branch == branch) or (pr is not None and data.pull_request(s.doc)[0] == pr):
+            notes, facts = (f"{s.path} was archived before",), {"from": s.path, "found_by": "archive"}
+            return Outcome("archive", s.branch, s.path, s.doc.text, s.doc.text, False, notes, facts)
     there = ", ".join(f"{s.branch or '?'} ({s.path})" for s in store.current()) or "none"
-    wanted = " or ".join(
-        [*([f"branch {branch}"] if branch else []), *([f"pull request {pr}"] if pr is not None else [])]
-    )
-    raise DocumentMissingError(f"no live document for {wanted} in this working tree; there are: {there}")
-
-
-def _free(store: Store, name: str) -> str:
-    path, n = f"{store.settings.dir}/{name}", 1
-    while os.path.lexists(store.absolute(path)):
-        n += 1
-        path = f"{store.settings.dir}/{name.removesuffix('.md')}-{n}.md"
-    return path
+    wanted = [f"branch {branch}"] * bool(branch) + [f"pull request {pr}"] * (pr is not None)
+    raise DocumentMissingError(f"no live document here for {' or '.join(wanted)}; there are: {there}")
 
 
 def rename_live(store: Store, path: str, branch: str) -> str:
-    """Give a document whose branch was renamed the name that goes with it; where it is then."""
+    """Rename the file of a document with its branch, unless a person chose the name; its path afterwards."""
     name = path.rpartition("/")[2]
-    stem = current_name(slug(branch)).removesuffix(".md")
-    rest = name.removesuffix(".md").removeprefix(stem)
-    if name.startswith(stem) and (not rest or (rest[0] == "-" and rest[1:].isdigit())):
+    wanted = current_name(slug(branch))
+    if re.fullmatch(re.escape(wanted.removesuffix(".md")) + r"(-\d+)?\.md", name):
         return path
     with store.locked():
-        if not _was_ours(store, path, branch):
+        former = {current_name(slug(n)) for n in store.repo.former_names(branch)}
+        if name not in former or store.read(path).field("branch.name") != branch:
             return path
-        new = _free(store, current_name(slug(branch)))
-        os.rename(store.absolute(path), store.absolute(new))
-        sync_folder(store.folder)
+        new = store.free(wanted)
+        _rename(store, path, new)
     return new
-
-
-def _was_ours(store: Store, path: str, branch: str) -> bool:
-    """Whether the file is called after a former name of the branch, and not by hand."""
-    doc: Document = store.read(path)
-    name = path.rpartition("/")[2].removeprefix("CURRENT-").removesuffix(".md")
-    return doc.field("branch.name") == branch and name in {slug(n) for n in store.repo.former_names(branch)}

@@ -1,23 +1,41 @@
-"""The link ``CURRENT.md``: for people to click; no command ever reads it to find a document."""
+"""The link ``CURRENT.md`` to the document of the branch checked out; for people, no command reads it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from typing import Any
 
 from spelunk.branchwork.settings import Settings
 from spelunk.branchwork.stack.git import Repo
+from spelunk.branchwork.store import Store
+from spelunk.io import atomic
+
+
+def relink(store: Store, branch: str | None = None, *, write: bool = True) -> dict[str, Any]:
+    """Point the link at the document of the branch checked out; remove it where there is none.
+
+    Args:
+        branch: If given and not checked out, nothing changes.
+
+    Returns:
+        ``path``, the document or None; and ``link``: ``set``, ``kept`` (it is right already), ``dropped``,
+        ``none``, ``off``, ``dry-run``, or ``foreign`` where another file has the name.
+    """
+    head = store.repo.head()
+    if branch is not None and branch != head:
+        return {"link": "kept", "path": None}
+    stored = store.find_own(head) if head else None
+    path = stored.path if stored else None
+    if not write:
+        return {"link": "dry-run", "path": path}
+    if stored is None and store.repo.rebasing():
+        return {"link": "kept", "path": None}  # the document comes back when the rebase ends
+    return {"link": point(store.repo, store.settings, path), "path": path}
 
 
 def point(repo: Repo, settings: Settings, path: str | None) -> str:
-    """Point the link at a document, or drop it.
-
-    Args:
-        path: Relative path of the document; None where the branch has none.
-
-    Returns:
-        ``set``, ``kept`` (it is right already), ``dropped``, ``none``, ``off``,
-        or ``foreign``: something else has the name, and is left alone.
-    """
+    """Point the link at a document, or remove it; the result as :func:`relink` gives it."""
     if settings.link == "off":
         return "off"
     link = os.path.join(repo.root, settings.link_path)
@@ -29,28 +47,24 @@ def point(repo: Repo, settings: Settings, path: str | None) -> str:
             return "none"
         os.unlink(link)
         return "dropped"
-    wanted = os.path.relpath(path, os.path.dirname(settings.link_path) or ".").replace(os.sep, "/")
+    wanted = f"{os.path.basename(settings.dir)}/{os.path.basename(path)}"
     symlink = settings.link == "auto"
     if there == wanted and os.path.islink(link) == symlink:
         return "kept"
     os.makedirs(os.path.dirname(link), exist_ok=True)
-    aside = f"{link}.{os.getpid()}.tmp"
-    try:
-        if not symlink or not _symlink(wanted, aside):
-            if there == wanted:
-                return "kept"
+    with atomic.replacing(link) as aside:
+        if symlink:
+            with contextlib.suppress(OSError):
+                os.symlink(wanted, aside)
+        if not os.path.lexists(aside):
             with open(aside, "w", encoding="utf-8", newline="\n") as file:
                 file.write(wanted + "\n")
-        os.replace(aside, link)
-    finally:
-        if os.path.lexists(aside):
-            os.unlink(aside)
     ignore(repo, settings.link_path)
     return "set"
 
 
 def target(repo: Repo, settings: Settings) -> str | None:
-    """What the link names, relative to its own folder; None if there is none, or it is not one of ours."""
+    """The target of the link, relative to its own folder; None if there is none, or another file has the name."""
     link = os.path.join(repo.root, settings.link_path)
     try:
         if os.path.islink(link):
@@ -60,33 +74,19 @@ def target(repo: Repo, settings: Settings) -> str | None:
                 text = file.read(4097).rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
         return None
-    folder = os.path.basename(settings.dir)
-    ours = "\n" not in text and len(text) <= 4096 and text.startswith(f"{folder}/") and text.endswith(".md")
-    return text if ours else None
+    ours = text.startswith(f"{os.path.basename(settings.dir)}/") and text.endswith(".md")
+    return text if ours and "\n" not in text and len(text) <= 4096 else None
 
 
-def _symlink(wanted: str, link: str) -> bool:
-    try:
-        os.symlink(wanted, link)
-    except OSError:
-        return False
-    return True
-
-
-def ignore(repo: Repo, path: str, *, folder: bool = False) -> bool:
-    """Have git ignore a path in this clone, unless it does so already; whether a line was added."""
+def ignore(repo: Repo, path: str, *, folder: bool = False) -> None:
+    """Add a path to this clone's ``info/exclude``, unless git ignores it already."""
     if repo.git("check-ignore", "-q", "--no-index", path + ("/x" if folder else "")).code == 0:
-        return False
+        return
     exclude = os.path.join(repo.common, "info", "exclude")
     os.makedirs(os.path.dirname(exclude), exist_ok=True)
-    try:
-        with open(exclude, "rb") as file:
-            raw = file.read()
-    except FileNotFoundError:
-        raw = b""
-    line = os.fsencode(f"/{path}{'/' if folder else ''}")
-    if line in raw.splitlines():
-        return False
-    with open(exclude, "ab") as file:
-        file.write((b"\n" if raw and not raw.endswith(b"\n") else b"") + line + b"\n")
-    return True
+    with open(exclude, "a+b") as file:
+        file.seek(0)
+        raw = file.read()
+        line = os.fsencode(f"/{path}{'/' if folder else ''}")
+        if line not in raw.splitlines():
+            file.write((b"\n" if raw and not raw.endswith(b"\n") else b"") + line + b"\n")

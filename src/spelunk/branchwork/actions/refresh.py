@@ -1,43 +1,38 @@
-"""What a refresh finds out and what it changes in a document.
+"""Bring a document up to date with its stack and pull request.
 
-Useful in two steps: :func:`look` asks the programs, which may take seconds and
-holds no lock; :func:`apply` changes a text, and changes nothing the second time.
+:func:`look` calls the external programs, which may take seconds and holds no
+lock; :func:`apply` changes the text, and changes nothing the second time.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from spelunk.branchwork.document import ci_checks as cichecks
-from spelunk.branchwork.document import data, edit, fit
-from spelunk.branchwork.document.document import Document
-from spelunk.branchwork.document.markdown import code_span
+from spelunk.branchwork.document import ci, data, edit, fit
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.errors import RepositoryError
 from spelunk.branchwork.names import slug
 from spelunk.branchwork.settings import Settings
-from spelunk.branchwork.stack import graph as stack
-from spelunk.branchwork.stack import pull_request as pullrequest
-from spelunk.branchwork.stack import sources as discover
+from spelunk.branchwork.stack import graph, pull_request, sources
 from spelunk.branchwork.stack.git import Repo
 from spelunk.branchwork.stack.graph import Stack
 from spelunk.branchwork.stack.pull_request import PullRequest
 from spelunk.branchwork.store import Store
-
-_UNTITLED: Final = {"", "[Short Title]", "[Title]"}
+from spelunk.text.markdown import code_span
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What is true of a branch now.
+    """The state of a branch now.
 
     Attributes:
-        hand_base: The base somebody set, ``""`` where the stack's own counts.
+        hand_base: The base set by hand, ``""`` where the stack's own counts.
         pull: Its pull request, None if unknown.
         pull_reason: Why it is unknown.
         skipped: Sources that gave no stack, and why.
-        base_guessed: Whether ``hand_base`` may come from a refresh elsewhere.
+        base_guessed: Whether ``hand_base`` may come from a refresh in another clone.
     """
 
     branch: str
@@ -70,80 +65,52 @@ class Situation:
         }  # fmt: skip
 
 
-def look(
-    repo: Repo,
-    store: Store,
-    settings: Settings,
-    branch: str,
-    doc: Document,
-    *,
-    base: str | None,
-    offline: bool,
-) -> Situation:
-    """Ask for the branch's stack and pull request.
-
-    Args:
-        base: The base given on the command line.
-        offline: Ask git only.
-    """
-    sources = () if offline else settings.sources
-    pull, reason = (
-        pullrequest.fetch(repo, branch, settings.timeout) if "gh" in sources else (None, "not asked")
-    )
-    hints, pulls, states = _neighbours(repo, store, branch)
-    found = discover.discover(
-        repo, branch, trunk=settings.trunk, sources=sources, timeout=settings.timeout,
-        pull_base=pull.base if pull else "", hints=hints,
+def look(store: Store, branch: str, doc: Worklog, *, base: str | None, offline: bool) -> Situation:
+    """Find the branch's stack and pull request; ``base`` is the base given on the command line."""
+    repo, settings = store.repo, store.settings
+    programs = () if offline else settings.sources
+    pull, reason = None, "not asked"
+    if "gh" in programs:
+        pull, reason = pull_request.fetch(repo, branch, settings.timeout)
+    others = _others(store, branch)
+    source = sources.discover(
+        repo, branch, trunk=settings.trunk, sources=programs, timeout=settings.timeout,
+        pull_base=pull.base if pull else "", hints={name: other.field("branch.base") for name, other in others.items()},
     )  # fmt: skip
-    graph = found.graph
-    hand, sure = (base, True) if base else hand_base(repo, branch, doc, graph.trunk)
-    if not sure and graph.parents.get(branch) == hand:
-        hand, sure = "", True  # no more than what the stack says itself
+    parents = source.graph
+    hand, sure = (base, True) if base else hand_base(repo, branch, doc, parents.trunk)
+    if not sure and parents.parents.get(branch) == hand:
+        hand, sure = "", True  # the stack itself gives the same
     if hand:
-        graph = discover.with_base(
-            graph, branch, hand, graph.source if graph.parents.get(branch) == hand else "document"
-        )
-    number = data.pull_request(doc)[0]
-    if number is not None:
-        pulls[branch] = number
-        states[branch] = "merged" if doc.field("status") == "merged" else "open"
-    graph = stack.with_facts(graph, pulls, states)
-    if pull:  # asked just now, so it outranks what others remember
-        graph.pulls[branch], graph.states[branch] = pull.number, pull.state
-    drawn = stack.build(graph, branch)
-    return Situation(branch, drawn, hand, pull, reason, found.skipped, not sure)
+        parents = graph.with_base(parents, branch, hand, "document")
+    numbers = {name: data.pull_request(d)[0] for name, d in {**others, branch: doc}.items()}
+    pulls = {name: number for name, number in numbers.items() if number is not None}
+    merged = {name for name, d in {**others, branch: doc}.items() if d.field("status") == "merged"}
+    states = {name: "merged" if name in merged else "open" for name in pulls}
+    parents = graph.with_facts(parents, pulls, states)
+    if pull:  # newer than what documents and sources know
+        parents.pulls[branch], parents.states[branch] = pull.number, pull.state
+    return Situation(branch, graph.build(parents, branch), hand, pull, reason, source.skipped, not sure)
 
 
-def _neighbours(
-    repo: Repo, store: Store, branch: str
-) -> tuple[dict[str, str], dict[str, int], dict[str, str]]:
-    """Bases, pull request numbers and states that the other branches' documents give."""
+def _others(store: Store, branch: str) -> dict[str, Worklog]:
+    """The documents of the other branches, for their bases, pull request numbers and states."""
     documents = {s.branch: s.doc for s in [*reversed(store.archived()), *store.current()]}
-    documents |= {name: s.doc for name, s in store.on_branches(repo.branches().refs).items()}
-    hints: dict[str, str] = {}
-    pulls: dict[str, int] = {}
-    states: dict[str, str] = {}
-    for name, doc in documents.items():
-        if name and name != branch:
-            hints[name] = doc.field("branch.base")
-            number, _ = data.pull_request(doc)
-            if number is not None:
-                pulls[name] = number
-                states[name] = "merged" if doc.field("status") == "merged" else "open"
-    return hints, pulls, states
+    documents |= {name: s.doc for name, s in store.on_branches(store.repo.branches.refs).items()}
+    return {name: doc for name, doc in documents.items() if name and name != branch}
 
 
 def _base_key(branch: str) -> str:
     return f"branch.{branch}.spelunkBase"
 
 
-def hand_base(repo: Repo, branch: str, doc: Document, trunk: str) -> tuple[str, bool]:
-    """The document's base if somebody set it, else ``""``; and whether that is known, not guessed.
+def hand_base(repo: Repo, branch: str, doc: Worklog, trunk: str) -> tuple[str, bool]:
+    """The document's base if it was set by hand, else ``""``; and whether that is known, not guessed.
 
-    What a refresh last wrote is kept in git's own section for the branch,
+    The base that a refresh wrote is kept in git's own section for the branch,
     which follows a rename. In a clone without it, a base counts as set by hand
-    unless it is the trunk, which templates start with. One that is gone from
-    the repository never counts: it was merged.
+    unless it is the trunk, which templates start with. A base that no longer
+    exists never counts: it was merged.
     """
     base = doc.field("branch.base")
     if not base or base == branch or not exists(repo, base):
@@ -156,9 +123,8 @@ def hand_base(repo: Repo, branch: str, doc: Document, trunk: str) -> tuple[str, 
 
 def exists(repo: Repo, name: str) -> bool:
     """Whether ``name`` is a branch or a tag."""
-    return (
-        name in repo.branches().refs or repo.git("show-ref", "-q", "--verify", f"refs/tags/{name}").code == 0
-    )
+    tag = f"refs/tags/{name}"
+    return name in repo.branches.refs or not repo.git("show-ref", "-q", "--verify", tag).code
 
 
 def known_base(repo: Repo, base: str | None, branch: str) -> str | None:
@@ -169,52 +135,49 @@ def known_base(repo: Repo, base: str | None, branch: str) -> str | None:
     """
     if base is None:
         return None
-    known = repo.branches()
+    known = repo.branches
     short = base.removeprefix(known.remote + "/") if known.remote else base
     name = base if exists(repo, base) else short
     if name == branch or not exists(repo, name):
-        raise RepositoryError(
-            f"--base {base}: not another branch of this repository; `git branch --all` lists them"
-        )
+        raise RepositoryError(f"--base {base}: not another branch here; `git branch --all` lists them")
     return name
 
 
 def remember_base(repo: Repo, now: Situation) -> None:
-    """Keep who gave the base, for :func:`hand_base`; a guess is not kept."""
+    """Record whether the base was set by hand, for :func:`hand_base`; a guess is not recorded."""
     base = now.hand_base or now.stack.base
     value = f"{'hand' if now.hand_base else 'tool'}:{base}"
-    known = now.branch in repo.branches().refs and not now.base_guessed
+    known = now.branch in repo.branches.refs and not now.base_guessed
     if base and known and repo.config(_base_key(now.branch)) != value:
         repo.git("config", _base_key(now.branch), value)
 
 
-def apply(doc: Document, now: Situation, settings: Settings, stamp: str) -> tuple[Document, list[str]]:
-    """The document brought up to date, and the names of what was not."""
+def apply(doc: Worklog, now: Situation, settings: Settings, stamp: str) -> tuple[Worklog, list[str]]:
+    """The document brought up to date, and the names of the parts that were not."""
     changed: list[str] = []
 
-    def step(name: str, new: Document) -> Document:
+    def step(name: str, new: Worklog) -> Worklog:
         if new.lines != doc.lines:
             changed.append(name)
         return new
 
     s, pull = now.stack, now.pull
+    base = now.hand_base or s.base
+    fields: dict[str, str] = {}
     if doc.field("branch.name") != now.branch:
-        doc = step("branch.name", edit.set_field(doc, "branch.name", now.branch, word=True))
-        doc = step("slug", edit.set_field(doc, "slug", f"branchwork-{slug(now.branch)}"))
-    if now.hand_base or s.base:
-        doc = step("branch.base", edit.set_field(doc, "branch.base", now.hand_base or s.base, word=True))
-        doc = step("branch.position", edit.set_field(doc, "branch.position", str(s.position)))
-        doc = step("branch.total", edit.set_field(doc, "branch.total", str(s.total)))
+        fields = {"branch.name": now.branch, "slug": f"branchwork-{slug(now.branch)}"}
+    if base:
+        fields |= {"branch.base": base, "branch.position": str(s.position), "branch.total": str(s.total)}
     if pull:
-        doc = step("pr", edit.set_field(doc, "pr", _pr_text(doc.field("pr"), pull.number)))
-        if pull.status:
-            doc = step("status", edit.set_field(doc, "status", pull.status))
-        doc = step("reviewers", edit.add_to_list(doc, "reviewers", list(pull.reviewers)))
+        fields |= {"pr": _pr_text(doc.field("pr"), pull.number), "status": pull.status or doc.field("status")}
+    for key, value in fields.items():
+        doc = step(key, edit.set_field(doc, key, value, word=key in ("branch.name", "branch.base")))
+    doc = step("reviewers", edit.add_to_list(doc, "reviewers", list(pull.reviewers) if pull else []))
     doc = step("title", edit.set_title(doc, _title(doc, now)))
-    required = settings.required_sections
-    doc = step("stack", edit.set_stack(doc, stack.draw(s), create="PR Stack Context" in required))
+    create_stack, create_ci = (n in settings.required_sections for n in ("PR Stack Context", "CI Status"))
+    doc = step("stack", edit.set_stack(doc, graph.draw(s), create=create_stack))
     if pull:
-        doc = step("ci", cichecks.set_checks(doc, pull.checks, create="CI Status" in required))
+        doc = step("ci", ci.set_checks(doc, pull.checks, create=create_ci))
     if changed:
         doc = edit.set_field(doc, "last_updated", stamp)
     return doc, changed
@@ -222,25 +185,19 @@ def apply(doc: Document, now: Situation, settings: Settings, stamp: str) -> tupl
 
 def _pr_text(text: str, number: int) -> str:
     """``pr`` with another number; a ticket beside it stays."""
-    found = re.match(r"\s*#?(\d+)\b", text)
-    if found:
-        return (
-            text
-            if int(found.group(1)) == number
-            else f"{text[: found.start(1)]}{number}{text[found.end(1) :]}"
-        )
-    return f"{number} / {text}" if text else str(number)
+    match = re.match(r"\s*#?(\d+)\b", text)
+    if match is None:
+        return f"{number} / {text}" if text else str(number)
+    same = int(match.group(1)) == number
+    return text if same else f"{text[: match.start(1)]}{number}{text[match.end(1) :]}"
 
 
-def _title(doc: Document, now: Situation) -> str:
+def _title(doc: Worklog, now: Situation) -> str:
     number, _ = data.pull_request(doc)
     if number is None:
         return f"[WIP] {code_span(now.branch)}"
     head = data.title(doc)
     written = str(head["pr_title"] or "") if head else ""
-    text = (
-        (now.pull.title if now.pull else "")
-        or ("" if written in _UNTITLED else written)
-        or code_span(now.branch)
-    )
+    written = "" if written in ("[Short Title]", "[Title]") else written
+    text = (now.pull.title if now.pull else "") or written or code_span(now.branch)
     return fit.heading_text(f"PR #{number}: {text}")

@@ -2,61 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
+from spelunk.branchwork.errors import BranchworkError
+from spelunk.branchwork.store import Store, replace
+
 PATH: Final = ".github/workflows/archive-branchwork.yml"
+SOURCE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "archive-branchwork.yml")
 
-WORKFLOW: Final = """\
-# Archives the branchwork document of a pull request that was merged.
-# Written by `spelunk branchwork install-workflow`; see docs/branchwork.md of Spelunk.
-name: Archive branchwork
 
-on:
-  pull_request:
-    types: [closed]
+def text() -> str:
+    """The workflow."""
+    with open(SOURCE, encoding="utf-8") as file:
+        return file.read()
 
-permissions:
-  contents: write
 
-concurrency:
-  group: archive-branchwork-${{ github.event.pull_request.base.ref }}
+def install(store: Store, *, write: bool = True) -> bool:
+    """Write the workflow; whether it was missing.
 
-jobs:
-  archive:
-    if: github.event.pull_request.merged == true
-    runs-on: ubuntu-latest
-    env:
-      # Names that a contributor chose reach the shell as variables only, never as text of a script.
-      HEAD_REF: ${{ github.event.pull_request.head.ref }}
-      BASE_REF: ${{ github.event.pull_request.base.ref }}
-      PR_NUMBER: ${{ github.event.pull_request.number }}
-    steps:
-      - uses: actions/checkout@v4
-        with:
-          ref: ${{ github.event.pull_request.base.ref }}
-          fetch-depth: 0
-      - uses: actions/setup-python@v5
-        with:
-          python-version: "3.12"
-      - run: python -m pip install spelunk
-      - name: Archive and push
-        run: |
-          git config user.name "github-actions[bot]"
-          git config user.email "41898282+github-actions[bot]@users.noreply.github.com"
-          for attempt in 1 2 3; do
-            spelunk branchwork archive --branch="$HEAD_REF" --pr="$PR_NUMBER" --if-present
-            git add --all
-            if git diff --cached --quiet; then
-              echo "nothing to archive"
-              exit 0
-            fi
-            git commit --quiet --message "Archive the branchwork of #$PR_NUMBER"
-            if git push origin "HEAD:refs/heads/$BASE_REF"; then
-              exit 0
-            fi
-            git fetch origin "refs/heads/$BASE_REF"
-            git reset --hard FETCH_HEAD
-          done
-          echo "the archive could not be pushed" >&2
-          exit 1
-"""
+    Raises:
+        BranchworkError: Another file has its name; it is never overwritten.
+    """
+    path = store.absolute(PATH)
+    if os.path.lexists(path):
+        with open(path, "rb") as file:
+            if file.read() != text().encode():
+                raise BranchworkError(f"{PATH} exists, differs and is never overwritten; move it away first")
+        return False
+    if write:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        replace(path, text())
+    return True

@@ -1,21 +1,20 @@
-"""A branchwork document: a list of lines, and where its parts are.
+"""A branchwork document as a list of lines, with the spans of its parts.
 
-Useful for reading every part as data and for finding the span of lines that an
-edit may touch. Nothing is ever rendered back: ``Document.text`` is the text
-that was read. See :mod:`spelunk.branchwork.document.edit` for the edits.
+Nothing is ever rendered back: ``Worklog.text`` is the text that was read. See
+:mod:`spelunk.branchwork.document.edit` for the edits.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
-from spelunk.branchwork.document import front_matter as frontmatter
-from spelunk.branchwork.document import markdown
-from spelunk.branchwork.document.front_matter import FrontMatter
-from spelunk.branchwork.document.markdown import Blocks, Fence, Item
 from spelunk.io import lines as text_lines
+from spelunk.text import front_matter, markdown
+from spelunk.text.front_matter import FrontMatter
+from spelunk.text.markdown import Blocks, Fence, ListItem, is_table_rule
 
 STATUSES: Final = ("draft", "in-review", "changes-requested", "approved", "merged")
 RISKS: Final = ("low", "medium", "high")
@@ -24,10 +23,10 @@ SECTIONS: Final = (
     "Decisions", "Notes", "Updates", "Follow-up Work",
 )  # fmt: skip
 REQUIRED_SECTIONS: Final = SECTIONS[:-1]
-"""What every document must have: the sections of the template that users know."""
+"""Sections that every document must have by default."""
 CHECKLISTS: Final = ("Issues", "Definition of Done", "Merge Checklist", "Follow-up Work")
 GATES: Final = ("Definition of Done", "Merge Checklist")
-"""The checklists whose open boxes stand in the way of a merge."""
+"""Checklists whose open boxes block the merge."""
 
 _ALIASES: Final = {
     "issues and tickets": "Issues", "stack": "PR Stack Context", "pr stack": "PR Stack Context", "dod": "Definition of Done",
@@ -35,7 +34,6 @@ _ALIASES: Final = {
     "follow-up": "Follow-up Work", "follow up": "Follow-up Work", "follow up work": "Follow-up Work",
     "followup work": "Follow-up Work", "follow-ups": "Follow-up Work", "timeline": "Updates",
 }  # fmt: skip
-_PLACEHOLDERS: Final = {"", "…", "..."}
 _EXAMPLE = re.compile(r"do not edit below this line|^`{3,}(?:markdown|md)\s*$", re.I)
 _DATE = r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{1,2}:\d{2})(?::\d{2})?)?[ ]*(UTC|Z)?"
 DATE_TEXT = re.compile(_DATE + r"$", re.I)
@@ -45,7 +43,7 @@ _FROM = re.compile(r"^(.*?)\s+from\s+@([\w.-]+(?:\[bot\])?)\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A level-2 heading and what is below it.
+    """A level-2 heading and the lines below it.
 
     Attributes:
         name: As written.
@@ -72,7 +70,7 @@ class Entry:
         utc: Whether the heading says UTC.
         author: Without ``@``; ``""`` if none is given.
         summary: The rest of the heading.
-        variant: What differs from the form that is written today, or ``""``.
+        variant: How the heading differs from the form that is written, or ``""``.
     """
 
     line: int
@@ -88,36 +86,31 @@ class Entry:
 def canonical(name: str) -> str:
     """The known section that ``name`` means, or ``""``."""
     key = " ".join(name.casefold().replace("&", " and ").split()).rstrip(":")
-    for known in SECTIONS:
-        if known.casefold() == key:
-            return known
-    return _ALIASES.get(key, "")
+    return next((known for known in SECTIONS if known.casefold() == key), _ALIASES.get(key, ""))
 
 
 def is_placeholder(text: str) -> bool:
     """Whether an item's text only marks where one should go."""
-    return text.strip() in _PLACEHOLDERS
+    return text.strip() in ("", "…", "...")
 
 
-class Document:
-    """The parts of one text; each is found when first asked for.
+class Worklog:
+    """The parts of one text; each is located at its first use.
 
     Attributes:
         lines: The lines with their endings.
         eol: The ending that new lines get.
-        end: Index where the template's example starts; nothing behind it is read.
+        end: Index where a template's example starts; the lines behind it are not read.
     """
 
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
         self.eol = text_lines.ending(lines)
-        self.front: FrontMatter | None = frontmatter.parse(lines)
-        self._blocks: Blocks | None = None
-        self._sections: tuple[Section, ...] | None = None
+        self.front: FrontMatter | None = front_matter.parse(lines)
         self.end = _example(lines, self.start)
 
     @classmethod
-    def parse(cls, text: str) -> Document:
+    def parse(cls, text: str) -> Worklog:
         """Read a document; every text is one."""
         return cls(text_lines.split(text))
 
@@ -131,25 +124,17 @@ class Document:
         """Index of the first line behind the front matter."""
         return self.front.end + 1 if self.front else 0
 
-    @property
+    @cached_property
     def blocks(self) -> Blocks:
         """Headings, fences, items behind the front matter and before the example."""
-        if self._blocks is None:
-            self._blocks = markdown.scan(self.lines, self.start, self.end)
-        return self._blocks
+        return markdown.scan(self.lines, self.start, self.end)
 
-    @property
+    @cached_property
     def sections(self) -> tuple[Section, ...]:
         """Every level-2 section, in order."""
-        if self._sections is None:
-            cuts = [h for h in self.blocks.headings if h.level <= 2]
-            ends = [h.line for h in cuts[1:]] + [self.end]
-            self._sections = tuple(
-                Section(h.text, canonical(h.text), h.line, end)
-                for h, end in zip(cuts, ends, strict=False)
-                if h.level == 2
-            )
-        return self._sections
+        cuts = [h for h in self.blocks.headings if h.level <= 2]
+        spans = zip(cuts, [h.line for h in cuts[1:]] + [self.end], strict=False)
+        return tuple(Section(h.text, canonical(h.text), h.line, end) for h, end in spans if h.level == 2)
 
     def section(self, name: str) -> Section | None:
         """The first section with that name, or one that stands for the same."""
@@ -163,12 +148,8 @@ class Document:
     @property
     def title(self) -> tuple[int, str] | None:
         """Index and text of the first level-1 heading before any section."""
-        for heading in self.blocks.headings:
-            if heading.level == 1:
-                return heading.line, heading.text
-            if heading.level == 2:
-                break
-        return None
+        first = next((h for h in self.blocks.headings if h.level <= 2), None)
+        return (first.line, first.text) if first and first.level == 1 else None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -181,7 +162,7 @@ class Document:
         return tuple(_entry(h.line, end, h.text) for h, end in zip(heads, ends, strict=False))
 
     def content_end(self, section: Section) -> int:
-        """Where the section's own content ends: before the blank lines, and the footer under a rule, that close it."""
+        """Where the section's own content ends: before its last blank lines, or a footer under a rule."""
         end = section.end
         if section is self.sections[-1]:
             rules = [n for n in self.blocks.breaks if section.line < n < section.end]
@@ -191,7 +172,7 @@ class Document:
             end -= 1
         return end
 
-    def items(self, section: Section) -> list[Item]:
+    def items(self, section: Section) -> list[ListItem]:
         """Every list item in the section, nested ones included."""
         end = self.content_end(section)
         return [item for item in self.blocks.items if section.line < item.start < end]
@@ -206,70 +187,47 @@ class Document:
         if section is None:
             return None
         fences = [f for f in self.fences(section.line, section.end) if f.depth == 0]
-        return next(
-            (f for f in fences if f.info.split()[:1] == ["text"]),
-            next((f for f in fences if not f.info), None),
-        )
+        text = [f for f in fences if f.info.split()[:1] == ["text"]]
+        return next(iter(text or [f for f in fences if not f.info]), None)
 
     def table(self, section: Section) -> tuple[int, int] | None:
         """Header index and index behind the last row of the section's first table."""
         inside = {n for f in self.blocks.fences for n in range(f.start, f.end)}
         for n in range(section.line + 1, section.end - 1):
-            if n not in inside and "|" in self.lines[n] and is_delimiter(self.lines[n + 1]):
+            if n not in inside and "|" in self.lines[n] and is_table_rule(self.lines[n + 1]):
                 end = n + 2
                 while end < section.end and "|" in self.lines[end] and self.lines[end].strip():
                     end += 1
                 return n, end
         return None
 
+    def inside(self, fence: Fence) -> list[str]:
+        """The lines of a fence's content, without endings."""
+        return [text_lines.body(line) for line in self.lines[fence.start + 1 : fence.end - fence.closed]]
+
     def field(self, key: str) -> str:
         """A front-matter value as text, ``""`` where empty or absent."""
         return self.front.text(key) if self.front else ""
 
     def open_fence(self) -> Fence | None:
-        """A top-level fence that nothing closes: what is added behind it would be code."""
+        """A top-level fence that is never closed: lines added behind it would be code."""
         last = self.blocks.fences[-1] if self.blocks.fences else None
         return last if last and not last.closed and last.end == self.end and last.depth == 0 else None
 
 
-def is_delimiter(line: str) -> bool:
-    """Whether the line is a table's ``|---|:-:|`` row."""
-    text = line.strip()
-    return (
-        "|" in text
-        and "-" in text
-        and re.fullmatch(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?", text) is not None
-    )
-
-
-def cells(line: str) -> list[str]:
-    """The cells of a table row, ``\\|`` read as a bar."""
-    text = line.strip()
-    text = text[1:] if text.startswith("|") else text
-    if text.endswith("|") and not text.endswith("\\|"):
-        text = text[:-1]
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", text)]
-
-
 def _entry(line: int, end: int, heading: str) -> Entry:
-    found = _ENTRY.match(heading)
-    if found is None:
+    match = _ENTRY.match(heading)
+    if match is None:
         return Entry(line, end, heading, "", False, "", heading, "not `<date> UTC: [@author] summary`")
-    day, clock, zone, author, summary = found.groups()
+    day, clock, zone, author, summary = match.groups()
     date = f"{day} {clock.zfill(5)}" if clock else day
-    variants = [] if zone else ["no UTC"]
-    if not clock:
-        variants.insert(0, "no time of day")
+    variants = ["no time of day"] * (not clock) + ["no UTC"] * (not zone)
     if author is None:
         quoted = _FROM.match(summary)
         author = quoted.group(2) if quoted else ""
-        if quoted:
-            variants.append(f"author given as `from @{author}`")
-        else:
-            variants.append("no [@author]")
-    return Entry(
-        line, end, heading, date, bool(zone), author.strip().lstrip("@"), summary.strip(), ", ".join(variants)
-    )
+        variants.append(f"author given as `from @{author}`" if quoted else "no [@author]")
+    author, variant = author.strip().lstrip("@"), ", ".join(variants)
+    return Entry(line, end, heading, date, bool(zone), author, summary.strip(), variant)
 
 
 def _example(lines: list[str], start: int) -> int:
@@ -279,9 +237,7 @@ def _example(lines: list[str], start: int) -> int:
     fences close early, so it is cut off by line before anything is parsed.
     """
     for n in range(start, len(lines)):
-        if lines[n].rstrip() == "## Example" and any(
-            _EXAMPLE.search(after) for after in lines[n + 1 : n + 6]
-        ):
+        if lines[n].rstrip() == "## Example" and any(map(_EXAMPLE.search, lines[n + 1 : n + 6])):
             fences = markdown.scan(lines, start, n).fences
             if not (fences and fences[-1].end == n and not fences[-1].closed):  # else it is quoted code
                 return n

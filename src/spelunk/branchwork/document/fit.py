@@ -1,19 +1,19 @@
-"""Text from outside, fitted so that it cannot end the entry, the fence or the line it is put in."""
+"""Fit text from outside into an entry, a fence or a line, so that it cannot end it."""
 
 from __future__ import annotations
 
 import re
 
-from spelunk.branchwork.document import markdown
 from spelunk.branchwork.errors import DocumentError
 from spelunk.io import lines as text_lines
+from spelunk.text import markdown
 
 
 def fit_body(text: str) -> tuple[list[str], list[str]]:
-    """Body lines that stay inside their entry, and notes on what was changed for that.
+    """Body lines that stay inside their entry, and notes on the changes.
 
-    Headings that would start an entry or a section sink to level 4 and below;
-    a fence left open is closed.
+    Headings of levels 1 to 3 are lowered, all by the same number of levels; a
+    fence left open is closed.
 
     Raises:
         DocumentError: An HTML block is never closed.
@@ -36,15 +36,6 @@ def fit_body(text: str) -> tuple[list[str], list[str]]:
         lines.append(last.marker)
         notes.append("a code fence that was left open in the body was closed")
     return lines, notes
-
-
-def quote(text: str, info: str, least: int) -> list[str]:
-    """``text`` inside a fence longer than any run of backticks in it."""
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    fence = markdown.fence_for(text, least)
-    return [fence + info, *(line.removesuffix("\r") for line in lines), fence]
 
 
 def heading_text(text: str) -> str:

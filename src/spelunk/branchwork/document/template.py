@@ -1,63 +1,27 @@
-"""The text of a new document."""
+"""The text of a new document: the built-in template, or a file."""
 
 from __future__ import annotations
 
-from typing import Final
+import os
 
-TEMPLATE: Final = """\
----
-date:
-slug:
-status: draft  # draft | in-review | changes-requested | approved | merged
-pr:  # number, a ticket may follow: 47 / BLZ-42
-branch:
-  name:
-  base:  # the branch below; a value set by hand stays
-  position:  # 1 stands on the trunk
-  total:  # branches in the stack
-reviewers: []
-dri:  # who answers for this branch
-scope:  # the parts it touches
-risk:  # low | medium | high
-backout_plan:  # how to take it back
-last_updated:  # kept by spelunk branchwork
----
+from spelunk.branchwork.document.document import Worklog
+from spelunk.branchwork.errors import BranchworkError
+from spelunk.io import lines as text_lines
 
-# [WIP]
+BUILT_IN = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "template.md")
 
-## PR Stack Context
 
-```text
-```
+def load(path: str = BUILT_IN) -> Worklog:
+    """A template without its example.
 
-## Issues
-
-- [ ] …
-
-## Definition of Done
-
-- [ ] …
-
-## Merge Checklist
-
-- [ ] …
-
-## CI Status
-
-| Check | Status | Details |
-|-------|--------|---------|
-
-## Decisions
-
-- …
-
-## Notes
-
-- …
-
-## Updates
-
-## Follow-up Work
-
-- [ ] …
-"""
+    Raises:
+        BranchworkError: It cannot be read, or has no front matter.
+    """
+    try:
+        with open(path, "rb") as file:
+            doc = Worklog.parse(text_lines.decode(file.read()))
+    except OSError as error:
+        raise BranchworkError(f"template {path}: cannot be read: {error.strerror}") from None
+    if doc.front is None:
+        raise BranchworkError(f"template {path}: it has no front matter between two --- lines")
+    return Worklog.parse("".join(doc.lines[: doc.end]).rstrip() + doc.eol)

@@ -1,7 +1,7 @@
-"""What branchwork asks git: where the repository is, which branch, which branches.
+"""Questions to git: the repository, its branches, their history and their files.
 
-Useful for everything that must hold in linked worktrees, on a detached HEAD,
-in a fresh clone and on a branch without commits.
+The answers hold in linked worktrees, on a detached HEAD, in fresh clones and
+on branches without commits.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from spelunk.branchwork.errors import RepositoryError
@@ -16,7 +17,8 @@ from spelunk.branchwork.stack.runner import NOT_FOUND, Finished, Runner
 
 GIT_TIMEOUT: Final = 60.0
 _TRUNKS: Final = ("main", "master", "trunk", "develop")
-_RENAMED = re.compile(r"Branch: renamed refs/heads/(\S+) to refs/heads/(\S+)")
+_REBASES: Final = ("rebase-merge", "rebase-apply")
+_RENAMED: Final = re.compile(r"Branch: renamed refs/heads/(\S+) to refs/heads/(\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,12 @@ class Ref:
         sha: Its tip.
         full: The full reference.
         local: Whether it is a local branch.
-        upstream_gone: Whether its upstream was deleted.
     """
 
     name: str
     sha: str
     full: str
     local: bool
-    upstream_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,6 @@ class Repo:
 
     def __init__(self, root: str, common: str, gitdir: str, runner: Runner) -> None:
         self.root, self.common, self.gitdir, self.runner = root, common, gitdir, runner
-        self._branches: Branches | None = None
 
     @classmethod
     def find(cls, start: str, runner: Runner) -> Repo:
@@ -77,29 +76,19 @@ class Repo:
         """
         if not os.path.isdir(start):
             raise RepositoryError(f"{start}: no such folder")
-        asked = [
-            "git",
-            "rev-parse",
-            "--path-format=absolute",
-            "--show-toplevel",
-            "--git-common-dir",
-            "--git-dir",
-        ]
-        done = runner.run(asked, cwd=start, timeout=GIT_TIMEOUT)
+        wanted = ("--path-format=absolute", "--show-toplevel", "--git-common-dir", "--git-dir")
+        done = runner.run(["git", "rev-parse", *wanted], cwd=start, timeout=GIT_TIMEOUT)
         if done.code == NOT_FOUND:
             raise RepositoryError("git was not found; install it, branchwork reads branches through it")
         paths = done.text.splitlines()
-        if done.code != 0 or len(paths) != 3:
-            if "must be run in a work tree" in done.reason:
-                raise RepositoryError(
-                    f"{start}: a git repository without a working tree; use -C with a checkout of it"
-                )
-            if "not a git repository" in done.reason:
-                raise RepositoryError(
-                    f"{start}: not in a git repository; change into one, or name it with -C DIR"
-                )
-            raise RepositoryError(f"{start}: {done.reason or 'git does not say where its repository is'}")
-        return cls(paths[0], paths[1], paths[2], runner)
+        if done.code == 0 and len(paths) == 3:
+            return cls(paths[0], paths[1], paths[2], runner)
+        reason = done.reason or "git does not say where its repository is"
+        if "must be run in a work tree" in reason:
+            reason = "a git repository without a working tree; use -C with a checkout of it"
+        elif "not a git repository" in reason:
+            reason = "not in a git repository; change into one, or name it with -C DIR"
+        raise RepositoryError(f"{start}: {reason}")
 
     def git(self, *arguments: str, stdin: bytes | None = None) -> Finished:
         """Run git in the working tree."""
@@ -113,26 +102,20 @@ class Repo:
             text = "ref: " + done.text
         if text.startswith("ref: "):
             return text[5:].strip().removeprefix("refs/heads/")
-        for folder in ("rebase-merge", "rebase-apply"):
+        for folder in _REBASES:
             name = _read(os.path.join(self.gitdir, folder, "head-name")).strip()
             if name.startswith("refs/heads/"):
                 return name.removeprefix("refs/heads/")
         return ""
 
     def rebasing(self) -> bool:
-        """Whether a rebase is under way: the working tree is not that of the branch then."""
-        return any(
-            os.path.isdir(os.path.join(self.gitdir, name)) for name in ("rebase-merge", "rebase-apply")
-        )
+        """Whether a rebase is in progress, so that the working tree is not the branch's own."""
+        return any(os.path.isdir(os.path.join(self.gitdir, name)) for name in _REBASES)
 
+    @cached_property
     def branches(self) -> Branches:
         """Every local branch, and those of the first remote (``origin`` where there is one)."""
-        if self._branches is None:
-            self._branches = self._read_branches()
-        return self._branches
-
-    def _read_branches(self) -> Branches:
-        form = "%(refname)%00%(objectname)%00%(symref)%00%(upstream:track)"
+        form = "%(refname)%00%(objectname)%00%(symref)"
         done = self.git("for-each-ref", f"--format={form}", "refs/heads", "refs/remotes")
         rows = [line.split("\0") for line in done.text.splitlines()]
         names = {row[0].split("/")[2] for row in rows if row[0].startswith("refs/remotes/")}
@@ -141,49 +124,42 @@ class Repo:
         refs: dict[str, Ref] = {}
         remotes: dict[str, Ref] = {}
         head = ""
-        for full, sha, symref, track in rows:
+        for full, sha, symref in rows:
+            name = full.removeprefix("refs/heads/").removeprefix(prefix)
             if full.startswith("refs/heads/"):
-                name = full.removeprefix("refs/heads/")
-                refs[name] = Ref(name, sha, full, True, "gone" in track)
-            elif remote and full.startswith(prefix):
-                name = full.removeprefix(prefix)
-                if name == "HEAD":
-                    head = symref.removeprefix(prefix)
-                else:
-                    remotes[name] = Ref(name, sha, full, False)
+                refs[name] = Ref(name, sha, full, True)
+            elif full == f"{prefix}HEAD":
+                head = symref.removeprefix(prefix)
+            elif full.startswith(prefix):
+                remotes[name] = Ref(name, sha, full, False)
         return Branches({**remotes, **refs}, remotes, head, remote)
 
     def trunk(self, configured: str = "") -> str:
-        """The branch that stacks stand on; ``""`` if nothing tells."""
-        if configured:
-            return configured
-        known = self.branches()
-        if known.remote_head:
-            return known.remote_head
-        for name in _TRUNKS:
+        """The branch at the bottom of the stacks; ``""`` if unknown."""
+        known = self.branches
+        if configured or known.remote_head:
+            return configured or known.remote_head
+        for name in (*_TRUNKS, self.config("init.defaultBranch")):
             if name in known.refs:
                 return name
-        default = self.git("config", "--get", "init.defaultBranch").text.strip()
-        if default in known.refs:
-            return default
         local = [ref.name for ref in known.refs.values() if ref.local]
         return local[0] if len(local) == 1 else ""
 
     def trunk_refs(self, trunk: str) -> list[str]:
-        """The trunk's references, local and remote: history in either is not part of a stack."""
-        known = self.branches()
-        found = [known.refs.get(trunk), known.remotes.get(trunk)]
-        return list(dict.fromkeys(ref.full for ref in found if ref))
+        """The trunk's references, local and remote: commits of either are not part of a stack."""
+        known = self.branches
+        refs = [known.refs.get(trunk), known.remotes.get(trunk)]
+        return list(dict.fromkeys(ref.full for ref in refs if ref))
 
     def former_names(self, branch: str) -> list[str]:
-        """Names the branch had before ``git branch -m``, newest first, as its reflog tells."""
+        """Names before ``git branch -m``, newest first, from the branch's reflog."""
         done = self.git("log", "-g", "--format=%gs", f"refs/heads/{branch}", "--")
         names: list[str] = []
         current = branch
         for line in done.text.splitlines():
-            found = _RENAMED.match(line)
-            if found and found.group(2) == current:
-                current = found.group(1)
+            rename = _RENAMED.match(line)
+            if rename and rename.group(2) == current:
+                current = rename.group(1)
                 names.append(current)
         return names
 
@@ -192,7 +168,7 @@ class Repo:
         return self.git("config", "--get", key).text.strip()
 
     def author(self) -> str:
-        """Who git says is working: ``GIT_AUTHOR_NAME``, ``github.user``, then ``user.name``."""
+        """The author by git: ``GIT_AUTHOR_NAME``, ``github.user``, then ``user.name``."""
         return os.environ.get("GIT_AUTHOR_NAME", "") or self.config("github.user") or self.config("user.name")
 
     def changed_since(self, ref: str) -> list[str]:
@@ -203,19 +179,17 @@ class Repo:
         """
         base = self.git("merge-base", ref, "HEAD")
         if base.code != 0:
-            raise RepositoryError(
-                f"{ref!r} has no commit in common with HEAD; name a branch, and fetch its history"
-            )
+            raise RepositoryError(f"{ref!r} has no commit in common with HEAD; name a branch and fetch it")
         tracked = self.git("diff", "--name-only", "-z", "--no-renames", base.text.strip(), "--")
         added = self.git("ls-files", "-z", "--others", "--exclude-standard")
         return sorted({path for path in (tracked.text + added.text).split("\0") if path})
 
     def texts(self, names: list[str]) -> dict[str, str]:
-        """The contents of blobs such as ``branch:path``, those that exist, in one git process."""
+        """The contents of blobs such as ``branch:path``, without those that do not exist; one git process."""
         if not names:
             return {}
         done = self.git("cat-file", "--batch", stdin=os.fsencode("\n".join(names) + "\n"))
-        found: dict[str, str] = {}
+        texts: dict[str, str] = {}
         raw, at = done.out, 0
         for name in names:
             end = raw.find(b"\n", at)
@@ -223,13 +197,12 @@ class Repo:
                 break
             words = raw[at:end].rsplit(b" ", 2)
             at = end + 1
-            if len(words) == 3 and words[1] == b"blob" and words[2].isdigit():
+            if len(words) == 3 and words[2].isdigit():  # else it is missing
                 size = int(words[2])
-                found[name] = raw[at : at + size].decode("utf-8", "surrogateescape")
+                if words[1] == b"blob":
+                    texts[name] = raw[at : at + size].decode("utf-8", "surrogateescape")
                 at += size + 1
-            elif len(words) == 3 and words[2].isdigit() and words[1] in (b"tree", b"commit", b"tag"):
-                at += int(words[2]) + 1
-        return found
+        return texts
 
 
 def _read(path: str) -> str:

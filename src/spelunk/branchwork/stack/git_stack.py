@@ -12,13 +12,14 @@ Four git calls, whatever the number of branches.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from spelunk.branchwork.stack.git import Ref, Repo
 from spelunk.branchwork.stack.graph import Graph
 
 MAX_BRANCHES: Final = 400
-"""Branches considered, those with the newest commits first; more would be a repository of everyone's."""
+"""Bound on the branches considered, newest commits first."""
 
 
 def graph(repo: Repo, branch: str, trunk: str, hints: dict[str, str]) -> Graph:
@@ -28,12 +29,11 @@ def graph(repo: Repo, branch: str, trunk: str, hints: dict[str, str]) -> Graph:
         branch: Always part of the answer.
         hints: Bases from documents.
     """
-    known = repo.branches()
+    known = repo.branches
     trunk_refs = repo.trunk_refs(trunk)
     refs = _open(repo, branch, trunk, trunk_refs)
     if not trunk_refs:
-        own = {branch: trunk} if trunk and trunk != branch else {}
-        return Graph("git", trunk, own)
+        return Graph("git", trunk, {branch: trunk} if trunk and trunk != branch else {})
     commits = _commits(repo, refs.values(), trunk_refs)
     history = {name: _reach(ref.sha, commits) for name, ref in refs.items()}
     tips = _Tips(commits, _reflogs(repo, refs))
@@ -42,12 +42,12 @@ def graph(repo: Repo, branch: str, trunk: str, hints: dict[str, str]) -> Graph:
     for name in refs:
         if name == trunk:
             continue
-        found, moved = _parent(name, refs, history, tips)
-        if not found:
+        parent, moved = _parent(name, refs, history, tips)
+        if not parent:
             hint = hints.get(name, "")
-            found = hint if hint and hint != name and (hint in refs or hint in known.refs) else trunk
-            moved = found != trunk and found in refs and refs[found].sha not in history[name]
-        parents[name] = found
+            parent = hint if hint != name and hint in known.refs else trunk
+            moved = parent != trunk and parent in refs and refs[parent].sha not in history[name]
+        parents[name] = parent
         if moved:
             restack.add(name)
     return Graph("git", trunk, parents, frozenset(restack))
@@ -55,15 +55,12 @@ def graph(repo: Repo, branch: str, trunk: str, hints: dict[str, str]) -> Graph:
 
 def _open(repo: Repo, branch: str, trunk: str, trunk_refs: list[str]) -> dict[str, Ref]:
     """The branches with commits of their own, and ``branch``."""
-    known = repo.branches()
+    known = repo.branches
     excluded = [f"--no-merged={ref}" for ref in trunk_refs]
     patterns = ["refs/heads", *([f"refs/remotes/{known.remote}"] if known.remote else [])]
     done = repo.git("for-each-ref", "--sort=-committerdate", "--format=%(refname)", *excluded, *patterns)
     full = set(done.text.splitlines()[:MAX_BRANCHES])
-    found = {name: ref for name, ref in known.refs.items() if ref.full in full and name != trunk}
-    if branch in known.refs:
-        found[branch] = known.refs[branch]
-    return found
+    return {n: ref for n, ref in known.refs.items() if n == branch or (ref.full in full and n != trunk)}
 
 
 def _commits(repo: Repo, refs: Iterable[Ref], trunk_refs: list[str]) -> dict[str, list[str]]:
@@ -103,18 +100,12 @@ def _reflogs(repo: Repo, refs: dict[str, Ref]) -> dict[str, list[str]]:
 
 
 class _Tips:
-    """Where branches once pointed, and how much history each such commit has."""
+    """Earlier tips of branches, and the number of commits of each above the trunk."""
 
     def __init__(self, commits: dict[str, list[str]], logs: dict[str, list[str]]) -> None:
-        self.commits, self.logs = commits, logs
+        self.logs = logs
         self.moved = {sha for log in logs.values() for sha in log[:-1] if sha != log[-1]}
-        self._sizes: dict[str, int] = {}
-
-    def size(self, sha: str) -> int:
-        """How many commits ``sha`` is above the trunk."""
-        if sha not in self._sizes:
-            self._sizes[sha] = len(_reach(sha, self.commits))
-        return self._sizes[sha]
+        self.size = cache(lambda sha: len(_reach(sha, commits)))
 
     def fork(self, name: str, other: str, own: set[str]) -> int:
         """The size of the newest commit of ``own`` that ``other`` once pointed at; 0 if there is none.
@@ -149,6 +140,6 @@ def _parent(name: str, refs: dict[str, Ref], history: dict[str, set[str]], tips:
 
 
 def _is_below(other: str, name: str, logs: dict[str, list[str]]) -> bool:
-    """Of two branches at one commit, whether ``other`` is the one below: it has moved more, or sorts first."""
+    """Whether ``other``, at the same commit, is the lower branch: it has moved more often, or sorts first."""
     mine, theirs = len(logs.get(name, ())), len(logs.get(other, ()))
     return other < name if mine == theirs else theirs > mine

@@ -1,27 +1,31 @@
-"""A branch's stack: who stands on whom, where the branch is in it, how it is drawn.
+"""A branch's stack: parents of branches as a graph, the branch's own part of it, and its drawing.
 
-Useful once the parents are known; see :mod:`spelunk.branchwork.stack.sources` for
-where they come from. The drawing holds names, pull request numbers and marks,
-and nothing that changes by itself.
+The parents come from :mod:`spelunk.branchwork.stack.sources`. The drawing
+holds names, pull request numbers and marks, and nothing that changes by itself.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
-from spelunk.branchwork.stack.drawing import CURRENT, OTHER
+CURRENT: Final = "◉"
+OTHER: Final = "◯"
+_GLYPHS: Final = "◉◯●○◎⦿•*"
+_MARKS: Final = {"merged": "✅ Merged", "closed": "🚫 Closed"}
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Parents of branches, as one source tells them.
+    """Parents of branches, as one source gives them.
 
     Attributes:
         source: ``graphite``, ``git-spice``, ``gh``, ``git`` or ``document``.
-        trunk: What the stacks stand on.
+        trunk: The branch at the bottom of the stacks.
         parents: Each branch's parent; the trunk has none.
-        restack: Branches that no longer stand on their parent's tip.
+        restack: Branches that no longer contain their parent's tip.
         pulls: Pull request numbers that the source knows.
         states: Pull request states that the source knows: ``open``, ``merged``, ``closed``.
     """
@@ -39,10 +43,10 @@ class Member:
     """A branch in a stack.
 
     Attributes:
-        depth: 0 for the root, 1 for what stands on it.
+        depth: 1 for a branch on the root, 2 for a branch on that, and so on.
         pr: Its pull request's number, None if unknown.
         state: ``open``, ``merged``, ``closed`` or ``""`` if unknown.
-        waiting: Open, on a branch below that is not merged yet.
+        waiting: Open, and a branch below it is not merged yet.
     """
 
     name: str
@@ -56,14 +60,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The stack of one branch: the line down to its root, and all that stands on it.
+    """The stack of one branch: the line down to its root, and all branches above it.
 
     Attributes:
-        root: What the stack stands on, usually the trunk; ``""`` if unknown.
-        members: From the lowest up, each before those on it; siblings by name.
-        position: 1 for the branch that stands on the root.
-        total: How many branches the stack has, the root not counted.
-        needs_restack: Whether the current branch left its parent's tip.
+        root: The branch below the stack, usually the trunk; ``""`` if unknown.
+        members: From the lowest up, each before its children; siblings by name.
+        position: 1 for the branch on the root.
+        total: Number of branches in the stack, without the root.
+        needs_restack: Whether the branch no longer contains its parent's tip.
     """
 
     branch: str
@@ -76,7 +80,7 @@ class Stack:
 
     @property
     def base(self) -> str:
-        """The current branch's parent."""
+        """The branch's parent."""
         return next(m.parent for m in self.members if m.current)
 
 
@@ -96,8 +100,8 @@ def build(graph: Graph, branch: str) -> Stack:
     def add(name: str, parent: str, depth: int) -> None:
         state = graph.states.get(name, "open" if name in graph.pulls else "")
         settled = merged.get(parent, False)
-        waiting = state == "open" and not settled
         merged[name] = state == "merged" and settled
+        waiting = state == "open" and not settled
         members.append(Member(name, parent, depth, graph.pulls.get(name), state, waiting, name == branch))
 
     parent = root
@@ -112,47 +116,56 @@ def build(graph: Graph, branch: str) -> Stack:
             seen.add(name)
             add(name, parent, depth)
             pending += [(child, name, depth + 1) for child in sorted(children.get(name, []), reverse=True)]
-    return Stack(
-        branch, root, graph.source, tuple(members), len(below), len(members), branch in graph.restack
-    )
+    restack = branch in graph.restack
+    return Stack(branch, root, graph.source, tuple(members), len(below), len(members), restack)
 
 
-def draw(stack: Stack) -> list[str]:
-    """The stack as a tree, its root on top; the same stack always gives the same lines."""
-    lines = [f"{OTHER} {stack.root}"] if stack.root else []
-    last: dict[int, bool] = {}
-    members = stack.members
-    for n, member in enumerate(members):
-        last[member.depth] = not any(
-            later.depth == member.depth
-            for later in _until(members[n + 1 :], member.depth)
-        )  # fmt: skip
-        trunk = "".join("  " if last.get(d, True) else "│ " for d in range(1, member.depth))
-        joint = "└─" if last[member.depth] else "├─"
-        glyph = CURRENT if member.current else OTHER
-        words = [f"{trunk}{joint}{glyph} {member.name}" if stack.root else f"{trunk}{glyph} {member.name}"]
-        if member.pr is not None:
-            words.append(f"(PR #{member.pr})")
-        mark = {"merged": "✅ Merged", "closed": "🚫 Closed"}.get(member.state) or (
-            "⏳ Waiting" if member.waiting else ""
-        )
-        lines.append(" ".join([*words, mark] if mark else words))
-    return lines
-
-
-def _until(members: tuple[Member, ...], depth: int) -> list[Member]:
-    """The members up to the first that stands lower than ``depth``."""
-    found = []
-    for member in members:
-        if member.depth < depth:
-            break
-        found.append(member)
-    return found
+def with_base(graph: Graph, branch: str, base: str, source: str) -> Graph:
+    """The graph with another parent for ``branch``; branches between the two parents no longer count."""
+    if graph.parents.get(branch) == base:
+        return graph
+    parents = {**graph.parents, branch: base}
+    step, seen = base, {branch}
+    while step in parents and step not in seen:
+        seen.add(step)
+        step = parents[step]
+    if step == branch and base != branch:  # the base was above the branch: it becomes the root
+        parents.pop(base, None)
+    return replace(graph, source=source, parents=parents)
 
 
 def with_facts(graph: Graph, pulls: Mapping[str, int], states: Mapping[str, str]) -> Graph:
-    """The graph with pull requests that something else knows; what it knows itself stays."""
-    return Graph(
-        graph.source, graph.trunk, graph.parents, graph.restack,
-        {**pulls, **graph.pulls}, {**states, **graph.states},
-    )  # fmt: skip
+    """The graph with pull requests that another source knows; its own knowledge comes first."""
+    return replace(graph, pulls={**pulls, **graph.pulls}, states={**states, **graph.states})
+
+
+def draw(stack: Stack) -> list[str]:
+    """The stack as a tree, its root on top; equal stacks give equal lines."""
+    lines = [f"{OTHER} {stack.root}"] if stack.root else []
+    last: dict[int, bool] = {}
+    for n, member in enumerate(stack.members):
+        after = [later.depth for later in stack.members[n + 1 :] if later.depth <= member.depth]
+        last[member.depth] = after[:1] != [member.depth]
+        rails = "".join("  " if last.get(d, True) else "│ " for d in range(1, member.depth))
+        joint = ("└─" if last[member.depth] else "├─") if stack.root else ""
+        number = f" (PR #{member.pr})" if member.pr is not None else ""
+        mark = _MARKS.get(member.state) or ("⏳ Waiting" if member.waiting else "")
+        glyph = CURRENT if member.current else OTHER
+        lines.append(f"{rails}{joint}{glyph} {member.name}{number} {mark}".rstrip())
+    return lines
+
+
+def parse_drawing(lines: list[str]) -> list[dict[str, Any]]:
+    """The branches of a drawn stack, in any of the styles that documents have."""
+    branches: list[dict[str, Any]] = []
+    for line in lines:
+        text = line.strip(" │├└─┬┴┘┐┤|\t\r\n")
+        if not text or text.startswith("#"):
+            continue
+        name, _, rest = text.lstrip(_GLYPHS).strip().partition(" ")
+        number = re.search(r"#(\d+)", rest)
+        state = next((s for s in ("merged", "closed", "waiting") if s in rest.casefold()), "")
+        current = text[0] in "◉◎⦿" or "👈" in rest
+        pr = int(number.group(1)) if number else None
+        branches.append({"name": name, "pr": pr, "state": state, "current": current})
+    return branches

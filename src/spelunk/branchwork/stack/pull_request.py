@@ -1,4 +1,4 @@
-"""A pull request as ``gh`` tells it, in the words of a document."""
+"""A pull request from ``gh``, in the terms of a document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spelunk.branchwork.stack.runner import NOT_FOUND
 
 FIELDS: Final = "number,title,state,isDraft,baseRefName,reviewDecision,latestReviews,statusCheckRollup,url"
 OURS: Final = "GitHub"
-"""A CI row whose details start with this word was written by a refresh and may be removed by one."""
+"""Start of the details of a CI row that a refresh wrote and may remove."""
 
 _RESULTS: Final = {
     "SUCCESS": "✅ Pass", "FAILURE": "❌ Fail", "ERROR": "❌ Fail", "TIMED_OUT": "❌ Timed out",
@@ -22,7 +22,7 @@ RUNNING: Final = "⏳ Running"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckRun:
     """A row of the CI table."""
 
     name: str
@@ -32,13 +32,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """What a document takes from a pull request.
+    """The facts of a pull request that a document has.
 
     Attributes:
         state: ``open``, ``merged`` or ``closed``.
-        status: The document status it stands for; ``""`` when closed without a merge.
+        status: The status of the document; ``""`` when closed without a merge.
         base: The branch it goes into.
-        reviewers: Who reviewed it, sorted.
+        reviewers: Sorted.
         checks: By workflow and name.
     """
 
@@ -48,7 +48,7 @@ class PullRequest:
     status: str
     base: str
     reviewers: tuple[str, ...]
-    checks: tuple[Check, ...]
+    checks: tuple[CheckRun, ...]
     url: str
 
 
@@ -57,10 +57,8 @@ def fetch(repo: Repo, branch: str, timeout: float) -> tuple[PullRequest | None, 
     # Without a name gh takes the branch checked out, knows what it pushes to, and takes no "47" for a number.
     name = [] if branch == repo.head() else [branch]
     done = repo.runner.run(["gh", "pr", "view", *name, "--json", FIELDS], cwd=repo.root, timeout=timeout)
-    if done.code == NOT_FOUND:
-        return None, "gh is not installed"
-    if done.code != 0:
-        return None, done.reason
+    if done.code:
+        return None, "gh is not installed" if done.code == NOT_FOUND else done.reason
     try:
         return parse(json.loads(done.text)), ""
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -76,44 +74,34 @@ def parse(data: dict[str, Any]) -> PullRequest:
     """
     state = {"MERGED": "merged", "CLOSED": "closed"}.get(str(data["state"]).upper(), "open")
     decision = str(data.get("reviewDecision") or "").upper()
-    if state == "merged":
-        status = "merged"
-    elif state == "closed":
-        status = ""
+    status = {"CHANGES_REQUESTED": "changes-requested", "APPROVED": "approved"}.get(decision, "in-review")
+    if state != "open":
+        status = "merged" if state == "merged" else ""
     elif data.get("isDraft"):
         status = "draft"
-    else:
-        status = {"CHANGES_REQUESTED": "changes-requested", "APPROVED": "approved"}.get(decision, "in-review")
-    reviews = data.get("latestReviews") or []
-    reviewers = {str((review.get("author") or {}).get("login") or "") for review in reviews}
+    authors = [review.get("author") or {} for review in data.get("latestReviews") or []]
+    reviewers = {str(author.get("login") or "") for author in authors} - {""}
+    title, checks = " ".join(str(data.get("title") or "").split()), data.get("statusCheckRollup") or []
     return PullRequest(
-        number=int(data["number"]),
-        title=" ".join(str(data.get("title") or "").split()),
-        state=state,
-        status=status,
-        base=str(data.get("baseRefName") or ""),
-        reviewers=tuple(sorted(reviewers - {""}, key=str.casefold)),
-        checks=_checks(data.get("statusCheckRollup") or []),
-        url=str(data.get("url") or ""),
-    )
+        int(data["number"]), title, state, status, str(data.get("baseRefName") or ""),
+        tuple(sorted(reviewers, key=str.casefold)), _checks(checks), str(data.get("url") or ""),
+    )  # fmt: skip
 
 
-def _checks(rollup: list[dict[str, Any]]) -> tuple[Check, ...]:
+def _checks(rollup: list[dict[str, Any]]) -> tuple[CheckRun, ...]:
     """One row for each check, the newest run of it, without anything that differs from run to run."""
     latest: dict[tuple[str, str], tuple[str, str]] = {}
     for item in rollup:
-        name = str(item.get("name") or item.get("context") or "").strip()
-        if not name:
-            continue
+        name = " ".join(str(item.get("name") or item.get("context") or "").split())
         workflow = str(item.get("workflowName") or "")
         running = "conclusion" in item and str(item.get("status") or "").upper() != "COMPLETED"
         result = str(item.get("conclusion") or item.get("state") or "").upper()
         status = RUNNING if running else _RESULTS.get(result, RUNNING)
         when = str(item.get("startedAt") or item.get("completedAt") or item.get("createdAt") or "")
         key = (workflow, name)
-        if key not in latest or latest[key][0] <= when:
+        if name and latest.get(key, ("", ""))[0] <= when:
             latest[key] = (when, status)
     return tuple(
-        Check(" ".join(name.split()), status, f"{OURS}: {workflow}" if workflow else OURS)
+        CheckRun(name, status, f"{OURS}: {workflow}" if workflow else OURS)
         for (workflow, name), (_, status) in sorted(latest.items())
     )

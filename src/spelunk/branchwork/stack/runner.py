@@ -1,7 +1,4 @@
-"""The one place that starts other programs, with a time-out, and never raises.
-
-Tests and callers inject anything with the same ``run``.
-"""
+"""Run other programs with a time-out; every failure is a result. Callers may inject their own :class:`Runner`."""
 
 from __future__ import annotations
 
@@ -18,17 +15,17 @@ _ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat",
     "GH_PROMPT_DISABLED": "1", "GH_NO_UPDATE_NOTIFIER": "1", "GH_PAGER": "cat",
 }  # fmt: skip
-"""Makes every program quiet, plain and unable to ask anything."""
+"""Variables that make every program quiet, plain and unable to prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a program ended.
+    """The result of a program.
 
     Attributes:
-        code: Exit status; 127 if it was not found, 124 if it ran past its time.
+        code: Exit status; 127 if it was not found, 124 after its time-out.
         out: Standard output.
-        reason: One line that says why it failed; ``""`` if it did not.
+        reason: Why it failed, in one line; ``""`` if it did not.
     """
 
     code: int
@@ -44,31 +41,23 @@ class Finished:
 class Runner(Protocol):
     """Runs a program and waits for it."""
 
-    def run(
-        self, argv: Sequence[str], *, cwd: str, timeout: float = 10.0, stdin: bytes | None = None
-    ) -> Finished:
+    def run(self, argv: Sequence[str], *, cwd: str, timeout: float, stdin: bytes | None = None) -> Finished:
         """Run ``argv`` in ``cwd`` for at most ``timeout`` seconds; every failure is a result."""
 
 
 class SubprocessRunner:
     """Runs real programs, each in its own session so that a time-out ends its children too."""
 
-    def run(
-        self, argv: Sequence[str], *, cwd: str, timeout: float = 10.0, stdin: bytes | None = None
-    ) -> Finished:
+    def run(self, argv: Sequence[str], *, cwd: str, timeout: float, stdin: bytes | None = None) -> Finished:
         """See :class:`Runner`."""
         import subprocess
 
         try:
             process = subprocess.Popen(
-                list(argv),
-                cwd=cwd,
-                env={**os.environ, **_ENVIRONMENT},
+                list(argv), cwd=cwd, env={**os.environ, **_ENVIRONMENT},
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            )  # fmt: skip
         except OSError as error:
             missing = isinstance(error, FileNotFoundError) and os.path.isdir(cwd)
             return Finished(NOT_FOUND, reason=f"{argv[0]}: {'not found' if missing else error.strerror}")
@@ -82,12 +71,10 @@ class SubprocessRunner:
             _end(process.pid)
             process.wait()
             raise
-        if process.returncode == 0:
-            return Finished(0, out)
-        said = [line.strip() for line in err.decode("utf-8", "replace").splitlines() if line.strip()]
-        return Finished(
-            process.returncode, out, f"{argv[0]}: {said[0] if said else f'exit status {process.returncode}'}"
-        )
+        code = process.returncode
+        lines = [line.strip() for line in err.decode("utf-8", "replace").splitlines() if line.strip()]
+        reason = f"{argv[0]}: {lines[0] if lines else f'exit status {code}'}"
+        return Finished(code, out, reason if code else "")
 
 
 def _end(pid: int) -> None:

@@ -1,1 +1,37 @@
-"""One module per command."""
+"""The commands: a table of their modules in this package, which imports none of them."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Command(NamedTuple):
+    """A command: its module in this package, and what it does in one line.
+
+    The module has ``configure(parser)`` and ``run(args) -> int``. A ``passthrough``
+    module has ``run(shared, words) -> int``, given the shared flags before the
+    command and the words behind it, which it parses itself.
+    """
+
+    module: str
+    summary: str
+    passthrough: bool = False
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "index": Command("index", "bring the index of a folder up to date"),
+    "search": Command("search", "find chunks of code and documents"),
+    "similar": Command("similar", "find chunks similar to the one at FILE:LINE"),
+    "status": Command("status", "show what an index holds, and whether it is current"),
+    "why": Command("why", "explain why a path is indexed, or which rule leaves it out"),
+    "list": Command("list", "list all known indexes"),
+    "check": Command("check", "verify that the stores of an index agree; repair them with --repair"),
+    "clear": Command("clear", "delete an index"),
+    "trust": Command("trust", "let the settings file of a workspace count in full"),
+    "doctor": Command("doctor", "check this machine and this installation"),
+    "eval": Command("eval", "measure the quality of answers to labelled queries"),
+    "bench": Command("bench", "measure the speed of this machine on a folder"),
+    "completions": Command("completions", "print a completion script for a shell"),
+    "branchwork": Command("branchwork", "keep the worklog of a branch (also: bw)", passthrough=True),
+}
+ALIASES: Final = {"bw": "branchwork"}

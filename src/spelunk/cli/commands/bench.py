@@ -63,12 +63,13 @@ def _several(text: str) -> list[int]:
 def run(args: argparse.Namespace) -> int:
     """Measure, and print the figures."""
     from spelunk.bench.measure import machine
-    from spelunk.cli.output import SCHEMA_VERSION, note, put, put_json
-    from spelunk.workspace import locate as home
+    from spelunk.cli.output import note, put, put_json
+    from spelunk.present.objects import SCHEMA_VERSION
+    from spelunk.workspace.locate import resolve_root
 
     _fitting(args)
     _plottable(args.plot)
-    root = home.resolve_root(os.path.expanduser(args.path))
+    root = resolve_root(os.path.expanduser(args.path))
     chatty = args.verbose or (sys.stderr is not None and sys.stderr.isatty())
     about = machine()
     result = _measure(args, root, lambda text: note(args, f"{args.what}: {text}") if chatty else None)

@@ -1,4 +1,4 @@
-"""``spelunk clear``: delete an index. The files that were indexed are never touched."""
+"""``spelunk clear``: delete an index. Files that Spelunk did not write are never deleted."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Delete the index of exactly this workspace; 1 where there is none."""
-    from spelunk.cli.output import SCHEMA_VERSION, note, put_json, short
+    from spelunk.cli.output import note, put_json
     from spelunk.config import DEFAULTS
     from spelunk.index import Index
-    from spelunk.workspace import locate as home
+    from spelunk.present.objects import SCHEMA_VERSION
+    from spelunk.present.phrases import short
+    from spelunk.workspace import locate
 
     root = os.path.realpath(os.path.expanduser(args.path))
-    place = home.known(root)
+    directory = locate.index_dir(root, args.index_dir)
+    owner = locate.owner_of(directory)
     if args.index_dir:
-        directory = home.index_dir(root, args.index_dir)
-        root = home.owner_of(directory) or root
-    else:
-        directory = place.directory if place else home.index_dir(root)
-    there = home.owner_of(directory) is not None
-    if there and not args.yes and not _agreed(f"Delete the index of {short(root)} in {short(directory)}?"):
+        root = owner or root
+    exists = owner == root
+    if exists and not args.yes and not _agreed(f"Delete the index of {short(root)} in {short(directory)}?"):
         note(args, "nothing deleted")
         return 1
-    index = Index(root, directory, DEFAULTS)  # its folder may be gone
-    cleared = index.clear()
-    if not there and place is not None:
-        home.forget(root)
+    cleared = exists and Index(root, directory, DEFAULTS).clear()  # not opened: the root may no longer exist
+    if not exists:
+        locate.forget(root)
     if args.json:
         put_json({"schema_version": SCHEMA_VERSION, "root": root, "directory": directory, "cleared": cleared})
     elif cleared:
         note(args, f"deleted the index of {short(root)}")
+        if os.path.isdir(directory):
+            note(args, f"{short(directory)}: kept, it holds other files")
     else:
         note(args, f"{short(root)}: no index to delete")
     return 0 if cleared else 1
@@ -55,8 +56,8 @@ def _agreed(question: str) -> bool:
     """
     if sys.stdin is None or not sys.stdin.isatty() or sys.stderr is None:
         raise UsageError("clear deletes an index and there is no terminal to ask on; add --yes")
+    from spelunk.cli.output import tell
     from spelunk.io.printable import printable
 
-    sys.stderr.write(printable(question) + " [y/N] ")
-    sys.stderr.flush()
+    tell(printable(question), end=" [y/N] ")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

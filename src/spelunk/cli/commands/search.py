@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from spelunk.cli.observed import metrics_file
 from spelunk.cli.parser import whole
+from spelunk.search.request import MODES
 
 if TYPE_CHECKING:
     from spelunk.index import Index
     from spelunk.search.answer import Answer
     from spelunk.workspace.targets import Target
 
-MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     add = parser.add_argument
-    add("query", metavar="QUERY", help="see docs/query-language.md; quote it: it is one argument")
+    add("query", metavar="QUERY", help="one argument: quote it; docs/query-language.md describes it")
     add(
         "paths",
         metavar="PATH",
@@ -40,13 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--exclude", metavar="G", action="append", default=[], help="no path with this part, or glob")
     add("--kind", metavar="K", action="append", default=[], help="only this kind: function, class, section …")
     add("-C", "--context", metavar="N", type=whole(0), help="N lines around what matches")
-    add("--explain", action="store_true", help="say what made each score")
+    add("--explain", action="store_true", help="print the signals of each score")
     metrics_file(parser)
     presentation(parser)
 
 
 def presentation(parser: argparse.ArgumentParser) -> None:
-    """The flags that search and similar share."""
+    """Add the flags that search and similar share."""
     add = parser.add_argument
     add("-k", "--limit", metavar="N", type=whole(1), default=10, help="hits wanted (default: 10)")
     add("--max-tokens", metavar="N", type=whole(1), help="never print more than this many tokens")
@@ -71,56 +70,57 @@ def run(args: argparse.Namespace) -> int:
     """Search, and print the hits."""
     from contextlib import ExitStack
 
-    from spelunk.cli.hush import hushed
     from spelunk.cli.observed import observed
     from spelunk.cli.progress import progress
+    from spelunk.cli.stderr import hushed
+    from spelunk.cli.targets import announce, open_target
     from spelunk.search.many import search_many
     from spelunk.search.query import parse
-    from spelunk.workspace.targets import announce, missing, open_target
+    from spelunk.search.request import SearchRequest
 
-    asked = _targets(args)
+    targets = _targets(args)
+    request = SearchRequest(
+        args.query,
+        mode=args.mode,
+        limit=args.limit,
+        languages=args.lang,
+        include=args.include,
+        exclude=args.exclude,
+        kinds=args.kind,
+        within=[target.within for target in targets],
+        context=args.context or 0,
+        explain=args.explain,
+        refresh=not args.no_refresh,
+    )
     with ExitStack() as stack:
-        observer = stack.enter_context(progress(args, stack.enter_context(observed(args, asked))))
-        indexes = [stack.enter_context(open_target(args, target, observer)) for target in asked]
-        if not args.no_refresh and any(map(missing, indexes)):
-            parse(args.query, mode=args.mode)  # a fault in it is told before the work begins
+        run = stack.enter_context(progress(args, stack.enter_context(observed(args, targets))))
+        indexes = [stack.enter_context(open_target(args, target, run)) for target in targets]
+        if not args.no_refresh:
+            parse(args.query, mode=args.mode)  # its errors are reported before an index is built
             for index in indexes:
                 announce(args, index)
         stack.enter_context(hushed(args.verbose))
-        answer = search_many(
-            indexes,
-            args.query,
-            mode=args.mode,
-            limit=args.limit,
-            languages=args.lang,
-            include=args.include,
-            exclude=args.exclude,
-            kinds=args.kind,
-            within=[target.within for target in asked],
-            context=args.context or 0,
-            explain=args.explain,
-            refresh=not args.no_refresh,
-        )
+        answer = search_many(indexes, request)
         status = show(args, answer)
         if not answer.hits and not args.quiet:
-            for index, target in zip(indexes, asked, strict=True):
-                _tell_what_is_missing(args, index, target)
+            for index, target in zip(indexes, targets, strict=True):
+                _note_unindexed(args, index, target)
         return status
 
 
-def _tell_what_is_missing(args: argparse.Namespace, index: Index, target: Target) -> None:
-    """Nothing was found: say so where the reason is that nothing of it is indexed."""
-    from spelunk.cli.output import note, short
+def _note_unindexed(args: argparse.Namespace, index: Index, target: Target) -> None:
+    """Tell which of the paths searched are not in the index: that may be why nothing was found."""
+    from spelunk.cli.output import note
+    from spelunk.present.phrases import short
 
     if not index.status(look=False).files:
         note(args, f"{short(index.root)}: no files to search; `spelunk why PATH` says what leaves one out")
         return
     for path in target.within:
-        reason = index.why(path)
-        if reason.verdict != "indexed":
-            note(
-                args, f"{path} is not in the index of {short(index.root)}: {reason.detail or reason.verdict}"
-            )
+        explanation = index.why(path)
+        if explanation.verdict != "indexed":
+            reason = explanation.detail or explanation.verdict
+            note(args, f"{path} is not in the index of {short(index.root)}: {reason}")
 
 
 def _targets(args: argparse.Namespace) -> list[Target]:
@@ -136,19 +136,18 @@ def _targets(args: argparse.Namespace) -> list[Target]:
 
 
 def show(args: argparse.Namespace, answer: Answer) -> int:
-    """Print an answer in the form asked for; the exit status."""
+    """Print an answer in the form that the flags ask for; the exit status."""
     from spelunk.cli.output import colored, note, put, put_utf8
-    from spelunk.present.render import View, fit, notices, render
+    from spelunk.present.render import View, notices, render
 
     context = getattr(args, "context", None)
     view = View(color=colored(args), full=args.full, context=context, max_tokens=args.max_tokens)
-    fitted = fit(answer, args.form, view)
-    text = render(fitted, args.form, view)
+    text, shown = render(answer, args.form, view)
     if args.form in ("json", "jsonl"):
         put_utf8(text)
     else:
         put(text)
-    for line in notices(fitted):
+    for line in notices(shown):
         note(args, line)
     if args.verbose:
         note(args, f"{len(answer.hits)} hits in {answer.took_ms:.1f} ms, generation {answer.generation}")

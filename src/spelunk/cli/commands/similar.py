@@ -11,15 +11,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     from spelunk.cli.commands.search import presentation
 
-    parser.add_argument("place", metavar="FILE:LINE", help="as search prints it; FILE:START-END will do")
+    parser.add_argument(
+        "place", metavar="FILE:LINE", help="as search prints it; FILE:START-END is accepted too"
+    )
     presentation(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Search, and print the hits."""
     from spelunk.cli.commands.search import show
-    from spelunk.cli.hush import hushed
-    from spelunk.workspace.targets import announce, file_in, open_target
+    from spelunk.cli.stderr import hushed
+    from spelunk.cli.targets import announce, open_target
+    from spelunk.workspace.targets import file_in
 
     path, line = parse_place(args.place)
     target = file_in(path, args.index_dir)
@@ -31,10 +34,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parse_place(place: str) -> tuple[str, int]:
-    """The path and the line of ``FILE:LINE`` or ``FILE:START-END``.
+    """Parse ``FILE:LINE`` or ``FILE:START-END`` into the path and the line.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: ``place`` is neither.
     """
     path, colon, lines = place.rpartition(":")
     number = lines.partition("-")[0]

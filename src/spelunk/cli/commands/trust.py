@@ -18,10 +18,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what the workspace's file may not set on its own, and record or end the trust in it."""
     from spelunk import trust
-    from spelunk.cli.output import SCHEMA_VERSION, put, put_json, short
+    from spelunk.cli.output import put, put_json
     from spelunk.config import load
     from spelunk.io.cache_dir import expand_user
     from spelunk.io.printable import printable
+    from spelunk.present.objects import SCHEMA_VERSION
+    from spelunk.present.phrases import short
     from spelunk.settings import digest_of, workspace_files
     from spelunk.workspace.locate import resolve_root
 
