@@ -37,7 +37,7 @@ _ROW_OF: Final = Recent(_row, MAX_CACHED).__getitem__
 
 def _rows(word: str) -> tuple[int, ...]:
     """The table rows of a word's terms; a number is no feature."""
-    found = LEXICON[word].split(" ")
+    found = list(LEXICON[word])
     if len(found) > 1:
         del found[0]  # the parts say it all, and are met again
     elif word[0] in "0123456789":

@@ -166,7 +166,7 @@ def _aligned(size: int) -> int:
 
 def features(word: str) -> list[str]:
     """The terms of a word that have a row: its parts, or itself where it has none; a number is none."""
-    found = LEXICON[word].split(" ")
+    found = list(LEXICON[word])
     if len(found) > 1:
         del found[0]  # the parts say it all, and are met again
     elif word[0] in "0123456789":
