@@ -34,18 +34,8 @@ def _row(term: str) -> int:
 
 
 def _rows(word: str) -> tuple[int, ...]:
-<<<<<<< HEAD
     """The table rows of a word's terms."""
     return tuple(map(_row, features(word)))
-=======
-    """The table rows of a word's terms; a number is no feature."""
-    found = list(LEXICON[word])
-    if len(found) > 1:
-        del found[0]  # the parts say it all, and are met again
-    elif word[0] in "0123456789":
-        return ()
-    return tuple(map(_ROW_OF, found))
->>>>>>> seam
 
 
 class HashedEmbedder:

@@ -165,20 +165,13 @@ def _aligned(size: int) -> int:
 
 
 def features(word: str) -> list[str]:
-<<<<<<< HEAD
     """The terms of a word that have a row: its parts, or the word itself where it has none.
 
     A number has no terms.
     """
-    word_terms = LEXICON[word].split(" ")
+    word_terms = list(LEXICON[word])
     if len(word_terms) > 1:
         del word_terms[0]  # the whole word adds nothing to its parts
-=======
-    """The terms of a word that have a row: its parts, or itself where it has none; a number is none."""
-    found = list(LEXICON[word])
-    if len(found) > 1:
-        del found[0]  # the parts say it all, and are met again
->>>>>>> seam
     elif word[0] in "0123456789":
         return []
     return word_terms
