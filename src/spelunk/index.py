@@ -31,7 +31,7 @@ from spelunk.errors import (
 )
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.search.answer import Answer
-from spelunk.store import writer_lock as lock
+from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import CheckReport, Report
 from spelunk.workspace import freshness, locate
@@ -171,7 +171,7 @@ class Index:
             root=self.root,
             directory=self.directory,
             options=self.options,
-            command=command or lock.command_line(),
+            command=command or writer_lock.command_line(),
             observer=observer,
             run_id=self._run_id,
             rebuild=rebuild,
@@ -362,7 +362,7 @@ class Index:
             return check(self.directory)
         from spelunk.store.repair import repair as mend
 
-        writer = lock.WriterLock(self.directory)
+        writer = writer_lock.WriterLock(self.directory)
         writer.acquire("check --repair")
         try:
             before = check(self.directory)
@@ -402,7 +402,7 @@ class Index:
             return False
         if owner != self.root:
             raise WorkspaceError(f"{self.directory}: the index of {owner}, not of {self.root}")
-        writer = lock.WriterLock(self.directory)
+        writer = writer_lock.WriterLock(self.directory)
         writer.acquire("clear")
         try:
             self.close()
