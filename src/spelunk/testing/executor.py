@@ -58,9 +58,7 @@ class MemoryExecutor:
     def _process(self, items: Sequence[Item], first: int) -> Packet:
         alive = [n for n, item in enumerate(items) if item.candidate.path not in self._deadly]
         packet = self._worker.process([items[n] for n in alive])
-        killed = [
-            (first + n, "worker", "worker killed") for n in range(len(items)) if n not in alive
-        ]
+        killed = [(first + n, "worker", "worker killed") for n in range(len(items)) if n not in alive]
 
         def place(number: int) -> int:
             return first + alive[number]
