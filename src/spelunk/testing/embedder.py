@@ -89,7 +89,8 @@ class MemoryEmbedder:
             for word in text:
                 row[crc32(self._meaning.get(word, word).encode("utf-8", "replace")) % self.dimensions] += 1
         norms = np.sqrt((counts * counts).sum(axis=1, keepdims=True))
-        unit: Matrix = counts / np.where(norms > 0, norms, 1)
+        norms[norms == 0] = 1
+        unit: Matrix = counts / norms
         return unit
 
 

@@ -66,8 +66,8 @@ class MemoryExecutor:
         return packet._replace(
             files=[file._replace(item=place(file.item)) for file in packet.files],
             same=[*map(place, packet.same)],
-            skipped=[(place(n), *rest) for n, *rest in packet.skipped],
-            failed=[*((place(n), *rest) for n, *rest in packet.failed), *killed],
+            skipped=[(place(n), reason, detail) for n, reason, detail in packet.skipped],
+            failed=[*((place(n), stage, error) for n, stage, error in packet.failed), *killed],
         )
 
     def close(self, *, kill: bool = False) -> None:
