@@ -12,6 +12,7 @@ import pytest
 from spelunk import faults
 from spelunk.config import Options, resolve
 from spelunk.files.read import read as read_file
+from spelunk.files.source import Source
 from spelunk.files.walk import walk
 from spelunk.observe import events
 from spelunk.pipeline.executor import Batches, Executor, pieces
@@ -20,7 +21,7 @@ from spelunk.pipeline.limiter import ReadLimiter
 from spelunk.pipeline.pool import ProcessExecutor
 from spelunk.pipeline.worker import WorkerConfig
 from spelunk.store.packet import FilePacket, Item
-from spelunk.types import Candidate, Document, Failed, Skipped
+from spelunk.types import Document, Entry, Failed, Skipped
 from tests.corpus import write_tree
 
 FILES = 24
@@ -261,10 +262,10 @@ def test_a_worker_that_dies_while_it_reads_takes_no_read_slot_with_it(
 ) -> None:
     from spelunk.pipeline import worker
 
-    def read(root: str, candidate: Candidate, options: Options) -> Document | Skipped | Failed:
+    def read(source: Source, candidate: Entry, options: Options) -> Document | Skipped | Failed:
         if candidate.path.endswith("/mod_3.py"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return read_file(root, candidate, options)
+        return read_file(source, candidate, options)
 
     monkeypatch.setattr(worker, "read", read)  # in the forked workers; the file's own process is spawned
     executor = forked(config._replace(limiter=ReadLimiter.create(1)))
@@ -275,6 +276,22 @@ def test_a_worker_that_dies_while_it_reads_takes_no_read_slot_with_it(
 
     assert sum(isinstance(a, FilePacket) for a in got.values()) == FILES + 2
     assert "pkg0/mod_3.py" in got
+
+
+@pytest.mark.parametrize("make", PROCESSES)
+def test_a_batch_larger_than_its_pipe_does_not_wait_for_a_worker_that_waits(
+    make: Make, tmp_path: Path, running: Callable[[Make], Executor], root: Path
+) -> None:
+    """The worker's answers fill its pipe while the next batch fills the other one."""
+    for n in range(40):
+        words = " ".join(f"word{n}x{i}" for i in range(9_000))
+        (root / f"large_{n}.txt").write_text("\n".join(words[k : k + 80] for k in range(0, len(words), 80)))
+    items = [i for i in items_of(root) if i.candidate.path.startswith("large_")]
+    reusable = {n.to_bytes(16, "big"): (n, 0) for n in range(60_000)}
+
+    got = answers(running(make), batches_of([i._replace(reusable=reusable) for i in items], 10))
+
+    assert len(got) == 40 and all(isinstance(a, FilePacket) for a in got.values())
 
 
 def test_pieces_cover_a_batch_in_order(root: Path) -> None:

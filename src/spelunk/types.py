@@ -1,4 +1,4 @@
-"""The vocabulary: the frozen nouns that stages exchange, and nothing else.
+"""Frozen value types that the stages exchange.
 
 Paths are relative to the workspace root with ``/`` separators. A name that is
 not valid UTF-8 keeps its bytes as lone surrogates (``os.fsdecode``). Lines are
@@ -15,6 +15,10 @@ MAX_SYMBOL: Final = 200
 """Longest symbol name kept, in characters; a longer one is not a name."""
 
 
+Fields = tuple[tuple[str, str], ...]
+"""Pairs of key and value: the facts of a front matter, a key once for each of its values."""
+
+
 class Flag(enum.IntFlag):
     """Facts about a file that ranking weighs; none of them hides a file."""
 
@@ -28,24 +32,20 @@ class Flag(enum.IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A file that discovery offers for indexing.
+class Entry:
+    """A file that a source offers for indexing.
 
     Attributes:
         path: Relative path.
-        size: Bytes, as ``stat`` gave it.
-        mtime_ns: Modification time in nanoseconds.
-        ctime_ns: Change time in nanoseconds.
-        inode: Inode number, so that a file renamed over another is noticed.
+        size: Bytes.
+        stamp: Equal, and not empty, exactly while the file is unchanged. Opaque.
         language: Canonical language name, or ``"text"``.
         flags: What the path alone tells about the file.
     """
 
     path: str
     size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
+    stamp: bytes
     language: str
     flags: Flag = Flag.NONE
 
@@ -93,7 +93,7 @@ class Document:
         language: Canonical language name.
         encoding: The codec that decoded it, e.g. ``utf-8``, ``utf-16-le``, ``latin-1``.
         size: Raw size in bytes.
-        flags: The candidate's flags and what the content adds to them.
+        flags: The entry's flags and what the content adds to them.
         lines: For a wrapped format, the line in the raw file of each line of
             ``text`` (so ``lines[0]`` belongs to the first line); None where
             they are the same.
@@ -110,14 +110,15 @@ class Document:
 
 
 class Definition(NamedTuple):
-    """A name that a chunk defines.
+    """A name that a chunk defines; a tuple, since files have thousands.
 
     Attributes:
         name: The bare name (``run``, not ``Server.run``).
         kind: ``function``, ``class``, ``method``, ``section``, ...
         line: The line of the name, in the raw file.
-        scope: Enclosing names, as in :attr:`Chunk.scope`; "" at top level.
-        end_line: Last line of what is defined, inclusive; 0 where it is not known.
+        scope: Enclosing names, outermost first, joined as in :attr:`Chunk.scope`.
+        end_line: Last line of the definition, inclusive, in the raw file; for a
+            heading the last line of its section. 0 where it is not known.
     """
 
     name: str
@@ -127,8 +128,7 @@ class Definition(NamedTuple):
     end_line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A searchable unit. The chunks of a document are ordered, do not overlap
     and together cover every line that is not blank.
 
@@ -153,7 +153,7 @@ class Chunk:
     symbol: str = ""
     scope: str = ""
     definitions: tuple[Definition, ...] = ()
-    fields: tuple[tuple[str, str], ...] = ()
+    fields: Fields = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
-    """How every file seen ended: ``seen = indexed + unchanged + skipped + failed``.
+    """How every file that was seen ended: ``seen = indexed + unchanged + skipped + failed``.
 
     ``removed`` counts files of the previous generation that are gone; they are
     not among those seen.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spelunk.branchwork import Branchwork, BranchworkError, DocumentExistsError, RepositoryError
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 
 from .conftest import DATA, NOON, TEMPLATE, Sandbox
 
@@ -26,7 +26,7 @@ def test_create_fills_a_document_and_points_the_link_at_it(box: Sandbox) -> None
     link = box.root / ".agents/logs/CURRENT.md"
     assert link.is_symlink()
     assert str(link.readlink()) == "branchwork/CURRENT-feat-n-code-x.md"
-    doc = Document.parse(link.read_text(encoding="utf-8"))
+    doc = Worklog.parse(link.read_text(encoding="utf-8"))
     assert doc.field("branch.name") == "feat/Ünï_code--X"
     assert doc.field("slug") == "branchwork-feat-n-code-x"
     assert (doc.field("branch.base"), doc.field("branch.position"), doc.field("branch.total")) == (
@@ -94,7 +94,7 @@ def test_create_from_the_users_template_keeps_its_words_and_drops_its_example(bo
     assert "  position: 1 # 1  # 1-indexed\n" in text
     assert "# [WIP] `feat/a`\n" in text
     assert "Example" not in text
-    assert "UTC" not in Document.parse(text).field("date")
+    assert "UTC" not in Worklog.parse(text).field("date")
     assert box.bw("check").returncode == 0
 
 
@@ -783,8 +783,8 @@ def test_the_api_says_what_is_wrong(box: Sandbox, tmp_path: Path) -> None:
 
 
 def test_the_template_has_every_field_and_section() -> None:
-    theirs = Document.parse((DATA / "template.md").read_text(encoding="utf-8"))
-    ours = Document.parse(TEMPLATE)
+    theirs = Worklog.parse((DATA / "template.md").read_text(encoding="utf-8"))
+    ours = Worklog.parse(TEMPLATE)
 
     assert theirs.front is not None
     assert ours.front is not None

@@ -6,16 +6,17 @@ import pytest
 
 from spelunk.branchwork.document import data
 from spelunk.branchwork.document.check import check
-from spelunk.branchwork.document.document import Document, cells
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.settings import Settings
 from spelunk.branchwork.store import Stored
+from spelunk.text.markdown import cells
 
 from .conftest import DATA
 
 
 @pytest.fixture(scope="module")
 def shown(example: str) -> dict:
-    return data.to_dict(Stored("doc.md", Document.parse(example)))
+    return data.to_dict(Stored("doc.md", Worklog.parse(example)))
 
 
 def test_the_examples_front_matter_is_read_as_typed_values(shown: dict) -> None:
@@ -121,7 +122,7 @@ def test_lines_are_where_they_say(shown: dict, example: str) -> None:
 
 
 def test_check_reports_precisely_what_is_irregular_in_the_example(example: str) -> None:
-    stored = Stored(".agents/logs/branchwork/CURRENT-parallel-indexing.md", Document.parse(example))
+    stored = Stored(".agents/logs/branchwork/CURRENT-parallel-indexing.md", Worklog.parse(example))
 
     found = [(p.line, p.level, p.message) for p in check(stored, Settings())]
 
@@ -148,7 +149,7 @@ def test_check_reports_precisely_what_is_irregular_in_the_example(example: str) 
 
 
 def test_a_templates_example_is_cut_off_before_anything_is_read() -> None:
-    doc = Document.parse((DATA / "template.md").read_text(encoding="utf-8"))
+    doc = Worklog.parse((DATA / "template.md").read_text(encoding="utf-8"))
 
     assert [s.name for s in doc.sections] == [
         "PR Stack Context", "Issues", "Definition of Done", "Merge Checklist", "CI Status", "Decisions", "Notes", "Updates",
@@ -160,13 +161,13 @@ def test_a_templates_example_is_cut_off_before_anything_is_read() -> None:
 
 
 def test_an_example_section_of_ones_own_is_read_like_any_other() -> None:
-    doc = Document.parse("# T\n\n## Example\n\nOne of mine.\n\n## Notes\n\n- a\n")
+    doc = Worklog.parse("# T\n\n## Example\n\nOne of mine.\n\n## Notes\n\n- a\n")
 
     assert [s.name for s in doc.sections] == ["Example", "Notes"]
 
 
 def test_headings_in_code_comments_and_lists_are_no_sections() -> None:
-    doc = Document.parse(
+    doc = Worklog.parse(
         "## Notes\n```\n## a\n```\n<!--\n## b\n-->\n- x\n\n  ## c\n\n    ## d\n> ## e\n\n~~~~\n```\n## f\n~~~\n~~~~\n## Updates\n"
     )
 
@@ -185,7 +186,7 @@ def test_headings_in_code_comments_and_lists_are_no_sections() -> None:
     ],
 )
 def test_update_headings_are_read_in_every_variant(heading: str, expected: tuple) -> None:
-    (entry,) = Document.parse(f"## Updates\n\n### {heading}\n").entries
+    (entry,) = Worklog.parse(f"## Updates\n\n### {heading}\n").entries
 
     assert (entry.date, entry.utc, entry.author, entry.summary, entry.variant) == expected
 
@@ -196,7 +197,7 @@ def test_table_cells_keep_escaped_bars() -> None:
 
 
 def test_values_in_every_yaml_form_are_read() -> None:
-    doc = Document.parse(
+    doc = Worklog.parse(
         "---\ntitle: 'it''s'  # hint\npr: 47 / BLZ-42\nbranch:\n    name: \"a\\\"b\"\n    base: main # hint\n"
         "reviewers:\n- a # x\n- 'b'\nscope: [x, 'y, z',\n  w]\nrisk: # low\nbackout_plan: >\n  fold\n  this\ndri: a#b\n---\n"
     )

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from spelunk.branchwork.document import ci, edit, fit
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.errors import DocumentError
-from spelunk.branchwork.stack.pull_request import Check
+from spelunk.branchwork.stack.pull_request import CheckRun
 
 from .conftest import DATA, TEMPLATE
 
 
-def doc(text: str) -> Document:
-    return Document.parse(text)
+def doc(text: str) -> Worklog:
+    return Worklog.parse(text)
 
 
-def removed_and_added(before: Document, after: Document) -> tuple[list[str], list[str]]:
+def removed_and_added(before: Worklog, after: Worklog) -> tuple[list[str], list[str]]:
     import difflib
 
     lines = list(difflib.ndiff(before.lines, after.lines))
@@ -63,7 +63,7 @@ def test_a_scalar_keeps_its_hint_and_its_line() -> None:
 def test_any_branch_name_is_read_back_as_it_was_set(name: str) -> None:
     after = edit.set_field(doc(TEMPLATE), "branch.name", name, word=True)
 
-    assert Document.parse(after.text).field("branch.name") == name
+    assert Worklog.parse(after.text).field("branch.name") == name
 
 
 def test_missing_keys_are_added_beside_their_siblings() -> None:
@@ -115,14 +115,14 @@ def test_an_item_without_a_text_is_refused_for_the_next_one_would_take_its_place
     section: str, text: str
 ) -> None:
     with pytest.raises(DocumentError, match="needs a text"):
-        edit.add_item(Document.parse(TEMPLATE), section, text)
+        edit.add_item(Worklog.parse(TEMPLATE), section, text)
 
 
 @pytest.mark.parametrize(
     ("text", "line"), [("[", "- [ ] ["), ("[ ]\nmore", "- [ ]\n  more"), ("[x] a", "- [x] a")]
 )
 def test_a_box_that_is_written_out_is_the_items_box(text: str, line: str) -> None:
-    doc = edit.add_item(Document.parse("## Definition of Done\n"), "dod", text)
+    doc = edit.add_item(Worklog.parse("## Definition of Done\n"), "dod", text)
 
     assert doc.text == f"## Definition of Done\n\n{line}\n"
 
@@ -264,7 +264,7 @@ def test_ci_rows_keep_their_place_details_and_padding() -> None:
         "## CI Status\n\n| Check | Status | Details |\n|-------|--------|---------|\n"
         "| build | ⏳ Running |  `make`  |\n| by hand | ✅ Pass | mine |\n| old | ❌ Fail | GitHub: CI |\n\nText.\n"
     )
-    checks = (Check("build", "✅ Pass", "GitHub: CI"), Check("a|b", "❌ Fail", "GitHub: CI"))
+    checks = (CheckRun("build", "✅ Pass", "GitHub: CI"), CheckRun("a|b", "❌ Fail", "GitHub: CI"))
 
     after = ci.set_checks(doc(table), checks)
 
@@ -282,7 +282,7 @@ def test_windows_line_endings_are_kept_and_used() -> None:
     after = edit.add_item(edit.set_field(after, "status", "approved"), "Notes", "n\nm")
 
     assert "\n" not in after.text.replace("\r\n", "")
-    assert Document.parse(after.text.replace("\r\n", "\n")).entries[0].summary == "x"
+    assert Worklog.parse(after.text.replace("\r\n", "\n")).entries[0].summary == "x"
 
 
 def test_a_last_line_without_an_ending_gets_one_before_more_is_added() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from spelunk.branchwork import store
 from spelunk.branchwork.actions import hook, workflow
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.settings import SCHEMA, Settings, load
 from spelunk.cli.commands.branchwork import configure
 from spelunk.cli.parser import Parser
@@ -49,12 +49,12 @@ def test_what_an_editor_saves_meanwhile_is_kept(box: Sandbox) -> None:
     path = work.create().path
     saved: list[bool] = []
 
-    def change(doc: Document) -> Document:
+    def change(doc: Worklog) -> Worklog:
         if not saved:  # somebody saves in an editor while the first attempt is under way
             saved.append(True)
             file = box.root / path
             file.write_text(file.read_text() + "\nfrom the editor\n")
-        return Document([*doc.lines, "from the tool\n"])
+        return Worklog([*doc.lines, "from the tool\n"])
 
     work.store.edit(path, change)
 

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from spelunk.branchwork.actions import refresh
 from spelunk.branchwork.document import ci, data, edit, fit
 from spelunk.branchwork.document.check import check
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.errors import DocumentError
 from spelunk.branchwork.settings import Settings
 from spelunk.branchwork.stack import graph as stack
-from spelunk.branchwork.stack.pull_request import Check, PullRequest
+from spelunk.branchwork.stack.pull_request import CheckRun, PullRequest
 from spelunk.branchwork.store import Stored
 from spelunk.io import lines as text_lines
+from spelunk.text.markdown import quote
 
 from .conftest import TEMPLATE
 
@@ -63,7 +64,7 @@ def kept(before: str, after: str) -> bool:
 @case("\ufeff---\nstatus: draft\n---\n")
 @case("---\n---")
 def test_parse_and_write_is_the_identity(text: str) -> None:
-    doc = Document.parse(text)
+    doc = Worklog.parse(text)
 
     assert doc.text == text
     assert text_lines.encode(text_lines.decode(text_lines.encode(text))) == text_lines.encode(text)
@@ -78,7 +79,7 @@ def situation(name: str, *, with_pull: bool, title: str = "T") -> refresh.Situat
     )
     pull = PullRequest(
         47, title, "open", "approved", "main", ("ada", "bob"),
-        (Check("build", "✅ Pass", "GitHub: CI"), Check("new|x", "❌ Fail", "GitHub")), "https://example.org",
+        (CheckRun("build", "✅ Pass", "GitHub: CI"), CheckRun("new|x", "❌ Fail", "GitHub")), "https://example.org",
     )  # fmt: skip
     return refresh.Situation(name, stack.build(graph, name), "", pull if with_pull else None, "", ())
 
@@ -89,10 +90,10 @@ def test_refresh_twice_equals_once(text: str, with_pull: bool, title: str) -> No
     now = situation("feat/x", with_pull=with_pull, title=title)
 
     try:
-        once, _ = refresh.apply(Document.parse(text), now, Settings(), "2025-01-01 00:00 UTC")
+        once, _ = refresh.apply(Worklog.parse(text), now, Settings(), "2025-01-01 00:00 UTC")
     except DocumentError:
         return  # refused, so nothing was written
-    once = Document.parse(once.text)
+    once = Worklog.parse(once.text)
     twice, changed = refresh.apply(once, now, Settings(), "2026-02-02 00:00 UTC")
 
     assert changed == []
@@ -102,7 +103,7 @@ def test_refresh_twice_equals_once(text: str, with_pull: bool, title: str) -> No
 @given(documents(), st.booleans())
 @settings(max_examples=300)
 def test_refresh_leaves_everything_else_alone(text: str, with_pull: bool) -> None:
-    before = Document.parse(text)
+    before = Worklog.parse(text)
     try:
         after, _ = refresh.apply(
             before, situation("feat/x", with_pull=with_pull), Settings(), "2025-01-01 00:00 UTC"
@@ -136,13 +137,13 @@ steps = st.lists(
 )  # fmt: skip
 
 
-def apply_step(doc: Document, kind: str, section: str, text: str) -> Document:
+def apply_step(doc: Worklog, kind: str, section: str, text: str) -> Worklog:
     if kind == "log":
         body, _ = fit.fit_body(text)
         return edit.add_entry(doc, fit.heading_text(f"2025-09-01 10:00 UTC: [@a] {text}"), body, "newest")
     if kind == "review":
         return edit.add_entry(
-            doc, "2025-09-01 10:00 UTC: [@b] PR Review", fit.quote(text, "markdown", 4), "oldest"
+            doc, "2025-09-01 10:00 UTC: [@b] PR Review", quote(text, "markdown", 4), "oldest"
         )
     if kind == "item":
         return edit.add_item(doc, section, text)
@@ -159,11 +160,11 @@ def test_any_sequence_of_log_and_update_keeps_every_byte(
     text: str, sequence: list[tuple[str, str, str]]
 ) -> None:
     text = text.replace("- …", "- x").replace("- [ ] …", "- [ ] x")  # a placeholder is there to give way
-    doc = Document.parse(text)
+    doc = Worklog.parse(text)
     for kind, section, words_ in sequence:
         before = doc
         try:
-            doc = Document.parse(apply_step(doc, kind, section, words_).text)
+            doc = Worklog.parse(apply_step(doc, kind, section, words_).text)
         except DocumentError:
             continue
         assert kept(before.text, doc.text)
@@ -177,7 +178,7 @@ def test_any_sequence_of_log_and_update_keeps_every_byte(
 def test_what_was_added_is_there_to_be_read(text: str, summary: str) -> None:
     heading = fit.heading_text(f"2025-09-01 10:00 UTC: [@ada] {summary}")
     try:
-        doc = edit.add_entry(Document.parse(text), heading, fit.quote(summary, "markdown", 4), "newest")
+        doc = edit.add_entry(Worklog.parse(text), heading, quote(summary, "markdown", 4), "newest")
     except DocumentError:
         return
 
@@ -188,7 +189,7 @@ def test_what_was_added_is_there_to_be_read(text: str, summary: str) -> None:
 
 @given(documents(), st.sampled_from(["2", "a", "b", "x"]))
 def test_ticking_changes_one_character(text: str, wanted: str) -> None:
-    doc = Document.parse(text)
+    doc = Worklog.parse(text)
     try:
         after, _ = edit.tick(doc, None, wanted)
     except DocumentError:
@@ -202,20 +203,20 @@ def test_ticking_changes_one_character(text: str, wanted: str) -> None:
 def test_any_value_is_read_back_as_it_was_set(value: str) -> None:
     if value != value.strip():
         return
-    doc = edit.set_field(Document.parse(TEMPLATE), "branch.name", value, word=True)
+    doc = edit.set_field(Worklog.parse(TEMPLATE), "branch.name", value, word=True)
     doc = edit.set_field(doc, "dri", value, word=True)
 
-    assert Document.parse(doc.text).field("branch.name") == value
-    assert Document.parse(doc.text).field("dri") == value
+    assert Worklog.parse(doc.text).field("branch.name") == value
+    assert Worklog.parse(doc.text).field("dri") == value
 
 
 @given(documents())
 @settings(max_examples=100)
 def test_checks_twice_equal_once(text: str) -> None:
-    checks = (Check("build", "❌ Fail", "GitHub: CI"), Check("lint", "✅ Pass", "GitHub: CI"))
+    checks = (CheckRun("build", "❌ Fail", "GitHub: CI"), CheckRun("lint", "✅ Pass", "GitHub: CI"))
     try:
-        once = ci.set_checks(Document.parse(text), checks, create=True)
+        once = ci.set_checks(Worklog.parse(text), checks, create=True)
     except DocumentError:
         return
 
-    assert ci.set_checks(Document.parse(once.text), checks, create=True).text == once.text
+    assert ci.set_checks(Worklog.parse(once.text), checks, create=True).text == once.text

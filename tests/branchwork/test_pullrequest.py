@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.stack.pull_request import FIELDS, parse
 
 from .conftest import Sandbox, pull
@@ -29,7 +29,7 @@ def test_one_call_fills_title_status_reviewers_and_checks(box: Sandbox, gh) -> N
 
     assert gh.calls() == [f"pr view --json {FIELDS}"]
     assert not done.changed  # create did it all
-    doc = Document.parse(box.path("feat-parallel").read_text())
+    doc = Worklog.parse(box.path("feat-parallel").read_text())
     assert [doc.field(k) for k in ("pr", "status", "reviewers")] == [
         "47",
         "changes-requested",
@@ -65,7 +65,7 @@ def test_a_closed_pull_request_leaves_the_status_alone(box: Sandbox, gh) -> None
 
     box.work.create(status="approved")
 
-    assert Document.parse(box.path("feat-parallel").read_text()).field("status") == "approved"
+    assert Worklog.parse(box.path("feat-parallel").read_text()).field("status") == "approved"
 
 
 def test_people_keep_their_words_beside_what_gh_knows(box: Sandbox, gh) -> None:  # type: ignore[no-untyped-def]
@@ -84,7 +84,7 @@ def test_people_keep_their_words_beside_what_gh_knows(box: Sandbox, gh) -> None:
 
     box.work.refresh()
 
-    doc = Document.parse(path.read_text())
+    doc = Worklog.parse(path.read_text())
     assert doc.field("pr") == "47 / BLZ-42"
     assert doc.field("reviewers") == "zoe, Galligan, coderabbitai"
     assert "| build | ✅ Pass | `make -j` |\n| Bench local | ✅ 3x | mine |\n| coverage/total |" in doc.text

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spelunk.branchwork.actions.listing import Listed
     from spelunk.branchwork.api import Branchwork
-    from spelunk.branchwork.document.check import Problem
-    from spelunk.branchwork.document.document import Document
+    from spelunk.branchwork.document.check import WorklogProblem
+    from spelunk.branchwork.document.document import Worklog
     from spelunk.branchwork.errors import (
         BranchworkError,
         DocumentError,
@@ -25,22 +25,40 @@ if TYPE_CHECKING:
     from spelunk.branchwork.store import Outcome, Stored
 
 _MODULES = {
-    "Branchwork": "api", "Problem": "document.check", "Document": "document.document", "Listed": "actions.listing",
+    "Branchwork": "api", "WorklogProblem": "document.check", "Worklog": "document.document", "Listed": "actions.listing",
     "BranchworkError": "errors", "DocumentError": "errors", "DocumentExistsError": "errors", "DocumentMissingError": "errors",
     "RepositoryError": "errors", "Finished": "stack.runner", "Runner": "stack.runner", "SubprocessRunner": "stack.runner",
     "Settings": "settings", "Stack": "stack.graph", "Stored": "store", "Outcome": "store",
 }  # fmt: skip
 
 __all__ = [
-    "Branchwork", "BranchworkError", "Document", "DocumentError", "DocumentExistsError", "DocumentMissingError", "Finished",
-    "Listed", "Outcome", "Problem", "RepositoryError", "Runner", "Settings", "Stack", "Stored", "SubprocessRunner",
+    "Branchwork",
+    "BranchworkError",
+    "DocumentError",
+    "DocumentExistsError",
+    "DocumentMissingError",
+    "Finished",
+    "Listed",
+    "Outcome",
+    "RepositoryError",
+    "Runner",
+    "Settings",
+    "Stack",
+    "Stored",
+    "SubprocessRunner",
+    "Worklog",
+    "WorklogProblem",
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+_FORMER_NAMES = {"Document": "Worklog", "Problem": "WorklogProblem"}
+"""Names of earlier versions; they still work."""
 
-    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    name = _FORMER_NAMES.get(name, name)
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from spelunk.branchwork.actions import archive, create, link, listing, refresh
 from spelunk.branchwork.actions.listing import Listed
 from spelunk.branchwork.document import data, edit, fit
-from spelunk.branchwork.document.check import Problem, check, code_files
-from spelunk.branchwork.document.document import STATUSES, Document
+from spelunk.branchwork.document.check import WorklogProblem, check, code_files
+from spelunk.branchwork.document.document import STATUSES, Worklog
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError, RepositoryError
 from spelunk.branchwork.names import slug, stamp
 from spelunk.branchwork.settings import PREFIX, Settings, load
@@ -29,6 +29,7 @@ from spelunk.branchwork.stack.git import Repo
 from spelunk.branchwork.stack.runner import Runner, SubprocessRunner
 from spelunk.branchwork.store import Outcome, Store, Stored
 from spelunk.text import worklog
+from spelunk.text.markdown import quote
 
 if TYPE_CHECKING:
     from spelunk.index import Index
@@ -121,10 +122,10 @@ class Branchwork:
         return name, stored.path
 
     def _missing(self, name: str) -> DocumentMissingError:
-        if name in self.store.on_branches([name]):
-            return DocumentMissingError(f"the document of {name} is on that branch only; check it out first")
-        hint = "`spelunk branchwork create` starts one, `list` shows all"
-        return DocumentMissingError(f"no document for {name}; {hint}")
+        there = name in self.store.on_branches([name])
+        other = f"no document for {name}; `spelunk branchwork create` starts one, `list` shows all"
+        only = f"the document of {name} is on that branch only; check it out first"
+        return DocumentMissingError(only if there else other)
 
     def author(self, given: str | None = None) -> str:
         """The author's name without ``@``: as given, from ``SPELUNK_BRANCHWORK_AUTHOR``, or from git.
@@ -146,15 +147,14 @@ class Branchwork:
         return stamp(self.clock(), local=self.settings.local_time if local is None else local)
 
     def _edit(
-        self, command: str, branch: str | None, change: Callable[[Document], Document], *,
+        self, command: str, branch: str | None, change: Callable[[Worklog], Worklog], *,
         dry_run: bool, local: bool | None = None, notes: tuple[str, ...] = (), facts: dict[str, Any] | None = None,
     ) -> Outcome:  # fmt: skip
         """Change the branch's document, and its ``last_updated`` with it."""
-
         name, path = self._own(branch)
         now = self._stamp(local)
 
-        def whole(doc: Document) -> Document:
+        def whole(doc: Worklog) -> Worklog:
             new = change(doc)
             touched = new.lines != doc.lines and new.front and "last_updated" in new.front.fields
             return edit.set_field(new, "last_updated", now) if touched else new
@@ -169,7 +169,6 @@ class Branchwork:
         local: bool | None = None, author: str | None = None, offline: bool = False, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Start the current branch's document; see :func:`spelunk.branchwork.actions.create.create`."""
-
         return create.create(
             self.store, self.branch(), status=status, base=base, dri=self._author(author),
             template_path=None if template is None else os.path.join(self.start, template),
@@ -183,21 +182,17 @@ class Branchwork:
         """Bring a document up to date with its stack and pull request.
 
         Args:
-            branch: Its branch.
             base: A base to keep from now on.
             offline: Call git only.
             check: Write nothing; ``changed`` says whether the document is out of date.
-            local: Local times.
-            dry_run: Write nothing.
         """
-
         name, path = self._own(branch)
         base = refresh.known_base(self.repo, base, name)
         now = refresh.look(self.store, name, self.store.read(path), base=base, offline=offline)
         fields: list[str] = []
         when = self._stamp(local)
 
-        def change(doc: Document) -> Document:
+        def change(doc: Worklog) -> Worklog:
             new, fields[:] = refresh.apply(doc, now, self.settings, when)
             return new
 
@@ -215,7 +210,6 @@ class Branchwork:
         local: bool | None = None, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Add an update. The first line of ``text`` is its summary; more lines and ``body`` go below it."""
-
         head, _, more = text.strip().partition("\n")
         if not head.strip():
             raise BranchworkError("an update needs a text: spelunk branchwork log 'what was done'")
@@ -227,11 +221,10 @@ class Branchwork:
         local: bool | None = None, dry_run: bool = False,
     ) -> Outcome:  # fmt: skip
         """Add a review as an update, verbatim inside a fence that no line of it can close."""
-
         if not text.strip():
             raise BranchworkError("the review is empty; give a file, or - and the text on standard input")
         return self._entry(
-            "review", summary, fit.quote(text, "markdown", 4), reviewer, (), branch, local, dry_run
+            "review", summary, quote(text, "markdown", 4), reviewer, (), branch, local, dry_run
         )
 
     def _entry(
@@ -254,17 +247,9 @@ class Branchwork:
         """Add to a section, which is added if it is missing, or tick boxes.
 
         Args:
-            section: Its name, or a short form of it.
-            items: List items.
-            subitems: Items below the section's last item, or below the one that ``under`` names.
-            under: Number or words of an item.
-            code: A code block.
-            language: Its language.
+            subitems: Go below the section's last item, or below the one that ``under`` names.
             check_items: Boxes to tick: by number, text, or a part of it that no other box has.
-            branch: The branch.
-            dry_run: Write nothing.
         """
-
         return self._edit(
             "update", branch,
             lambda doc: edit.update(doc, section, items, subitems, under, code, language, check_items),
@@ -273,19 +258,16 @@ class Branchwork:
 
     def status(self, branch: str | None = None) -> dict[str, Any]:
         """Status, boxes ticked and open, CI, and what blocks the merge."""
-
         return data.summary(self.find(branch))
 
     def show(self, which: str | None = None) -> dict[str, Any]:
         """A whole document as data."""
-
         return data.to_dict(self.find(which))
 
     def documents(
         self, *, status: str | None = None, stale_days: float | None = None, archived: bool = True
     ) -> list[Listed]:
         """Documents, live ones first; only those of a status, or without a change for some days."""
-
         if status is not None and status not in STATUSES:
             raise BranchworkError(f"status {status!r} is not one of {', '.join(STATUSES)}")
         rows = listing.listing(self.store, self.repo.trunk(self.settings.trunk), archived=archived)
@@ -299,16 +281,12 @@ class Branchwork:
     def check(
         self, paths: tuple[str, ...] = (), *, branch: str | None = None, compare_with: str | None = None,
         everything: bool = False,
-    ) -> list[Problem]:  # fmt: skip
+    ) -> list[WorklogProblem]:  # fmt: skip
         """Problems of the branch's document, of those named, or of all live ones.
 
         Args:
-            paths: Documents, as :meth:`find` takes them.
-            branch: The branch.
             compare_with: Also require a document if the branch changed code since it left this reference.
-            everything: Check all live documents.
         """
-
         if paths or everything:
             stored = [self.find(path) for path in paths] if paths else self.store.current()
             return [problem for s in stored for problem in check(s, self.settings)]
@@ -319,25 +297,18 @@ class Branchwork:
         if own or touched:
             return [problem for s in ([own] if own else touched) for problem in check(s, self.settings)]
         code = code_files(changed, self.settings)
-        if not compare_with and self.branch(name or None) == self.repo.trunk(self.settings.trunk):
-            return []
-        if compare_with and not code:
+        on_trunk = not compare_with and self.branch(name or None) == self.repo.trunk(self.settings.trunk)
+        if on_trunk or (compare_with and not code):
             return []
         message = f"{name or 'this checkout'} has no document; `spelunk branchwork create` starts one"
         if compare_with:
             message = f"{len(code)} code files changed since {compare_with} (first {code[0]}), and {message}"
-        return [Problem(f"{self.settings.dir}/CURRENT-{slug(name or 'branch')}.md", 1, message)]
+        return [WorklogProblem(f"{self.settings.dir}/CURRENT-{slug(name or 'branch')}.md", 1, message)]
 
     def archive(
-        self,
-        *,
-        branch: str | None = None,
-        pr: int | None = None,
-        local: bool | None = None,
-        dry_run: bool = False,
-    ) -> Outcome:
+        self, *, branch: str | None = None, pr: int | None = None, local: bool | None = None, dry_run: bool = False
+    ) -> Outcome:  # fmt: skip
         """Set a document to merged and move it; see :func:`spelunk.branchwork.actions.archive.archive`."""
-
         name = self.branch(branch) if pr is None else branch or ""
         stamp = self._stamp(local)
         outcome = archive.archive(self.store, name, pr, now=self.clock(), stamp=stamp, write=not dry_run)
@@ -347,7 +318,6 @@ class Branchwork:
 
     def relink(self, branch: str | None = None, *, dry_run: bool = False) -> dict[str, Any]:
         """Point ``CURRENT.md`` at the document; see :func:`spelunk.branchwork.actions.link.relink`."""
-
         return link.relink(self.store, branch, write=not dry_run)
 
     def index(self, directory: str | None = None) -> Index:

@@ -1,13 +1,4 @@
-"""Errors of branchwork. Each message is one line: the fault, and what to do.
-
-.. code-block:: text
-
-    BranchworkError (UsageError)
-    ├── RepositoryError         no repository, no git, no branch here
-    ├── DocumentMissingError    no document for the branch
-    ├── DocumentExistsError     `create` never overwrites
-    └── DocumentError           the document cannot be changed safely
-"""
+"""Errors of branchwork. Each message is one line: the fault, and what to do."""
 
 from __future__ import annotations
 

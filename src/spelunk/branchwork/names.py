@@ -9,9 +9,7 @@ from typing import Final
 
 CURRENT_FILE: Final = re.compile(r"CURRENT-.+\.md$")
 ARCHIVED_FILE: Final = re.compile(r"\d{12}-.+\.md$")
-_STAMP: Final = re.compile(
-    r"\s*(\d{4})-(\d\d)-(\d\d)(?:[ T](\d{1,2}):(\d\d))?(?::\d\d)?\s*(UTC|Z)?", re.IGNORECASE
-)
+_STAMP: Final = re.compile(r"\s*(\d{4})-(\d\d)-(\d\d)(?:[ T](\d{1,2}):(\d\d))?(?::\d\d)?\s*(UTC|Z)?", re.I)
 
 
 def slug(branch: str) -> str:

@@ -30,10 +30,6 @@ def _sources(value: Any) -> tuple[str, ...]:
     return names
 
 
-def _section_names(value: Any) -> tuple[str, ...]:
-    return tuple(canonical(name) or name for name in texts("sections")(value))
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Resolved settings; a field's ``help`` is its documentation."""
@@ -56,7 +52,8 @@ class Settings:
         "External programs that may be called: graphite, git-spice, gh; an empty list calls none.")  # fmt: skip
     timeout: float = setting(20.0, seconds(0.001, 3600),
         "Seconds to wait for each external program.")  # fmt: skip
-    required_sections: tuple[str, ...] = setting(REQUIRED_SECTIONS, _section_names,
+    required_sections: tuple[str, ...] = setting(REQUIRED_SECTIONS,
+        lambda value: tuple(canonical(name) or name for name in texts("sections")(value)),
         "Sections that check reports as missing, and that refresh may add.")  # fmt: skip
     not_code: tuple[str, ...] = setting(
         ("*.md", "*.rst", "*.txt", "docs/*", "doc/*", "LICENSE*", ".gitignore", ".gitattributes"),
@@ -88,7 +85,5 @@ def load(root: str, environ: Mapping[str, str] | None = None) -> Settings:
     settings = Settings(**values)
     folder = os.path.relpath(os.path.realpath(os.path.join(root, settings.dir)), os.path.realpath(root))
     if folder.split("/")[0] in ("..", ".", ".git"):
-        raise ConfigError(
-            f"branchwork dir = {settings.dir!r}: a symbolic link leads out of the repository, to {folder}"
-        )
+        raise ConfigError(f"branchwork dir = {settings.dir!r}: leads out of the repository, to {folder}")
     return settings

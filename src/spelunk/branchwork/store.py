@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError
 from spelunk.branchwork.names import ARCHIVED_FILE, CURRENT_FILE, current_name, slug
 from spelunk.branchwork.settings import Settings
@@ -36,7 +36,7 @@ class Stored:
     """
 
     path: str
-    doc: Document
+    doc: Worklog
     ref: str = ""
     archived: bool = False
 
@@ -113,7 +113,7 @@ class Store:
         """A relative path on disk."""
         return os.path.join(self.repo.root, path)
 
-    def read(self, path: str) -> Document:
+    def read(self, path: str) -> Worklog:
         """The document at a relative path.
 
         Raises:
@@ -121,7 +121,7 @@ class Store:
         """
         try:
             with open(self.absolute(path), "rb") as file:
-                return Document.parse(text_lines.decode(file.read()))
+                return Worklog.parse(text_lines.decode(file.read()))
         except OSError as error:
             raise DocumentMissingError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -163,17 +163,17 @@ class Store:
         """The branch's live document, also under a name that the branch had before ``git branch -m``."""
         stored = self.find(branch)
         if stored is None:
-            former = (n for n in self.repo.former_names(branch) if n not in self.repo.branches().refs)
+            former = (n for n in self.repo.former_names(branch) if n not in self.repo.branches.refs)
             stored = next((s for s in map(self.find, former) if s is not None), None)
         return stored
 
     def on_branches(self, branches: Iterable[str]) -> dict[str, Stored]:
         """The documents that branches hold in their own trees, by branch."""
-        refs = self.repo.branches().refs
+        refs = self.repo.branches.refs
         folder = self.settings.dir
         names = {f"{refs[b].full}:{folder}/{current_name(slug(b))}": b for b in branches if b in refs}
         texts = self.repo.texts(list(names))
-        stored = [Stored(n.partition(":")[2], Document.parse(t), names[n]) for n, t in texts.items()]
+        stored = [Stored(n.partition(":")[2], Worklog.parse(t), names[n]) for n, t in texts.items()]
         return {s.ref: s for s in stored if s.branch == s.ref}
 
     @contextlib.contextmanager
@@ -183,15 +183,12 @@ class Store:
         handle = filelock.open_lock(path, mode=0o644)
         try:
             if not filelock.acquire(handle, timeout=LOCK_SECONDS):
-                wait = f"held by another process for {LOCK_SECONDS:g} s"
-                raise BranchworkError(f"{path}: {wait}; end it and try again")
+                raise BranchworkError(f"{path}: held by another process; end it and try again")
             yield
         finally:
             os.close(handle)
 
-    def edit(
-        self, path: str, change: Callable[[Document], Document], *, write: bool = True
-    ) -> tuple[str, str]:
+    def edit(self, path: str, change: Callable[[Worklog], Worklog], *, write: bool = True) -> tuple[str, str]:
         """Change a document under the lock; its text before and after.
 
         If another program saves the file meanwhile, the change is made again on the new text.
@@ -199,7 +196,7 @@ class Store:
         with self.locked():
             while True:
                 before = self.read(path).text
-                after = change(Document.parse(before)).text
+                after = change(Worklog.parse(before)).text
                 if after == before or not write or replace(self.absolute(path), after, expected=before):
                     return before, after
 

@@ -224,7 +224,7 @@ def _dense(
 ) -> tuple[dict[ChunkId, float], list[Scored]]:
     """Of one index: the cosines of the chunks given, and the nearest chunks where they are wanted."""
     reader, embedder = part.reader, part.target.embedder()
-    if (not alone and not embedder.ranks) or not reader.dimensions:
+    if (not alone and not embedder.semantic) or not reader.dimensions:
         return {}, []
     if reader.embedder != embedder.id:
         raise UsageError("the vectors are another embedder's; run `spelunk index`")

@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from spelunk.errors import IndexBusyError, IndexCorruptError, IndexError_, IndexMissingError, SpelunkError
+from spelunk.errors import IndexBusyError, IndexCorruptError, IndexMissingError, IndexStateError, SpelunkError
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.leftovers import leftovers
 from spelunk.store.manifest import Manifest
@@ -72,12 +72,12 @@ def _marks(directory: str) -> tuple[object, ...]:
     """Return values that change whenever a writer changes something."""
     try:
         manifest = Manifest(directory)
-    except IndexError_:
+    except IndexStateError:
         return ()
     try:
         keys = ("generation", "purge", "merges", "lexical", "purged")
         return (manifest.name, *(manifest.meta(key, 0) for key in keys))
-    except IndexError_:
+    except IndexStateError:
         return ()
     finally:
         manifest.close()

@@ -99,9 +99,25 @@ def _reading(directory: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if isinstance(error, (ValueError, OSError)) or type(error).__name__ == "PanicException":
+        if isinstance(error, (ValueError, OSError)) or _is_panic(error):
             raise _damaged(directory, error) from None
         raise
+
+
+@contextmanager
+def _writing(directory: str) -> Iterator[None]:
+    """Raise a panic as the damage it means; other errors of a writer have several causes."""
+    try:
+        yield
+    except BaseException as error:
+        if _is_panic(error):
+            raise _damaged(directory, error) from None
+        raise
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Whether native code panicked; pyo3 does not export the exception's class."""
+    return type(error).__name__ == "PanicException"
 
 
 def _first_line(error: BaseException) -> str:
@@ -142,7 +158,8 @@ class LexicalWriter:
         self.directory = directory
         index = _open(directory, create)
         try:
-            self._writer = index.writer(max(heap, MIN_HEAP * threads), threads)
+            with _writing(directory):
+                self._writer = index.writer(max(heap, MIN_HEAP * threads), threads)
         except ValueError as error:
             if "lock" in str(error).lower():
                 raise StorageError(f"{directory}: held by another writer ({_first_line(error)})") from None
@@ -168,13 +185,15 @@ class LexicalWriter:
     def delete_files(self, files: Iterable[int]) -> None:
         """Delete every chunk of these file versions."""
         # Not delete_documents_by_term: in 0.27 it looks for a signed term, and finds none.
-        self._writer.delete_documents_by_query(Query.term_set_query(SCHEMA, "file", list(files)))
+        with _writing(self.directory):
+            self._writer.delete_documents_by_query(Query.term_set_query(SCHEMA, "file", list(files)))
 
     def delete_from(self, first_chunk: int) -> None:
         """Delete every chunk whose id is ``first_chunk`` or higher: work never published."""
-        self._writer.delete_documents_by_query(
-            Query.range_query(SCHEMA, "cid", tantivy.FieldType.Unsigned, first_chunk, None)
-        )
+        with _writing(self.directory):
+            self._writer.delete_documents_by_query(
+                Query.range_query(SCHEMA, "cid", tantivy.FieldType.Unsigned, first_chunk, None)
+            )
 
     def commit(self) -> None:
         """Make everything so far durable.
@@ -183,7 +202,8 @@ class LexicalWriter:
             StorageError: The disk refuses; nothing since the last commit is kept.
         """
         try:
-            self._writer.commit()
+            with _writing(self.directory):
+                self._writer.commit()
         except (ValueError, OSError) as error:
             raise _storage_error(self.directory, error) from None
 

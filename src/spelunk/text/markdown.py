@@ -20,6 +20,7 @@ MAX_NESTING: Final = 60
 """Levels of nested lists that are read; the parser recurses for each."""
 
 _MARKER: Final = re.compile(r"([ \t]*)([-+*]|\d{1,9}[.)])([ \t]*)")
+_TABLE_RULE: Final = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?")
 _TASK: Final = re.compile(r"\[([ xX])\](?:[ \t]+|$)")
 
 
@@ -54,7 +55,7 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ListItem:
     """A list item.
 
     Attributes:
@@ -89,7 +90,7 @@ class Blocks:
 
     headings: tuple[Heading, ...]
     fences: tuple[Fence, ...]
-    items: tuple[Item, ...]
+    items: tuple[ListItem, ...]
     breaks: tuple[int, ...]
     open_html: int | None = None
 
@@ -109,7 +110,7 @@ def scan(lines: list[str], start: int = 0, end: int | None = None) -> Blocks:
     parser.block.parse("".join(f"{text}\n" for text in texts), parser, {}, tokens)
     headings: list[Heading] = []
     fences: list[Fence] = []
-    items: list[Item] = []
+    items: list[ListItem] = []
     breaks: list[int] = []
     columns: list[int] = []  # content columns of the list items around the token
     quotes = 0
@@ -139,7 +140,7 @@ def scan(lines: list[str], start: int = 0, end: int | None = None) -> Blocks:
     return Blocks(tuple(headings), tuple(fences), tuple(items), tuple(breaks), open_html)
 
 
-def _item(texts: list[str], first: int, last: int, offset: int, depth: int, column: int) -> Item:
+def _item(texts: list[str], first: int, last: int, offset: int, depth: int, column: int) -> ListItem:
     """The item in ``texts[first:last]`` whose marker stands at ``column`` or behind it."""
     text = texts[first]
     at = next((n for n in range(len(text) + 1) if len(text[:n].expandtabs(4)) >= column), 0)
@@ -154,7 +155,7 @@ def _item(texts: list[str], first: int, last: int, offset: int, depth: int, colu
     while last > first + 1 and not texts[last - 1].strip():
         last -= 1
     box = _TASK.match(body)
-    return Item(
+    return ListItem(
         first + offset, last + offset, depth, len(text[: match.start(2)].expandtabs(4)), content, match.group(2),
         box.group(1) if box else None, (body[box.end() :] if box else body).rstrip(),
     )  # fmt: skip
@@ -178,3 +179,27 @@ def code_span(text: str) -> str:
     ticks = fence_for(text, 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def quote(text: str, info: str, least: int) -> list[str]:
+    """``text`` inside a fence longer than any run of backticks in it."""
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    fence = fence_for(text, least)
+    return [fence + info, *(line.removesuffix("\r") for line in lines), fence]
+
+
+def is_table_rule(line: str) -> bool:
+    """Whether the line is a table's ``|---|:-:|`` row."""
+    text = line.strip()
+    return "|" in text and _TABLE_RULE.fullmatch(text) is not None
+
+
+def cells(line: str) -> list[str]:
+    """The cells of a table row, ``\\|`` read as a bar."""
+    text = line.strip()
+    text = text[1:] if text.startswith("|") else text
+    if text.endswith("|") and not text.endswith("\\|"):
+        text = text[:-1]
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", text)]

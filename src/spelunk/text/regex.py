@@ -1,4 +1,4 @@
-r"""Regular expressions in time linear in the text, and what a match must contain.
+r"""Regular expressions in time linear in the text.
 
 The engine is RE2, so no pattern backtracks: look-around and back-references do
 not exist. As in ripgrep ``^`` and ``$`` match at line boundaries, ``.`` matches
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from spelunk.errors import UsageError
-from spelunk.text.required import Run, required, required_runs, satisfied
+from spelunk.text.required import Run, required
 
-__all__ = ["Pattern", "Run", "compile", "finditer_lines", "required", "required_runs", "satisfied"]
+__all__ = ["Pattern", "Run", "compile", "required"]
 
 MAX_REASON: Final = 300
 """Characters of the engine's reason that are quoted; it quotes the pattern."""
@@ -76,10 +76,10 @@ class Pattern:
 
 
 def compile(pattern: str, *, ignore_case: bool = False) -> Pattern:
-    """A pattern ready to search.
+    """Compile a pattern.
 
     Raises:
-        UsageError: Not a regex, or one that needs look-around or
+        UsageError: The pattern is no regex, or needs look-around or
             back-references; the message is one line and says what to do.
     """
     import re2  # the engine, loaded by the first regex
@@ -94,18 +94,6 @@ def compile(pattern: str, *, ignore_case: bool = False) -> Pattern:
         raise UsageError(_explained(error, pattern)) from None
     own_line_ends = "\r" in pattern or "\\r" in pattern or "\\x" in pattern or "\\0" in pattern
     return Pattern(pattern, ignore_case, engine.finditer, engine.search, own_line_ends)
-
-
-def finditer_lines(pattern: Pattern, text: str) -> Iterator[tuple[int, int, int]]:
-    """Each match as its 1-based line in ``text`` and its start and end in characters.
-
-    A match over several lines is given once, by the line it starts on.
-    """
-    line, seen = 1, 0
-    for start, end in pattern.spans(text):
-        line += text.count("\n", seen, start)
-        seen = start
-        yield line, start, end
 
 
 def _encoded(text: str) -> bytes:

@@ -59,9 +59,7 @@ def _live(store: Store, branch: str, pr: int | None) -> tuple[Stored | None, str
     ):
         if len(matches) > 1:
             paths = ", ".join(s.path for s in matches)
-            raise BranchworkError(
-                f"{len(matches)} documents match by {found_by}: {paths}; correct one of them"
-            )
+            raise BranchworkError(f"{len(matches)} documents match by {found_by}: {paths}; correct one")
         if matches:
             return matches[0], found_by
     return None, ""
@@ -75,9 +73,7 @@ def _earlier(store: Store, branch: str, pr: int | None) -> Outcome:
             return Outcome("archive", s.branch, s.path, s.doc.text, s.doc.text, False, notes, facts)
     there = ", ".join(f"{s.branch or '?'} ({s.path})" for s in store.current()) or "none"
     wanted = [f"branch {branch}"] * bool(branch) + [f"pull request {pr}"] * (pr is not None)
-    raise DocumentMissingError(
-        f"no live document for {' or '.join(wanted)} in this working tree; there are: {there}"
-    )
+    raise DocumentMissingError(f"no live document here for {' or '.join(wanted)}; there are: {there}")
 
 
 def rename_live(store: Store, path: str, branch: str) -> str:

@@ -19,15 +19,8 @@ def create(
     """Fill a new document for ``branch``.
 
     Args:
-        store: The documents.
-        branch: The branch checked out.
-        status: Its first status.
         base: The branch below, instead of the one that the stack gives.
         template_path: A file; else the configured template, else the built-in one.
-        dri: Its responsible person, or ``""``.
-        stamp: The time, as documents have it.
-        offline: Call git only.
-        write: False for a dry run.
 
     Raises:
         DocumentExistsError: The branch has one. It is never overwritten.
@@ -68,6 +61,4 @@ def create(
 def _refuse(store: Store, branch: str) -> None:
     stored = store.find(branch)
     if stored is not None:
-        raise DocumentExistsError(
-            f"{stored.path} exists and is never overwritten; use refresh, log or update"
-        )
+        raise DocumentExistsError(f"{stored.path} exists and is never overwritten; see refresh, log, update")

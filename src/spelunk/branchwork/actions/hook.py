@@ -29,13 +29,11 @@ def hook_path(repo: Repo) -> str:
 
 def block(python: str = sys.executable) -> bytes:
     """The lines that are added: silent, in a subshell, and without effect on the hook's own status."""
-    quoted = shlex.quote(python)
-    lines = (
-        'if [ "${3:-1}" = 1 ]; then\n'
-        f"  ( if [ -x {quoted} ]; then {quoted} -m spelunk.branchwork link\n"
-        "    elif command -v spelunk; then spelunk branchwork link; fi ) </dev/null >/dev/null 2>&1 || :\n"
-        "fi\n"
-    )
+    lines = f"""if [ "${{3:-1}}" = 1 ]; then
+  ( if [ -x {shlex.quote(python)} ]; then {shlex.quote(python)} -m spelunk.branchwork link
+    elif command -v spelunk; then spelunk branchwork link; fi ) </dev/null >/dev/null 2>&1 || :
+fi
+"""
     return BEGIN + lines.encode("utf-8", "surrogateescape") + END
 
 

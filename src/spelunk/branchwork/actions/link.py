@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -15,9 +16,7 @@ def relink(store: Store, branch: str | None = None, *, write: bool = True) -> di
     """Point the link at the document of the branch checked out; remove it where there is none.
 
     Args:
-        store: The documents.
         branch: If given and not checked out, nothing changes.
-        write: False for a dry run.
 
     Returns:
         ``path``, the document or None; and ``link``: ``set``, ``kept`` (it is right already), ``dropped``,
@@ -54,7 +53,10 @@ def point(repo: Repo, settings: Settings, path: str | None) -> str:
         return "kept"
     os.makedirs(os.path.dirname(link), exist_ok=True)
     with atomic.replacing(link) as aside:
-        if not symlink or not _symlink(wanted, aside):
+        if symlink:
+            with contextlib.suppress(OSError):
+                os.symlink(wanted, aside)
+        if not os.path.lexists(aside):
             with open(aside, "w", encoding="utf-8", newline="\n") as file:
                 file.write(wanted + "\n")
     ignore(repo, settings.link_path)
@@ -74,14 +76,6 @@ def target(repo: Repo, settings: Settings) -> str | None:
         return None
     ours = text.startswith(f"{os.path.basename(settings.dir)}/") and text.endswith(".md")
     return text if ours and "\n" not in text and len(text) <= 4096 else None
-
-
-def _symlink(wanted: str, link: str) -> bool:
-    try:
-        os.symlink(wanted, link)
-    except OSError:
-        return False
-    return True
 
 
 def ignore(repo: Repo, path: str, *, folder: bool = False) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spelunk.branchwork.document import data
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.names import seconds
 from spelunk.branchwork.store import Store, Stored
 
@@ -45,7 +45,7 @@ def listing(store: Store, trunk: str, *, archived: bool = True) -> list[Listed]:
     """
     filed = store.archived()
     here = {s.branch or s.path: s for s in store.current()}
-    there = store.on_branches(store.repo.branches().refs)
+    there = store.on_branches(store.repo.branches.refs)
     done = {(s.branch, s.doc.field("date")) for s in filed}
     merged = _merged(store, trunk)
     local = merged | {store.repo.head()}
@@ -68,25 +68,23 @@ def active(stored: Stored) -> float | None:
 
 def _merged(store: Store, trunk: str) -> set[str]:
     """Branches whose commits, or, after a squash, whose document the trunk holds."""
-    repo, known = store.repo, store.repo.branches().refs
+    repo, known = store.repo, store.repo.branches.refs
     refs = repo.trunk_refs(trunk)
     names: set[str] = set()
     tips = {known[trunk].sha} if trunk in known else set()
     for ref in refs:
-        done = repo.git(
-            "for-each-ref", f"--merged={ref}", "--format=%(refname)", "refs/heads", "refs/remotes"
-        )
-        full = set(done.text.splitlines())
+        run = repo.git("for-each-ref", f"--merged={ref}", "--format=%(refname)", "refs/heads", "refs/remotes")
+        full = set(run.text.splitlines())
         names |= {name for name, r in known.items() if r.full in full and r.sha not in tips}
     if refs:
         done = repo.git("ls-tree", "-z", "--name-only", refs[-1], f"{store.settings.dir}/")
         paths = [path for path in done.text.split("\0") if path.rpartition("/")[2].startswith("CURRENT-")]
         texts = repo.texts([f"{refs[-1]}:{path}" for path in paths])
-        names |= {Stored(name, Document.parse(text)).branch for name, text in texts.items()}
+        names |= {Stored(name, Worklog.parse(text)).branch for name, text in texts.items()}
     return names - {trunk}
 
 
 def _state(store: Store, stored: Stored, merged: set[str]) -> str:
-    if stored.branch not in store.repo.branches().refs:
+    if stored.branch not in store.repo.branches.refs:
         return "gone"
     return "merged" if stored.doc.field("status") == "merged" or stored.branch in merged else "live"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spelunk.branchwork.document import ci, data, edit, fit
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.errors import RepositoryError
 from spelunk.branchwork.names import slug
 from spelunk.branchwork.settings import Settings
@@ -65,16 +65,8 @@ class Situation:
         }  # fmt: skip
 
 
-def look(store: Store, branch: str, doc: Document, *, base: str | None, offline: bool) -> Situation:
-    """Find the branch's stack and pull request.
-
-    Args:
-        store: The documents.
-        branch: The branch.
-        doc: Its document.
-        base: The base given on the command line.
-        offline: Call git only.
-    """
+def look(store: Store, branch: str, doc: Worklog, *, base: str | None, offline: bool) -> Situation:
+    """Find the branch's stack and pull request; ``base`` is the base given on the command line."""
     repo, settings = store.repo, store.settings
     programs = () if offline else settings.sources
     pull, reason = None, "not asked"
@@ -101,10 +93,10 @@ def look(store: Store, branch: str, doc: Document, *, base: str | None, offline:
     return Situation(branch, graph.build(parents, branch), hand, pull, reason, source.skipped, not sure)
 
 
-def _others(store: Store, branch: str) -> dict[str, Document]:
+def _others(store: Store, branch: str) -> dict[str, Worklog]:
     """The documents of the other branches, for their bases, pull request numbers and states."""
     documents = {s.branch: s.doc for s in [*reversed(store.archived()), *store.current()]}
-    documents |= {name: s.doc for name, s in store.on_branches(store.repo.branches().refs).items()}
+    documents |= {name: s.doc for name, s in store.on_branches(store.repo.branches.refs).items()}
     return {name: doc for name, doc in documents.items() if name and name != branch}
 
 
@@ -112,7 +104,7 @@ def _base_key(branch: str) -> str:
     return f"branch.{branch}.spelunkBase"
 
 
-def hand_base(repo: Repo, branch: str, doc: Document, trunk: str) -> tuple[str, bool]:
+def hand_base(repo: Repo, branch: str, doc: Worklog, trunk: str) -> tuple[str, bool]:
     """The document's base if it was set by hand, else ``""``; and whether that is known, not guessed.
 
     The base that a refresh wrote is kept in git's own section for the branch,
@@ -131,9 +123,8 @@ def hand_base(repo: Repo, branch: str, doc: Document, trunk: str) -> tuple[str, 
 
 def exists(repo: Repo, name: str) -> bool:
     """Whether ``name`` is a branch or a tag."""
-    return (
-        name in repo.branches().refs or not repo.git("show-ref", "-q", "--verify", f"refs/tags/{name}").code
-    )
+    tag = f"refs/tags/{name}"
+    return name in repo.branches.refs or not repo.git("show-ref", "-q", "--verify", tag).code
 
 
 def known_base(repo: Repo, base: str | None, branch: str) -> str | None:
@@ -144,13 +135,11 @@ def known_base(repo: Repo, base: str | None, branch: str) -> str | None:
     """
     if base is None:
         return None
-    known = repo.branches()
+    known = repo.branches
     short = base.removeprefix(known.remote + "/") if known.remote else base
     name = base if exists(repo, base) else short
     if name == branch or not exists(repo, name):
-        raise RepositoryError(
-            f"--base {base}: not another branch of this repository; `git branch --all` lists them"
-        )
+        raise RepositoryError(f"--base {base}: not another branch here; `git branch --all` lists them")
     return name
 
 
@@ -158,38 +147,37 @@ def remember_base(repo: Repo, now: Situation) -> None:
     """Record whether the base was set by hand, for :func:`hand_base`; a guess is not recorded."""
     base = now.hand_base or now.stack.base
     value = f"{'hand' if now.hand_base else 'tool'}:{base}"
-    known = now.branch in repo.branches().refs and not now.base_guessed
+    known = now.branch in repo.branches.refs and not now.base_guessed
     if base and known and repo.config(_base_key(now.branch)) != value:
         repo.git("config", _base_key(now.branch), value)
 
 
-def apply(doc: Document, now: Situation, settings: Settings, stamp: str) -> tuple[Document, list[str]]:
-    """The document brought up to date, and the names of what was not."""
+def apply(doc: Worklog, now: Situation, settings: Settings, stamp: str) -> tuple[Worklog, list[str]]:
+    """The document brought up to date, and the names of the parts that were not."""
     changed: list[str] = []
 
-    def step(name: str, new: Document) -> Document:
+    def step(name: str, new: Worklog) -> Worklog:
         if new.lines != doc.lines:
             changed.append(name)
         return new
 
     s, pull = now.stack, now.pull
+    base = now.hand_base or s.base
+    fields: dict[str, str] = {}
     if doc.field("branch.name") != now.branch:
-        doc = step("branch.name", edit.set_field(doc, "branch.name", now.branch, word=True))
-        doc = step("slug", edit.set_field(doc, "slug", f"branchwork-{slug(now.branch)}"))
-    if now.hand_base or s.base:
-        doc = step("branch.base", edit.set_field(doc, "branch.base", now.hand_base or s.base, word=True))
-        doc = step("branch.position", edit.set_field(doc, "branch.position", str(s.position)))
-        doc = step("branch.total", edit.set_field(doc, "branch.total", str(s.total)))
+        fields = {"branch.name": now.branch, "slug": f"branchwork-{slug(now.branch)}"}
+    if base:
+        fields |= {"branch.base": base, "branch.position": str(s.position), "branch.total": str(s.total)}
     if pull:
-        doc = step("pr", edit.set_field(doc, "pr", _pr_text(doc.field("pr"), pull.number)))
-        if pull.status:
-            doc = step("status", edit.set_field(doc, "status", pull.status))
-        doc = step("reviewers", edit.add_to_list(doc, "reviewers", list(pull.reviewers)))
+        fields |= {"pr": _pr_text(doc.field("pr"), pull.number), "status": pull.status or doc.field("status")}
+    for key, value in fields.items():
+        doc = step(key, edit.set_field(doc, key, value, word=key in ("branch.name", "branch.base")))
+    doc = step("reviewers", edit.add_to_list(doc, "reviewers", list(pull.reviewers) if pull else []))
     doc = step("title", edit.set_title(doc, _title(doc, now)))
-    required = settings.required_sections
-    doc = step("stack", edit.set_stack(doc, graph.draw(s), create="PR Stack Context" in required))
+    create_stack, create_ci = (n in settings.required_sections for n in ("PR Stack Context", "CI Status"))
+    doc = step("stack", edit.set_stack(doc, graph.draw(s), create=create_stack))
     if pull:
-        doc = step("ci", ci.set_checks(doc, pull.checks, create="CI Status" in required))
+        doc = step("ci", ci.set_checks(doc, pull.checks, create=create_ci))
     if changed:
         doc = edit.set_field(doc, "last_updated", stamp)
     return doc, changed
@@ -204,7 +192,7 @@ def _pr_text(text: str, number: int) -> str:
     return text if same else f"{text[: match.start(1)]}{number}{text[match.end(1) :]}"
 
 
-def _title(doc: Document, now: Situation) -> str:
+def _title(doc: Worklog, now: Situation) -> str:
     number, _ = data.pull_request(doc)
     if number is None:
         return f"[WIP] {code_span(now.branch)}"

@@ -28,9 +28,7 @@ def install(store: Store, *, write: bool = True) -> bool:
     if os.path.lexists(path):
         with open(path, "rb") as file:
             if file.read() != text().encode():
-                raise BranchworkError(
-                    f"{PATH} exists and differs; move it away first, it is never overwritten"
-                )
+                raise BranchworkError(f"{PATH} exists, differs and is never overwritten; move it away first")
         return False
     if write:
         os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -14,21 +14,13 @@ from itertools import pairwise
 from typing import Final
 
 from spelunk.branchwork.document import ci, data
-from spelunk.branchwork.document.document import (
-    DATE_TEXT,
-    GATES,
-    RISKS,
-    STATUSES,
-    Document,
-    cells,
-    is_delimiter,
-)
+from spelunk.branchwork.document.document import DATE_TEXT, GATES, RISKS, STATUSES, Worklog
 from spelunk.branchwork.names import CURRENT_FILE, seconds, slug
 from spelunk.branchwork.settings import Settings
 from spelunk.branchwork.stack.graph import CURRENT, parse_drawing
 from spelunk.branchwork.store import Stored
 from spelunk.io import lines as text_lines
-from spelunk.text.markdown import code_span
+from spelunk.text.markdown import cells, code_span, is_table_rule
 
 REQUIRED: Final = (
     "date", "slug", "status", "pr", "branch", "branch.name", "branch.base", "branch.position", "branch.total",
@@ -40,7 +32,7 @@ _CI_BOX: Final = re.compile(r"\b(?:CI|checks)\b.*\b(?:pass|green)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class WorklogProblem:
     """One fault of a document.
 
     Attributes:
@@ -61,10 +53,10 @@ _Findings = Iterator[tuple[int, str] | tuple[int, str, str]]
 """0-based line, message, and ``warning`` where it is one."""
 
 
-def check(stored: Stored, settings: Settings) -> list[Problem]:
+def check(stored: Stored, settings: Settings) -> list[WorklogProblem]:
     """Every problem of a document, by line."""
     problems = [
-        Problem(stored.path, line + 1, message, *level)
+        WorklogProblem(stored.path, line + 1, message, *level)
         for part in (_front, _title, _sections, _stack, _table, _updates, _boxes, _text)
         for line, message, *level in part(stored.doc, settings)
     ]
@@ -75,11 +67,11 @@ def check(stored: Stored, settings: Settings) -> list[Problem]:
         and not re.fullmatch(re.escape(wanted) + r"(?:-\d+)?\.md", name)
     ):
         message = f"the file is called {name}, the branch {stored.branch} gives {wanted}.md"
-        problems.append(Problem(stored.path, 1, message, WARNING))
+        problems.append(WorklogProblem(stored.path, 1, message, WARNING))
     return sorted(problems, key=lambda p: (p.line, p.message))
 
 
-def _front(doc: Document, settings: Settings) -> _Findings:
+def _front(doc: Worklog, settings: Settings) -> _Findings:
     front = doc.front
     if front is None:
         yield 0, "no front matter: the first line must be ---, and a later one close it"
@@ -97,7 +89,7 @@ def _front(doc: Document, settings: Settings) -> _Findings:
         yield front.fields[key].line if key in front.fields else 0, f"{key}: {message}"
 
 
-def _values(doc: Document) -> Iterator[tuple[str, str]]:
+def _values(doc: Worklog) -> Iterator[tuple[str, str]]:
     """Faults of front-matter values, by key."""
     of, fields = doc.field, doc.front.fields if doc.front else {}
     for key in ("date", "last_updated"):
@@ -127,7 +119,7 @@ def _values(doc: Document) -> Iterator[tuple[str, str]]:
         yield "branch.position", f"{position} is more than the total, {total}"
 
 
-def _title(doc: Document, settings: Settings) -> _Findings:
+def _title(doc: Worklog, settings: Settings) -> _Findings:
     head = data.title(doc)
     number, _ = data.pull_request(doc)
     if head is None:
@@ -143,7 +135,7 @@ def _title(doc: Document, settings: Settings) -> _Findings:
         yield line, f"title: PR #{number} has no title"
 
 
-def _sections(doc: Document, settings: Settings) -> _Findings:
+def _sections(doc: Worklog, settings: Settings) -> _Findings:
     seen: dict[str, int] = {}
     for section in doc.sections:
         if section.known and seen.setdefault(section.known, section.line) != section.line:
@@ -156,14 +148,14 @@ def _sections(doc: Document, settings: Settings) -> _Findings:
             yield max(len(doc.lines) - 1, 0), f"section {name!r} is missing"
 
 
-def _stack(doc: Document, settings: Settings) -> _Findings:
+def _stack(doc: Worklog, settings: Settings) -> _Findings:
     section, fence = doc.section("PR Stack Context"), doc.stack_fence()
     if section is None:
         return
     if fence is None:
         yield section.line, "the stack has no ```text fence; `spelunk branchwork refresh` draws it"
         return
-    inside = [text_lines.body(line) for line in doc.lines[fence.start + 1 : fence.end - fence.closed]]
+    inside = doc.inside(fence)
     marked = [n for n, text in enumerate(inside) if CURRENT in text]
     name, total = doc.field("branch.name"), doc.field("branch.total")
     if not any(text.strip() and not text.strip().startswith("#") for text in inside):
@@ -178,7 +170,7 @@ def _stack(doc: Document, settings: Settings) -> _Findings:
         yield fence.start, f"the drawn stack has {drawn} branches, branch.total says {total}", WARNING
 
 
-def _table(doc: Document, settings: Settings) -> _Findings:
+def _table(doc: Worklog, settings: Settings) -> _Findings:
     section = doc.section("CI Status")
     table = doc.table(section) if section else None
     if section is None:
@@ -192,11 +184,11 @@ def _table(doc: Document, settings: Settings) -> _Findings:
     if head != ["check", "status", "details"]:
         yield table[0], "the CI table's columns must be Check | Status | Details"
     for n in range(table[0] + 2, table[1]):
-        if len(cells(doc.lines[n])) != len(head) and not is_delimiter(doc.lines[n]):
+        if len(cells(doc.lines[n])) != len(head) and not is_table_rule(doc.lines[n]):
             yield n, f"the CI row has {len(cells(doc.lines[n]))} cells, the table {len(head)} columns"
 
 
-def _updates(doc: Document, settings: Settings) -> _Findings:
+def _updates(doc: Worklog, settings: Settings) -> _Findings:
     dated: list[tuple[float, int]] = []
     for entry in doc.entries:
         when = seconds(entry.date) if entry.date else None
@@ -221,7 +213,7 @@ def _updates(doc: Document, settings: Settings) -> _Findings:
             yield line, "update: out of order by its date", WARNING
 
 
-def _boxes(doc: Document, settings: Settings) -> _Findings:
+def _boxes(doc: Worklog, settings: Settings) -> _Findings:
     waiting = [row for row in ci.rows(doc) if row.state in ("fail", "running")]
     for name in GATES:
         for item in data.boxes(doc, doc.section(name)):
@@ -232,11 +224,10 @@ def _boxes(doc: Document, settings: Settings) -> _Findings:
                 yield item.start, f"{name}: {item.text!r} is ticked, but {names}", WARNING
 
 
-def _text(doc: Document, settings: Settings) -> _Findings:
+def _text(doc: Worklog, settings: Settings) -> _Findings:
     for n, line in enumerate(doc.lines):
-        if line.startswith(("<<<<<<< ", ">>>>>>> ")) and not any(
-            fence.start < n < fence.end - fence.closed for fence in doc.blocks.fences
-        ):
+        marker = line.startswith(("<<<<<<< ", ">>>>>>> "))
+        if marker and not any(f.start < n < f.end - f.closed for f in doc.blocks.fences):
             yield n, "a merge conflict is left in the document"
     fence, html = doc.open_fence(), doc.blocks.open_html
     if fence is not None:

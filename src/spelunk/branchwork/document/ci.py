@@ -6,19 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from spelunk.branchwork.document.document import Document, cells
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.document.edit import TABLE_HEAD, ensure_section, insert_block, splice
-from spelunk.branchwork.stack.pull_request import OURS, Check
+from spelunk.branchwork.stack.pull_request import OURS, CheckRun
 from spelunk.io import lines as text_lines
+from spelunk.text.markdown import cells
 
 _STATES: Final = (
-    (
-        "fail",
-        re.compile(r"❌|🔴|✗|✘|\b(?:fail(?:ed|ing|ure)?|error|timed out|action required|broken)\b", re.I),
-    ),
+    ("fail", re.compile(r"❌|🔴|✗|✘|\b(?:fail(?:ed|ing|ure)?|error|timed out|action required|broken)\b", re.I)),
     ("running", re.compile(r"⏳|🟡|🔄|\b(?:running|pending|queued|waiting|in progress|expected)\b", re.I)),
     ("pass", re.compile(r"✅|🟢|✓|✔|\b(?:pass(?:ed|ing)?|success(?:ful)?|green|ok)\b", re.I)),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class CheckRow:
     state: str
 
 
-def rows(doc: Document) -> list[CheckRow]:
+def rows(doc: Worklog) -> list[CheckRow]:
     """The rows of the CI table, none where there is no table."""
     section = doc.section("CI Status")
     table = doc.table(section) if section else None
@@ -49,7 +47,7 @@ def rows(doc: Document) -> list[CheckRow]:
     return out
 
 
-def set_checks(doc: Document, checks: tuple[Check, ...], *, create: bool = False) -> Document:
+def set_checks(doc: Worklog, checks: tuple[CheckRun, ...], *, create: bool = False) -> Worklog:
     """Bring the table up to date with a pull request's checks.
 
     A row with the name of a check keeps its place and its details and gets
@@ -67,17 +65,13 @@ def set_checks(doc: Document, checks: tuple[Check, ...], *, create: bool = False
     changes: list[tuple[int, list[str]]] = []
     for row in rows(doc):
         mine = row.details == OURS or row.details.startswith(OURS + ":")
-        same = [
-            c
-            for c in left
-            if c.name.casefold() == row.check.casefold() and (c.details == row.details or not mine)
-        ]
+        named = [c for c in left if c.name.casefold() == row.check.casefold()]
+        same = [c for c in named if c.details == row.details or not mine]
         if same:
             left.remove(same[0])
             if row.status != same[0].status:
-                changes.append(
-                    (row.line, [_with_status(text_lines.body(doc.lines[row.line]), same[0].status)])
-                )
+                text = text_lines.body(doc.lines[row.line])
+                changes.append((row.line, [_with_status(text, same[0].status)]))
         elif mine:
             changes.append((row.line, []))
     for line, texts in reversed(changes):

@@ -6,17 +6,16 @@ import re
 from typing import Any, Final
 
 from spelunk.branchwork.document import ci
-from spelunk.branchwork.document.document import CHECKLISTS, GATES, Document, Entry, Section, is_placeholder
+from spelunk.branchwork.document.document import CHECKLISTS, GATES, Entry, Section, Worklog, is_placeholder
 from spelunk.branchwork.stack.graph import parse_drawing
 from spelunk.branchwork.store import Stored
 from spelunk.io.lines import body
-from spelunk.text.markdown import Item
+from spelunk.text.markdown import ListItem
 
 _TITLE: Final = re.compile(r"PR #(\d+):\s*(.*)$")
 _TICKET: Final = re.compile(r"\b([A-Z][A-Z0-9]*-\d+)\b")
-_KEYS: Final = re.compile(
-    r"\s*((?:#\d+|[A-Z][A-Z0-9]*-\d+)(?:\s*[/,]\s*(?:#\d+|[A-Z][A-Z0-9]*-\d+))*)\s*:?\s+(.*)$", re.S
-)
+_KEY: Final = r"(?:#\d+|[A-Z][A-Z0-9]*-\d+)"
+_KEYS: Final = re.compile(rf"\s*({_KEY}(?:\s*[/,]\s*{_KEY})*)\s*:?\s+(.*)$", re.S)
 _FILE: Final = re.compile(r"`([^`]+)`(?:\s*[-–—:]\s*(.*))?$")
 _LEAD: Final = re.compile(r"\*\*(.+?)\*\*:?\s*(.*)$", re.S)
 
@@ -45,7 +44,7 @@ def to_dict(stored: Stored) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def front_matter(doc: Document) -> dict[str, Any]:
+def front_matter(doc: Worklog) -> dict[str, Any]:
     """The front matter, its values as the types they stand for; None where empty."""
     data: dict[str, Any] = {}
     branch: dict[str, Any] = {}
@@ -63,14 +62,13 @@ def front_matter(doc: Document) -> dict[str, Any]:
     return {**data, "branch": branch, "pr_number": number, "tickets": tickets}
 
 
-def pull_request(doc: Document) -> tuple[int | None, list[str]]:
+def pull_request(doc: Worklog) -> tuple[int | None, list[str]]:
     """The number in ``pr``, and the tickets beside it."""
-    text = doc.field("pr")
-    number = re.match(r"\s*#?(\d+)\b", text)
-    return (int(number.group(1)) if number else None), _TICKET.findall(text)
+    number = re.match(r"\s*#?(\d+)\b", doc.field("pr"))
+    return (int(number.group(1)) if number else None), _TICKET.findall(doc.field("pr"))
 
 
-def title(doc: Document) -> dict[str, Any] | None:
+def title(doc: Worklog) -> dict[str, Any] | None:
     """The title: its text, and the pull request's number and title where it has them."""
     if doc.title is None:
         return None
@@ -82,17 +80,16 @@ def title(doc: Document) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _stack(doc: Document) -> dict[str, Any] | None:
+def _stack(doc: Worklog) -> dict[str, Any] | None:
     fence = doc.stack_fence()
     if fence is None:
         return None
-    drawn = [body(line) for line in doc.lines[fence.start + 1 : fence.end - fence.closed]]
-    return {
-        "line": fence.start + 1, "end_line": fence.end, "text": "\n".join(drawn), "branches": parse_drawing(drawn),
-    }  # fmt: skip
+    drawn = doc.inside(fence)
+    place = {"line": fence.start + 1, "end_line": fence.end}
+    return {**place, "text": "\n".join(drawn), "branches": parse_drawing(drawn)}
 
 
-def _items(doc: Document, name: str, *, keys: bool = False) -> list[dict[str, Any]]:
+def _items(doc: Worklog, name: str, *, keys: bool = False) -> list[dict[str, Any]]:
     """A section's items as a tree, without placeholders."""
     section = doc.section(name)
     roots: list[dict[str, Any]] = []
@@ -108,15 +105,14 @@ def _items(doc: Document, name: str, *, keys: bool = False) -> list[dict[str, An
             data["checked"] = item.task != " "
         if keys:
             data.update(_issue(text))
-        lead = _LEAD.match(text)
-        if lead and name == "Decisions":
+        if name == "Decisions" and (lead := _LEAD.match(text)):
             data["title"], data["reason"] = lead.group(1).rstrip(":"), lead.group(2).removeprefix(":").strip()
         (parents[-1][1].setdefault("items", []) if parents else roots).append(data)
         parents.append((item.depth, data))
     return roots
 
 
-def _whole_text(doc: Document, item: Item) -> str:
+def _whole_text(doc: Worklog, item: ListItem) -> str:
     """An item's own text: its first line and those that continue it, without the items below it."""
     below = [i.start for i in doc.blocks.items if i.depth > item.depth and item.start < i.start < item.end]
     more = map(body, doc.lines[item.start + 1 : min([item.end, *below])])
@@ -134,33 +130,30 @@ def _issue(text: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _entry(doc: Document, entry: Entry) -> dict[str, Any]:
+def _entry(doc: Worklog, entry: Entry) -> dict[str, Any]:
     start, end = entry.line + 1, entry.end
     while start < end and not doc.lines[start].strip():
         start += 1
     while end > start and not doc.lines[end - 1].strip():
         end -= 1
-    fences = [
-        {
-            "line": f.start + 1, "end_line": f.end, "language": f.info.split()[0] if f.info else None,
-            "text": "".join(body(line) + "\n" for line in doc.lines[f.start + 1 : f.end - f.closed]),
-            "review": len(f.marker) >= 4 and f.info.split()[:1] in (["markdown"], ["md"]),
-        }
+    quoted = [
+        f
         for f in doc.fences(start, end)
-    ]  # fmt: skip
+        if len(f.marker) >= 4 and f.info.split()[:1] in (["markdown"], ["md"])
+    ]
     return {
         "line": entry.line + 1, "end_line": end, "date": entry.date or None, "utc": entry.utc,
         "author": entry.author or None, "summary": entry.summary,
         "body": "\n".join(map(body, doc.lines[start:end])),
-        "reviews": [f["text"] for f in fences if f["review"]], "fences": fences,
+        "reviews": ["".join(f"{line}\n" for line in doc.inside(f)) for f in quoted],
         "files": _files(doc, start, end),
     }  # fmt: skip
 
 
-def _files(doc: Document, start: int, end: int) -> list[dict[str, Any]]:
+def _files(doc: Worklog, start: int, end: int) -> list[dict[str, Any]]:
     """The files in a list below the item, or the line, ``Files changed:``."""
     items = [i for i in doc.blocks.items if start <= i.start < end]
-    named: list[Item] = []
+    named: list[ListItem] = []
     for n in range(start, end):
         if body(doc.lines[n]).strip(" -*:").casefold() in ("files changed", "changed files", "files"):
             head = next((i for i in items if i.start == n), None)
@@ -172,13 +165,13 @@ def _files(doc: Document, start: int, end: int) -> list[dict[str, Any]]:
     return [{"path": m.group(1) if m else text, "note": (m.group(2) if m else "") or ""} for m, text in files]
 
 
-def boxes(doc: Document, section: Section | None) -> list[Item]:
+def boxes(doc: Worklog, section: Section | None) -> list[ListItem]:
     """The checkboxes of a section, nested ones included, without placeholders."""
     items = doc.items(section) if section else []
     return [i for i in items if i.task is not None and not is_placeholder(i.text)]
 
 
-def _checklists(doc: Document) -> list[dict[str, Any]]:
+def _checklists(doc: Worklog) -> list[dict[str, Any]]:
     """Ticked and open boxes of each checklist."""
     lists = []
     for section in doc.sections:
@@ -190,7 +183,7 @@ def _checklists(doc: Document) -> list[dict[str, Any]]:
     return lists
 
 
-def _blockers(doc: Document) -> list[str]:
+def _blockers(doc: Worklog) -> list[str]:
     """What blocks the merge, one line each."""
     status = doc.field("status")
     if status == "merged":
@@ -207,7 +200,7 @@ def _blockers(doc: Document) -> list[str]:
     return lines + [f"CI: {r.check}: {r.status}" for r in ci.rows(doc) if r.state in ("fail", "running")]
 
 
-def _latest(doc: Document) -> Entry | None:
+def _latest(doc: Worklog) -> Entry | None:
     """The newest update; of several in one minute the last that was added, by the order of the document."""
     entries = list(doc.entries)
     if entries and entries[0].date < entries[-1].date:

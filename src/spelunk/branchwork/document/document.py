@@ -1,6 +1,6 @@
 """A branchwork document as a list of lines, with the spans of its parts.
 
-Nothing is ever rendered back: ``Document.text`` is the text that was read. See
+Nothing is ever rendered back: ``Worklog.text`` is the text that was read. See
 :mod:`spelunk.branchwork.document.edit` for the edits.
 """
 
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from spelunk.io import lines as text_lines
 from spelunk.text import front_matter, markdown
 from spelunk.text.front_matter import FrontMatter
-from spelunk.text.markdown import Blocks, Fence, Item
+from spelunk.text.markdown import Blocks, Fence, ListItem, is_table_rule
 
 STATUSES: Final = ("draft", "in-review", "changes-requested", "approved", "merged")
 RISKS: Final = ("low", "medium", "high")
@@ -34,7 +35,6 @@ _ALIASES: Final = {
     "followup work": "Follow-up Work", "follow-ups": "Follow-up Work", "timeline": "Updates",
 }  # fmt: skip
 _EXAMPLE = re.compile(r"do not edit below this line|^`{3,}(?:markdown|md)\s*$", re.I)
-_DELIMITER = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?")
 _DATE = r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{1,2}:\d{2})(?::\d{2})?)?[ ]*(UTC|Z)?"
 DATE_TEXT = re.compile(_DATE + r"$", re.I)
 _ENTRY = re.compile(rf"{_DATE}\s*[:—–-]\s*(?:\[@([^\]]+)\]\s*)?(.*)$", re.I)
@@ -86,10 +86,7 @@ class Entry:
 def canonical(name: str) -> str:
     """The known section that ``name`` means, or ``""``."""
     key = " ".join(name.casefold().replace("&", " and ").split()).rstrip(":")
-    for known in SECTIONS:
-        if known.casefold() == key:
-            return known
-    return _ALIASES.get(key, "")
+    return next((known for known in SECTIONS if known.casefold() == key), _ALIASES.get(key, ""))
 
 
 def is_placeholder(text: str) -> bool:
@@ -97,7 +94,7 @@ def is_placeholder(text: str) -> bool:
     return text.strip() in ("", "…", "...")
 
 
-class Document:
+class Worklog:
     """The parts of one text; each is located at its first use.
 
     Attributes:
@@ -110,12 +107,10 @@ class Document:
         self.lines = lines
         self.eol = text_lines.ending(lines)
         self.front: FrontMatter | None = front_matter.parse(lines)
-        self._blocks: Blocks | None = None
-        self._sections: tuple[Section, ...] | None = None
         self.end = _example(lines, self.start)
 
     @classmethod
-    def parse(cls, text: str) -> Document:
+    def parse(cls, text: str) -> Worklog:
         """Read a document; every text is one."""
         return cls(text_lines.split(text))
 
@@ -129,25 +124,17 @@ class Document:
         """Index of the first line behind the front matter."""
         return self.front.end + 1 if self.front else 0
 
-    @property
+    @cached_property
     def blocks(self) -> Blocks:
         """Headings, fences, items behind the front matter and before the example."""
-        if self._blocks is None:
-            self._blocks = markdown.scan(self.lines, self.start, self.end)
-        return self._blocks
+        return markdown.scan(self.lines, self.start, self.end)
 
-    @property
+    @cached_property
     def sections(self) -> tuple[Section, ...]:
         """Every level-2 section, in order."""
-        if self._sections is None:
-            cuts = [h for h in self.blocks.headings if h.level <= 2]
-            ends = [h.line for h in cuts[1:]] + [self.end]
-            self._sections = tuple(
-                Section(h.text, canonical(h.text), h.line, end)
-                for h, end in zip(cuts, ends, strict=False)
-                if h.level == 2
-            )
-        return self._sections
+        cuts = [h for h in self.blocks.headings if h.level <= 2]
+        spans = zip(cuts, [h.line for h in cuts[1:]] + [self.end], strict=False)
+        return tuple(Section(h.text, canonical(h.text), h.line, end) for h, end in spans if h.level == 2)
 
     def section(self, name: str) -> Section | None:
         """The first section with that name, or one that stands for the same."""
@@ -161,12 +148,8 @@ class Document:
     @property
     def title(self) -> tuple[int, str] | None:
         """Index and text of the first level-1 heading before any section."""
-        for heading in self.blocks.headings:
-            if heading.level == 1:
-                return heading.line, heading.text
-            if heading.level == 2:
-                break
-        return None
+        first = next((h for h in self.blocks.headings if h.level <= 2), None)
+        return (first.line, first.text) if first and first.level == 1 else None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -189,7 +172,7 @@ class Document:
             end -= 1
         return end
 
-    def items(self, section: Section) -> list[Item]:
+    def items(self, section: Section) -> list[ListItem]:
         """Every list item in the section, nested ones included."""
         end = self.content_end(section)
         return [item for item in self.blocks.items if section.line < item.start < end]
@@ -211,12 +194,16 @@ class Document:
         """Header index and index behind the last row of the section's first table."""
         inside = {n for f in self.blocks.fences for n in range(f.start, f.end)}
         for n in range(section.line + 1, section.end - 1):
-            if n not in inside and "|" in self.lines[n] and is_delimiter(self.lines[n + 1]):
+            if n not in inside and "|" in self.lines[n] and is_table_rule(self.lines[n + 1]):
                 end = n + 2
                 while end < section.end and "|" in self.lines[end] and self.lines[end].strip():
                     end += 1
                 return n, end
         return None
+
+    def inside(self, fence: Fence) -> list[str]:
+        """The lines of a fence's content, without endings."""
+        return [text_lines.body(line) for line in self.lines[fence.start + 1 : fence.end - fence.closed]]
 
     def field(self, key: str) -> str:
         """A front-matter value as text, ``""`` where empty or absent."""
@@ -226,21 +213,6 @@ class Document:
         """A top-level fence that is never closed: lines added behind it would be code."""
         last = self.blocks.fences[-1] if self.blocks.fences else None
         return last if last and not last.closed and last.end == self.end and last.depth == 0 else None
-
-
-def is_delimiter(line: str) -> bool:
-    """Whether the line is a table's ``|---|:-:|`` row."""
-    text = line.strip()
-    return "|" in text and _DELIMITER.fullmatch(text) is not None
-
-
-def cells(line: str) -> list[str]:
-    """The cells of a table row, ``\\|`` read as a bar."""
-    text = line.strip()
-    text = text[1:] if text.startswith("|") else text
-    if text.endswith("|") and not text.endswith("\\|"):
-        text = text[:-1]
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", text)]
 
 
 def _entry(line: int, end: int, heading: str) -> Entry:

@@ -8,20 +8,14 @@ of the document it raises :class:`DocumentError`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from spelunk.branchwork.document import fit
-from spelunk.branchwork.document.document import (
-    CHECKLISTS,
-    SECTIONS,
-    Document,
-    Section,
-    canonical,
-    is_placeholder,
-)
+from spelunk.branchwork.document import document
+from spelunk.branchwork.document.document import CHECKLISTS, Section, Worklog, canonical, is_placeholder
 from spelunk.branchwork.errors import DocumentError
 from spelunk.io import lines as text_lines
-from spelunk.text import front_matter_edit
-from spelunk.text.markdown import Item
+from spelunk.text.front_matter_edit import FrontMatterError, extend_list, set_value
+from spelunk.text.markdown import ListItem, quote
 
 _NEVER_CLOSED = "is opened and never closed; close it and try again"
 _BULLET = re.compile(r"\A[-*+]\s+")
@@ -29,7 +23,7 @@ _BOX = re.compile(r"\[[ xX]\](?:\s+|\Z)")
 TABLE_HEAD = ("| Check | Status | Details |", "|-------|--------|---------|")
 
 
-def splice(doc: Document, start: int, end: int, texts: list[str]) -> Document:
+def splice(doc: Worklog, start: int, end: int, texts: list[str]) -> Worklog:
     """The document with lines ``start:end`` replaced by ``texts`` (bare lines)."""
     lines = list(doc.lines)
     if texts and start == len(lines) and lines and not lines[-1].endswith("\n"):
@@ -38,58 +32,51 @@ def splice(doc: Document, start: int, end: int, texts: list[str]) -> Document:
     if new and end == len(doc.lines) and start < end and not doc.lines[-1].endswith("\n"):
         new[-1] = texts[-1]
     lines[start:end] = new
-    return Document(lines)
+    return Worklog(lines)
 
 
-def _with_line(doc: Document, at: int, end: int, line: str) -> Document:
-    return Document([*doc.lines[:at], line, *doc.lines[end:]])
-
-
-def insert_block(doc: Document, at: int, texts: list[str]) -> Document:
+def insert_block(doc: Worklog, at: int, texts: list[str]) -> Worklog:
     """Insert lines with a blank line on either side, adding only those that are missing."""
     before = [""] if at > 0 and text_lines.body(doc.lines[at - 1]).strip() else []
     after = [""] if at < len(doc.lines) and text_lines.body(doc.lines[at]).strip() else []
     return splice(doc, at, at, [*before, *texts, *after])
 
 
-def set_field(doc: Document, key: str, value: str, *, word: bool = False) -> Document:
+def set_field(doc: Worklog, key: str, value: str, *, word: bool = False) -> Worklog:
     """Give a front-matter key a value; see :func:`spelunk.text.front_matter_edit.set_value`.
 
     Raises:
         DocumentError: It cannot be set safely.
     """
-    try:
-        return _changed(doc, front_matter_edit.set_value(doc.lines, key, value, doc.eol, word=word))
-    except front_matter_edit.FrontMatterError as error:
-        raise DocumentError(str(error)) from None
+    return _with_front(doc, lambda: set_value(doc.lines, key, value, doc.eol, word=word))
 
 
-def add_to_list(doc: Document, key: str, values: list[str]) -> Document:
+def add_to_list(doc: Worklog, key: str, values: list[str]) -> Worklog:
     """Add to a front-matter list; see :func:`spelunk.text.front_matter_edit.extend_list`.
 
     Raises:
         DocumentError: It cannot be extended safely.
     """
+    return _with_front(doc, lambda: extend_list(doc.lines, key, values, doc.eol))
+
+
+def _with_front(doc: Worklog, change: Callable[[], list[str]]) -> Worklog:
     try:
-        return _changed(doc, front_matter_edit.extend_list(doc.lines, key, values, doc.eol))
-    except front_matter_edit.FrontMatterError as error:
+        lines = change()
+    except FrontMatterError as error:
         raise DocumentError(str(error)) from None
+    return doc if lines is doc.lines else Worklog(lines)
 
 
-def _changed(doc: Document, lines: list[str]) -> Document:
-    return doc if lines is doc.lines else Document(lines)
-
-
-def set_title(doc: Document, title: str) -> Document:
+def set_title(doc: Worklog, title: str) -> Worklog:
     """Replace the title's line, or add one behind the front matter."""
-    found = doc.title
-    if found is None:
+    if doc.title is None:
         return insert_block(doc, doc.start, [f"# {title}"])
-    line, text = found
+    line, text = doc.title
     return doc if text == title else splice(doc, line, line + 1, [f"# {title}"])
 
 
-def set_stack(doc: Document, drawing: list[str], *, create: bool = False) -> Document:
+def set_stack(doc: Worklog, drawing: list[str], *, create: bool = False) -> Worklog:
     """Replace what is inside the stack's fence.
 
     Args:
@@ -109,11 +96,10 @@ def set_stack(doc: Document, drawing: list[str], *, create: bool = False) -> Doc
         return insert_block(doc, section.line + 1, ["```text", *drawing, "```"])
     if not fence.closed:
         raise DocumentError(f"line {fence.start + 1}: the stack's code fence {_NEVER_CLOSED}")
-    inside = [text_lines.body(line) for line in doc.lines[fence.start + 1 : fence.end - 1]]
-    return doc if inside == drawing else splice(doc, fence.start + 1, fence.end - 1, drawing)
+    return doc if doc.inside(fence) == drawing else splice(doc, fence.start + 1, fence.end - 1, drawing)
 
 
-def ensure_section(doc: Document, name: str) -> tuple[Document, Section]:
+def ensure_section(doc: Worklog, name: str) -> tuple[Worklog, Section]:
     """The section, added at its place in the usual order where it is missing."""
     section = doc.section(name)
     if section is not None:
@@ -121,7 +107,7 @@ def ensure_section(doc: Document, name: str) -> tuple[Document, Section]:
     _guard(doc)
     known = canonical(name)
     texts = [f"## {known or name}", *(("", *TABLE_HEAD) if known == "CI Status" else ())]
-    order = {s: n for n, s in enumerate(SECTIONS)}
+    order = {s: n for n, s in enumerate(document.SECTIONS)}
     below = [s for s in doc.sections if known and s.known and order[s.known] > order[known]]
     above = [s for s in doc.sections if not known or (s.known and order[s.known] < order[known])]
     if not above and below:
@@ -135,7 +121,7 @@ def ensure_section(doc: Document, name: str) -> tuple[Document, Section]:
     return doc, section
 
 
-def add_entry(doc: Document, heading: str, body: list[str], order: str) -> Document:
+def add_entry(doc: Worklog, heading: str, body: list[str], order: str) -> Worklog:
     """Add an update.
 
     Args:
@@ -162,7 +148,7 @@ def add_entry(doc: Document, heading: str, body: list[str], order: str) -> Docum
     return new
 
 
-def add_item(doc: Document, name: str, text: str) -> Document:
+def add_item(doc: Worklog, name: str, text: str) -> Worklog:
     """Add an item behind the last one of a section, in the style of that list; a placeholder is replaced."""
     doc, section = ensure_section(doc, name)
     _guard(doc)
@@ -182,15 +168,12 @@ def add_item(doc: Document, name: str, text: str) -> Document:
         loose = len(top) > 1 and not doc.lines[last.start - 1].strip()
         texts = [""] * loose + _item(last.indent, _next_marker(last.marker), last.task is not None, text)
     else:
-        at = end = doc.content_end(section)
-        before = [""] if doc.lines[at - 1].strip() else []
-        texts = before + _item(0, "-", section.known in CHECKLISTS, text)
-        if at < len(doc.lines) and doc.lines[at].strip():
-            texts.append("")
+        texts = _item(0, "-", section.known in CHECKLISTS, text)
+        return _checked(doc, insert_block(doc, doc.content_end(section), texts), len(doc.blocks.items) + 1)
     return _checked(doc, splice(doc, at, end, texts), len(doc.blocks.items) + (placeholder is None))
 
 
-def add_subitem(doc: Document, name: str, text: str, under: str | None = None) -> Document:
+def add_subitem(doc: Worklog, name: str, text: str, under: str | None = None) -> Worklog:
     """Add an item below another one: the last of the section, or the one that ``under`` means.
 
     Raises:
@@ -202,9 +185,8 @@ def add_subitem(doc: Document, name: str, text: str, under: str | None = None) -
         raise DocumentError(f"{name} has no item to put a sub-item under; add one with --item first")
     _guard(doc)
     parent = top[-1] if under is None else find_item(top, under, name)
-    children = [
-        i for i in doc.blocks.items if i.depth == parent.depth + 1 and parent.start < i.start < parent.end
-    ]
+    inside = [i for i in doc.blocks.items if parent.start < i.start < parent.end]
+    children = [i for i in inside if i.depth == parent.depth + 1]
     text = _item_text(text)
     if children:
         last = children[-1]
@@ -215,15 +197,15 @@ def add_subitem(doc: Document, name: str, text: str, under: str | None = None) -
     return _checked(doc, splice(doc, at, at, texts), len(doc.blocks.items) + 1)
 
 
-def add_code(doc: Document, name: str, code: str, language: str) -> Document:
+def add_code(doc: Worklog, name: str, code: str, language: str) -> Worklog:
     """Add a code block at the end of a section, in a fence that the code cannot close."""
     doc, section = ensure_section(doc, name)
     _guard(doc)
     doc, at = _without_placeholder(doc, section)
-    return insert_block(doc, at, fit.quote(code, language, 3))
+    return insert_block(doc, at, quote(code, language, 3))
 
 
-def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
+def tick(doc: Worklog, name: str | None, text: str) -> tuple[Worklog, ListItem]:
     """Tick the checkbox that ``text`` means: its number, its text, or a part of it that no other has.
 
     Returns:
@@ -233,9 +215,7 @@ def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
     if name is not None:
         section = doc.section(name)
         if section is None:
-            raise DocumentError(
-                f"there is no section {name!r}; `spelunk branchwork status` lists the checklists"
-            )
+            raise DocumentError(f"no section {name!r}; `spelunk branchwork status` lists the checklists")
         sections = (section,)
     boxes = [
         item for section in sections if section.known not in ("Updates", "PR Stack Context")
@@ -245,11 +225,12 @@ def tick(doc: Document, name: str | None, text: str) -> tuple[Document, Item]:
     line = doc.lines[item.start]
     column = line.index("[", line.index(item.marker) + len(item.marker))
     if item.task == " ":
-        doc = _with_line(doc, item.start, item.start + 1, f"{line[: column + 1]}x{line[column + 2 :]}")
+        ticked = f"{line[: column + 1]}x{line[column + 2 :]}"
+        doc = Worklog([*doc.lines[: item.start], ticked, *doc.lines[item.start + 1 :]])
     return doc, item
 
 
-def find_item(items: list[Item], wanted: str, where: str) -> Item:
+def find_item(items: list[ListItem], wanted: str, where: str) -> ListItem:
     """The one item that ``wanted`` means.
 
     Raises:
@@ -266,15 +247,13 @@ def find_item(items: list[Item], wanted: str, where: str) -> Item:
         known = "; ".join(f"{n}. {item.text}" for n, item in enumerate(items, 1)) or "none"
         raise DocumentError(f"no item of {where} matches {wanted!r}; there are: {known}")
     names = "; ".join(repr(item.text) for item in matches)
-    raise DocumentError(
-        f"{len(matches)} items of {where} match {wanted!r}: {names}; use more words or the number"
-    )
+    raise DocumentError(f"{len(matches)} items of {where} match {wanted!r}: {names}; use more words")
 
 
 def update(
-    doc: Document, section: str | None, items: tuple[str, ...], subitems: tuple[str, ...],
+    doc: Worklog, section: str | None, items: tuple[str, ...], subitems: tuple[str, ...],
     under: str | None, code: str | None, language: str, check_items: tuple[str, ...],
-) -> Document:  # fmt: skip
+) -> Worklog:  # fmt: skip
     """Every kind of addition to one section; see the functions above.
 
     Raises:
@@ -302,9 +281,7 @@ def _item_text(text: str) -> str:
     text = text.strip("\n")
     text = _BULLET.sub("", text, count=1)
     if is_placeholder(_BOX.sub("", text, count=1) if _BOX.match(text) else text):
-        raise DocumentError(
-            "an item needs a text"
-        )  # one without is a placeholder, which the next item replaces
+        raise DocumentError("an item needs a text")
     return text
 
 
@@ -316,7 +293,7 @@ def _item(indent: int, marker: str, box: bool, text: str) -> list[str]:
     return [lead + first, *(" " * len(lead) + line.rstrip("\r") if line.strip() else "" for line in rest)]
 
 
-def _stands_in(item: Item) -> bool:
+def _stands_in(item: ListItem) -> bool:
     return is_placeholder(item.text) and item.end == item.start + 1
 
 
@@ -324,17 +301,17 @@ def _next_marker(marker: str) -> str:
     return f"{int(marker[:-1]) + 1}{marker[-1]}" if marker[0].isdigit() else marker
 
 
-def _without_placeholder(doc: Document, section: Section) -> tuple[Document, int]:
+def _without_placeholder(doc: Worklog, section: Section) -> tuple[Worklog, int]:
     """The document without the section's placeholder if there is nothing else in it, and where content goes."""
     items, end = doc.items(section), doc.content_end(section)
     if len(items) == 1 and _stands_in(items[0]):
         start, stop = items[0].start, items[0].end
         if not "".join([*doc.lines[section.line + 1 : start], *doc.lines[stop:end]]).strip():
-            return Document([*doc.lines[:start], *doc.lines[stop:]]), start
+            return Worklog([*doc.lines[:start], *doc.lines[stop:]]), start
     return doc, end
 
 
-def _guard(doc: Document) -> None:
+def _guard(doc: Worklog) -> None:
     """Refuse a document in which new lines could become part of an open block."""
     fence = doc.open_fence()
     if fence is not None:
@@ -343,7 +320,7 @@ def _guard(doc: Document) -> None:
         raise DocumentError(f"line {doc.blocks.open_html + 1}: an HTML comment or block {_NEVER_CLOSED}")
 
 
-def _checked(old: Document, new: Document, items: int) -> Document:
+def _checked(old: Worklog, new: Worklog, items: int) -> Worklog:
     if len(new.blocks.items) < items or [s.name for s in new.sections] != [s.name for s in old.sections]:
         raise DocumentError("the item would change the lines around it; write it by hand")
     return new

@@ -38,15 +38,6 @@ def fit_body(text: str) -> tuple[list[str], list[str]]:
     return lines, notes
 
 
-def quote(text: str, info: str, least: int) -> list[str]:
-    """``text`` inside a fence longer than any run of backticks in it."""
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    fence = markdown.fence_for(text, least)
-    return [fence + info, *(line.removesuffix("\r") for line in lines), fence]
-
-
 def heading_text(text: str) -> str:
     """One line that reads back as it is when it is a heading's text."""
     return re.sub(r"(^|\s)(#+)$", r"\1\\\2", " ".join(text.split()))

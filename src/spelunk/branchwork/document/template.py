@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from spelunk.branchwork.document.document import Document
+from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.errors import BranchworkError
 from spelunk.io import lines as text_lines
 
 BUILT_IN = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "template.md")
 
 
-def load(path: str = BUILT_IN) -> Document:
+def load(path: str = BUILT_IN) -> Worklog:
     """A template without its example.
 
     Raises:
@@ -19,12 +19,9 @@ def load(path: str = BUILT_IN) -> Document:
     """
     try:
         with open(path, "rb") as file:
-            doc = Document.parse(text_lines.decode(file.read()))
+            doc = Worklog.parse(text_lines.decode(file.read()))
     except OSError as error:
         raise BranchworkError(f"template {path}: cannot be read: {error.strerror}") from None
     if doc.front is None:
         raise BranchworkError(f"template {path}: it has no front matter between two --- lines")
-    end = doc.end
-    while end < len(doc.lines) and end > 0 and not doc.lines[end - 1].strip():
-        end -= 1
-    return Document(doc.lines[:end])
+    return Worklog.parse("".join(doc.lines[: doc.end]).rstrip() + doc.eol)

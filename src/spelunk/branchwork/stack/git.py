@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from spelunk.branchwork.errors import RepositoryError
@@ -65,7 +66,6 @@ class Repo:
 
     def __init__(self, root: str, common: str, gitdir: str, runner: Runner) -> None:
         self.root, self.common, self.gitdir, self.runner = root, common, gitdir, runner
-        self._branches: Branches | None = None
 
     @classmethod
     def find(cls, start: str, runner: Runner) -> Repo:
@@ -112,13 +112,9 @@ class Repo:
         """Whether a rebase is in progress, so that the working tree is not the branch's own."""
         return any(os.path.isdir(os.path.join(self.gitdir, name)) for name in _REBASES)
 
+    @cached_property
     def branches(self) -> Branches:
         """Every local branch, and those of the first remote (``origin`` where there is one)."""
-        if self._branches is None:
-            self._branches = self._read_branches()
-        return self._branches
-
-    def _read_branches(self) -> Branches:
         form = "%(refname)%00%(objectname)%00%(symref)"
         done = self.git("for-each-ref", f"--format={form}", "refs/heads", "refs/remotes")
         rows = [line.split("\0") for line in done.text.splitlines()]
@@ -140,7 +136,7 @@ class Repo:
 
     def trunk(self, configured: str = "") -> str:
         """The branch at the bottom of the stacks; ``""`` if unknown."""
-        known = self.branches()
+        known = self.branches
         if configured or known.remote_head:
             return configured or known.remote_head
         for name in (*_TRUNKS, self.config("init.defaultBranch")):
@@ -151,7 +147,7 @@ class Repo:
 
     def trunk_refs(self, trunk: str) -> list[str]:
         """The trunk's references, local and remote: commits of either are not part of a stack."""
-        known = self.branches()
+        known = self.branches
         refs = [known.refs.get(trunk), known.remotes.get(trunk)]
         return list(dict.fromkeys(ref.full for ref in refs if ref))
 
@@ -183,9 +179,7 @@ class Repo:
         """
         base = self.git("merge-base", ref, "HEAD")
         if base.code != 0:
-            raise RepositoryError(
-                f"{ref!r} has no commit in common with HEAD; fetch its history, or name a branch"
-            )
+            raise RepositoryError(f"{ref!r} has no commit in common with HEAD; name a branch and fetch it")
         tracked = self.git("diff", "--name-only", "-z", "--no-renames", base.text.strip(), "--")
         added = self.git("ls-files", "-z", "--others", "--exclude-standard")
         return sorted({path for path in (tracked.text + added.text).split("\0") if path})

@@ -12,6 +12,7 @@ Four git calls, whatever the number of branches.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from spelunk.branchwork.stack.git import Ref, Repo
@@ -28,7 +29,7 @@ def graph(repo: Repo, branch: str, trunk: str, hints: dict[str, str]) -> Graph:
         branch: Always part of the answer.
         hints: Bases from documents.
     """
-    known = repo.branches()
+    known = repo.branches
     trunk_refs = repo.trunk_refs(trunk)
     refs = _open(repo, branch, trunk, trunk_refs)
     if not trunk_refs:
@@ -54,7 +55,7 @@ def graph(repo: Repo, branch: str, trunk: str, hints: dict[str, str]) -> Graph:
 
 def _open(repo: Repo, branch: str, trunk: str, trunk_refs: list[str]) -> dict[str, Ref]:
     """The branches with commits of their own, and ``branch``."""
-    known = repo.branches()
+    known = repo.branches
     excluded = [f"--no-merged={ref}" for ref in trunk_refs]
     patterns = ["refs/heads", *([f"refs/remotes/{known.remote}"] if known.remote else [])]
     done = repo.git("for-each-ref", "--sort=-committerdate", "--format=%(refname)", *excluded, *patterns)
@@ -99,18 +100,12 @@ def _reflogs(repo: Repo, refs: dict[str, Ref]) -> dict[str, list[str]]:
 
 
 class _Tips:
-    """Earlier tips of branches, and the number of commits below each."""
+    """Earlier tips of branches, and the number of commits of each above the trunk."""
 
     def __init__(self, commits: dict[str, list[str]], logs: dict[str, list[str]]) -> None:
-        self.commits, self.logs = commits, logs
+        self.logs = logs
         self.moved = {sha for log in logs.values() for sha in log[:-1] if sha != log[-1]}
-        self._sizes: dict[str, int] = {}
-
-    def size(self, sha: str) -> int:
-        """How many commits ``sha`` is above the trunk."""
-        if sha not in self._sizes:
-            self._sizes[sha] = len(_reach(sha, self.commits))
-        return self._sizes[sha]
+        self.size = cache(lambda sha: len(_reach(sha, commits)))
 
     def fork(self, name: str, other: str, own: set[str]) -> int:
         """The size of the newest commit of ``own`` that ``other`` once pointed at; 0 if there is none.

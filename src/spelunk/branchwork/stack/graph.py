@@ -164,12 +164,8 @@ def parse_drawing(lines: list[str]) -> list[dict[str, Any]]:
             continue
         name, _, rest = text.lstrip(_GLYPHS).strip().partition(" ")
         number = re.search(r"#(\d+)", rest)
-        branches.append(
-            {
-                "name": name,
-                "pr": int(number.group(1)) if number else None,
-                "state": next((s for s in ("merged", "closed", "waiting") if s in rest.casefold()), ""),
-                "current": text[0] in "◉◎⦿" or "👈" in rest,
-            }
-        )
+        state = next((s for s in ("merged", "closed", "waiting") if s in rest.casefold()), "")
+        current = text[0] in "◉◎⦿" or "👈" in rest
+        pr = int(number.group(1)) if number else None
+        branches.append({"name": name, "pr": pr, "state": state, "current": current})
     return branches

@@ -22,7 +22,7 @@ RUNNING: Final = "⏳ Running"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckRun:
     """A row of the CI table."""
 
     name: str
@@ -48,7 +48,7 @@ class PullRequest:
     status: str
     base: str
     reviewers: tuple[str, ...]
-    checks: tuple[Check, ...]
+    checks: tuple[CheckRun, ...]
     url: str
 
 
@@ -81,19 +81,14 @@ def parse(data: dict[str, Any]) -> PullRequest:
         status = "draft"
     authors = [review.get("author") or {} for review in data.get("latestReviews") or []]
     reviewers = {str(author.get("login") or "") for author in authors} - {""}
+    title, checks = " ".join(str(data.get("title") or "").split()), data.get("statusCheckRollup") or []
     return PullRequest(
-        number=int(data["number"]),
-        title=" ".join(str(data.get("title") or "").split()),
-        state=state,
-        status=status,
-        base=str(data.get("baseRefName") or ""),
-        reviewers=tuple(sorted(reviewers, key=str.casefold)),
-        checks=_checks(data.get("statusCheckRollup") or []),
-        url=str(data.get("url") or ""),
-    )
+        int(data["number"]), title, state, status, str(data.get("baseRefName") or ""),
+        tuple(sorted(reviewers, key=str.casefold)), _checks(checks), str(data.get("url") or ""),
+    )  # fmt: skip
 
 
-def _checks(rollup: list[dict[str, Any]]) -> tuple[Check, ...]:
+def _checks(rollup: list[dict[str, Any]]) -> tuple[CheckRun, ...]:
     """One row for each check, the newest run of it, without anything that differs from run to run."""
     latest: dict[tuple[str, str], tuple[str, str]] = {}
     for item in rollup:
@@ -107,6 +102,6 @@ def _checks(rollup: list[dict[str, Any]]) -> tuple[Check, ...]:
         if name and latest.get(key, ("", ""))[0] <= when:
             latest[key] = (when, status)
     return tuple(
-        Check(name, status, f"{OURS}: {workflow}" if workflow else OURS)
+        CheckRun(name, status, f"{OURS}: {workflow}" if workflow else OURS)
         for (workflow, name), (_, status) in sorted(latest.items())
     )

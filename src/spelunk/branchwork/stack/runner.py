@@ -41,18 +41,14 @@ class Finished:
 class Runner(Protocol):
     """Runs a program and waits for it."""
 
-    def run(
-        self, argv: Sequence[str], *, cwd: str, timeout: float = 10.0, stdin: bytes | None = None
-    ) -> Finished:
+    def run(self, argv: Sequence[str], *, cwd: str, timeout: float, stdin: bytes | None = None) -> Finished:
         """Run ``argv`` in ``cwd`` for at most ``timeout`` seconds; every failure is a result."""
 
 
 class SubprocessRunner:
     """Runs real programs, each in its own session so that a time-out ends its children too."""
 
-    def run(
-        self, argv: Sequence[str], *, cwd: str, timeout: float = 10.0, stdin: bytes | None = None
-    ) -> Finished:
+    def run(self, argv: Sequence[str], *, cwd: str, timeout: float, stdin: bytes | None = None) -> Finished:
         """See :class:`Runner`."""
         import subprocess
 

@@ -72,14 +72,10 @@ def graphite(repo: Repo, timeout: float) -> Graph | str:
     try:
         with open(os.path.join(repo.common, ".graphite_pr_info"), encoding="utf-8") as file:
             infos = json.load(file)["prInfos"]
-        rows = [
-            (str(r.get("state") or "OPEN").lower(), int(r["prNumber"]), str(r["headRefName"])) for r in infos
-        ]
+        rows = [(str(r.get("state") or "OPEN").lower(), int(r["prNumber"]), r["headRefName"]) for r in infos]
     except (OSError, *_BAD_ANSWER):
         rows = []
-    rows.sort(
-        key=lambda row: (row[0] == "open", row[1])
-    )  # the last one of a branch counts: open, else newest
+    rows.sort(key=lambda row: (row[0] == "open", row[1]))  # the last of a branch counts
     pulls, states = {b: number for _, number, b in rows}, {b: state for state, _, b in rows}
     return Graph("graphite", trunk, parents, restack, pulls, states)
 

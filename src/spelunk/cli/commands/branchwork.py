@@ -1,7 +1,6 @@
 """``spelunk branchwork``: keep the worklog of a branch; a table of subcommands over the Python API.
 
-Exit status: 0 done, 1 a check found a fault, 2 an error. With ``--json`` one
-object is printed on standard output, after an error one with ``error``.
+With ``--json`` one object is printed on standard output, after an error one with ``error``.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ _ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "search query": _value("QUERY", "as for `spelunk search`, e.g. 'status:in-review deadlock'", nargs="+"),
     "search -k": _value("N", "hits wanted (default: 10)", dest="limit", type=whole(1), default=10),
 }
-"""Every argument. One with a subcommand before its name belongs to that; the others are named by subcommands."""
+"""Every argument; the subcommand before its name owns it, one without is named in :data:`SUBCOMMANDS`."""
 
 _ONE_OF: Final = ("--item", "--subitem", "--code", "--check-item")
 """Arguments of ``update`` of which exactly one is given."""
@@ -101,12 +100,7 @@ def _configure(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def run(shared: Sequence[str], words: Sequence[str]) -> int:
-    """Run a subcommand; its exit status.
-
-    Args:
-        shared: Flags before ``branchwork``.
-        words: The rest of the command line.
-    """
+    """Run a subcommand; its exit status. ``shared`` are the flags before ``branchwork``, ``words`` the rest."""
     flags, name, rest = split(words, ("-C",))
     if name is None:
         return _overview([*shared, *flags])
@@ -135,13 +129,10 @@ def _overview(flags: Sequence[str]) -> int:
         return 0
     if not {"-h", "--help"} & set(flags):
         raise UsageError(f"no command; `{PROG} --help` lists them")
-    width = max(map(len, SUBCOMMANDS))
-    rows = "".join(f"  {name:<{width}}  {sub.summary}\n" for name, sub in SUBCOMMANDS.items())
-    put(
-        f"usage: {PROG} [-C DIR] COMMAND ...\n\n"
-        "Keep the worklog of a branch: one Markdown file with its stack, pull request and history.\n\n"
-        f"commands:\n{rows}\n`{PROG} COMMAND --help` has the flags; the manual is docs/branchwork.md\n"
-    )
+    about = "Keep the worklog of a branch: one Markdown file with its stack, pull request and history."
+    parser = argparse.ArgumentParser(prog=PROG, description=about)
+    configure(parser)
+    put(parser.format_help())
     return 0
 
 
@@ -153,23 +144,31 @@ def _put_bytes(text: str) -> None:
     """Print a document byte for byte, whatever the locale."""
     if sys.stdout is None or not hasattr(sys.stdout, "buffer"):
         put(text)
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.flush()
+
+
+def _answer(args: argparse.Namespace, facts: dict[str, Any], text: str, message: str = "") -> int:
+    """Print the result as JSON or as text, then a message for people."""
+    if args.json:
+        _json(args, facts)
+    else:
+        _put_bytes(text)
+    if message:
+        note(args, message)
+    return 0
 
 
 def _finish(args: argparse.Namespace, outcome: Outcome, message: str) -> int:
     """Print an outcome: its path, its diff or all of it as the result, and the message for people."""
     for line in outcome.notes:
         note(args, line)
-    if args.json:
-        _json(args, outcome.to_dict())
-    else:
-        _put_bytes(outcome.diff() if args.dry_run else outcome.path + "\n")
-    if not outcome.changed:
-        message = "nothing to change"
-    note(args, f"would have {message}" if args.dry_run and outcome.changed else message)
-    return 0
+    if args.dry_run:
+        message = f"would have {message}"
+    message = message if outcome.changed else "nothing to change"
+    return _answer(args, outcome.to_dict(), outcome.diff() if args.dry_run else outcome.path + "\n", message)
 
 
 def _input(args: argparse.Namespace, name: str) -> str:
@@ -206,11 +205,8 @@ def _refresh(work: Branchwork, args: argparse.Namespace) -> int:
     outcome = work.refresh(**_picked(args, "branch base offline check local dry_run"))
     fields = ", ".join(outcome.facts["out_of_date"])
     if args.check:
-        if args.json:
-            _json(args, outcome.to_dict())
-        elif outcome.changed:
-            put(f"{outcome.path}: out of date: {fields}\n")
-        return 1 if outcome.changed else 0
+        text = f"{outcome.path}: out of date: {fields}\n" if outcome.changed else ""
+        return _answer(args, outcome.to_dict(), text) or int(outcome.changed)
     _finish(args, outcome, f"refreshed {fields}")
     pull, stack = outcome.facts["pull_request"], outcome.facts["stack"]
     if pull["reason"] not in (None, "not asked"):
@@ -221,8 +217,8 @@ def _refresh(work: Branchwork, args: argparse.Namespace) -> int:
 
 
 def _log(work: Branchwork, args: argparse.Namespace) -> int:
-    body = _input(args, args.body) if args.body else ""
-    outcome = work.log(args.text, body=body, **_picked(args, "author branch local dry_run"))
+    picked = _picked(args, "author branch local dry_run")
+    outcome = work.log(args.text, body=_input(args, args.body) if args.body else "", **picked)
     return _finish(args, outcome, f"added {outcome.facts['heading']!r}")
 
 
@@ -233,13 +229,11 @@ def _update(work: Branchwork, args: argparse.Namespace) -> int:
         raise UsageError("--under goes with --subitem")
     code = None if args.code is None else _input(args, args.code)
     language = args.lang or ("" if args.code in (None, "-") else language_of(args.code))
-    lists: dict[str, Any] = {
-        f"{n}s": tuple(getattr(args, n) or ()) for n in ("item", "subitem", "check_item")
+    more: dict[str, Any] = {
+        f"{n}s": tuple(v or ()) for n, v in _picked(args, "item subitem check_item").items()
     }
-    language = "" if language == TEXT else language
-    outcome = work.update(
-        code=code, language=language, **lists, **_picked(args, "section under branch dry_run")
-    )
+    more |= _picked(args, "section under branch dry_run")
+    outcome = work.update(code=code, language="" if language == TEXT else language, **more)
     verb = "ticked" if args.check_item else "added"
     return _finish(args, outcome, f"{verb} in {args.section or 'the checklists'}")
 
@@ -251,14 +245,6 @@ def _review(work: Branchwork, args: argparse.Namespace) -> int:
 
 def _status(work: Branchwork, args: argparse.Namespace) -> int:
     facts = work.status(args.branch)
-    if args.json:
-        _json(args, facts)
-    else:
-        put(_status_text(facts))
-    return 0
-
-
-def _status_text(facts: dict[str, Any]) -> str:
     pr = f"PR #{facts['pr']}" if facts["pr"] is not None else "no pull request"
     place = f"{facts['position']} of {facts['total']} on {facts['base']}"
     last, ci = facts["last_update"], facts["ci"]
@@ -268,7 +254,7 @@ def _status_text(facts: dict[str, Any]) -> str:
         "updated": facts["last_updated"] or "never",
         "reviewers": ", ".join(facts["reviewers"]),
         "last": last
-        and f"{last['date']}{' @' + last['author'] if last['author'] else ''}: {last['summary']}",
+        and f"{last['date']} {'@' + last['author'] if last['author'] else ''}: {last['summary']}",
         "CI": ", ".join(f"{n} {state}" for state, n in ci.items() if n),
     }
     lines = [f"{facts['branch']}  {facts['status']}  {pr}"]
@@ -281,33 +267,26 @@ def _status_text(facts: dict[str, Any]) -> str:
         lines += ["blocks the merge:", *(f"  {line}" for line in facts["blockers"])]
     elif facts["status"] != "merged":
         lines.append("nothing blocks the merge")
-    return "\n".join(lines) + "\n"
+    return _answer(args, facts, "\n".join(lines) + "\n")
 
 
 def _show(work: Branchwork, args: argparse.Namespace) -> int:
-    if args.json:
-        _json(args, work.show(args.which))
-    else:
-        _put_bytes(work.find(args.which).doc.text)
-    return 0
+    text = work.find(args.which).doc.text
+    return _answer(args, work.show(args.which) if args.json else {}, text)
 
 
 def _list(work: Branchwork, args: argparse.Namespace) -> int:
     documents = work.documents(status=args.status, stale_days=args.stale, archived=not args.no_archived)
     rows = [document.to_dict() for document in documents]
     cells = [
-        (r["state"], r["status"] or "?", r["branch"] or "?", f"#{r['pr']}" if r["pr"] else "-", r["last_updated"] or "-")
+        (r["state"], r["status"] or "?", r["branch"] or "?", f"#{r['pr']}" if r["pr"] else "-", r["last_updated"] or "-",
+         f"{r['ref']}:{r['path']}" if r["ref"] else r["path"])
         for r in rows
     ]  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    if args.json:
-        _json(args, {"documents": rows})
-    for row, texts in zip(rows, cells, strict=True) if not args.json else ():
-        path = f"{row['ref']}:{row['path']}" if row["ref"] else row["path"]
-        put("  ".join([*map(str.ljust, texts, widths), path]) + "\n")
-    if not rows:
-        note(args, "no documents")
-    return 0
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
+    lines = ["  ".join(map(str.ljust, row, [*widths, 0])) for row in cells]
+    text = "".join(f"{line}\n" for line in lines)
+    return _answer(args, {"documents": rows}, text, "" if rows else "no documents")
 
 
 def _check(work: Branchwork, args: argparse.Namespace) -> int:
@@ -315,13 +294,10 @@ def _check(work: Branchwork, args: argparse.Namespace) -> int:
     problems = work.check(tuple(args.paths), **more)
     errors = sum(problem.level == "error" for problem in problems)
     failed = len(problems) if args.strict else errors
-    if args.json:
-        rows = [{"path": p.path, "line": p.line, "level": p.level, "message": p.message} for p in problems]
-        _json(args, {"ok": not failed, "problems": rows})
-    else:
-        put("".join(f"{problem}\n" for problem in problems))
-    note(args, f"{several(errors, 'error')}, {several(len(problems) - errors, 'warning')}")
-    return 1 if failed else 0
+    rows = [{"path": p.path, "line": p.line, "level": p.level, "message": p.message} for p in problems]
+    message = f"{several(errors, 'error')}, {several(len(problems) - errors, 'warning')}"
+    text = "".join(f"{problem}\n" for problem in problems)
+    return _answer(args, {"ok": not failed, "problems": rows}, text, message) or int(failed > 0)
 
 
 def _archive(work: Branchwork, args: argparse.Namespace) -> int:
@@ -332,22 +308,16 @@ def _archive(work: Branchwork, args: argparse.Namespace) -> int:
     except DocumentMissingError as error:
         if not args.if_present:
             raise
-        if args.json:
-            _json(args, {"changed": False, "written": False, "reason": str(error)})
-        note(args, f"nothing archived: {error}")
-        return 0
+        facts = {"changed": False, "written": False, "reason": str(error)}
+        return _answer(args, facts, "", f"nothing archived: {error}")
     return _finish(args, outcome, f"archived {outcome.facts['from']} as {outcome.path}")
 
 
 def _link(work: Branchwork, args: argparse.Namespace) -> int:
     facts = work.relink(dry_run=args.dry_run)
-    if args.json:
-        _json(args, facts)
-    elif facts["path"]:
-        put(f"{facts['path']}\n")
-    if facts["link"] == "foreign":
-        note(args, f"{work.settings.link_path} is not a link of branchwork; it was left alone")
-    return 0
+    foreign = f"{work.settings.link_path} is not a link of branchwork; it was left alone"
+    text = f"{facts['path']}\n" if facts["path"] else ""
+    return _answer(args, facts, text, foreign if facts["link"] == "foreign" else "")
 
 
 def _install_hook(work: Branchwork, args: argparse.Namespace) -> int:
@@ -355,26 +325,20 @@ def _install_hook(work: Branchwork, args: argparse.Namespace) -> int:
 
     install = hook.remove if args.remove else hook.install
     path, action, *raw = install(work.repo, write=not args.dry_run)
-    if args.json:
-        written = not args.dry_run and action not in ("unchanged", "absent")
-        _json(args, {"path": path, "action": action, "written": written})
-    else:
-        _put_bytes(b"".join(raw).decode("utf-8", "surrogateescape") if args.dry_run else path + "\n")
-    note(args, f"{'would be ' if args.dry_run else ''}{action}")
-    return 0
+    written = not args.dry_run and action not in ("unchanged", "absent")
+    text = b"".join(raw).decode("utf-8", "surrogateescape") if args.dry_run else path + "\n"
+    message = f"{'would be ' if args.dry_run else ''}{action}"
+    return _answer(args, {"path": path, "action": action, "written": written}, text, message)
 
 
 def _install_workflow(work: Branchwork, args: argparse.Namespace) -> int:
     from spelunk.branchwork.actions import workflow
 
     missing = workflow.install(work.store, write=not args.dry_run)
-    if args.json:
-        _json(args, {"path": workflow.PATH, "changed": missing, "written": missing and not args.dry_run})
-    else:
-        put(workflow.text() if args.dry_run else workflow.PATH + "\n")
+    facts = {"path": workflow.PATH, "changed": missing, "written": missing and not args.dry_run}
     written = "would be written" if args.dry_run else "written; commit it to the trunk"
-    note(args, written if missing else "unchanged")
-    return 0
+    text = workflow.text() if args.dry_run else workflow.PATH + "\n"
+    return _answer(args, facts, text, written if missing else "unchanged")
 
 
 def _search(work: Branchwork, args: argparse.Namespace) -> int:
