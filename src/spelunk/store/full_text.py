@@ -57,15 +57,12 @@ def _schema() -> tantivy.Schema:
     builder.add_unsigned_field("tie", fast=True)
     for name in ("body", "name", "path"):
         builder.add_text_field(name, tokenizer_name=ANALYSER, index_option="basic")
-    for name in ("language", "kind", "every"):
+    for name in ("language", "kind"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     return builder.build()
 
 
 SCHEMA: Final = _schema()
-EVERY: Final = "1"
-"""The one term of the field ``every``: its document frequency is that of all documents, deleted ones
-included."""
 
 
 def _open(directory: str, create: bool) -> tantivy.Index:
@@ -174,7 +171,6 @@ class LexicalWriter:
         document.add_unsigned("cid", cid)
         document.add_unsigned("file", file)
         document.add_unsigned("tie", _tie(body, name))
-        document.add_text("every", EVERY)
         document.add_text("body", body)
         if name:
             document.add_text("name", name)
@@ -283,7 +279,9 @@ class LexicalReader:
         self._hidden: list[tuple[Any, Query]] = []
         self._frequencies: dict[tuple[str, str], int] = {}
         with _reading(directory):
-            self._exact = self.documents == int(self._searcher.doc_freq("every", EVERY))
+            # Each document has one language; the counts include deleted documents until a merge.
+            counts: Any = self._searcher.terms_with_prefix("language", "")
+            self._exact = self.documents == sum(count for _, count in counts)
 
     def hide(self, first_chunk: int, files: Sequence[int]) -> None:
         """Take documents of other generations for absent.

@@ -1,7 +1,6 @@
 """``spelunk branchwork``: keep the worklog of a branch; a table of subcommands over the Python API.
 
-Exit status: 0 done, 1 a check found a fault, 2 an error. With ``--json`` one
-object is printed on standard output, after an error one with ``error``.
+With ``--json`` one object is printed on standard output, after an error one with ``error``.
 """
 
 from __future__ import annotations
@@ -148,26 +147,28 @@ def _put_bytes(text: str) -> None:
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.flush()
 
 
-def _answer(args: argparse.Namespace, facts: dict[str, Any], text: str, status: int = 0) -> int:
-    """Print the result as JSON or as text; the exit status."""
+def _answer(args: argparse.Namespace, facts: dict[str, Any], text: str, message: str = "") -> int:
+    """Print the result as JSON or as text, then a message for people."""
     if args.json:
         _json(args, facts)
     else:
         _put_bytes(text)
-    return status
+    if message:
+        note(args, message)
+    return 0
 
 
 def _finish(args: argparse.Namespace, outcome: Outcome, message: str) -> int:
     """Print an outcome: its path, its diff or all of it as the result, and the message for people."""
     for line in outcome.notes:
         note(args, line)
-    _answer(args, outcome.to_dict(), outcome.diff() if args.dry_run else outcome.path + "\n")
-    if not outcome.changed:
-        message = "nothing to change"
-    note(args, f"would have {message}" if args.dry_run and outcome.changed else message)
-    return 0
+    if args.dry_run:
+        message = f"would have {message}"
+    message = message if outcome.changed else "nothing to change"
+    return _answer(args, outcome.to_dict(), outcome.diff() if args.dry_run else outcome.path + "\n", message)
 
 
 def _input(args: argparse.Namespace, name: str) -> str:
@@ -205,7 +206,7 @@ def _refresh(work: Branchwork, args: argparse.Namespace) -> int:
     fields = ", ".join(outcome.facts["out_of_date"])
     if args.check:
         text = f"{outcome.path}: out of date: {fields}\n" if outcome.changed else ""
-        return _answer(args, outcome.to_dict(), text, int(outcome.changed))
+        return _answer(args, outcome.to_dict(), text) or int(outcome.changed)
     _finish(args, outcome, f"refreshed {fields}")
     pull, stack = outcome.facts["pull_request"], outcome.facts["stack"]
     if pull["reason"] not in (None, "not asked"):
@@ -284,9 +285,8 @@ def _list(work: Branchwork, args: argparse.Namespace) -> int:
     ]  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
     lines = ["  ".join(map(str.ljust, row, [*widths, 0])) for row in cells]
-    if not rows:
-        note(args, "no documents")
-    return _answer(args, {"documents": rows}, "".join(f"{line}\n" for line in lines))
+    text = "".join(f"{line}\n" for line in lines)
+    return _answer(args, {"documents": rows}, text, "" if rows else "no documents")
 
 
 def _check(work: Branchwork, args: argparse.Namespace) -> int:
@@ -295,9 +295,9 @@ def _check(work: Branchwork, args: argparse.Namespace) -> int:
     errors = sum(problem.level == "error" for problem in problems)
     failed = len(problems) if args.strict else errors
     rows = [{"path": p.path, "line": p.line, "level": p.level, "message": p.message} for p in problems]
-    note(args, f"{several(errors, 'error')}, {several(len(problems) - errors, 'warning')}")
-    facts = {"ok": not failed, "problems": rows}
-    return _answer(args, facts, "".join(f"{problem}\n" for problem in problems), int(failed > 0))
+    message = f"{several(errors, 'error')}, {several(len(problems) - errors, 'warning')}"
+    text = "".join(f"{problem}\n" for problem in problems)
+    return _answer(args, {"ok": not failed, "problems": rows}, text, message) or int(failed > 0)
 
 
 def _archive(work: Branchwork, args: argparse.Namespace) -> int:
@@ -308,16 +308,16 @@ def _archive(work: Branchwork, args: argparse.Namespace) -> int:
     except DocumentMissingError as error:
         if not args.if_present:
             raise
-        note(args, f"nothing archived: {error}")
-        return _answer(args, {"changed": False, "written": False, "reason": str(error)}, "")
+        facts = {"changed": False, "written": False, "reason": str(error)}
+        return _answer(args, facts, "", f"nothing archived: {error}")
     return _finish(args, outcome, f"archived {outcome.facts['from']} as {outcome.path}")
 
 
 def _link(work: Branchwork, args: argparse.Namespace) -> int:
     facts = work.relink(dry_run=args.dry_run)
-    if facts["link"] == "foreign":
-        note(args, f"{work.settings.link_path} is not a link of branchwork; it was left alone")
-    return _answer(args, facts, f"{facts['path']}\n" if facts["path"] else "")
+    foreign = f"{work.settings.link_path} is not a link of branchwork; it was left alone"
+    text = f"{facts['path']}\n" if facts["path"] else ""
+    return _answer(args, facts, text, foreign if facts["link"] == "foreign" else "")
 
 
 def _install_hook(work: Branchwork, args: argparse.Namespace) -> int:
@@ -327,8 +327,8 @@ def _install_hook(work: Branchwork, args: argparse.Namespace) -> int:
     path, action, *raw = install(work.repo, write=not args.dry_run)
     written = not args.dry_run and action not in ("unchanged", "absent")
     text = b"".join(raw).decode("utf-8", "surrogateescape") if args.dry_run else path + "\n"
-    note(args, f"{'would be ' if args.dry_run else ''}{action}")
-    return _answer(args, {"path": path, "action": action, "written": written}, text)
+    message = f"{'would be ' if args.dry_run else ''}{action}"
+    return _answer(args, {"path": path, "action": action, "written": written}, text, message)
 
 
 def _install_workflow(work: Branchwork, args: argparse.Namespace) -> int:
@@ -337,8 +337,8 @@ def _install_workflow(work: Branchwork, args: argparse.Namespace) -> int:
     missing = workflow.install(work.store, write=not args.dry_run)
     facts = {"path": workflow.PATH, "changed": missing, "written": missing and not args.dry_run}
     written = "would be written" if args.dry_run else "written; commit it to the trunk"
-    note(args, written if missing else "unchanged")
-    return _answer(args, facts, workflow.text() if args.dry_run else workflow.PATH + "\n")
+    text = workflow.text() if args.dry_run else workflow.PATH + "\n"
+    return _answer(args, facts, text, written if missing else "unchanged")
 
 
 def _search(work: Branchwork, args: argparse.Namespace) -> int:
