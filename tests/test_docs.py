@@ -264,6 +264,15 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_tests_that_are_named_exist(path: Path) -> None:
+    if path.name == "CHANGELOG.md" or "benchmarks" in path.parts:
+        return  # of their date
+    named = set(re.findall(r"`(?:tests/)?((?:\w+/)*test_\w+\.py)`?", text_of(path)))
+
+    assert sorted(name for name in named if not (TOP / "tests" / name).exists()) == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_no_path_of_a_machine(path: Path) -> None:
     assert [m.group() for m in MACHINE_PATH.finditer(text_of(path))] == []
 
