@@ -20,20 +20,21 @@ from typing import Any
 from spelunk.chunk import chunk, parse
 from spelunk.chunk.grammar import grammar_for
 from spelunk.config import Options
+from spelunk.files.folder import FolderSource
 from spelunk.files.languages import language_of
 from spelunk.files.read import read
-from spelunk.types import Candidate, Document, Flag
+from spelunk.types import Document, Entry, Flag
 
 OPTIONS = Options()
 
 
-def candidates(root: str) -> list[Candidate]:
+def candidates(root: str) -> list[Entry]:
     found = []
     for folder, names, files in os.walk(root):
         names[:] = sorted(n for n in names if not n.startswith("."))
         for name in sorted(files):
             path = os.path.relpath(os.path.join(folder, name), root)
-            found.append(Candidate(path, 0, 0, 0, 0, language_of(path), Flag.NONE))
+            found.append(Entry(path, 0, b"", language_of(path), Flag.NONE))
     return found
 
 
@@ -46,15 +47,16 @@ def best(repeat: int, run: Callable[[], Any]) -> float:
     return seconds
 
 
-def measure(root: str, language: str, files: list[Candidate], repeat: int) -> dict[str, Any] | None:
-    documents = [d for d in (read(root, c, OPTIONS) for c in files) if isinstance(d, Document)]
+def measure(root: str, language: str, files: list[Entry], repeat: int) -> dict[str, Any] | None:
+    source = FolderSource(root)
+    documents = [d for d in (read(source, c, OPTIONS) for c in files) if isinstance(d, Document)]
     documents = [d for d in documents if len(d.text) <= OPTIONS.max_parse_size]  # others are not parsed
     if not documents:
         return None
     size = sum(d.size for d in documents)
     kept = {d.path for d in documents}
     files = [c for c in files if c.path in kept]
-    reading = best(repeat, lambda: [read(root, c, OPTIONS) for c in files])
+    reading = best(repeat, lambda: [read(source, c, OPTIONS) for c in files])
     sources = [d.text.encode() for d in documents]
     grammar = grammar_for(language)
     parsing = None
@@ -86,7 +88,7 @@ def main() -> None:
     parser.add_argument("--least", type=float, default=0.05, help="leave out languages with fewer megabytes")
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
-    groups: dict[str, list[Candidate]] = {}
+    groups: dict[str, list[Entry]] = {}
     sizes: dict[str, float] = {}
     for c in candidates(arguments.dir):
         document = read(arguments.dir, c, OPTIONS)

@@ -20,6 +20,7 @@ import tempfile
 import time
 
 from spelunk.config import Options
+from spelunk.files.folder import FolderSource
 from spelunk.files.read import read
 from spelunk.files.walk import walk
 from spelunk.types import Document
@@ -33,8 +34,9 @@ def parse_seconds(root: str) -> tuple[float, int]:
     options = Options()
     parsers: dict[str, Parser | None] = {}
     seconds, total = 0.0, 0
-    for candidate in walk(root, options).candidates:
-        document = read(root, candidate, options)
+    source = FolderSource(root)
+    for candidate in walk(root, options).entries:
+        document = read(source, candidate, options)
         if not isinstance(document, Document):
             continue
         if document.language not in parsers:

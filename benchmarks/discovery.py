@@ -1,4 +1,4 @@
-"""Measures discovery on a folder: the walk, its candidates as objects, and the no-change check.
+"""Measures discovery on a folder: the walk, its entries as objects, and the no-change check.
 
     python benchmarks/discovery.py FOLDER [--runs N]
 
@@ -21,7 +21,8 @@ from collections.abc import Callable
 from typing import Any
 
 from spelunk.config import Options
-from spelunk.files.walk import unchanged, walk
+from spelunk.files.folder import FolderSource
+from spelunk.files.walk import walk
 
 
 def measure(runs: int, action: Callable[[], object]) -> dict[str, float]:
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--runs", type=int, default=7)
     given = parser.parse_args()
+    source = FolderSource(given.folder)
     found = walk(given.folder)
     result = {
         "folder": os.path.basename(os.path.abspath(given.folder)),
@@ -72,12 +74,11 @@ def main() -> None:
         "files": len(found.rows),
         "skipped": len(found.skipped),
         "failed": len(found.failed),
-        "dirs": len(found.dirs),
-        "rule_files": len(found.rule_files),
+        "fence_bytes": len(found.fence),
         "walk": measure(given.runs, lambda: walk(given.folder)),
-        "candidates": measure(given.runs, lambda: found.candidates),
-        "unchanged": measure(given.runs, lambda: unchanged(given.folder, found.dirs, found.rule_files)),
-        "unchanged_answer": unchanged(given.folder, found.dirs, found.rule_files),
+        "entries": measure(given.runs, lambda: found.entries),
+        "unchanged": measure(given.runs, lambda: source.unchanged(found.fence)),
+        "unchanged_answer": source.unchanged(found.fence),
         "git_ls_files": beside_git(given.folder, given.runs),
     }
     print(json.dumps(result, indent=2))

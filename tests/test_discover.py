@@ -9,9 +9,11 @@ import pytest
 from spelunk.config import Options
 from spelunk.errors import WorkspaceError
 from spelunk.files.explain import why
-from spelunk.files.ignore_sources import trusted_mtime
-from spelunk.files.walk import Walk, unchanged, walk
-from spelunk.types import Candidate, Flag
+from spelunk.files.folder import FolderSource
+from spelunk.files.source import Walk
+from spelunk.files.stamp import file_stamp, is_settled
+from spelunk.files.walk import walk
+from spelunk.types import Entry, Flag
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +48,11 @@ def reasons(found: Walk) -> dict[str, str]:
     return {skipped.path: skipped.reason for skipped in found.skipped}
 
 
+def folders(found: Walk) -> list[str]:
+    """The folders in a fence, which holds them as (path, stamp) before the rule files."""
+    return [os.fsdecode(path) for path in found.fence.split(b"\0")[::2] if not path.startswith(b"/")]
+
+
 def settle_clock(found_at: str) -> None:
     """Let every time stamp below a root become old enough to be trusted."""
     newest = max(os.stat(d).st_ctime_ns for d, _, _ in os.walk(found_at))
@@ -53,22 +60,23 @@ def settle_clock(found_at: str) -> None:
         time.sleep(0.01)
 
 
-def test_a_candidate_carries_what_stat_and_the_name_say(tmp_path: Path) -> None:
+def test_an_entry_has_what_stat_and_the_name_say(tmp_path: Path) -> None:
     root = tree(tmp_path, {"tests/a.py": "x = 1\n"})
+    settle_clock(root)
     st = os.stat(tmp_path / "tests/a.py")
 
-    (candidate,) = walk(root).candidates
+    (entry,) = walk(root).entries
 
-    assert isinstance(candidate, Candidate)
-    assert (candidate.path, candidate.size, candidate.language) == ("tests/a.py", 6, "python")
-    assert (candidate.ctime_ns, candidate.inode, candidate.flags) == (st.st_ctime_ns, st.st_ino, Flag.TEST)
+    assert isinstance(entry, Entry)
+    assert (entry.path, entry.size, entry.language, entry.flags) == ("tests/a.py", 6, "python", Flag.TEST)
+    assert entry.stamp == file_stamp(st) == FolderSource(root).stamp("tests/a.py")
 
 
 def test_paths_come_sorted(tmp_path: Path) -> None:
     root = tree(tmp_path, dict.fromkeys(("b.py", "a/z.py", "a-b.py", "a.py", "a/b/c.py"), ""))
 
     assert paths(walk(root)) == sorted(["b.py", "a/z.py", "a-b.py", "a.py", "a/b/c.py"])
-    assert [path for path, _ in walk(root).dirs] == ["", "a", "a/b"]
+    assert folders(walk(root)) == ["", "a", "a/b"]
 
 
 def test_hidden_files_are_left_out_unless_asked_for_and_git_always(tmp_path: Path) -> None:
@@ -141,7 +149,7 @@ def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
     assert why(str(tmp_path), os.fsdecode(b"c\xfe.log")).rule == os.fsdecode(b"c\xfe.*")
     settle_clock(str(tmp_path))
     again = walk(str(tmp_path))
-    assert unchanged(str(tmp_path), again.dirs, again.rule_files)
+    assert FolderSource(str(tmp_path)).unchanged(again.fence)
 
 
 def test_a_nested_repository_is_skipped_and_a_worktree_too(tmp_path: Path) -> None:
@@ -190,7 +198,7 @@ def test_spelunkignore_adds_and_re_includes(tmp_path: Path) -> None:
     found = walk(root)
 
     assert paths(found) == [".github/ci.yml", "build/docs/a.md", "wanted.log", "yarn.lock"]
-    assert [path for path, _ in found.dirs] == ["", ".github", "build", "build/docs"]
+    assert folders(found) == ["", ".github", "build", "build/docs"]
     assert why(root, "build/docs/a.md").source == ".spelunkignore"
     assert why(root, "build/docs/b.txt").rule == "build/"
     assert why(root, "y.tmp").source == ".spelunkignore"
@@ -216,7 +224,7 @@ def test_include_and_exclude_settings(tmp_path: Path) -> None:
     ]
     anchored = walk(root, Options(include=("/src/",)))
     assert paths(anchored) == ["src/a.py", "src/b.js", "src/skip/c.py"]
-    assert "lib" not in dict(anchored.dirs)
+    assert "lib" not in folders(anchored)
     assert why(root, "lib/d.py", Options(include=("/src/",))).source == "include"
     assert why(root, "src/skip/c.py", Options(exclude=("skip/",))).source == "exclude"
 
@@ -306,10 +314,10 @@ def test_nothing_changed_is_told_apart_from_every_change_of_the_file_set(tmp_pat
     root = tree(repository(tmp_path), {"a/b.py": "", ".gitignore": "*.log\n", "a/.gitignore": ""})
     settle_clock(root)
     found = walk(root)
-    assert unchanged(root, found.dirs, found.rule_files)
+    assert FolderSource(root).unchanged(found.fence)
 
     def differs() -> bool:
-        return not unchanged(root, found.dirs, found.rule_files)
+        return not FolderSource(root).unchanged(found.fence)
 
     (tmp_path / "a/c.py").touch()
     assert differs()
@@ -334,15 +342,14 @@ def test_nothing_changed_is_told_apart_from_every_change_of_the_file_set(tmp_pat
 def test_a_fresh_time_stamp_is_not_trusted(tmp_path: Path) -> None:
     now = 1_700_000_000_123_456_789
 
-    assert trusted_mtime(5, now - 1_000_000, now) == -1
-    assert trusted_mtime(5, now - 100_000_000, now) == 5
-    assert trusted_mtime(5, now // 1_000_000_000 * 1_000_000_000 - 1_000_000_000, now) == -1
-    assert trusted_mtime(now + 10**15, now - 10**10, now) == now + 10**15
+    assert not is_settled(now - 1_000_000, now)
+    assert is_settled(now - 100_000_000, now)
+    assert not is_settled(now // 1_000_000_000 * 1_000_000_000 - 1_000_000_000, now)
+    assert is_settled(now - 10**10, now)
 
     root = tree(tmp_path, {"a.py": ""})
-    st = os.stat(tmp_path / "a.py")
     found = walk(root)
-    if found.rows[0][2] == -1:
-        assert not unchanged(root, found.dirs, found.rule_files)
+    if found.rows[0][2] == b"":
+        assert not FolderSource(root).unchanged(found.fence)
     else:
-        assert found.rows[0][2] == st.st_mtime_ns
+        assert found.rows[0][2] == file_stamp(os.stat(tmp_path / "a.py"))

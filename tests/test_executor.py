@@ -12,6 +12,7 @@ import pytest
 from spelunk import faults
 from spelunk.config import Options, resolve
 from spelunk.files.read import read as read_file
+from spelunk.files.source import Source
 from spelunk.files.walk import walk
 from spelunk.observe import events
 from spelunk.pipeline.executor import Batches, Executor, pieces
@@ -20,7 +21,7 @@ from spelunk.pipeline.limiter import ReadLimiter
 from spelunk.pipeline.pool import ProcessExecutor
 from spelunk.pipeline.worker import WorkerConfig
 from spelunk.store.packet import FilePacket, Item
-from spelunk.types import Candidate, Document, Failed, Skipped
+from spelunk.types import Document, Entry, Failed, Skipped
 from tests.corpus import write_tree
 
 FILES = 24
@@ -261,10 +262,10 @@ def test_a_worker_that_dies_while_it_reads_takes_no_read_slot_with_it(
 ) -> None:
     from spelunk.pipeline import worker
 
-    def read(root: str, candidate: Candidate, options: Options) -> Document | Skipped | Failed:
+    def read(source: Source, candidate: Entry, options: Options) -> Document | Skipped | Failed:
         if candidate.path.endswith("/mod_3.py"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return read_file(root, candidate, options)
+        return read_file(source, candidate, options)
 
     monkeypatch.setattr(worker, "read", read)  # in the forked workers; the file's own process is spawned
     executor = forked(config._replace(limiter=ReadLimiter.create(1)))

@@ -18,9 +18,11 @@ import pytest
 from spelunk import Index
 from spelunk.config import Options
 from spelunk.errors import SpelunkError, UsageError
+from spelunk.files.folder import FolderSource
+from spelunk.files.git_dir import branch_of
 from spelunk.files.read import read
-from spelunk.types import Candidate, Document, Failed, Flag, Skipped
-from spelunk.workspace.locate import branch_of
+from spelunk.files.stamp import file_stamp
+from spelunk.types import Document, Entry, Failed, Flag, Skipped
 from tests.confine import OutsideError
 from tests.e2e.conftest import Cli
 
@@ -42,8 +44,8 @@ def cli(tmp_path: Path, root: Path) -> Cli:
     return Cli(tmp_path / "home", root)
 
 
-def candidate(path: str, inode: int = 0) -> Candidate:
-    return Candidate(path, 1, 1, 1, inode, "python", Flag.NONE)
+def entry(path: str, stamp: bytes = b"") -> Entry:
+    return Entry(path, 1, stamp, "python", Flag.NONE)
 
 
 # Paths that lead outside
@@ -70,7 +72,7 @@ def test_a_manifest_that_names_paths_outside_reads_none_of_them(root: Path, tmp_
     index.update()
     index.close()
     db = sqlite3.connect(place / "manifest.sqlite")
-    db.execute("UPDATE files SET path = '../outside/a.py', mtime_ns = -1")
+    db.execute("UPDATE files SET path = '../outside/a.py', stamp = x''")
     db.commit()
     db.close()
 
@@ -85,28 +87,28 @@ def test_a_manifest_that_names_paths_outside_reads_none_of_them(root: Path, tmp_
 
 
 def test_a_file_that_became_a_link_is_not_followed(root: Path, tmp_path: Path) -> None:
-    inode = (root / "pkg" / "a.py").stat().st_ino
+    stamp = file_stamp((root / "pkg" / "a.py").stat())
     (root / "pkg" / "a.py").unlink()
     (root / "pkg" / "a.py").symlink_to(tmp_path / "outside" / "a.py")
 
-    got = read(str(root), candidate("pkg/a.py", inode), Options())
+    got = read(FolderSource(str(root)), entry("pkg/a.py", stamp), Options())
 
     assert isinstance(got, Skipped) and got.reason == "symlink"
 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_folder_that_became_a_link_is_not_followed(root: Path, tmp_path: Path, known: bool) -> None:
-    inode = (root / "pkg" / "a.py").stat().st_ino if known else 0
+    stamp = file_stamp((root / "pkg" / "a.py").stat()) if known else b""
     (root / "pkg").rename(tmp_path / "aside")
     (root / "pkg").symlink_to(tmp_path / "outside")
 
-    got = read(str(root), candidate("pkg/a.py", inode), Options())
+    got = read(FolderSource(str(root)), entry("pkg/a.py", stamp), Options())
 
     assert isinstance(got, Skipped) and got.reason == "symlink"
 
 
 def test_a_file_replaced_by_another_is_read(root: Path) -> None:
-    got = read(str(root), candidate("pkg/a.py", inode=1), Options())
+    got = read(FolderSource(str(root)), entry("pkg/a.py", b"other"), Options())
 
     assert isinstance(got, Document) and "harmless" in got.text
 
@@ -326,7 +328,7 @@ def test_a_file_that_grows_without_end_is_given_up(root: Path) -> None:
     writer = threading.Thread(target=grow)
     writer.start()
     try:
-        got = read(str(root), candidate("log.txt"), Options())
+        got = read(FolderSource(str(root)), entry("log.txt"), Options())
     finally:
         stop.set()
         writer.join()

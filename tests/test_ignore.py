@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from spelunk.config import Options
 from spelunk.files.explain import why
+from spelunk.files.git_config import excludes_file
 from spelunk.files.glob import Rule
-from spelunk.files.ignore import GITIGNORE, empty_scope, from_setting, parse
-from spelunk.files.ignore_sources import git_config_files, global_excludes
+from spelunk.files.ignore import GITIGNORE, from_setting, no_rules, parse
 from spelunk.files.walk import walk
 
 HIDDEN = Options(hidden=True)
@@ -166,11 +166,11 @@ def test_the_walk_agrees_with_git_on_many_trees(tree: Tree) -> None:
 
 
 def scope_of(text: str) -> object:
-    return empty_scope().extend(parse(text.encode(), ".gitignore", GITIGNORE))
+    return no_rules().extend(parse(text.encode(), ".gitignore", GITIGNORE))
 
 
 def file_rule(text: str, path: str) -> Rule | None:
-    scope = empty_scope().extend(parse(text.encode(), ".gitignore", GITIGNORE))
+    scope = no_rules().extend(parse(text.encode(), ".gitignore", GITIGNORE))
     *above, name = path.split("/")
     for directory in above:
         scope = scope.enter(directory)
@@ -211,7 +211,7 @@ def test_a_pattern_of_many_stars_does_not_explode() -> None:
 
 
 def test_settings_are_rules_too() -> None:
-    scope = empty_scope().extend(from_setting(("*.log", "!keep.log"), "exclude"))
+    scope = no_rules().extend(from_setting(("*.log", "!keep.log"), "exclude"))
 
     found = scope.file("x.log")
     kept = scope.file("keep.log")
@@ -234,9 +234,8 @@ def test_the_users_excludes_file_is_found(text: str, expected: str) -> None:
     home = os.environ["HOME"]
     Path(home, ".gitconfig").write_text(text)
     Path(home, "other").write_text(f"[core]\n\texcludesfile = {home}/from-include\n")
-    contents = [Path(f).read_bytes() for f in git_config_files(None) if os.path.exists(f)]
 
-    assert global_excludes(None, contents) == expected.format(home=home)
+    assert excludes_file(None)[0] == expected.format(home=home)
 
 
 def test_global_excludes_and_info_exclude_count_and_the_nearer_wins(tmp_path: Path) -> None:

@@ -160,7 +160,10 @@ def test_the_root_of_the_package_stays_small() -> None:
     [
         ("import spelunk", ["numpy", "tantivy", "tree_sitter", "asyncio", "subprocess"]),
         ("import spelunk.cli", ["numpy", "tantivy", "tree_sitter", "asyncio", "subprocess", "tomllib"]),
-        ("import spelunk.branchwork.api, spelunk.cli.commands.branchwork", ["numpy", "tantivy", "tree_sitter", "asyncio", "sqlite3"]),
+        (
+            "import spelunk.branchwork.api, spelunk.cli.commands.branchwork",
+            ["numpy", "tantivy", "tree_sitter", "asyncio", "sqlite3"],
+        ),
         ("from spelunk import Index; Index.open('.')", ["numpy", "tantivy", "tree_sitter", "asyncio"]),
     ],
 )

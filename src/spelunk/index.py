@@ -29,9 +29,11 @@ from spelunk.errors import (
     StorageError,
     WorkspaceError,
 )
+from spelunk.files.folder import FolderSource
+from spelunk.files.source import Source
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.search.answer import Answer
-from spelunk.store import writer_lock as lock
+from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import CheckReport, Report
 from spelunk.workspace import freshness, locate
@@ -69,8 +71,8 @@ class Index:
         self.untrusted: tuple[Untrusted, ...] = ()
         """Settings of the workspace's file that do not count, because the user does not trust it."""
         self._run_id = run_id
-        self.allowed_age = freshness.seconds_allowed(options.freshness)
-        self._looked = float("-inf")
+        self.source: Source = FolderSource(root)
+        self.age = freshness.Age(freshness.seconds_allowed(options.freshness))
         self._guard = threading.Lock()
         self._idle: list[Snapshot] = []
         self._embedder: Embedder | None = None
@@ -171,7 +173,7 @@ class Index:
             root=self.root,
             directory=self.directory,
             options=self.options,
-            command=command or lock.command_line(),
+            command=command or writer_lock.command_line(),
             observer=observer,
             run_id=self._run_id,
             rebuild=rebuild,
@@ -179,8 +181,10 @@ class Index:
             wait=wait,
             patient=patient,
         )
+        began = self.age.now()
         report = update(job)
-        self._looked = time.monotonic()
+        if not dry_run:
+            self.age.reset(began)
         return report
 
     def refresh(self, *, progress: OnProgress | None = None) -> bool:
@@ -192,18 +196,19 @@ class Index:
         """
         missing = not self._published()
         if not missing:
-            if time.monotonic() - self._looked < self.allowed_age:
+            if self.age.is_allowed():
                 return True
+            began = self.age.now()
             manifest = Manifest(self.directory)
             try:
-                current = freshness.is_current(manifest, self.root, self.options)
+                current = freshness.is_current(manifest, self.source, self.options)
                 # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
                 if current and embed.in_workers(self.options) and manifest.pending()[0]:
                     current = False
             finally:
                 manifest.close()
             if current:
-                self._looked = time.monotonic()
+                self.age.reset(began)
                 return True
         try:
             self._update(progress, wait=missing, patient=False)
@@ -288,9 +293,9 @@ class Index:
         """
         from spelunk.store.snapshot import Snapshot
 
-        if self.allowed_age > 0 or not isinstance(reader, Snapshot):
+        if self.age.allowed > 0 or not isinstance(reader, Snapshot):
             return set()
-        return freshness.stale_paths(reader._manifest, self.root, set(paths))
+        return freshness.stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
 
     def similar(self, path: str, line: int, *, limit: int = 10, refresh: bool = True) -> Answer:
         """Chunks like the one at a place, that one left out.
@@ -362,7 +367,7 @@ class Index:
             return check(self.directory)
         from spelunk.store.repair import repair as mend
 
-        writer = lock.WriterLock(self.directory)
+        writer = writer_lock.WriterLock(self.directory)
         writer.acquire("check --repair")
         try:
             before = check(self.directory)
@@ -402,7 +407,7 @@ class Index:
             return False
         if owner != self.root:
             raise WorkspaceError(f"{self.directory}: the index of {owner}, not of {self.root}")
-        writer = lock.WriterLock(self.directory)
+        writer = writer_lock.WriterLock(self.directory)
         writer.acquire("clear")
         try:
             self.close()

@@ -349,7 +349,7 @@ class Schema:
     def widening(self, values: Mapping[str, Any], own: Mapping[str, Any], source: str) -> list[Untrusted]:
         """The values that allow more than the user's own values, or the defaults, do."""
         return [
-            Untrusted(name, "..." if self.facts(name)["secret"] else shown(value), source)
+            Untrusted(name, shown(value), source)
             for name, value in values.items()
             if self.facts(name)["widens"](value, own.get(name, self.default(name)))
         ]

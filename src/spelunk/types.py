@@ -32,24 +32,20 @@ class Flag(enum.IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A file that discovery offers for indexing.
+class Entry:
+    """A file that a source offers for indexing.
 
     Attributes:
         path: Relative path.
-        size: Bytes, as ``stat`` gave it.
-        mtime_ns: Modification time in nanoseconds.
-        ctime_ns: Change time in nanoseconds.
-        inode: Inode number, so that a file renamed over another is noticed.
+        size: Bytes.
+        stamp: Equal, and not empty, exactly while the file is unchanged. Opaque.
         language: Canonical language name, or ``"text"``.
         flags: What the path alone tells about the file.
     """
 
     path: str
     size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
+    stamp: bytes
     language: str
     flags: Flag = Flag.NONE
 
@@ -97,7 +93,7 @@ class Document:
         language: Canonical language name.
         encoding: The codec that decoded it, e.g. ``utf-8``, ``utf-16-le``, ``latin-1``.
         size: Raw size in bytes.
-        flags: The candidate's flags and what the content adds to them.
+        flags: The entry's flags and what the content adds to them.
         lines: For a wrapped format, the line in the raw file of each line of
             ``text`` (so ``lines[0]`` belongs to the first line); None where
             they are the same.

@@ -20,6 +20,7 @@ from spelunk.chunk.grammar import FAMILY_OF
 from spelunk.config import Options, resolve
 from spelunk.errors import QuerySyntaxError, SpelunkError, UsageError
 from spelunk.files.explain import why
+from spelunk.files.folder import FolderSource
 from spelunk.files.languages import LANGUAGES, refine
 from spelunk.files.notebook import unwrap
 from spelunk.files.read import read
@@ -43,7 +44,7 @@ from spelunk.store.texts import unpack
 from spelunk.store.writer_lock import describe, holder
 from spelunk.text.regex import compile as compile_regex
 from spelunk.text.required import required
-from spelunk.types import Candidate, Definition, Document, Failed, Flag, Skipped
+from spelunk.types import Definition, Document, Entry, Failed, Flag, Skipped
 from spelunk.workspace.locate import owner_of
 from tests.corpus import write_tree
 from tests.fuzz import generators as g
@@ -66,7 +67,7 @@ def discovery(r: random.Random) -> None:
     try:
         g.tree(r, root)
         found = walk(str(root), OPTIONS)
-        paths = [c.path for c in found.candidates]
+        paths = [c.path for c in found.entries]
         assert len(paths) == len(set(paths))
         for path in paths:
             full = os.path.join(str(root), path)
@@ -85,7 +86,7 @@ def reading(r: random.Random) -> None:
     name = r.choice(["a.py", "b.ipynb", "c.md", "d.m", "e", "f.json", "g.pl", "h.min.js"])
     Path(root, name).unlink(missing_ok=True)
     g.put(Path(root, name), g.data(r))
-    got = read(root, Candidate(name, 1, 1, 1, 1, "text", Flag.NONE), OPTIONS)
+    got = read(FolderSource(root), Entry(name, 1, b"", "text", Flag.NONE), OPTIONS)
     assert isinstance(got, (Document, Skipped, Failed))
     if isinstance(got, Document):
         assert got.text and not got.text.isspace()
@@ -289,8 +290,8 @@ def manifests(r: random.Random) -> None:
         manifest = Manifest(str(place))
         try:
             manifest.begin()
-            manifest.known(), manifest.unindexed(), manifest.segments(), manifest.dirs(), manifest.rules()
-            list(manifest.signatures())
+            manifest.known(), manifest.unindexed(), manifest.segments(), manifest.fence()
+            list(manifest.stamps())
             for file in manifest.all_files():
                 for row in manifest.chunks_of(file):
                     _ = row.definitions

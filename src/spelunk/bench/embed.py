@@ -25,6 +25,7 @@ from spelunk.chunk import chunk, parse
 from spelunk.config import MAX_WORKERS, ONNX, Options, resolve
 from spelunk.embed import Embedder
 from spelunk.errors import SpelunkError
+from spelunk.files.folder import FolderSource
 from spelunk.files.read import read
 from spelunk.text.tokens import words
 from spelunk.types import Document
@@ -118,10 +119,10 @@ def arrangements(options: Options, embedder: Embedder) -> list[Arrangement]:
 
 def texts_of(root: str, options: Options, count: int) -> list[str]:
     """Texts of at most ``count`` chunks, spread over files that are spread over the folder."""
-    files = sample.candidates(root, options)
+    files, source = sample.candidates(root, options), FolderSource(root)
     texts: list[str] = []
     for candidate in sample.spread(files, min(len(files), FILES)):
-        document = read(root, candidate, options)
+        document = read(source, candidate, options)
         if isinstance(document, Document):
             texts += [document.text[c.start : c.end] for c in chunk(parse(document, options))]
     if not texts:

@@ -10,20 +10,20 @@ from typing import Final, TypeVar
 from spelunk.config import Options, resolve
 from spelunk.errors import UsageError, WorkspaceError
 from spelunk.files.walk import walk
-from spelunk.types import Candidate
+from spelunk.types import Entry
 
 Item = TypeVar("Item")
 
 USUAL: Final = (100, 1_000, 10_000)
 
 
-def candidates(root: str, options: Options | None = None) -> list[Candidate]:
+def candidates(root: str, options: Options | None = None) -> list[Entry]:
     """The files that an index of the folder would hold, in the walk's order.
 
     Raises:
         WorkspaceError: There is none.
     """
-    files = list(walk(root, options or resolve(root)).candidates)
+    files = list(walk(root, options or resolve(root)).entries)
     if not files:
         raise WorkspaceError(f"{root}: no files to measure with; name another folder")
     return files
@@ -46,7 +46,7 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     return [items[n * len(items) // count] for n in range(count)]
 
 
-def copy(root: str, files: Sequence[Candidate], count: int, target: str) -> str:
+def copy(root: str, files: Sequence[Entry], count: int, target: str) -> str:
     """Copy ``count`` of the files below ``target`` and return that folder.
 
     The workspace's settings are not copied: a sample is measured with the

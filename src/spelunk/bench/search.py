@@ -24,6 +24,7 @@ from spelunk.bench.measure import (
 )
 from spelunk.config import resolve
 from spelunk.errors import UsageError
+from spelunk.files.folder import FolderSource
 from spelunk.files.read import read
 from spelunk.index import Index
 from spelunk.text.tokens import words
@@ -85,9 +86,9 @@ def made_up(root: str, embedder: str | None = None) -> list[str]:
     """Queries of words that stand together in files spread over the folder; the same each time."""
     options = resolve(root, {"embedder": embedder})
     queries: list[str] = []
-    files = sample.candidates(root, options)
+    files, source = sample.candidates(root, options), FolderSource(root)
     for candidate in sample.spread(files, min(len(files), 4 * QUERIES)):
-        document = read(root, candidate, options)
+        document = read(source, candidate, options)
         if not isinstance(document, Document):
             continue
         lines = document.text.splitlines()

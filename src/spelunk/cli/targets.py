@@ -27,8 +27,22 @@ def open_target(
     from spelunk.index import Index
 
     observed = observed or log_of(args)
-    return Index.open(
+    index = Index.open(
         target.root, index_dir=args.index_dir, observer=observed.observer, run_id=observed.run_id, **settings
+    )
+    if index.untrusted:
+        _warn_untrusted(args, index)
+    return index
+
+
+def _warn_untrusted(args: argparse.Namespace, index: Index) -> None:
+    from spelunk.cli.output import note
+    from spelunk.present.phrases import short
+
+    names = ", ".join(setting.name for setting in index.untrusted)
+    note(
+        args,
+        f"{short(index.untrusted[0].source)}: {names}: not trusted and ignored; see `spelunk trust --show`",
     )
 
 

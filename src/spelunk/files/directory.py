@@ -1,4 +1,4 @@
-"""A directory on its way through discovery: the rules and flags it inherits, and what becomes of its entries.
+"""One directory of a walk: the rules and flags it inherits, and the decision about each of its entries.
 
 The walk and the explanation of one path take every decision through these
 functions, so they cannot disagree.
@@ -12,18 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from spelunk.config import Options
+from spelunk.files.fence import Seen, rule_file
+from spelunk.files.git_dir import Repository, repository_at
 from spelunk.files.glob import Rule
-from spelunk.files.ignore import IGNORE_FILES, SPELUNK, Scope, empty_scope, from_setting
-from spelunk.files.ignore_sources import (
-    Repository,
-    directory_rules,
-    outer_rules,
-    repository_at,
-    repository_rules,
-    signature,
-)
+from spelunk.files.ignore import IGNORE_FILES, SPELUNK, IgnoreRules, from_setting, no_rules
+from spelunk.files.ignore_sources import directory_rules, outer_rules, repository_rules
 from spelunk.files.path_rules import SKIPPED_DIRECTORIES, directory_bits
-from spelunk.files.stamp import Signature
 from spelunk.io.regular import read_head
 from spelunk.types import Skipped
 
@@ -36,15 +30,19 @@ INDEX_DETAIL: Final = "an index directory of Spelunk"
 
 _IGNORE_NAMES: Final = tuple(name for name, _ in IGNORE_FILES)
 
+Reason = Skipped | Rule | str
+"""Why an entry is left out: reported as skipped; the rule that ignores it; or one
+of ``hidden`` (its name), ``include`` (the setting) and ``git``."""
+
 
 @dataclass(slots=True)
-class Place:
-    """A directory on its way through a walk, with all that it inherits.
+class Directory:
+    """A directory that a walk visits, with all that it inherits.
 
     Attributes:
         path: Absolute, with a trailing slash.
         relative: ``""`` or with a trailing slash.
-        scope: The rules, before the directory's own files.
+        rules: The ignore rules, before the directory's own files.
         bits: Flags of the directories above.
         held: Why it is left out itself, and entered only for what is re-included below; or None.
         forced: Whether a rule of Spelunk's own re-included it by name.
@@ -56,30 +54,30 @@ class Place:
 
     path: str
     relative: str
-    scope: Scope
+    rules: IgnoreRules
     bits: int = 0
-    held: Skipped | Rule | str | None = None
+    held: Reason | None = None
     forced: bool = False
-    include: Scope | None = None
+    include: IgnoreRules | None = None
     kept: bool = True
     repository: bool = False
     depth: int = 0
 
 
-def start(root: str, options: Options, now_ns: int) -> tuple[Place, list[Signature]]:
-    """The root as a place, and the signatures of the rule files above and beside it."""
+def start(root: str, options: Options, now_ns: int) -> tuple[Directory, list[Seen]]:
+    """The root as a directory, and the stamps of the rule files above and beside it."""
     outer = outer_rules(root, options.exclude, now_ns)
-    include = empty_scope().extend(from_setting(options.include, "include")) if options.include else None
-    place = Place(
+    include = no_rules().extend(from_setting(options.include, "include")) if options.include else None
+    directory = Directory(
         path=root.rstrip("/") + "/",
         relative="",
-        scope=outer.scope,
+        rules=outer.rules,
         include=include,
         kept=include is None,
         repository=outer.repository is not None,
         depth=outer.depth,
     )
-    return place, list(outer.signatures)
+    return directory, list(outer.seen)
 
 
 def is_forced(rule: Rule | None) -> bool:
@@ -87,55 +85,70 @@ def is_forced(rule: Rule | None) -> bool:
     return rule is not None and rule.negated and rule.group >= SPELUNK
 
 
-def settle(place: Place, names: Iterable[str], now_ns: int) -> tuple[Skipped | None, list[Signature]]:
-    """Take a directory's own rule files into its scope.
+def _is_kept_back(rule: Rule | None, name: str, options: Options) -> bool:
+    """Whether a hidden name stays out although ``.spelunkignore`` re-includes it.
+
+    A repository brings that file along. With an embedder that sends texts to a
+    provider, only the settings take hidden names in (docs/trust.md).
+    """
+    return (
+        name[0] == "."
+        and rule is not None
+        and rule.group == SPELUNK
+        and not options.hidden
+        and options.embedder.startswith("api:")
+    )
+
+
+def load_rules(directory: Directory, names: Iterable[str], now_ns: int) -> tuple[Skipped | None, list[Seen]]:
+    """Add a directory's own rule files to its rules.
 
     Args:
-        place: The directory; changed in place.
+        directory: Changed in place.
         names: The names in it.
         now_ns: A moment before the look.
 
     Returns:
-        Why the whole directory is skipped, or None; and signatures of its rule files.
+        Why the whole directory is skipped, or None; and stamps of its rule files.
     """
-    signatures: list[Signature] = []
-    if place.relative:
+    seen: list[Seen] = []
+    if directory.relative:
         if all(name in names for name in INDEX_FILES):
             # The folder changes with every update: whether it is still an index is read off one file.
-            signatures.append(signature(place.path + INDEX_FILES[0], now_ns))
-            return Skipped(place.relative[:-1], "cache", INDEX_DETAIL), signatures
+            seen.append(rule_file(directory.path + INDEX_FILES[0], now_ns))
+            return Skipped(directory.relative[:-1], "cache", INDEX_DETAIL), seen
         if ".git" in names:
-            repository = repository_at(place.path.rstrip("/"))
+            repository = repository_at(directory.path.rstrip("/"))
             if repository is not None:
-                reason = _enter_repository(place, repository, signatures, now_ns)
+                reason = _enter_repository(directory, repository, seen, now_ns)
                 if reason is not None:
-                    return reason, signatures
-        if not place.forced:
-            here = place.relative[:-1]
-            if "CACHEDIR.TAG" in names and _is_cache(place.path):
-                return Skipped(here, "cache", "tagged by CACHEDIR.TAG"), signatures
+                    return reason, seen
+        if not directory.forced:
+            here = directory.relative[:-1]
+            if "CACHEDIR.TAG" in names and _is_cache(directory.path):
+                return Skipped(here, "cache", "tagged by CACHEDIR.TAG"), seen
             if "pyvenv.cfg" in names:
-                return Skipped(here, "dependencies", "a Python virtual environment"), signatures
+                return Skipped(here, "dependencies", "a Python virtual environment"), seen
     present = [name for name in _IGNORE_NAMES if name in names]
-    if present and place.held is None:
-        rules, own = directory_rules(place.path, place.relative, present, place.depth, now_ns)
-        signatures += own
+    if present and directory.held is None:
+        rules, own = directory_rules(directory.path, directory.relative, present, directory.depth, now_ns)
+        seen += own
         if rules:
-            place.scope = place.scope.extend(rules)
-    return None, signatures
+            directory.rules = directory.rules.extend(rules)
+    return None, seen
 
 
 def _enter_repository(
-    place: Place, repository: Repository, signatures: list[Signature], now_ns: int
+    directory: Directory, repository: Repository, seen: list[Seen], now_ns: int
 ) -> Skipped | None:
-    if place.repository and not place.forced:
+    if directory.repository and not directory.forced:
         return Skipped(
-            place.relative[:-1], "nested-repository", "a repository of its own: index it separately"
+            directory.relative[:-1], "nested-repository", "a repository of its own: index it separately"
         )
-    rules, own = repository_rules(repository, place.relative, now_ns)
-    signatures += own
-    place.scope = place.scope.extend(rules)
-    place.repository = True
+    rules, own = repository_rules(repository, directory.relative, now_ns)
+    seen += own
+    directory.rules = directory.rules.extend(rules)
+    directory.repository = True
     return None
 
 
@@ -146,59 +159,73 @@ def _is_cache(directory: str) -> bool:
         return False
 
 
-def child(place: Place, name: str, options: Options) -> Place | Skipped | Rule | str:
-    """What becomes of a sub-directory.
-
-    Returns:
-        The place to visit; or why not: ``Skipped``, the rule that leaves it
-        out, ``"hidden"``, ``"include"`` or ``"git"``.
-    """
+def decide_folder(directory: Directory, name: str, options: Options) -> Directory | Reason:
+    """What becomes of a sub-directory: the directory to visit, or why it is left out."""
     if name == ".git":
         return "git"
-    scope = place.scope
-    rule = scope.directory(name)
+    rules = directory.rules
+    rule = rules.directory(name)
+    if _is_kept_back(rule, name, options):
+        return "hidden"
     forced = is_forced(rule)
-    out: Skipped | Rule | str | None = None
+    out: Reason | None = None
     if not forced:
         if rule is not None and not rule.negated:
             out = rule
         elif name[0] == "." and not options.hidden:
             out = "hidden"
         elif name in SKIPPED_DIRECTORIES:
-            out = Skipped(place.relative + name, SKIPPED_DIRECTORIES[name], "by its name")
-        if out is not None and not scope.reaches_below(name):
+            out = Skipped(directory.relative + name, SKIPPED_DIRECTORIES[name], "by its name")
+        if out is not None and not rules.reaches_below(name):
             return out
-    include, kept = place.include, place.kept
+    include, kept = directory.include, directory.kept
     if include is not None:
         chosen = include.directory(name)
         kept = kept if chosen is None else not chosen.negated
         if not kept and not include.could_match_below(name):
             return "include"
         include = include.enter(name)
-    return Place(
-        path=f"{place.path}{name}/",
-        relative=f"{place.relative}{name}/",
-        scope=scope.enter(name),
-        bits=place.bits | directory_bits(name),
-        held=None if forced else out or place.held,
+    return Directory(
+        path=f"{directory.path}{name}/",
+        relative=f"{directory.relative}{name}/",
+        rules=rules.enter(name),
+        bits=directory.bits | directory_bits(name),
+        held=None if forced else out or directory.held,
         forced=forced,
         include=include,
         kept=kept,
-        repository=place.repository,
-        depth=place.depth + 1,
+        repository=directory.repository,
+        depth=directory.depth + 1,
     )
 
 
-def chosen(place: Place, name: str) -> bool:
-    """Whether the ``include`` setting takes in a file."""
-    if place.include is None:
-        return True
-    rule = place.include.file(name)
-    return place.kept if rule is None else not rule.negated
+def decide_file(directory: Directory, name: str, rule: Rule | None, options: Options) -> Reason | None:
+    """Why a file is left out before its name, kind and size are looked at; None if it is not.
+
+    Args:
+        directory: Where it lies.
+        name: Its name.
+        rule: What ``directory.rules`` say of it.
+        options: The settings.
+    """
+    if _is_kept_back(rule, name, options):
+        return "hidden"
+    if not is_forced(rule):
+        if rule is not None and not rule.negated:
+            return rule
+        if directory.held is not None:
+            return directory.held
+        if name[0] == "." and not options.hidden:
+            return "hidden"
+    if directory.include is not None:
+        chosen = directory.include.file(name)
+        if not (directory.kept if chosen is None else not chosen.negated):
+            return "include"
+    return None
 
 
-def odd(path: str, mode: int) -> Skipped:
-    """A name that is neither a regular file nor a directory, as skipped."""
+def skip_special_file(path: str, mode: int) -> Skipped:
+    """The report of a name that is neither a regular file nor a directory."""
     if stat.S_ISLNK(mode):
         return Skipped(path, "symlink", "not followed; a target inside the root is found by its own name")
     kinds = ((stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a character device"))

@@ -1,18 +1,28 @@
-"""Why a path is indexed or not: discovery's own decisions, taken for one path and kept with their reason."""
+"""Explain why a path is indexed or not: the walk's decisions for one path, with the rule that decides."""
 
 from __future__ import annotations
 
 import os
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from spelunk.config import DEFAULTS, Options, format_size
+from spelunk.config import DEFAULTS, Options
 from spelunk.files.content import BINARY_PROBE, looks_binary
-from spelunk.files.directory import Place, child, chosen, is_forced, odd, settle, start
+from spelunk.files.directory import (
+    Directory,
+    Reason,
+    decide_file,
+    decide_folder,
+    is_forced,
+    load_rules,
+    skip_special_file,
+    start,
+)
 from spelunk.files.glob import Rule
 from spelunk.files.languages import refine
 from spelunk.files.path_rules import FLAGS, describe
+from spelunk.files.walk import too_large
 from spelunk.io.regular import read_head
 from spelunk.types import Flag, Skipped
 
@@ -40,7 +50,7 @@ class IndexedFile:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What became of a path, and the rule that decided.
+    """Whether a path is indexed, and the rule that decides.
 
     Attributes:
         path: Relative to the root; as given where it lies outside.
@@ -93,38 +103,38 @@ def why(root: str, path: str, options: Options = DEFAULTS) -> Explanation:
         return Explanation(path, "outside", detail=f"not below {root}")
     relative = absolute[len(base) :]
     now = time.time_ns()
-    place, _ = start(root, options, now)
+    directory, _ = start(root, options, now)
     *above, name = relative.split("/")
-    for directory in above:
-        settled = _settled(place, now)
-        if isinstance(settled, Explanation):
-            return _about(settled, relative)
-        below = child(place, directory, options)
-        if not isinstance(below, Place):
-            return _left_out(relative, below, place.relative + directory)
-        place = below
-    settled = _settled(place, now)
-    if isinstance(settled, Explanation):
-        return _about(settled, relative)
-    return _last(place, name, relative, options, now)
+    for folder in above:
+        left_out = _visited(directory, now)
+        if left_out is not None:
+            return _about(left_out, relative)
+        below = decide_folder(directory, folder, options)
+        if not isinstance(below, Directory):
+            return _left_out(relative, below, directory.relative + folder)
+        directory = below
+    left_out = _visited(directory, now)
+    if left_out is not None:
+        return _about(left_out, relative)
+    return _last(directory, name, relative, options, now)
 
 
-def _settled(place: Place, now: int) -> Explanation | None:
+def _visited(directory: Directory, now: int) -> Explanation | None:
     """Read a directory's rule files; an explanation if that leaves it out or it is not there."""
     try:
-        names = os.listdir(place.path)
+        names = os.listdir(directory.path)
     except FileNotFoundError:
-        return Explanation("", "missing", detail=f"there is no {place.relative[:-1]}")
+        return Explanation("", "missing", detail=f"there is no {directory.relative[:-1]}")
     except OSError as error:
         return Explanation(
-            "", "skipped", "unreadable", detail=f"{place.relative[:-1] or '.'}: {error.strerror}"
+            "", "skipped", "unreadable", detail=f"{directory.relative[:-1] or '.'}: {error.strerror}"
         )
-    reason, _ = settle(place, names, now)
+    reason, _ = load_rules(directory, names, now)
     return None if reason is None else _skipped("", reason)
 
 
-def _about(found: Explanation, path: str) -> Explanation:
-    return Explanation(path, found.verdict, found.rule, found.source, found.line, found.detail)
+def _about(reason: Explanation, path: str) -> Explanation:
+    return replace(reason, path=path)
 
 
 def _skipped(path: str, reason: Skipped, language: str = "", flags: Flag = Flag.NONE) -> Explanation:
@@ -134,8 +144,8 @@ def _skipped(path: str, reason: Skipped, language: str = "", flags: Flag = Flag.
     )
 
 
-def _left_out(path: str, reason: Skipped | Rule | str, at: str) -> Explanation:
-    """The explanation of a reason found at a path, at a named folder above it, or (``""``) at one of them."""
+def _left_out(path: str, reason: Reason, at: str) -> Explanation:
+    """The explanation of a reason that holds for a path, for a named folder above it, or (``""``) for one of them."""
     through = "" if at == path else f"the folder {at} " if at else "it or a folder above "
     if isinstance(reason, Skipped):
         return _skipped(path, reason)
@@ -151,55 +161,51 @@ def _left_out(path: str, reason: Skipped | Rule | str, at: str) -> Explanation:
     return Explanation(path, "ignored", reason, "include" if reason == "include" else "", 0, details[reason])
 
 
-def _last(place: Place, name: str, path: str, options: Options, now: int) -> Explanation:
+def _last(directory: Directory, name: str, path: str, options: Options, now: int) -> Explanation:
     """What becomes of the last name of a path, in a directory that is visited."""
     try:
-        st = os.lstat(place.path + name)
+        st = os.lstat(directory.path + name)
     except FileNotFoundError:
         return Explanation(path, "missing", detail="there is no such file")
     except OSError as error:
         return Explanation(path, "skipped", "unreadable", detail=error.strerror or str(error))
     if stat.S_ISDIR(st.st_mode):
-        below = child(place, name, options)
-        if not isinstance(below, Place):
-            return _left_out(path, below, path)
-        if below.held is not None:
-            return _left_out(path, below.held, "")
-        settled = _settled(below, now)
-        if settled is not None:
-            return _about(settled, path)
-        return Explanation(
-            path, "indexed", detail="a folder: each of its files is looked at", flags=FLAGS[below.bits]
-        )
-    rule = place.scope.file(name)
-    forced = is_forced(rule)
+        return _folder(directory, name, path, options, now)
+    rule = directory.rules.file(name)
     language, bits, skip = describe(name)
-    flags = FLAGS[bits | place.bits]
-    if not forced:
-        if rule is not None and not rule.negated:
-            return _left_out(path, rule, path)
-        if place.held is not None:
-            return _left_out(path, place.held, "")
-        if name[0] == "." and not options.hidden:
-            return _left_out(path, "hidden", path)
-    if not chosen(place, name):
-        return _left_out(path, "include", path)
+    flags = FLAGS[bits | directory.bits]
+    reason = decide_file(directory, name, rule, options)
+    if reason is not None:
+        return _left_out(path, reason, "" if reason is directory.held else path)
     if not stat.S_ISREG(st.st_mode):
-        return _skipped(path, odd(path, st.st_mode))
-    if skip is not None and not forced:
+        return _skipped(path, skip_special_file(path, st.st_mode))
+    if skip is not None and not is_forced(rule):
         return _skipped(path, Skipped(path, *skip), language, flags)
     if st.st_size > options.max_file_size:
-        detail = f"{format_size(st.st_size)}, more than {format_size(options.max_file_size)}"
-        return _skipped(path, Skipped(path, "too-large", detail), language, flags)
+        return _skipped(path, too_large(path, st.st_size, options.max_file_size), language, flags)
     try:
-        head = read_head(place.path + name, BINARY_PROBE, follow=False)
+        first = read_head(directory.path + name, BINARY_PROBE, follow=False)
     except OSError as error:
         return Explanation(path, "skipped", "unreadable", detail=error.strerror or str(error))
-    if looks_binary(head):
+    if looks_binary(first):
         return _skipped(path, Skipped(path, "binary", "by its first bytes"), language, flags)
-    language = refine(path, head.decode("utf-8", "replace"))
+    language = refine(path, first.decode("utf-8", "replace"))
     if rule is not None:
         again = _left_out(path, rule, path)
         detail = f"re-included by {again.rule!r} in {rule.source}, line {rule.line}"
         return Explanation(path, "indexed", again.rule, rule.source, rule.line, detail, language, flags)
     return Explanation(path, "indexed", detail="no rule leaves it out", language=language, flags=flags)
+
+
+def _folder(directory: Directory, name: str, path: str, options: Options, now: int) -> Explanation:
+    below = decide_folder(directory, name, options)
+    if not isinstance(below, Directory):
+        return _left_out(path, below, path)
+    if below.held is not None:
+        return _left_out(path, below.held, "")
+    left_out = _visited(below, now)
+    if left_out is not None:
+        return _about(left_out, path)
+    return Explanation(
+        path, "indexed", detail="a folder: each of its files is looked at", flags=FLAGS[below.bits]
+    )

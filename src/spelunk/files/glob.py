@@ -1,4 +1,4 @@
-"""Globs as git reads them, and tables that find the deciding one for a name.
+"""Translate git's globs to regular expressions, and look up the deciding one for a name.
 
 The semantics are those of git's ``wildmatch.c``, over Latin-1 views of bytes.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 SPECIAL: Final = frozenset("*?[\\")
@@ -16,7 +17,7 @@ SPECIAL: Final = frozenset("*?[\\")
 _MAX_STARS: Final = 3
 """With more stars than this in one pattern, backtracking could explode: RE2 matches it instead."""
 
-Match = Callable[[str], object]
+Matcher = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Rule:
     dir_only: bool
 
 
-Found = tuple[int, Rule]
+Match = tuple[int, Rule]
+"""A rule that matched, behind its priority."""
 
 
 _POSIX: Final[dict[str, str]] = {
@@ -160,22 +162,15 @@ def translate(pattern: str, *, pathname: bool) -> tuple[str, int]:
     return "".join(out), stars
 
 
-_cache: dict[tuple[str, int], Match] = {}
+@lru_cache(4_096)
+def compiled(expression: str, stars: int) -> Matcher:
+    """The full-match function of an expression from :func:`translate`; the 4,096 used last are kept."""
+    if stars <= _MAX_STARS:
+        return re.compile(expression).fullmatch
+    import re2  # rarely needed
 
-
-def compiled(expression: str, stars: int) -> Match:
-    """The full-match function of an expression from :func:`translate`, compiled once a process."""
-    key = (expression, stars)
-    match = _cache.get(key)
-    if match is None:
-        if stars <= _MAX_STARS:
-            match = re.compile(expression).fullmatch
-        else:
-            import re2  # rarely needed
-
-            match = re2.compile(expression.replace("(?!/)", "")).fullmatch
-        _cache[key] = match
-    return match
+    matcher: Matcher = re2.compile(expression.replace("(?!/)", "")).fullmatch
+    return matcher
 
 
 def literal_of(pattern: str) -> str | None:
@@ -197,13 +192,13 @@ class Table:
     __slots__ = ("_finder", "ends", "literals", "others", "starts", "suffixes", "tails")
 
     def __init__(self, parent: Table | None = None) -> None:
-        self.literals: dict[str, Found] = {}
-        self.suffixes: dict[str, Found] = {}
+        self.literals: dict[str, Match] = {}
+        self.suffixes: dict[str, Match] = {}
         self.ends: tuple[str, ...] = ()
         self.starts: tuple[str, ...] = ()
-        self.tails: tuple[tuple[str, str, int, Found], ...] = ()
-        self.others: tuple[tuple[str, int, Found], ...] = ()
-        self._finder: Callable[[str], Found | None] | None = None
+        self.tails: tuple[tuple[str, str, int, Match], ...] = ()
+        self.others: tuple[tuple[str, int, Match], ...] = ()
+        self._finder: Callable[[str], Match | None] | None = None
         if parent is not None:
             self.literals = parent.literals.copy()
             self.suffixes = parent.suffixes.copy()
@@ -212,30 +207,30 @@ class Table:
 
     def add(self, pattern: str, rule: Rule) -> None:
         """Let a glob without a slash stand for a rule."""
-        found = (rule.priority, rule)
+        match = (rule.priority, rule)
         self._finder = None
         literal = literal_of(pattern)
         if literal is not None:
-            _put(self.literals, literal, found)
+            _put(self.literals, literal, match)
             return
         if "?" not in pattern and "[" not in pattern and "\\" not in pattern:
             head, _, tail = pattern.partition("*")
             tail = tail.lstrip("*")
             if "*" not in tail:
                 if not head and tail.startswith(".") and "." not in tail[1:]:
-                    _put(self.suffixes, tail, found)
+                    _put(self.suffixes, tail, match)
                     return
                 if head:
                     self.starts += (head,)
                 else:
                     self.ends += (tail,)
-                self.tails += ((head, tail, len(head) + len(tail), found),)
+                self.tails += ((head, tail, len(head) + len(tail), match),)
                 return
         try:
             expression, stars = translate(pattern, pathname=False)
         except MalformedError:
             return
-        self.others += ((expression, stars, found),)
+        self.others += ((expression, stars, match),)
 
     def put(self, name: str, rule: Rule) -> None:
         """Let a whole name stand for a rule."""
@@ -246,54 +241,54 @@ class Table:
         """Whether no rule was added."""
         return not (self.literals or self.suffixes or self.tails or self.others)
 
-    def find(self, name: str) -> Found | None:
+    def find(self, name: str) -> Match | None:
         """The deciding rule for a name (a bytes view), or None."""
         if self._finder is None:
             self._finder = self._build()
         return self._finder(name)
 
-    def finder(self) -> Callable[[str], Found | None]:
+    def finder(self) -> Callable[[str], Match | None]:
         """:meth:`find` as a plain function, for a loop over many names. Later additions do not count."""
         if self._finder is None:
             self._finder = self._build()
         return self._finder
 
-    def _build(self) -> Callable[[str], Found | None]:
+    def _build(self) -> Callable[[str], Match | None]:
         literal, suffix, starts, ends, tails, others = (
             self.literals.get, self.suffixes.get, self.starts, self.ends, self.tails, self.others
         )  # fmt: skip
         union = _union(others) if others else None
 
-        def find(name: str) -> Found | None:
+        def find(name: str) -> Match | None:
             best = literal(name)
-            found = suffix(name[name.rfind(".") :])
-            if found is not None and (best is None or found[0] > best[0]):
-                best = found
+            match = suffix(name[name.rfind(".") :])
+            if match is not None and (best is None or match[0] > best[0]):
+                best = match
             if name.startswith(starts) or name.endswith(ends):
-                for head, tail, size, found in tails:
+                for head, tail, size, match in tails:
                     if (
-                        (best is None or found[0] > best[0])
+                        (best is None or match[0] > best[0])
                         and len(name) >= size
                         and name.startswith(head)
                         and name.endswith(tail)
                     ):
-                        best = found
+                        best = match
             if union is not None and union(name):
-                for expression, stars, found in others:
-                    if (best is None or found[0] > best[0]) and compiled(expression, stars)(name):
-                        best = found
+                for expression, stars, match in others:
+                    if (best is None or match[0] > best[0]) and compiled(expression, stars)(name):
+                        best = match
             return best
 
         return find
 
 
-def _put(table: dict[str, Found], key: str, found: Found) -> None:
+def _put(table: dict[str, Match], key: str, match: Match) -> None:
     old = table.get(key)
-    if old is None or old[0] < found[0]:
-        table[key] = found
+    if old is None or old[0] < match[0]:
+        table[key] = match
 
 
-def _union(others: tuple[tuple[str, int, Found], ...]) -> Match:
+def _union(others: tuple[tuple[str, int, Match], ...]) -> Matcher:
     simple = list(dict.fromkeys(expression for expression, stars, _ in others if stars <= _MAX_STARS))
     hard = [compiled(expression, stars) for expression, stars, _ in others if stars > _MAX_STARS]
     union = compiled("|".join(simple), 0) if simple else _never

@@ -4,7 +4,7 @@ The semantics are those of git's ``dir.c`` and ``wildmatch.c``, byte for byte:
 patterns and names are compared as Latin-1 views of their bytes, so ``?`` is one
 byte and a name that is not UTF-8 is nothing special.
 
-A :class:`Scope` holds the rules in force inside one directory. Patterns without
+A :class:`IgnoreRules` holds the rules in force inside one directory. Patterns without
 a slash sit in tables shared by all directories below their file; an anchored
 pattern is a small automaton over path components that takes one step per
 directory, so below the directories it can reach it costs nothing.
@@ -20,9 +20,9 @@ from typing import Final
 
 from spelunk.files.glob import (
     SPECIAL,
-    Found,
     MalformedError,
     Match,
+    Matcher,
     Rule,
     Table,
     compiled,
@@ -35,6 +35,10 @@ GLOBAL, REPOSITORY, GITIGNORE, IGNORE, SPELUNK, SETTING = range(6)
 
 IGNORE_FILES: Final = ((".gitignore", GITIGNORE), (".ignore", IGNORE), (".spelunkignore", SPELUNK))
 """Per-directory ignore files and their groups."""
+
+
+MAX_RULES: Final = 10_000
+"""Rules taken from one ignore file: the first ones. Each directory pays for every rule above it."""
 
 
 def as_bytes_view(name: str) -> str:
@@ -61,16 +65,18 @@ def parse(data: bytes, source: str, group: int, depth: int = 0) -> list[Rule]:
         rule = _rule(line[:-1] if line[-1] == "\r" else line, source, number, group, base + number)
         if rule is not None:
             rules.append(rule)
+            if len(rules) == MAX_RULES:
+                break
     return rules
 
 
 def from_setting(patterns: Iterable[str], name: str) -> list[Rule]:
     """The rules of a setting that lists patterns (``exclude``, ``include``)."""
-    found = (
+    rules = (
         _rule(as_bytes_view(pattern), name, number, SETTING, (SETTING << 52) + number)
         for number, pattern in enumerate(patterns, 1)
     )
-    return [rule for rule in found if rule is not None]
+    return [rule for rule in rules if rule is not None]
 
 
 def _rule(line: str, source: str, number: int, group: int, priority: int) -> Rule | None:
@@ -108,8 +114,8 @@ class _Anchored:
     """A pattern with a slash: its components (literal, ``**`` or a matcher), or one expression."""
 
     rule: Rule
-    components: tuple[str | Match, ...] = ()
-    whole: Match | None = None
+    components: tuple[str | Matcher, ...] = ()
+    whole: Matcher | None = None
 
 
 def _anchored(rule: Rule) -> _Anchored | None:
@@ -145,7 +151,7 @@ def _anchored(rule: Rule) -> _Anchored | None:
         return None
 
 
-def _component(part: str) -> str | Match:
+def _component(part: str) -> str | Matcher:
     if len(part) > 1 and not part.strip("*"):
         return _ANY
     literal = literal_of(part)
@@ -157,7 +163,7 @@ def _component(part: str) -> str | Match:
 State = tuple[_Anchored, int]
 
 
-class Scope:
+class IgnoreRules:
     """The rules in force inside one directory. Never changed once built."""
 
     __slots__ = ("_bases", "_dirs", "_files", "_here_dirs", "_here_files", "_states", "reincludes")
@@ -177,9 +183,9 @@ class Scope:
         self._here_files: Table | None = None
         self._here_dirs: Table | None = None
         if states:
-            self._settle()
+            self._close_states()
 
-    def _settle(self) -> None:
+    def _close_states(self) -> None:
         """Close the states over ``**`` and make rules for names out of those at their last component."""
         closed: dict[tuple[int, int], State] = {}
         files: Table | None = None
@@ -203,7 +209,7 @@ class Scope:
         self._states = tuple(closed.values())
         self._here_files, self._here_dirs = files, dirs
 
-    def extend(self, rules: Iterable[Rule]) -> Scope:
+    def extend(self, rules: Iterable[Rule]) -> IgnoreRules:
         """This scope with the rules of files that lie in its directory."""
         files, dirs = self._files, self._dirs
         states, bases = list(self._states), list(self._bases)
@@ -225,9 +231,9 @@ class Scope:
             dirs.add(rule.pattern, rule)
             if not rule.dir_only:
                 files.add(rule.pattern, rule)
-        return Scope(files, dirs, tuple(states), tuple(bases), reincludes)
+        return IgnoreRules(files, dirs, tuple(states), tuple(bases), reincludes)
 
-    def enter(self, name: str) -> Scope:
+    def enter(self, name: str) -> IgnoreRules:
         """The scope inside a sub-directory, before its own ignore files."""
         if not self._states and not self._bases:
             return self
@@ -242,7 +248,7 @@ class Scope:
             ):
                 states.append((anchored, index + 1))
         bases = tuple((anchored, f"{base}{name}/") for anchored, base in self._bases)
-        return Scope(self._files, self._dirs, tuple(states), bases, self.reincludes)
+        return IgnoreRules(self._files, self._dirs, tuple(states), bases, self.reincludes)
 
     def file(self, name: str) -> Rule | None:
         """The rule that decides about a file of this directory, or None."""
@@ -253,7 +259,7 @@ class Scope:
             best = self._here(name, self._here_files, best, False)
         return best[1] if best is not None else None
 
-    def file_finder(self) -> Callable[[str], Found | None]:
+    def file_finder(self) -> Callable[[str], Match | None]:
         """:meth:`file` for a loop over the names of this directory; ASCII names only, and with the priority."""
         if self._here_files is not None or self._bases:
             return lambda name: self._here(name, self._here_files, self._files.find(name), False)
@@ -268,10 +274,10 @@ class Scope:
             best = self._here(name, self._here_dirs, best, True)
         return best[1] if best is not None else None
 
-    def _here(self, name: str, table: Table | None, best: Found | None, is_dir: bool) -> Found | None:
-        found = table.find(name) if table is not None else None
-        if found is not None and (best is None or found[0] > best[0]):
-            best = found
+    def _here(self, name: str, table: Table | None, best: Match | None, is_dir: bool) -> Match | None:
+        match = table.find(name) if table is not None else None
+        if match is not None and (best is None or match[0] > best[0]):
+            best = match
         for anchored, base in self._bases:
             rule = anchored.rule
             if (
@@ -305,7 +311,7 @@ class Scope:
         return bool(inside._states or inside._bases or not inside._dirs.is_empty())
 
 
-def _add(table: Table, part: str | Match, rule: Rule) -> None:
+def _add(table: Table, part: str | Matcher, rule: Rule) -> None:
     if part is _ANY:
         table.add("*", rule)
     elif isinstance(part, str):
@@ -314,6 +320,6 @@ def _add(table: Table, part: str | Match, rule: Rule) -> None:
         table.add(rule.pattern.rpartition("/")[2], rule)
 
 
-def empty_scope() -> Scope:
-    """A scope without any rule."""
-    return Scope(Table(), Table())
+def no_rules() -> IgnoreRules:
+    """No rules at all."""
+    return IgnoreRules(Table(), Table())

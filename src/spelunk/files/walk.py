@@ -1,68 +1,62 @@
-"""Discovery: walk a root under its ignore rules and offer the files worth indexing.
+"""Walk a folder under its ignore rules and list the files worth indexing.
 
-What is left out without a trace, because it is not "seen": what an ignore file
-or the ``exclude`` setting leaves out (tracked by git or not, as ripgrep does),
-hidden names unless asked for, and ``.git``. What is recognised and reported as
-skipped: dependency and cache folders, lock files, minified files, binary
-extensions, oversized files, symbolic links (never followed: a target inside
-the root is found by its own name), special files, and repositories nested in
-the workspace's own. Below a root that is in no repository, repositories are
-entered as usual.
+Left out without a trace: what an ignore file or the ``exclude`` setting leaves
+out (tracked by git or not, as ripgrep does), hidden names unless the settings
+ask for them, and ``.git``. Reported as skipped: dependency and cache folders, lock
+files, minified files, binary extensions, oversized files, symbolic links (never
+followed: a target inside the root is listed under its own name), special files,
+and repositories nested in the workspace's own. Below a root that is in no
+repository, repositories are entered as usual.
 
 ``.spelunkignore`` and ``exclude`` outrank all other rules. Their ``!`` patterns
 re-include what another rule, the hidden-name default, the tables of skipped
-names or the rule about nested repositories leave out, even below an ignored directory when the pattern names the way
-(``!build/docs/*.md`` does, ``!*.md`` does not).
+names or the rule about nested repositories leave out, even below an ignored
+directory when the pattern names the way (``!build/docs/*.md`` does, ``!*.md``
+does not).
 """
 
 from __future__ import annotations
 
 import os
+import struct
 import time
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
 
 from spelunk.config import DEFAULTS, Options, format_size
 from spelunk.errors import WorkspaceError
-from spelunk.files.directory import INDEX_DETAIL, Place, child, chosen, is_forced, odd, settle, start
-from spelunk.files.ignore_sources import trusted_mtime
-from spelunk.files.path_rules import FLAGS, describe
-from spelunk.files.stamp import Signature, unchanged
-from spelunk.types import Candidate, Failed, Flag, Skipped
-
-__all__ = ["Row", "Walk", "unchanged", "walk"]
-
-Row = tuple[str, int, int, int, int, str, Flag]
-"""A candidate as a plain tuple, its fields in the order of :class:`~spelunk.types.Candidate`."""
+from spelunk.files import fence
+from spelunk.files.directory import (
+    INDEX_DETAIL,
+    Directory,
+    decide_file,
+    decide_folder,
+    is_forced,
+    load_rules,
+    skip_special_file,
+    start,
+)
+from spelunk.files.fence import Seen
+from spelunk.files.path_rules import describe
+from spelunk.files.source import Walk
+from spelunk.files.stamp import COARSE_SLACK_NS, file_stamp, folder_stamp, pack_file, settled
+from spelunk.types import Failed, Skipped
 
 _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-@dataclass(slots=True)
-class Walk:
-    """What a walk found.
+class _Gathered:
+    """What a walk has found so far."""
 
-    Attributes:
-        rows: Every file offered, by path.
-        skipped: Files and folders recognised and left out, by path.
-        failed: What could not be looked at, by path.
-        dirs: Every directory visited (``""`` is the root), with its mtime in
-            ns, or -1 where a change could hide behind it.
-        rule_files: Signatures of the ignore and configuration files that took
-            part, or would if they were there.
-    """
+    __slots__ = ("failed", "folders", "now", "options", "pending", "rows", "rule_files", "skipped")
 
-    rows: list[Row] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    failed: list[Failed] = field(default_factory=list)
-    dirs: list[tuple[str, int]] = field(default_factory=list)
-    rule_files: list[Signature] = field(default_factory=list)
-
-    @property
-    def candidates(self) -> list[Candidate]:
-        """The rows as objects, built anew on each access."""
-        return [Candidate(*row) for row in self.rows]
+    def __init__(self, options: Options, first: Directory, rule_files: list[Seen], now: int) -> None:
+        walk = Walk()
+        self.rows, self.skipped, self.failed = walk.rows, walk.skipped, walk.failed
+        self.folders: list[Seen] = []
+        self.rule_files = rule_files
+        self.pending = [first]
+        self.options, self.now = options, now
 
 
 def walk(root: str, options: Options = DEFAULTS) -> Walk:
@@ -81,82 +75,80 @@ def walk(root: str, options: Options = DEFAULTS) -> Walk:
         os.close(os.open(root, _OPEN))
     except OSError as error:
         raise WorkspaceError(f"{root}: cannot be indexed: {error.strerror}") from None
-    found = Walk()
-    first, found.rule_files = start(root, options, now)
-    _walk(first, options, found, now)
-    found.rows.sort(key=itemgetter(0))
-    found.skipped.sort(key=lambda skipped: skipped.path)
-    found.failed.sort(key=lambda failed: failed.path)
-    found.dirs.sort()
-    return found
+    gathered = _Gathered(options, *start(root, options, now), now)
+    while gathered.pending:
+        _list(gathered.pending.pop(), gathered)
+    gathered.rows.sort(key=itemgetter(0))
+    gathered.skipped.sort(key=lambda skipped: skipped.path)
+    gathered.failed.sort(key=lambda failed: failed.path)
+    fenced = fence.build(gathered.folders, gathered.rule_files)
+    return Walk(gathered.rows, gathered.skipped, gathered.failed, fenced)
 
 
-def _walk(first: Place, options: Options, found: Walk, now: int) -> None:
-    pending = [first]
-    while pending:
-        place = pending.pop()
-        try:
-            fd = os.open(place.path, _OPEN)
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # gone since its parent was listed
-        except OSError as error:
-            found.failed.append(Failed(place.relative[:-1], "discover", error.strerror or str(error)))
-            continue
-        try:
-            st = os.fstat(fd)
-            found.dirs.append((place.relative[:-1], trusted_mtime(st.st_mtime_ns, st.st_ctime_ns, now)))
-            with os.scandir(fd) as entries:
-                names = {entry.name: entry for entry in entries}
-            _visit(place, names, options, found, pending, now)
-        except OSError as error:
-            found.failed.append(Failed(place.relative[:-1], "discover", error.strerror or str(error)))
-        finally:
-            os.close(fd)
+def _list(directory: Directory, gathered: _Gathered) -> None:
+    try:
+        fd = os.open(directory.path, _OPEN)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # gone since its parent was listed
+    except OSError as error:
+        gathered.failed.append(_failed(directory.relative[:-1], error))
+        return
+    try:
+        st = os.fstat(fd)
+        gathered.folders.append((directory.relative[:-1], settled(folder_stamp(st), st, gathered.now)))
+        with os.scandir(fd) as entries:
+            names = {entry.name: entry for entry in entries}
+        _visit(directory, names, gathered)
+    except OSError as error:
+        gathered.failed.append(_failed(directory.relative[:-1], error))
+    finally:
+        os.close(fd)
 
 
-def _visit(
-    place: Place,
-    names: dict[str, os.DirEntry[str]],
-    options: Options,
-    found: Walk,
-    pending: list[Place],
-    now: int,
-) -> None:
-    """Sort the entries of one open directory into the walk. Its descriptor stays open: entries stat through it."""
-    reason, signatures = settle(place, names, now)
-    found.rule_files += signatures
+def _failed(path: str, error: OSError) -> Failed:
+    return Failed(path, "discover", error.strerror or str(error))
+
+
+def _visit(directory: Directory, names: dict[str, os.DirEntry[str]], gathered: _Gathered) -> None:
+    """Sort the entries of one open directory. Its descriptor stays open: entries stat through it."""
+    options, now = gathered.options, gathered.now
+    reason, seen = load_rules(directory, names, now)
+    gathered.rule_files += seen
     if reason is not None:
         if reason.detail == INDEX_DETAIL:
-            found.dirs.pop()  # what an update writes there is no change of the workspace
-        if place.held is None:
-            found.skipped.append(reason)
+            gathered.folders.pop()  # what an update writes there is no change of the workspace
+        if directory.held is None:
+            gathered.skipped.append(reason)
         return
-    rows, skipped, relative = found.rows, found.skipped, place.relative
-    scope, bits, limit, trusted_before = place.scope, place.bits, options.max_file_size, now - 2_000_000_000
-    show_hidden = options.hidden or scope.reincludes
-    find = scope.file_finder()
-    plain = place.held is None and place.include is None and not scope.reincludes
+    rows, skipped, relative = gathered.rows, gathered.skipped, directory.relative
+    rules, bits, limit, surely_settled = (
+        directory.rules,
+        directory.bits,
+        options.max_file_size,
+        now - COARSE_SLACK_NS,
+    )
+    show_hidden = options.hidden or rules.reincludes
+    find = rules.file_finder()
+    stamp_of = pack_file
+    plain = directory.held is None and directory.include is None
+    hidden = options.hidden
     for name, entry in names.items():
-        if name[0] == "." and not show_hidden:
+        dotted = name[0] == "."
+        if dotted and not show_hidden:
             continue
         if entry.is_file(follow_symlinks=False):
             if name.isascii():
-                decided = find(name)
-                rule = None if decided is None else decided[1]
+                match = find(name)
+                rule = None if match is None else match[1]
             else:
-                rule = scope.file(name)
-            forced = False
-            if plain:
-                if rule is not None and not rule.negated:
+                rule = rules.file(name)
+            # decide_file says None where nothing applies; most files are spared the call.
+            if rule is not None or not plain or (dotted and not hidden):
+                if decide_file(directory, name, rule, options) is not None:
                     continue
-            else:
                 forced = is_forced(rule)
-                if not forced and (place.held is not None or (rule is not None and not rule.negated)):
-                    continue
-                if name[0] == "." and not options.hidden and not forced:
-                    continue
-                if not chosen(place, name):
-                    continue
+            else:
+                forced = False
             language, own, skip = describe(name)
             if skip is not None and not forced:
                 skipped.append(Skipped(relative + name, skip[0], skip[1]))
@@ -166,36 +158,33 @@ def _visit(
             except FileNotFoundError:
                 continue
             except OSError as error:
-                found.failed.append(Failed(relative + name, "discover", error.strerror or str(error)))
+                gathered.failed.append(_failed(relative + name, error))
                 continue
-            size, ctime, mtime = st.st_size, st.st_ctime_ns, st.st_mtime_ns
+            size, ctime = st.st_size, st.st_ctime_ns
             if size > limit:
-                detail = f"{format_size(size)}, more than {format_size(limit)}"
-                skipped.append(Skipped(relative + name, "too-large", detail))
+                skipped.append(too_large(relative + name, size, limit))
                 continue
-            if ctime > trusted_before:
-                mtime = trusted_mtime(mtime, ctime, now)
-            rows.append((relative + name, size, mtime, ctime, st.st_ino, language, FLAGS[bits | own]))
+            try:
+                stamp = stamp_of(size, st.st_mtime_ns, ctime, st.st_ino)
+            except struct.error:
+                stamp = file_stamp(st)
+            if ctime > surely_settled:
+                stamp = settled(stamp, st, now)
+            rows.append((relative + name, size, stamp, language, bits | own))
         elif entry.is_dir(follow_symlinks=False):
-            below = child(place, name, options)
-            if isinstance(below, Place):
-                pending.append(below)
-            elif isinstance(below, Skipped) and place.held is None:
+            below = decide_folder(directory, name, options)
+            if isinstance(below, Directory):
+                gathered.pending.append(below)
+            elif isinstance(below, Skipped) and directory.held is None:
                 skipped.append(below)
-        elif _is_seen(place, name, options):
+        elif decide_file(directory, name, rules.file(name), options) is None:
             try:
                 mode = entry.stat(follow_symlinks=False).st_mode
             except OSError:
                 continue  # gone, or about to be
-            skipped.append(odd(relative + name, mode))
+            skipped.append(skip_special_file(relative + name, mode))
 
 
-def _is_seen(place: Place, name: str, options: Options) -> bool:
-    rule = place.scope.file(name)
-    if not is_forced(rule) and (
-        place.held is not None
-        or (rule is not None and not rule.negated)
-        or (name[0] == "." and not options.hidden)
-    ):
-        return False
-    return chosen(place, name)
+def too_large(path: str, size: int, limit: int) -> Skipped:
+    """The report of a file above the size limit; sizes in bytes."""
+    return Skipped(path, "too-large", f"{format_size(size)}, more than {format_size(limit)}")

@@ -85,7 +85,7 @@ class Machine:
         """
         options = worker.options
         workers = choose_workers(options, self.budget.workers, todo)
-        reads = options.io_threads or IO_THREADS[disk.kind(worker.root, options.storage)]
+        reads = options.io_threads or IO_THREADS[disk.kind(worker.source.location, options.storage)]
         config = LocalConfig(
             worker,
             limiter=_limiter(reads) if reads < workers else None,

@@ -1,14 +1,14 @@
-"""What an update is going to do: the walk held against the manifest."""
+"""Compare a walk with the manifest: which files to index, keep and remove. A pure function."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from spelunk.files.walk import Row
+from spelunk.files.source import Row, entry_of
 from spelunk.store.packet import Item
 from spelunk.store.records import Known
-from spelunk.types import Candidate, Failed, Skipped
+from spelunk.types import Failed, Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +16,13 @@ class Plan:
     """What to do with each file.
 
     Attributes:
-        items: Files to look into, in order of path.
-        suspects: Files that cost a worker its life last time: each is done alone.
-        unchanged: Files whose stat agrees with the index.
+        items: Files to index, in order of path.
+        suspects: Files that killed their worker last time: each is done alone.
+        unchanged: Files whose stamp equals the indexed one.
         gone: Paths to remove, with what is known of them if they are indexed.
-        skipped: Files that stay skipped, and those the walk recognised.
+        skipped: Files that stay skipped, and those that the walk skipped.
         failed: Folders and files that could not be listed.
-        seen: Files offered or recognised in all.
+        seen: Files offered, skipped or failed in all.
     """
 
     items: tuple[Item, ...]
@@ -35,12 +35,12 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """Bytes of the files to look into."""
+        """Bytes of the files to index."""
         return sum(i.candidate.size for i in self.items)
 
     @property
     def empty(self) -> bool:
-        """Is there nothing to do?"""
+        """Whether there is nothing to do."""
         return not (self.items or self.suspects or self.gone)
 
 
@@ -49,12 +49,19 @@ def plan(
     skipped: Sequence[Skipped],
     failed: Sequence[Failed],
     known: Mapping[str, Known],
-    others: Mapping[str, tuple[Skipped | Failed, tuple[int, int, int, int]]],
+    others: Mapping[str, tuple[Skipped | Failed, bytes]],
 ) -> Plan:
-    """Hold what the walk found against what is indexed.
+    """Compare a walk with the manifest.
 
-    A file is unchanged when size, modification time, change time and inode all
-    agree; any difference means that it is read, and its digest decides.
+    A file is unchanged if its stamp is not empty and equals the known one. Any
+    other file is read, and its digest decides.
+
+    Args:
+        rows: Files that the walk offers.
+        skipped: Files that it skipped.
+        failed: What it could not list.
+        known: Indexed files by path.
+        others: Files offered before and not indexed, with their stamps.
     """
     items: list[Item] = []
     suspects: list[Item] = []
@@ -62,27 +69,26 @@ def plan(
     unchanged = 0
     seen: set[str] = set()
     for row in rows:
-        path, size, mtime_ns, ctime_ns, inode = row[:5]
+        path, stamp = row[0], row[2]
         seen.add(path)
         k = known.get(path)
         if k is not None:
             # Indexed access: attributes of a named tuple are the cost of this loop.
-            if mtime_ns == k[2] and size == k[1] and ctime_ns == k[3] and inode == k[4] and mtime_ns >= 0:
+            if stamp and stamp == k[1]:
                 unchanged += 1
             else:
-                items.append(Item(Candidate(*row), k[5]))
+                items.append(Item(entry_of(row), k[2]))
             continue
         other = others.get(path)
-        if other is not None:
-            what, signature = other
-            same = signature == (size, mtime_ns, ctime_ns, inode) and mtime_ns >= 0
-            if same and isinstance(what, Skipped):
+        if other is not None and stamp and stamp == other[1]:
+            what = other[0]
+            if isinstance(what, Skipped):
                 still.append(what)
                 continue
-            if same and isinstance(what, Failed) and what.stage == "worker":
-                suspects.append(Item(Candidate(*row), None))
+            if what.stage == "worker":
+                suspects.append(Item(entry_of(row), None))
                 continue
-        items.append(Item(Candidate(*row), None))
+        items.append(Item(entry_of(row), None))
     gone: list[tuple[str, Known | None]] = [(p, k) for p, k in known.items() if p not in seen]
     gone += [(p, None) for p in others if p not in seen]
     return Plan(
@@ -97,7 +103,7 @@ def plan(
 
 
 def isolate(todo: Plan, paths: Collection[str]) -> Plan:
-    """The same plan with these files done alone: a run died while it was at them."""
+    """The same plan with these files as suspects, because a run died while it worked on them."""
     if not paths:
         return todo
     suspects = tuple(i for i in todo.items if i.candidate.path in paths)

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 from spelunk import embed, faults
 from spelunk.config import Options
 from spelunk.errors import IndexBusyError, IndexMissingError
-from spelunk.files.walk import Walk, walk
+from spelunk.files.folder import FolderSource
+from spelunk.files.source import Walk
 from spelunk.observe import Observer, broadcast, events, null_observer
 from spelunk.observe.events import Stage
 from spelunk.pipeline.backfill import BackfillResult, backfill
@@ -97,7 +98,7 @@ class Indexed:
 
     generation: int = 0
     known: Mapping[str, Known] = field(default_factory=dict)
-    others: Mapping[str, tuple[Skipped | Failed, tuple[int, int, int, int]]] = field(default_factory=dict)
+    others: Mapping[str, tuple[Skipped | Failed, bytes]] = field(default_factory=dict)
     stale: bool = False
     settled: bool = False
 
@@ -115,7 +116,7 @@ def update(job: Job) -> Report:
     """
     began = time.monotonic()
     if job.dry_run:
-        walked = walk(job.root, job.options)
+        walked = FolderSource(job.root).walk(job.options)
         indexed = _indexed(job, fingerprint(job.options), anew=job.rebuild)
         return dry_report(job.root, indexed.generation, _plan(walked, indexed), began)
     run_id = job.run_id or events.new_run_id()
@@ -186,9 +187,10 @@ def _acquire(job: Job, lock: WriterLock) -> None:
 
 def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building: str | None) -> Report:
     """Update under the writer's lock; ``building`` names the manifest of a rebuild beside the published one."""
+    source = FolderSource(job.root)
     wanted = Contents(fingerprint(job.options), embed.identify(job.options))
     with Stage(job.observer, "walk"):
-        walked = walk(job.root, job.options)
+        walked = source.walk(job.options)
     with Stage(job.observer, "plan"):
         indexed = _indexed(job, wanted.fingerprint, anew=building is not None)
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
@@ -198,7 +200,7 @@ def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building
     try:
         if not (todo.empty and indexed.settled and not indexed.stale):
             todo, segments = _with_reusable(job, todo, wanted.embedder, own=building is None)
-            executor = machine.start(WorkerConfig(job.root, job.options), todo, lock.forget)
+            executor = machine.start(WorkerConfig(source, job.options), todo, lock.forget)
             mode, workers = PARALLEL if executor.workers > 1 else SEQUENTIAL, executor.workers
             job.observer(events.WorkersChosen(mode, workers))
         with ExitStack() as stack:
@@ -254,8 +256,8 @@ def _indexed(job: Job, wanted: str, *, anew: bool) -> Indexed:
 def _plan(walked: Walk, indexed: Indexed) -> Plan:
     known, others = indexed.known, indexed.others
     if indexed.stale:  # no stat and no digest counts as equal
-        known = {p: k._replace(mtime_ns=-1, digest=b"") for p, k in known.items()}
-        others = {p: (what, (-1, -1, -1, -1)) for p, (what, _) in others.items()}
+        known = {p: k._replace(stamp=b"", digest=b"") for p, k in known.items()}
+        others = {p: (what, b"") for p, (what, _) in others.items()}
     return plan(walked.rows, walked.skipped, walked.failed, known, others)
 
 
@@ -275,14 +277,10 @@ def _with_reusable(job: Job, todo: Plan, embedder: str, *, own: bool) -> tuple[P
 
 def _record_walk(job: Job, manifest: ManifestWriter, walked: Walk) -> None:
     """Record the walk where there is nothing to index, for the quick look before a search."""
-    if (
-        walked.dirs == manifest.dirs()
-        and sorted(walked.rule_files) == sorted(manifest.rules())
-        and manifest.meta("complete", 0)
-    ):
+    if walked.fence == manifest.fence() and manifest.meta("complete", 0):
         return
     manifest.start()
-    manifest.set_walk(walked.dirs, walked.rule_files)
+    manifest.set_fence(walked.fence)
     manifest.set_meta("complete", 1)
     manifest.set_meta("walk", walk_fingerprint(job.options))
     faults.reach("settle.before")
@@ -317,7 +315,7 @@ def _write(
         tell_piece(job.observer, items, packet)
         if writer.pending_chunks >= options.max_chunks_in_memory:
             _publish(job, writer, meta)
-    writer.set_walk(walked.dirs, walked.rule_files)
+    writer.set_fence(walked.fence)
     _publish(job, writer, meta | {"complete": 1, "walk": walk_fingerprint(options)})
     with Stage(job.observer, "purge"):
         writer.purge()

@@ -7,7 +7,6 @@ and in a spawned one.
 from __future__ import annotations
 
 import array
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from time import perf_counter
@@ -20,10 +19,11 @@ from spelunk import faults
 from spelunk.chunk import chunk, parse
 from spelunk.config import Options
 from spelunk.files.read import read
+from spelunk.files.source import Source
 from spelunk.store.document import document_of, path_document
 from spelunk.store.packet import FileFacts, FilePacket, Item, Packet, row_checksum
 from spelunk.store.records import ChunkRecord, FieldRecord
-from spelunk.types import MAX_SYMBOL, Candidate, Chunk, Definition, Document, Failed, Skipped
+from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document, Entry, Failed, Skipped
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
@@ -37,11 +37,11 @@ class WorkerConfig(NamedTuple):
     """What a worker needs to begin, on this machine or another: data that can be pickled.
 
     Attributes:
-        root: Absolute path of the workspace.
+        source: Where the files' bytes come from.
         options: The settings.
     """
 
-    root: str
+    source: Source
     options: Options
 
 
@@ -54,17 +54,17 @@ def make_worker(config: WorkerConfig, limiter: AbstractContextManager[None] | No
     """
     from spelunk import embed
 
-    root, options = config
+    source, options = config
     embedder = embed.get(options) if embed.in_workers(options) else None
 
-    def read_file(candidate: Candidate) -> Document | Skipped | Failed:
+    def read_file(candidate: Entry) -> Document | Skipped | Failed:
         if limiter is None:
-            return read(root, candidate, options)
+            return read(source, candidate, options)
         with limiter:
-            return read(root, candidate, options)
+            return read(source, candidate, options)
 
     # On a disk that seeks, concurrent reads are what the limiter prevents.
-    return Worker(read_file, options, embedder, prefetch_root=root if limiter is None else None)
+    return Worker(read_file, options, embedder, prefetch=source.prefetch if limiter is None else None)
 
 
 class Worker:
@@ -72,11 +72,11 @@ class Worker:
 
     def __init__(
         self,
-        read: Callable[[Candidate], Document | Skipped | Failed],
+        read: Callable[[Entry], Document | Skipped | Failed],
         options: Options,
         embedder: Embedder | None,
         *,
-        prefetch_root: str | None = None,
+        prefetch: Callable[[Sequence[Entry]], None] | None = None,
     ) -> None:
         """Create it in the process that uses it.
 
@@ -84,32 +84,20 @@ class Worker:
             read: Reads one file.
             options: The settings.
             embedder: Makes the vectors; None makes none.
-            prefetch_root: Folder below which :meth:`prefetch` reads ahead; None turns it off.
+            prefetch: Asks for files to be read ahead; None does not.
         """
         self._read = read
         self._options = options
         self._embedder = embedder
-        self._prefetch_root = prefetch_root
+        self._prefetch = prefetch
         self._zstd = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
         self._memo: dict[bytes, Any] = {}
         self._memo_chunks = 0
 
     def prefetch(self, items: Sequence[Item]) -> None:
-        """Ask the kernel to read files ahead: a hint, so errors are ignored."""
-        if self._prefetch_root is None or not hasattr(os, "posix_fadvise"):
-            return
-        for item in items:
-            path = os.path.join(self._prefetch_root, item.candidate.path)
-            try:
-                fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            except OSError:
-                continue
-            try:
-                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_WILLNEED)
-            except OSError:
-                pass
-            finally:
-                os.close(fd)
+        """Ask for files to be read ahead: a hint, so errors are ignored."""
+        if self._prefetch is not None:
+            self._prefetch([item.candidate for item in items])
 
     def process(self, items: Sequence[Item], first: int = 0) -> Packet:
         """Read, chunk, tokenise and embed a piece of a batch.
@@ -177,7 +165,7 @@ class Worker:
         seconds = (reading, chunking, tokenising, perf_counter() - began)
         return Packet(files, same, skipped, failed, total, planes, scales, codes, seconds)
 
-    def _guarded_read(self, candidate: Candidate) -> Document | Skipped | Failed:
+    def _guarded_read(self, candidate: Entry) -> Document | Skipped | Failed:
         try:
             return self._read(candidate)
         except MemoryError:

@@ -11,12 +11,12 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Protocol, Unpack
 
+from spelunk.files.git_dir import branch_of
 from spelunk.observe import Observer, null_observer
 from spelunk.search.answer import NOTHING_MATCHED, Answer, Matched
 from spelunk.search.request import SearchOverrides, SearchRequest, request_of
 from spelunk.text import worklog
 from spelunk.types import Hit
-from spelunk.workspace import locate
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
@@ -151,7 +151,7 @@ def targets_of(
             index.embedder,
             prefix,
             (os.path.basename(index.root), index.root),
-            locate.branch_of(index.root),
+            branch_of(index.root),
             index.root,
             tuple(places),
         )

@@ -57,15 +57,12 @@ def _schema() -> tantivy.Schema:
     builder.add_unsigned_field("tie", fast=True)
     for name in ("body", "name", "path"):
         builder.add_text_field(name, tokenizer_name=ANALYSER, index_option="basic")
-    for name in ("language", "kind", "every"):
+    for name in ("language", "kind"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     return builder.build()
 
 
 SCHEMA: Final = _schema()
-EVERY: Final = "1"
-"""The one term of the field ``every``: its document frequency is that of all documents, deleted ones
-included."""
 
 
 def _open(directory: str, create: bool) -> tantivy.Index:
@@ -102,9 +99,25 @@ def _reading(directory: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if isinstance(error, (ValueError, OSError)) or type(error).__name__ == "PanicException":
+        if isinstance(error, (ValueError, OSError)) or _is_panic(error):
             raise _damaged(directory, error) from None
         raise
+
+
+@contextmanager
+def _writing(directory: str) -> Iterator[None]:
+    """Raise a panic as the damage it means; other errors of a writer have several causes."""
+    try:
+        yield
+    except BaseException as error:
+        if _is_panic(error):
+            raise _damaged(directory, error) from None
+        raise
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Whether native code panicked; pyo3 does not export the exception's class."""
+    return type(error).__name__ == "PanicException"
 
 
 def _first_line(error: BaseException) -> str:
@@ -145,7 +158,8 @@ class LexicalWriter:
         self.directory = directory
         index = _open(directory, create)
         try:
-            self._writer = index.writer(max(heap, MIN_HEAP * threads), threads)
+            with _writing(directory):
+                self._writer = index.writer(max(heap, MIN_HEAP * threads), threads)
         except ValueError as error:
             if "lock" in str(error).lower():
                 raise StorageError(f"{directory}: held by another writer ({_first_line(error)})") from None
@@ -157,7 +171,6 @@ class LexicalWriter:
         document.add_unsigned("cid", cid)
         document.add_unsigned("file", file)
         document.add_unsigned("tie", _tie(body, name))
-        document.add_text("every", EVERY)
         document.add_text("body", body)
         if name:
             document.add_text("name", name)
@@ -172,13 +185,15 @@ class LexicalWriter:
     def delete_files(self, files: Iterable[int]) -> None:
         """Delete every chunk of these file versions."""
         # Not delete_documents_by_term: in 0.27 it looks for a signed term, and finds none.
-        self._writer.delete_documents_by_query(Query.term_set_query(SCHEMA, "file", list(files)))
+        with _writing(self.directory):
+            self._writer.delete_documents_by_query(Query.term_set_query(SCHEMA, "file", list(files)))
 
     def delete_from(self, first_chunk: int) -> None:
         """Delete every chunk whose id is ``first_chunk`` or higher: work never published."""
-        self._writer.delete_documents_by_query(
-            Query.range_query(SCHEMA, "cid", tantivy.FieldType.Unsigned, first_chunk, None)
-        )
+        with _writing(self.directory):
+            self._writer.delete_documents_by_query(
+                Query.range_query(SCHEMA, "cid", tantivy.FieldType.Unsigned, first_chunk, None)
+            )
 
     def commit(self) -> None:
         """Make everything so far durable.
@@ -187,7 +202,8 @@ class LexicalWriter:
             StorageError: The disk refuses; nothing since the last commit is kept.
         """
         try:
-            self._writer.commit()
+            with _writing(self.directory):
+                self._writer.commit()
         except (ValueError, OSError) as error:
             raise _storage_error(self.directory, error) from None
 
@@ -263,7 +279,9 @@ class LexicalReader:
         self._hidden: list[tuple[Any, Query]] = []
         self._frequencies: dict[tuple[str, str], int] = {}
         with _reading(directory):
-            self._exact = self.documents == int(self._searcher.doc_freq("every", EVERY))
+            # Each document has one language; the counts include deleted documents until a merge.
+            counts: Any = self._searcher.terms_with_prefix("language", "")
+            self._exact = self.documents == sum(count for _, count in counts)
 
     def hide(self, first_chunk: int, files: Sequence[int]) -> None:
         """Take documents of other generations for absent.

@@ -23,8 +23,6 @@ VARIABLES: Final = 900
 FEW_SIZES: Final = 500
 """With more sizes than this, all files are read and compared in Python."""
 
-Signature = tuple[int, int, int, int]
-"""Size, mtime_ns, ctime_ns and inode of a file when it was looked into."""
 
 _FILE: Final = "id, path, size, digest, language, flags, first_chunk, chunks, lines, encoding, generation"
 _CHUNK: Final = "id, file, start_line, end_line, start, end, kind, symbol, scope"
@@ -148,19 +146,17 @@ class Manifest:
 
     def known(self) -> dict[str, Known]:
         """Return every indexed file by path."""
-        rows = self.all(
-            "SELECT path, id, size, mtime_ns, ctime_ns, inode, digest, first_chunk, chunks FROM files"
-        )
+        rows = self.all("SELECT path, id, stamp, digest, first_chunk, chunks FROM files")
         return {decode_path(r[0]): Known._make(r[1:]) for r in rows}
 
-    def unindexed(self) -> dict[str, tuple[Skipped | Failed, Signature]]:
-        """Return every file that was offered and skipped, or failed, with its stat signature."""
-        out: dict[str, tuple[Skipped | Failed, Signature]] = {}
-        for path, failed, reason, detail, *rest in self.all(
-            "SELECT path, failed, reason, detail, size, mtime_ns, ctime_ns, inode FROM unindexed ORDER BY path"
+    def unindexed(self) -> dict[str, tuple[Skipped | Failed, bytes]]:
+        """Return every file that was offered and skipped, or failed, with its stamp."""
+        out: dict[str, tuple[Skipped | Failed, bytes]] = {}
+        for path, failed, reason, detail, stamp in self.all(
+            "SELECT path, failed, reason, detail, stamp FROM unindexed ORDER BY path"
         ):
             name = decode_path(path)
-            out[name] = (_unindexed(name, failed, reason, detail), (rest[0], rest[1], rest[2], rest[3]))
+            out[name] = (_unindexed(name, failed, reason, detail), stamp)
         return out
 
     def unindexed_file(self, path: str) -> Skipped | Failed | None:
@@ -168,27 +164,21 @@ class Manifest:
         rows = self.all("SELECT failed, reason, detail FROM unindexed WHERE path = ?", (encode_path(path),))
         return _unindexed(path, *rows[0]) if rows else None
 
-    def signatures(self) -> Iterator[tuple[str, int, int, int, int]]:
-        """Yield (path, size, mtime_ns, ctime_ns, inode) of every file that was looked into."""
+    def stamps(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and stamp of every file that was read."""
         for table in ("files", "unindexed"):
-            for path, *rest in self.all(f"SELECT path, size, mtime_ns, ctime_ns, inode FROM {table}"):
-                yield decode_path(path), rest[0], rest[1], rest[2], rest[3]
+            for path, stamp in self.all(f"SELECT path, stamp FROM {table}"):
+                yield decode_path(path), stamp
 
-    def signature(self, path: str) -> Signature | None:
-        """Return the stat signature of an indexed file."""
-        rows = self.all(
-            "SELECT size, mtime_ns, ctime_ns, inode FROM files WHERE path = ?", (encode_path(path),)
-        )
-        return (rows[0][0], rows[0][1], rows[0][2], rows[0][3]) if rows else None
+    def stamp_and_digest(self, path: str) -> tuple[bytes, bytes] | None:
+        """Return the stamp and the digest of an indexed file."""
+        rows = self.all("SELECT stamp, digest FROM files WHERE path = ?", (encode_path(path),))
+        return (rows[0][0], rows[0][1]) if rows else None
 
-    def dirs(self) -> list[tuple[str, int]]:
-        """Return the folders walked, with the modification time then."""
-        return [(decode_path(p), m) for p, m in self.all("SELECT path, mtime_ns FROM dirs")]
-
-    def rules(self) -> list[tuple[str, int, int, int]]:
-        """Return the ignore files that took part: (path, mtime_ns, size, inode)."""
-        rows = self.all("SELECT path, mtime_ns, size, inode FROM rules")
-        return [(decode_path(p), m, s, i) for p, m, s, i in rows]
+    def fence(self) -> bytes:
+        """Return what the last walk saw, opaque; empty before the first."""
+        rows = self.all("SELECT data FROM fences")
+        return rows[0][0] if rows and isinstance(rows[0][0], bytes) else b""
 
     def file(self, path: str) -> FileRow | None:
         """Return the published version of a file."""

@@ -16,7 +16,7 @@ from spelunk.store.manifest import PARTS, Manifest
 from spelunk.store.paths import VECTORS
 from spelunk.store.records import ChunkRecord, FieldRecord, FileColumns, Known, SegmentRow
 from spelunk.store.schema import encode_path
-from spelunk.types import Candidate, Failed, Skipped
+from spelunk.types import Entry, Failed, Skipped
 
 KEPT_GENERATIONS: Final = 100
 """Rows of published generations that are kept for people to read."""
@@ -204,40 +204,36 @@ class ManifestWriter(Manifest):
             self._run(f"DELETE FROM {table} WHERE file NOT IN (SELECT id FROM files)")
         self._run("DELETE FROM definitions WHERE chunk NOT IN (SELECT id FROM chunks)")
 
-    def set_unindexed(self, what: Skipped | Failed, signature: Sequence[int]) -> None:
+    def set_unindexed(self, what: Skipped | Failed, stamp: bytes) -> None:
         """Record a file that was offered and is not indexed."""
         failed = isinstance(what, Failed)
         reason = what.stage if isinstance(what, Failed) else what.reason
         detail = what.error if isinstance(what, Failed) else what.detail
         self._run(
-            "INSERT OR REPLACE INTO unindexed VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (encode_path(what.path), int(failed), reason, detail, *signature),
+            "INSERT OR REPLACE INTO unindexed VALUES (?, ?, ?, ?, ?)",
+            (encode_path(what.path), int(failed), reason, detail, stamp),
         )
 
     def remove_unindexed(self, path: str) -> None:
         """Remove the record of a file that was skipped or failed."""
         self._run("DELETE FROM unindexed WHERE path = ?", (encode_path(path),))
 
-    def update_stamp(self, candidate: Candidate) -> None:
-        """Record a new stat of a file whose content did not change."""
-        c = candidate
+    def update_stamp(self, entry: Entry) -> None:
+        """Record the stamp of a file whose content did not change."""
         self._run(
-            "UPDATE files SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE path = ?",
-            (c.size, c.mtime_ns, c.ctime_ns, c.inode, encode_path(c.path)),
+            "UPDATE files SET size = ?, stamp = ? WHERE path = ?",
+            (entry.size, entry.stamp, encode_path(entry.path)),
         )
 
     def mark_all_stale(self) -> None:
         """Mark every file as changed, so that this run and the next ones index it again."""
-        self._run("UPDATE files SET mtime_ns = -1, digest = x''")
-        self._run("UPDATE unindexed SET mtime_ns = -1")
+        self._run("UPDATE files SET stamp = x'', digest = x''")
+        self._run("UPDATE unindexed SET stamp = x''")
 
-    def set_walk(self, dirs: Iterable[tuple[str, int]], rules: Iterable[tuple[str, int, int, int]]) -> None:
+    def set_fence(self, fence: bytes) -> None:
         """Replace the record of the last walk."""
-        self._run("DELETE FROM dirs")
-        self._many("INSERT OR REPLACE INTO dirs VALUES (?, ?)", [(encode_path(p), m) for p, m in dirs])
-        self._run("DELETE FROM rules")
-        rows = [(encode_path(p), m, s, i) for p, m, s, i in rules]
-        self._many("INSERT OR REPLACE INTO rules VALUES (?, ?, ?, ?)", rows)
+        self._run("DELETE FROM fences")
+        self._run("INSERT INTO fences VALUES (?)", (fence,))
 
     # The full text
 

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import xxhash
 
 from spelunk.store.records import ChunkRecord, FieldRecord
-from spelunk.types import Candidate, Definition
+from spelunk.types import Definition, Entry
 
 MARSHAL_VERSION: Final = 4
 
@@ -36,7 +36,7 @@ class Item(NamedTuple):
             index). None where there are none.
     """
 
-    candidate: Candidate
+    candidate: Entry
     known_digest: bytes | None
     reusable: Mapping[bytes, tuple[int, int]] | None = None
 

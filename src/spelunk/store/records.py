@@ -51,9 +51,7 @@ class FileColumns(NamedTuple):
     id: int
     path: str | bytes
     size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
+    stamp: bytes
     digest: bytes
     cut_digest: bytes
     language: str
@@ -69,10 +67,7 @@ class Known(NamedTuple):
     """What is known of an indexed file without reading it."""
 
     id: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
+    stamp: bytes
     digest: bytes
     first_chunk: int
     chunks: int

@@ -38,7 +38,8 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE files (
   id INTEGER PRIMARY KEY,          -- a new one for every version of a file
   path NOT NULL,                   -- TEXT, or BLOB where the name is not UTF-8
-  size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  stamp BLOB NOT NULL,             -- of the source; empty: equal to nothing
   digest BLOB NOT NULL,
   cut_digest BLOB NOT NULL,        -- over content and cuts: where it is equal, the vectors are
   language TEXT NOT NULL, flags INTEGER NOT NULL, encoding TEXT NOT NULL,
@@ -50,7 +51,7 @@ CREATE INDEX files_chunk ON files (first_chunk);
 CREATE TABLE unindexed (           -- files that were offered and skipped, or failed
   path PRIMARY KEY, failed INTEGER NOT NULL,
   reason TEXT NOT NULL, detail TEXT NOT NULL,
-  size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL
+  stamp BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE chunks (
   id INTEGER PRIMARY KEY, file INTEGER NOT NULL,
@@ -72,9 +73,7 @@ CREATE TABLE contents (
 CREATE TABLE fields (chunk INTEGER NOT NULL, file INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL);
 CREATE INDEX fields_key ON fields (key, value);
 CREATE INDEX fields_file ON fields (file);
-CREATE TABLE dirs (path PRIMARY KEY, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE rules (path PRIMARY KEY, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL, inode INTEGER NOT NULL)
-  WITHOUT ROWID;
+CREATE TABLE fences (data BLOB NOT NULL);  -- one row: what the last walk saw, for the source to compare
 CREATE TABLE segments (
   name TEXT PRIMARY KEY, rows INTEGER NOT NULL, dead INTEGER NOT NULL,
   first_chunk INTEGER NOT NULL, last_chunk INTEGER NOT NULL

@@ -27,12 +27,7 @@ from spelunk.store.paths import MAX_KINDS
 from spelunk.store.records import FileColumns, Known, SegmentRow
 from spelunk.store.schema import encode_path
 from spelunk.store.segment import Rows, Segment, write_segment
-from spelunk.types import Candidate, Failed, Skipped
-
-
-def signature(c: Candidate) -> tuple[int, int, int, int]:
-    """Return what is compared to know that a file is unchanged."""
-    return c.size, c.mtime_ns, c.ctime_ns, c.inode
+from spelunk.types import Entry, Failed, Skipped
 
 
 def _vectors_of(packet: Packet) -> Rows | None:
@@ -150,13 +145,13 @@ class StoreWriter:
         self.pending_files += len(packet.files) + len(packet.same) + len(packet.skipped) + len(packet.failed)
         faults.reach("take.end")
 
-    def _set_unindexed(self, what: Skipped | Failed, candidate: Candidate) -> None:
+    def _set_unindexed(self, what: Skipped | Failed, candidate: Entry) -> None:
         known = self._known.get(what.path)
         if known is not None:
             self.manifest.remove_file(known)
-        self.manifest.set_unindexed(what, signature(candidate))
+        self.manifest.set_unindexed(what, candidate.stamp)
 
-    def _take_file(self, candidate: Candidate, file: FilePacket) -> None:
+    def _take_file(self, candidate: Entry, file: FilePacket) -> None:
         known = self._known.get(candidate.path)
         if known is not None:
             self.manifest.remove_file(known)
@@ -165,11 +160,10 @@ class StoreWriter:
         number, first = self._next_file, self._next_chunk
         self._next_file += 1
         self._next_chunk += len(file.chunks)
-        size, mtime_ns, ctime_ns, inode = signature(candidate)
         self.manifest.add_file(
             FileColumns(
                 id=number, path=encode_path(candidate.path),
-                size=size, mtime_ns=mtime_ns, ctime_ns=ctime_ns, inode=inode,
+                size=candidate.size, stamp=candidate.stamp,
                 digest=file.digest, cut_digest=file.cut_digest,
                 language=file.language, flags=file.flags, encoding=file.encoding,
                 first_chunk=first, chunks=len(file.chunks), lines=file.lines, generation=self._generation,
@@ -212,10 +206,10 @@ class StoreWriter:
         else:
             self.manifest.remove_unindexed(path)
 
-    def set_walk(self, dirs: Sequence[tuple[str, int]], rules: Sequence[tuple[str, int, int, int]]) -> None:
-        """Record what the walk saw, for the quick look before a search."""
+    def set_fence(self, fence: bytes) -> None:
+        """Record what the walk saw, for the look before a search."""
         self._begin()
-        self.manifest.set_walk(dirs, rules)
+        self.manifest.set_fence(fence)
 
     def mark_all_stale(self) -> None:
         """Mark every file as changed, because other contents are asked for, so that this run reindexes it.

@@ -20,7 +20,6 @@ from spelunk.errors import StorageError, WorkspaceError
 from spelunk.io import atomic
 from spelunk.io.cache_dir import expand_user, index_home
 from spelunk.io.json_file import read_object
-from spelunk.io.regular import read_regular
 from spelunk.store.paths import manifest_name
 
 WORKSPACE: Final = "workspace.json"
@@ -77,9 +76,21 @@ def index_dir(root: str, chosen: str | None = None) -> str:
     An index made elsewhere with ``--index-dir`` is found again by its pointer.
     """
     if chosen:
-        return os.path.realpath(expand_user(chosen))
+        return _usable(os.path.realpath(expand_user(chosen)))
     workspace = known(root)
-    return workspace.directory if workspace is not None else _default_directory(root)
+    return _usable(workspace.directory if workspace is not None else _default_directory(root))
+
+
+def _usable(directory: str) -> str:
+    """The directory, if the full-text engine can open it: it takes paths as UTF-8 alone."""
+    try:
+        directory.encode()
+    except UnicodeEncodeError:
+        raise WorkspaceError(
+            f"{directory}: the path of an index directory has to be UTF-8; "
+            "choose another with --index-dir or SPELUNK_HOME"
+        ) from None
+    return directory
 
 
 def _default_directory(root: str) -> str:
@@ -247,19 +258,3 @@ def forget(root: str) -> None:
             os.rmdir(pointer)
     except OSError:
         pass  # it cannot be written, and points nowhere
-
-
-def branch_of(root: str) -> str:
-    """The branch checked out in a workspace; empty where there is none."""
-    folder = root
-    while True:
-        git = os.path.join(folder, ".git")
-        try:
-            if os.path.isfile(git):
-                git = os.path.join(folder, read_regular(git).decode().partition("gitdir:")[2].strip())
-            return read_regular(os.path.join(git, "HEAD")).decode().strip().removeprefix("ref: refs/heads/")
-        except (OSError, ValueError):  # ValueError: not UTF-8, or a path with a NUL
-            above = os.path.dirname(folder)
-            if above == folder:
-                return ""
-            folder = above

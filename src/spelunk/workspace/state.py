@@ -66,4 +66,5 @@ def embeds(stored: object, options: Options) -> bool:
 
 def walk_fingerprint(options: Options) -> str:
     """The options that decide which files there are, as JSON; compared before every search."""
-    return json.dumps([options.include, options.exclude, options.hidden, options.max_file_size])
+    sends = options.embedder.startswith("api:")  # then .spelunkignore brings no hidden name back
+    return json.dumps([options.include, options.exclude, options.hidden, options.max_file_size, sends])

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from spelunk.config import Options
 from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingError
+from spelunk.files.folder import FolderSource
 from spelunk.remote.breaker import BreakerState, states
 from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
@@ -146,7 +147,7 @@ def _state_of(
             state.OPTIONS_CHANGED,
             "the settings name another embedder: `spelunk index` makes the vectors again, and reads no file",
         )
-    if look and not freshness.is_current(manifest, root, options):
+    if look and not freshness.is_current(manifest, FolderSource(root), options):
         return state.BEHIND, ""
     if pending:
         reason = error or "interrupted"

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "list": Command("list", "list all known indexes"),
     "check": Command("check", "verify that the stores of an index agree; repair them with --repair"),
     "clear": Command("clear", "delete an index"),
+    "trust": Command("trust", "let the settings file of a workspace count in full"),
     "doctor": Command("doctor", "check this machine and this installation"),
     "eval": Command("eval", "measure the quality of answers to labelled queries"),
     "bench": Command("bench", "measure the speed of this machine on a folder"),
