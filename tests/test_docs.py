@@ -153,7 +153,11 @@ def test_examples_of_the_configuration_file_are_read(tmp_path: Path) -> None:
 # The Python API
 
 
-ERRORS = {n for n, c in vars(errors).items() if inspect.isclass(c) and c.__module__ == errors.__name__}
+ERRORS = {
+    n
+    for n, c in vars(errors).items()
+    if inspect.isclass(c) and (c.__module__, c.__name__) == (errors.__name__, n)
+}
 
 
 def test_every_error_is_exported() -> None:
