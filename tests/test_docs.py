@@ -153,7 +153,7 @@ def test_examples_of_the_configuration_file_are_read(tmp_path: Path) -> None:
 # The Python API
 
 
-ERRORS = {n for n, c in vars(errors).items() if inspect.isclass(c) and c.__module__ == errors.__name__}
+ERRORS = {c.__name__ for c in vars(errors).values() if inspect.isclass(c) and c.__module__ == errors.__name__}
 
 
 def test_every_error_is_exported() -> None:
@@ -177,7 +177,7 @@ def test_every_public_method_of_an_index_is_documented() -> None:
     text = page("python-api.md")
 
     undocumented = [n for n in methods if not re.search(rf"`(?:Index\.)?{n}\(", text)]
-    assert undocumented in ([], ["embedder"])  # what makes its vectors is nobody else's business
+    assert set(undocumented) <= {"embedder", "changed_paths"}  # called by the search of several indexes
 
 
 @pytest.mark.parametrize(
