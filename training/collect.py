@@ -55,7 +55,7 @@ def bag(text: str) -> list[str]:
     """The terms of a text's distinct words: what the embedder sums (spelunk.embed.static)."""
     found: list[str] = []
     for word in dict.fromkeys(words(text)):
-        terms = LEXICON[word].split(" ")
+        terms = list(LEXICON[word])
         if len(terms) > 1:
             del terms[0]
         elif word[0] in "0123456789":

@@ -56,6 +56,10 @@ class IndexStateError(SpelunkError):
     """An index exists but cannot serve, or does not exist."""
 
 
+IndexError_ = IndexStateError
+"""The name of earlier versions; it still works."""
+
+
 class IndexMissingError(IndexStateError):
     """Nothing has been indexed here yet."""
 

@@ -33,7 +33,7 @@ from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.search.answer import Answer
-from spelunk.store import writer_lock as lock
+from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import CheckReport, Report
 from spelunk.workspace import freshness, locate
@@ -173,7 +173,7 @@ class Index:
             root=self.root,
             directory=self.directory,
             options=self.options,
-            command=command or lock.command_line(),
+            command=command or writer_lock.command_line(),
             observer=observer,
             run_id=self._run_id,
             rebuild=rebuild,
@@ -367,7 +367,7 @@ class Index:
             return check(self.directory)
         from spelunk.store.repair import repair as mend
 
-        writer = lock.WriterLock(self.directory)
+        writer = writer_lock.WriterLock(self.directory)
         writer.acquire("check --repair")
         try:
             before = check(self.directory)
@@ -407,7 +407,7 @@ class Index:
             return False
         if owner != self.root:
             raise WorkspaceError(f"{self.directory}: the index of {owner}, not of {self.root}")
-        writer = lock.WriterLock(self.directory)
+        writer = writer_lock.WriterLock(self.directory)
         writer.acquire("clear")
         try:
             self.close()

@@ -51,9 +51,14 @@ __all__ = [
 ]  # fmt: skip
 
 
+_FORMER_NAMES = {"Document": "Worklog", "Problem": "WorklogProblem"}
+"""Names of earlier versions; they still work."""
+
+
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
+    name = _FORMER_NAMES.get(name, name)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -169,7 +169,7 @@ def features(word: str) -> list[str]:
 
     A number has no terms.
     """
-    word_terms = LEXICON[word].split(" ")
+    word_terms = list(LEXICON[word])
     if len(word_terms) > 1:
         del word_terms[0]  # the whole word adds nothing to its parts
     elif word[0] in "0123456789":

@@ -77,7 +77,7 @@ def negated_terms(query: Query) -> tuple[str, ...]:
 
 def has_term(text: str, term: str) -> bool:
     """Whether a text is indexed under a term."""
-    return any(term in LEXICON[word].split(" ") for word in words(text))
+    return any(term in LEXICON[word] for word in words(text))
 
 
 def matched_by(query: Query, mode: str) -> Matched:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 from typing import NamedTuple
 
 from spelunk.store.impact import encode
@@ -40,20 +42,21 @@ def document_of(text: str, start: int, end: int, names: Iterable[str]) -> ChunkD
     piece = text[start:end]
     found = words(piece)
     lookup = LEXICON.__getitem__
-    body = " ".join(map(lookup, found)).split(" ") if found else []
+    body = Counter(chain.from_iterable(map(lookup, found)))
     if cuts_line(text, start, end):
-        body.append(LONG_WORD)
-    named = " ".join(lookup(w) for name in names for w in words(name)).split()
+        body[LONG_WORD] += 1
+    named = Counter(chain.from_iterable(lookup(w) for name in names for w in words(name)))
     return ChunkDocument(piece, found, encode(body, "body"), encode(named, "name"))
 
 
 def cuts_line(text: str, start: int, end: int) -> bool:
-    """Whether ``text[start:end]`` begins or ends inside a line."""
-    begins_inside = start > 0 and text[start - 1] != "\n"
-    return begins_inside or (end < len(text) and text[end - 1] != "\n")
+    """Whether ``text[start:end]`` begins or ends inside a line; the end of the line may be left out."""
+    if start > 0 and text[start - 1] != "\n":
+        return True
+    return end < len(text) and text[end - 1] != "\n" and not text.startswith(("\n", "\r\n"), end)
 
 
 def path_document(path: str) -> str:
     """The terms of a path with their levels, for the full text's ``path`` field."""
     readable = path.encode("utf-8", "replace").decode()
-    return encode([t for w in words(readable) for t in terms(w)], "path")
+    return encode(Counter(t for w in words(readable) for t in terms(w)), "path")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from spelunk.store.full_text import FullTextFilter
+from spelunk.store.full_text_query import FullTextFilter
 from spelunk.store.manifest import Manifest
 from spelunk.store.path_filter import path_predicate
 from spelunk.store.protocols import Filter

@@ -178,12 +178,11 @@ def terms(word: str) -> list[str]:
     return list(dict.fromkeys([whole, *map(_STEMS.__getitem__, parts(word))]))
 
 
-LEXICON: Final = Recent(lambda word: " ".join(terms(word)), MAX_CACHED)
-"""Word -> its terms with blanks between, for this process; the full text and a
-bag-of-words embedder share it.
+LEXICON: Final = Recent(lambda word: tuple(terms(word)), MAX_CACHED)
+"""Word -> its terms, for this process; the full text and a bag-of-words embedder share it.
 
-``" ".join(map(LEXICON.__getitem__, words(text)))`` runs at C speed (30 MB/s
-against 4 MB/s with a function call a word).
+``chain.from_iterable(map(LEXICON.__getitem__, words(text)))`` runs at C speed, some seven
+times faster than a function call a word.
 """
 
 
