@@ -258,15 +258,17 @@ def missing_vectors(target: SearchTarget) -> str | None:
 
 def fuse(corpus: Corpus, query: Query, lexical: Scores, dense: Scores) -> list[ScoredChunk]:
     """The chunks of both sides with their rows, by path and line."""
-    test = verify.verifier(query)
     fused: list[ScoredChunk] = []
     for part in corpus.parts:
         reader, scores = part.reader, lexical.get(part.number, {})
+        intact = reader.damage is None
+        test = verify.verifier(query, by_terms=intact)
         cosines = dense.get(part.number, {})
         chunks = reader.chunks(list(dict.fromkeys([*scores, *cosines])))
         if test is not None:
-            passed = verify.passing(reader, [i for i in chunks if i not in scores], test)
-            chunks = {i: c for i, c in chunks.items() if i in scores or i in passed}
+            verified = scores if intact else {}
+            passed = verify.passing(reader, [i for i in chunks if i not in verified], test)
+            chunks = {i: c for i, c in chunks.items() if i in verified or i in passed}
         files = reader.files(list({c.file for c in chunks.values()}))
         fused += [
             ScoredChunk(

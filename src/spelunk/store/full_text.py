@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import tantivy
-import xxhash
 from tantivy import Occur, Query
 
 from spelunk import faults
 from spelunk.errors import IndexCorruptError, StorageError
+from spelunk.store.document import TIE_BITS, tie_of
 from spelunk.store.full_text_query import (
     ANALYSER,
     SCHEMA,
@@ -34,16 +34,12 @@ from spelunk.store.full_text_query import (
     has_term,
     required_query,
 )
-from spelunk.store.impact import IMPACTS, forms
+from spelunk.store.impact import forms, score_scale, score_units
 from spelunk.store.protocols import Requirement, Scored
 
 MIN_HEAP: Final = 16 * 1024 * 1024
 """Per indexing thread; Tantivy refuses less than 3 MB and thrashes below this."""
 
-MAX_SCORE: Final = 2**24 - 1
-"""The largest whole number up to which float32, Tantivy's score, is exact."""
-
-TIE_BITS: Final = 32
 TIES_FETCHED: Final = 16
 """Times the hits wanted that are fetched to choose among equal scores; beyond it the
 search is narrowed to a part of the ``tie`` numbers."""
@@ -158,7 +154,7 @@ class LexicalWriter:
         document = tantivy.Document()
         document.add_unsigned("cid", cid)
         document.add_unsigned("file", file)
-        document.add_unsigned("tie", _tie(body, name))
+        document.add_unsigned("tie", tie_of(body, name))
         document.add_text("body", body)
         if name:
             document.add_text("name", name)
@@ -202,10 +198,6 @@ class LexicalWriter:
         except (ValueError, RuntimeError, OSError):
             pass  # the writer died of an error that was reported when it happened
         del self._writer
-
-
-def _tie(body: str, name: str) -> int:
-    return xxhash.xxh3_64_intdigest(f"{name}\n{body}".encode("utf-8", "surrogatepass")) >> (64 - TIE_BITS)
 
 
 def _searcher(directory: str) -> tantivy.Searcher:
@@ -318,7 +310,7 @@ class LexicalReader:
 
         Args:
             terms: Weight by term, inverse document frequency included.
-            limit: How many; more only where the last are equal in score and ``tie``.
+            limit: How many, at least 1; more only where the last are equal in score and ``tie``.
             fields: Weight by field name.
             where: Which documents may be returned.
             requires: What a document must meet besides.
@@ -326,19 +318,18 @@ class LexicalReader:
         Returns:
             Best first; equal scores by ``tie``.
         """
-        possible = sum(terms.values()) * sum(fields.values()) * IMPACTS[-1]
-        if not possible:
+        scale = score_scale(terms, fields)
+        if not scale:
             return []
-        scale = (MAX_SCORE - len(terms) * len(fields)) / possible
         clauses: list[Clause] = []
         with _reading(self.directory):
             for term, weight in terms.items():
-                for form, impact in zip(forms(term), IMPACTS, strict=True):
+                for level, form in enumerate(forms(term)):
                     for field, boost in fields.items():
                         if self._searcher.doc_freq(field, form):
-                            worth = max(1, round(weight * boost * impact * scale))
+                            units = float(score_units(weight, boost, level, scale))
                             query = Query.term_query(SCHEMA, field, form, "basic")
-                            clauses.append((Occur.Should, Query.const_score_query(query, float(worth))))
+                            clauses.append((Occur.Should, Query.const_score_query(query, units)))
         if not clauses:
             return []
         outer = [(Occur.Must, Query.boolean_query(clauses)), *self._conditions(where, requires)]
@@ -348,6 +339,14 @@ class LexicalReader:
         """Ids of all documents that pass, ascending."""
         clauses = [(Occur.Must, constant(Query.all_query())), *self._conditions(where, requires)]
         hits = self._hits(Query.boolean_query(clauses), max(1, self.documents))
+        return sorted(self._values("cid", [address for _, address in hits]))
+
+    def having(self, terms: Sequence[str]) -> list[int]:
+        """Ids of the documents whose body has one of the terms, ascending."""
+        any_of = Query.boolean_query([(Occur.Should, has_term(term, "body")) for term in terms])
+        hits = self._hits(
+            Query.boolean_query([(Occur.Must, constant(any_of)), *self._hidden]), max(1, self.documents)
+        )
         return sorted(self._values("cid", [address for _, address in hits]))
 
     def _best(self, clauses: list[Clause], limit: int) -> list[Scored]:
