@@ -8,6 +8,7 @@ of candidates is cut after it is merged.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -298,7 +299,7 @@ def facts_of(corpus: Corpus, query: Query, request: SearchRequest) -> QueryFacts
 def chunk_id(file: FileRow, chunk: ChunkRecord) -> str:
     """16 hex digits over path, content and place: the same in every index of the same content."""
     place = f"\0{chunk.start}\0{chunk.end}\0{chunk.kind}".encode()
-    path = file.path.encode("utf-8", "surrogateescape")
+    path = os.fsencode(file.path)
     return xxhash.xxh3_64_hexdigest(path + b"\0" + file.digest + place)
 
 
