@@ -183,7 +183,7 @@ SCHEMA: Final = Schema(Options, "SPELUNK_", help_page="docs/configuration.md")
 
 
 class Resolved(NamedTuple):
-    """Settings, and what was left out of them for want of trust.
+    """Resolved settings, and those that were left out because they need trust.
 
     Attributes:
         options: The settings that count.

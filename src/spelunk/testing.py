@@ -1,4 +1,4 @@
-"""What tests need of the engine: its logical content, written out.
+"""Support for tests: the logical content of an index, written out.
 
 Two indexes of the same files hold the same logical content, however they came
 about: in one run or many, with one worker or several.

@@ -1,6 +1,6 @@
 """An :class:`Answer` as text for a terminal, JSON, JSON lines or Markdown.
 
-Nothing of a file reaches a terminal raw: names and contents go through
+Nothing of a file reaches a terminal unescaped: names and contents go through
 :mod:`spelunk.io.printable`. Contents are otherwise verbatim, never re-indented.
 """
 

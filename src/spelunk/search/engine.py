@@ -1,6 +1,6 @@
 """The search itself: retrieve → fuse → rank → present, over one or several indexes.
 
-:func:`search` is the sentence; the functions below it are its words. Several
+The steps of :func:`search` are the functions below it, in order. Several
 indexes are searched as one corpus: document frequencies are summed, and a list
 of candidates is cut after it is merged.
 """
@@ -284,7 +284,7 @@ def fuse(corpus: Corpus, query: Query, lexical: Scores, dense: Scores) -> list[S
 
 
 def facts_of(corpus: Corpus, query: Query, request: SearchRequest) -> QueryFacts:
-    """What ranking needs to know of the query."""
+    """The facts about the query that ranking uses."""
     kind = "symbol" if request.mode == "symbol" else query.kind_of_query
     text = query_text(query)
     stems = query_stems(text)

@@ -88,7 +88,7 @@ class StoreWriter:
     def recover(self) -> None:
         """Undo unpublished work of a writer that died."""
         if self.manifest.building:
-            return  # new and empty, and what lies beside it is the published generation's
+            return  # new and empty, and the files beside it are the published generation's
         if self.manifest.journalled():
             faults.reach("recover.full-text.before")
             self._lexical.delete_from(self._next_chunk)

@@ -67,7 +67,7 @@ MAX_STEMS: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class QueryFacts:
-    """What ranking needs to know of a query; made by :func:`facts`.
+    """The facts about a query that ranking uses; made by :func:`facts`.
 
     Attributes:
         kind: ``symbol``, ``prose`` or ``mixed``.
