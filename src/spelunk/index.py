@@ -192,7 +192,7 @@ class Index:
 
         Returns:
             Whether the newest generation holds all that is known to be on disk;
-            False where another process is at it.
+            False if another process is updating it.
         """
         missing = not self._published()
         if not missing:

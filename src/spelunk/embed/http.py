@@ -204,7 +204,7 @@ class ApiEmbedder:
         """The vectors of an answer at unit length, in the order of the texts.
 
         Raises:
-            RefusedError: It is not what was asked for.
+            RefusedError: It is not what was requested.
             ProviderError: It has other dimensions than those before.
         """
         try:

@@ -98,7 +98,7 @@ def to_object(answer: Answer) -> dict[str, Any]:
 
 
 def hit_object(hit: Hit) -> dict[str, Any]:
-    """A hit as plain values for JSON; ``signals`` only where they were asked for."""
+    """A hit as plain values for JSON; ``signals`` only with ``explain``."""
     found: dict[str, Any] = {
         "path": printable_name(hit.path) if _SURROGATES.search(hit.path) else hit.path,
         "start_line": hit.start_line,

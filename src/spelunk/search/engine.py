@@ -109,7 +109,7 @@ def by_pattern(corpus: Corpus, query: Query, limit: int) -> list[ScoredChunk]:
 def by_words(corpus: Corpus, query: Query, request: SearchRequest) -> Scores:
     """Chunks by impact over text, names and paths, verified where the text decides.
 
-    In ``semantic`` mode none; :func:`by_meaning` asks for them where vectors are missing.
+    In ``semantic`` mode none; :func:`by_meaning` calls :func:`_by_words` where vectors are missing.
     """
     return {} if request.mode == "semantic" else _by_words(corpus, corpus.parts, query, request)
 

@@ -212,7 +212,7 @@ class StoreWriter:
         self.manifest.set_fence(fence)
 
     def mark_all_stale(self) -> None:
-        """Mark every file as changed, because other contents are asked for, so that this run reindexes it.
+        """Mark every file as changed, because the settings need other contents, so that this run reindexes it.
 
         Published together with the first files that are redone, so that a run
         that is interrupted is continued where it was.
