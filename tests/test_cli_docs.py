@@ -44,8 +44,10 @@ def test_aliases_are_documented():
 
 
 def test_modes_are_those_of_the_engine():
-    from spelunk.search.request import MODES
+    from spelunk.cli.commands.search import MODES
+    from spelunk.search import request
 
+    assert MODES == request.MODES
     assert all(f"`{mode}`" in PAGE for mode in MODES)
 
 

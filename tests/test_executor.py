@@ -11,6 +11,7 @@ import pytest
 
 from spelunk import faults
 from spelunk.config import Options, resolve
+from spelunk.files.folder import FolderSource
 from spelunk.files.read import read as read_file
 from spelunk.files.source import Source
 from spelunk.files.walk import walk
@@ -57,7 +58,8 @@ def told() -> list[events.Event]:
 @pytest.fixture
 def config(root: Path, told: list[events.Event]) -> LocalConfig:
     return LocalConfig(
-        WorkerConfig(str(root), resolve(str(root), {"embedder": "hashed"})), observer=told.append
+        WorkerConfig(FolderSource(str(root)), resolve(str(root), {"embedder": "hashed"})),
+        observer=told.append,
     )
 
 
@@ -82,7 +84,7 @@ def arm(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
 
 
 def items_of(root: Path) -> list[Item]:
-    return [Item(c, None) for c in walk(str(root)).candidates]
+    return [Item(c, None) for c in walk(str(root)).entries]
 
 
 def batches_of(items: list[Item], files_per_batch: int = 5) -> Batches:

@@ -172,6 +172,7 @@ def test_no_lock_is_taken_while_another_is_held(detector: Detector, tmp_path: Pa
     done.set()
     for thread in reading:
         thread.join()
+    index.status()  # while nobody writes, so that the look at the holder meets no lock
     index.check(repair=True)
     index.close()
 

@@ -72,7 +72,7 @@ def test_tantivy_and_sqlite_are_imported_in_the_store_alone() -> None:
     found = [
         str(path.relative_to(SOURCE))
         for path in SOURCE.rglob("*.py")
-        if path.parent != SOURCE / "store" and path != SOURCE / "cli" / "doctor.py"  # reports their versions
+        if path.parent != SOURCE / "store" and "doctor" not in path.name  # reports their versions
         for node in ast.walk(ast.parse(path.read_text()))
         if (isinstance(node, ast.Import) and engines & {a.name.split(".")[0] for a in node.names})
         or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in engines)
@@ -95,7 +95,7 @@ def test_the_checksum_of_rows_is_the_same_in_every_python() -> None:
     """A golden digest; U+1FAE8 is printable since Unicode 15, so Python 3.11 and 3.12 quote it differently."""
     made = row_checksum(FACTS, [RECORD], [FieldRecord(0, "status", "open \U0001fae8")], b"text", None)
 
-    assert made.hex() == "ad7c927851de0ef0"
+    assert made.hex() == "928f83b0f5936e89"
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,14 @@ def test_a_view_opened_before_a_merge_has_its_vectors_after_it(tmp_path: Path) -
     root, place = build(tmp_path, 30)
     with Index.open(root, index_dir=str(place)) as index:
         snapshot = Snapshot(str(place))
-        before = {s.name for s in snapshot.manifest.segments()}
+        before = {s.name for s in Manifest(str(place)).segments()}
         for n in range(20):
             (root / f"pkg{n // 10}" / f"mod_{n}.py").unlink()
         index.update()
         gone = before - set(os.listdir(place / "vectors"))
 
-        assert gone and sum(s.rows for s in snapshot.segments) == snapshot.manifest.counts()[1]
-        assert [s.dimensions for s in snapshot.codes] == [s.dimensions for s in snapshot.segments]
+        assert gone and sum(s.rows for s in snapshot.segments) == snapshot.documents
+        assert snapshot.dimensions == snapshot.segments[0].dimensions
         snapshot.close()
 
 

@@ -8,6 +8,7 @@ of candidates is cut after it is merged.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -258,15 +259,17 @@ def missing_vectors(target: SearchTarget) -> str | None:
 
 def fuse(corpus: Corpus, query: Query, lexical: Scores, dense: Scores) -> list[ScoredChunk]:
     """The chunks of both sides with their rows, by path and line."""
-    test = verify.verifier(query)
     fused: list[ScoredChunk] = []
     for part in corpus.parts:
         reader, scores = part.reader, lexical.get(part.number, {})
+        intact = reader.damage is None
+        test = verify.verifier(query, by_terms=intact)
         cosines = dense.get(part.number, {})
         chunks = reader.chunks(list(dict.fromkeys([*scores, *cosines])))
         if test is not None:
-            passed = verify.passing(reader, [i for i in chunks if i not in scores], test)
-            chunks = {i: c for i, c in chunks.items() if i in scores or i in passed}
+            verified = scores if intact else {}
+            passed = verify.passing(reader, [i for i in chunks if i not in verified], test)
+            chunks = {i: c for i, c in chunks.items() if i in verified or i in passed}
         files = reader.files(list({c.file for c in chunks.values()}))
         fused += [
             ScoredChunk(
@@ -296,7 +299,7 @@ def facts_of(corpus: Corpus, query: Query, request: SearchRequest) -> QueryFacts
 def chunk_id(file: FileRow, chunk: ChunkRecord) -> str:
     """16 hex digits over path, content and place: the same in every index of the same content."""
     place = f"\0{chunk.start}\0{chunk.end}\0{chunk.kind}".encode()
-    path = file.path.encode("utf-8", "surrogateescape")
+    path = os.fsencode(file.path)
     return xxhash.xxh3_64_hexdigest(path + b"\0" + file.digest + place)
 
 

@@ -65,11 +65,16 @@ def _is_defined(symbol: str, chunk: ChunkRecord, defined: Collection[str]) -> bo
     return not outer or outer in f"{chunk.scope}.{chunk.symbol}".lower().replace("::", ".")
 
 
-def verifier(query: Query) -> Verifier | None:
-    """The tests of a query that the index alone cannot decide; None if it has none."""
+def verifier(query: Query, *, by_terms: bool = True) -> Verifier | None:
+    """The tests of a query that the index alone cannot decide; None if it has none.
+
+    Args:
+        by_terms: Whether the full text decides about negated words; where it is
+            damaged the stored text does.
+    """
     required = [phrase_test(p) for p in query.phrases]
     required += [regex.compile(p).search for p in query.regexes]
-    excluded = _excluded(query)
+    excluded = _excluded(query) if by_terms else (*_excluded(query), *_negated(query))
     symbols = tuple(s.lower() for s in query.symbols)
     if not (required or excluded or symbols):
         return None
@@ -80,6 +85,11 @@ def _excluded(query: Query) -> tuple[Test, ...]:
     """Tests for what must not occur and the index does not decide."""
     hidden = [w for w in query.negated_words if words(w) != [w]]
     return tuple(phrase_test(p) for p in (*query.negated_phrases, *hidden))
+
+
+def _negated(query: Query) -> list[Test]:
+    """Tests for the negated words that the full text decides."""
+    return [partial(has_term, term=term) for term in negated_terms(query)]
 
 
 def requirements(query: Query) -> list[Requirement]:
@@ -145,8 +155,7 @@ def scan(reader: Reader, query: Query, where: Filter) -> Iterator[RegexMatch]:
     """
     patterns = [regex.compile(p) for p in query.regexes]
     # The filter holds for a file if one of its chunks passes; here each chunk is looked at.
-    negated: list[Test] = [partial(has_term, term=term) for term in negated_terms(query)]
-    excluded = (*_excluded(query), *negated)
+    excluded = (*_excluded(query), *_negated(query))
     for file in reader.files_with(where, _groups(query.regexes)):
         text = reader.text(file.id)
         starts = [sorted({start for start, _ in pattern.spans(text.text)}) for pattern in patterns]

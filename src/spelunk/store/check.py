@@ -90,9 +90,10 @@ def _check(directory: str) -> CheckReport:
     except IndexCorruptError as error:
         return _damaged(name, str(error))
     except IndexMissingError:
-        if manifest_name(directory) or not os.path.isdir(os.path.join(directory, VECTORS)):
+        older = os.path.exists(path := os.path.join(directory, name)) and os.path.getsize(path)
+        if older or not os.path.isdir(os.path.join(directory, VECTORS)):
             raise
-        return _damaged(name, "missing, and both stores are there")
+        return _damaged(name, "missing or empty, and both stores are there")
     try:
         manifest.begin()
         problems = list(_manifest(manifest))

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import xxhash
 
 from spelunk.store.impact import encode
 from spelunk.text.tokens import LEXICON, LONG_WORD, terms, words
+
+TIE_BITS: Final = 32
+"""Bits of :func:`tie_of`."""
 
 
 class ChunkDocument(NamedTuple):
@@ -60,3 +65,13 @@ def path_document(path: str) -> str:
     """The terms of a path with their levels, for the full text's ``path`` field."""
     readable = path.encode("utf-8", "replace").decode()
     return encode(Counter(t for w in words(readable) for t in terms(w)), "path")
+
+
+def tie_of(body: str, names: str) -> int:
+    """A number of :data:`TIE_BITS` bits that orders chunks of equal score by their content alone.
+
+    Args:
+        body: :attr:`ChunkDocument.body`.
+        names: :attr:`ChunkDocument.names`.
+    """
+    return xxhash.xxh3_64_intdigest(f"{names}\n{body}".encode("utf-8", "surrogatepass")) >> (64 - TIE_BITS)

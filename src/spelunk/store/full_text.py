@@ -13,31 +13,33 @@ documents until a merge.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import tantivy
-import xxhash
 from tantivy import Occur, Query
 
 from spelunk import faults
 from spelunk.errors import IndexCorruptError, StorageError
-from spelunk.store.impact import IMPACTS, any_level, forms
+from spelunk.store.document import TIE_BITS, tie_of
+from spelunk.store.full_text_query import (
+    ANALYSER,
+    SCHEMA,
+    Clause,
+    FullTextFilter,
+    constant,
+    filter_clauses,
+    has_term,
+    required_query,
+)
+from spelunk.store.impact import forms, score_scale, score_units
 from spelunk.store.protocols import Requirement, Scored
-from spelunk.text.required import Run
-from spelunk.text.tokens import LONG_WORD, MAX_WORD
 
 MIN_HEAP: Final = 16 * 1024 * 1024
 """Per indexing thread; Tantivy refuses less than 3 MB and thrashes below this."""
 
-MAX_SCORE: Final = 2**24 - 1
-"""The largest whole number up to which float32, Tantivy's score, is exact."""
-
-TIE_BITS: Final = 32
 TIES_FETCHED: Final = 16
 """Times the hits wanted that are fetched to choose among equal scores; beyond it the
 search is narrowed to a part of the ``tie`` numbers."""
@@ -45,24 +47,6 @@ TIE_PARTS: Final = 8
 
 MAX_FREQUENCIES: Final = 50_000
 """Document frequencies remembered by a reader."""
-
-ANALYSER: Final = "terms"
-_NEEDS_ESCAPE: Final = re.compile(r"[^\w]")
-
-
-def _schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("cid", indexed=True, fast=True)
-    builder.add_unsigned_field("file", indexed=True)
-    builder.add_unsigned_field("tie", fast=True)
-    for name in ("body", "name", "path"):
-        builder.add_text_field(name, tokenizer_name=ANALYSER, index_option="basic")
-    for name in ("language", "kind"):
-        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
-    return builder.build()
-
-
-SCHEMA: Final = _schema()
 
 
 def _open(directory: str, create: bool) -> tantivy.Index:
@@ -170,7 +154,7 @@ class LexicalWriter:
         document = tantivy.Document()
         document.add_unsigned("cid", cid)
         document.add_unsigned("file", file)
-        document.add_unsigned("tie", _tie(body, name))
+        document.add_unsigned("tie", tie_of(body, name))
         document.add_text("body", body)
         if name:
             document.add_text("name", name)
@@ -216,28 +200,6 @@ class LexicalWriter:
         del self._writer
 
 
-def _tie(body: str, name: str) -> int:
-    return xxhash.xxh3_64_intdigest(f"{name}\n{body}".encode("utf-8", "surrogatepass")) >> (64 - TIE_BITS)
-
-
-@dataclass(frozen=True, slots=True)
-class FullTextFilter:
-    """Which documents may be returned; applied before the best are chosen.
-
-    An empty tuple is no condition, but ``files`` may allow none at all: None is
-    no condition there. The values of one attribute are alternatives, and all
-    attributes hold together.
-    """
-
-    languages: tuple[str, ...] = ()
-    not_languages: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    not_kinds: tuple[str, ...] = ()
-    files: tuple[int, ...] | None = None
-    not_files: tuple[int, ...] = ()
-    not_terms: tuple[str, ...] = ()
-
-
 def _searcher(directory: str) -> tantivy.Searcher:
     index = _open(directory, False)
     with _reading(directory):
@@ -276,7 +238,7 @@ class LexicalReader:
             if os.access(directory, os.W_OK) or not os.path.isdir(directory):
                 raise
             self._searcher = _searcher_of_read_only(directory)
-        self._hidden: list[tuple[Any, Query]] = []
+        self._hidden: list[Clause] = []
         self._frequencies: dict[tuple[str, str], int] = {}
         with _reading(directory):
             # Each document has one language; the counts include deleted documents until a merge.
@@ -331,7 +293,7 @@ class LexicalReader:
             if self._exact or not count:
                 return count
             # Document frequencies count deleted documents until they are merged away.
-            clauses = [(Occur.Must, _has_term(term, field)), *self._hidden]
+            clauses = [(Occur.Must, has_term(term, field)), *self._hidden]
             counted: Any = self._searcher.search(Query.boolean_query(clauses), 1, count=True)
             return int(counted.count)
 
@@ -348,7 +310,7 @@ class LexicalReader:
 
         Args:
             terms: Weight by term, inverse document frequency included.
-            limit: How many; more only where the last are equal in score and ``tie``.
+            limit: How many, at least 1; more only where the last are equal in score and ``tie``.
             fields: Weight by field name.
             where: Which documents may be returned.
             requires: What a document must meet besides.
@@ -356,19 +318,18 @@ class LexicalReader:
         Returns:
             Best first; equal scores by ``tie``.
         """
-        possible = sum(terms.values()) * sum(fields.values()) * IMPACTS[-1]
-        if not possible:
+        scale = score_scale(terms, fields)
+        if not scale:
             return []
-        scale = (MAX_SCORE - len(terms) * len(fields)) / possible
-        clauses: list[tuple[Any, Query]] = []
+        clauses: list[Clause] = []
         with _reading(self.directory):
             for term, weight in terms.items():
-                for form, impact in zip(forms(term), IMPACTS, strict=True):
+                for level, form in enumerate(forms(term)):
                     for field, boost in fields.items():
                         if self._searcher.doc_freq(field, form):
-                            worth = max(1, round(weight * boost * impact * scale))
+                            units = float(score_units(weight, boost, level, scale))
                             query = Query.term_query(SCHEMA, field, form, "basic")
-                            clauses.append((Occur.Should, Query.const_score_query(query, float(worth))))
+                            clauses.append((Occur.Should, Query.const_score_query(query, units)))
         if not clauses:
             return []
         outer = [(Occur.Must, Query.boolean_query(clauses)), *self._conditions(where, requires)]
@@ -376,11 +337,19 @@ class LexicalReader:
 
     def matching(self, where: FullTextFilter | None, requires: Sequence[Requirement] = ()) -> list[int]:
         """Ids of all documents that pass, ascending."""
-        clauses = [(Occur.Must, _constant(Query.all_query())), *self._conditions(where, requires)]
+        clauses = [(Occur.Must, constant(Query.all_query())), *self._conditions(where, requires)]
         hits = self._hits(Query.boolean_query(clauses), max(1, self.documents))
         return sorted(self._values("cid", [address for _, address in hits]))
 
-    def _best(self, clauses: list[tuple[Any, Query]], limit: int) -> list[Scored]:
+    def having(self, terms: Sequence[str]) -> list[int]:
+        """Ids of the documents whose body has one of the terms, ascending."""
+        any_of = Query.boolean_query([(Occur.Should, has_term(term, "body")) for term in terms])
+        hits = self._hits(
+            Query.boolean_query([(Occur.Must, constant(any_of)), *self._hidden]), max(1, self.documents)
+        )
+        return sorted(self._values("cid", [address for _, address in hits]))
+
+    def _best(self, clauses: list[Clause], limit: int) -> list[Scored]:
         """The best ``limit`` documents, whatever the order in which they were added.
 
         Tantivy breaks ties by the place in the index. Where the last score is
@@ -396,16 +365,14 @@ class LexicalReader:
             hits = hits[:limit]
         return self._scored(hits)
 
-    def _least_ties(
-        self, clauses: list[tuple[Any, Query]], edge: float, limit: int, wanted: int
-    ) -> list[Scored]:
+    def _least_ties(self, clauses: list[Clause], edge: float, limit: int, wanted: int) -> list[Scored]:
         """Of the documents with the score ``edge`` the ``wanted`` ones with the least ``tie``."""
         most, end = TIES_FETCHED * limit, 1 << TIE_BITS
         while True:
             part = clauses
             if end < 1 << TIE_BITS:
                 inside = Query.range_query(SCHEMA, "tie", tantivy.FieldType.Unsigned, 0, end, True, False)
-                part = [*clauses, (Occur.Must, _constant(inside))]
+                part = [*clauses, (Occur.Must, constant(inside))]
             count = most if end > 1 else max(1, self.documents)
             hits = self._hits(Query.boolean_query(part), count)
             if len(hits) < count or hits[-1][0] < edge or end == 1:
@@ -433,68 +400,9 @@ class LexicalReader:
                 raise ValueError(f"a document without {field}")
         return numbers
 
-    def _conditions(
-        self, where: FullTextFilter | None, requires: Sequence[Requirement]
-    ) -> list[tuple[Any, Query]]:
-        out = [(Occur.Must, _constant(_required(r))) for r in requires]
-        return [*out, *_filter_clauses(where), *self._hidden]
-
-
-def _has_term(term: str, field: str) -> Query:
-    """The condition that a field has a term, at whatever level."""
-    return Query.term_set_query(SCHEMA, field, forms(term))
-
-
-def _required(requirement: Requirement) -> Query:
-    field = requirement.field
-    choices = [_run_query(run, field) for run in sorted(requirement.any_of) if len(run.text) <= MAX_WORD]
-    if field == "body" or not choices:
-        choices.append(_has_term(LONG_WORD, field))  # which may hold anything
-    return _any_of(choices)
-
-
-def _run_query(run: Run, field: str) -> Query:
-    """The condition that some term of a field fits a run; a whole term or a start needs no walk
-    over the whole dictionary."""
-    if run.starts and run.ends:
-        return _has_term(run.text, field)
-    escaped = _NEEDS_ESCAPE.sub(lambda m: "\\" + m.group(), run.text)
-    before, after = "" if run.starts else ".*", "" if run.ends else ".*"
-    return Query.regex_query(SCHEMA, field, f"{before}{escaped}{after}{any_level()}")
-
-
-def _any_of(queries: Sequence[Query]) -> Query:
-    return Query.boolean_query([(Occur.Should, q) for q in queries])
-
-
-def _constant(query: Query) -> Query:
-    return Query.const_score_query(query, 0.0)
-
-
-def _filter_clauses(where: FullTextFilter | None) -> list[tuple[Any, Query]]:
-    if where is None:
-        return []
-    out: list[tuple[Any, Query]] = []
-
-    def one_of(field: str, values: Sequence[str]) -> Query:
-        return _any_of([Query.term_query(SCHEMA, field, v, "basic") for v in values])
-
-    if where.languages:
-        out.append((Occur.Must, _constant(one_of("language", where.languages))))
-    if where.kinds:
-        out.append((Occur.Must, _constant(one_of("kind", where.kinds))))
-    if where.files is not None:
-        out.append((Occur.Must, _constant(Query.term_set_query(SCHEMA, "file", list(where.files)))))
-    if where.not_languages:
-        out.append((Occur.MustNot, one_of("language", where.not_languages)))
-    if where.not_kinds:
-        out.append((Occur.MustNot, one_of("kind", where.not_kinds)))
-    if where.not_files:
-        out.append((Occur.MustNot, Query.term_set_query(SCHEMA, "file", list(where.not_files))))
-    if where.not_terms:
-        excluded = [form for term in where.not_terms for form in forms(term)]
-        out.append((Occur.MustNot, Query.term_set_query(SCHEMA, "body", excluded)))
-    return out
+    def _conditions(self, where: FullTextFilter | None, requires: Sequence[Requirement]) -> list[Clause]:
+        out = [(Occur.Must, constant(required_query(r))) for r in requires]
+        return [*out, *filter_clauses(where), *self._hidden]
 
 
 def remove(directory: str) -> None:

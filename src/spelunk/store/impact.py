@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 K1: Final = 1.2
 B: Final = 0.75
@@ -35,6 +35,36 @@ _STEP: Final = math.log(1 / LOWEST) / len(LEVELS)
 
 IMPACTS: Final = tuple(LOWEST * math.exp(_STEP * (n + 0.5)) for n in range(len(LEVELS)))
 """What each level is worth: the geometric middle of the impacts it stands for."""
+
+
+MAX_SCORE: Final = 2**24 - 1
+"""The largest whole number up to which float32, Tantivy's score, is exact."""
+
+
+def score_scale(terms: Mapping[str, float], fields: Mapping[Any, float]) -> float:
+    """Return how many whole units a score of 1.0 has, so that no chunk's sum of units exceeds :data:`MAX_SCORE`.
+
+    0.0 where no chunk can score. It depends on the arguments alone: equal
+    arguments give comparable scores in every index.
+
+    Args:
+        terms: Weight by term.
+        fields: Weight by field.
+    """
+    possible = sum(terms.values()) * sum(fields.values()) * IMPACTS[-1]
+    return (MAX_SCORE - len(terms) * len(fields)) / possible if possible else 0.0
+
+
+def score_units(weight: float, boost: float, level: int, scale: float) -> int:
+    """Return the whole units that a term adds to a chunk's score.
+
+    Args:
+        weight: Of the term.
+        boost: Of the field.
+        level: Of the term in the field.
+        scale: From :func:`score_scale`; the sum of units divided by it is the score.
+    """
+    return max(1, round(weight * boost * IMPACTS[level] * scale))
 
 
 def length_norm(length: int, field: str) -> float:

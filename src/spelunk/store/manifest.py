@@ -285,6 +285,13 @@ class Manifest:
         )
         return [FieldRecord._make(row) for row in rows]
 
+    def files_having_field(self, key: str) -> dict[int, list[str]]:
+        """Return the values of a front-matter field by file id; ASCII case of the key does not count."""
+        out: dict[int, list[str]] = {}
+        for file, value in self.all("SELECT file, value FROM fields WHERE key = ? COLLATE NOCASE", (key,)):
+            out.setdefault(file, []).append(value)
+        return out
+
     def field_keys(self) -> set[str]:
         """Return the name of every front-matter field."""
         return {row[0] for row in self.all("SELECT DISTINCT key FROM fields")}

@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from spelunk.store.protocols import Filter
+
 MAX_GLOB: Final = 4_096
 """Characters of a glob; a longer one is taken as a part of a path, which none has."""
+
+
+def path_test(wanted: Filter) -> Callable[[str], bool]:
+    """The test of a path for ``within``, ``paths`` and ``not_paths`` of a filter."""
+    within, beneath = frozenset(wanted.within), tuple(place + "/" for place in wanted.within)
+    include = [path_predicate(p) for p in wanted.paths]
+    exclude = [path_predicate(p) for p in wanted.not_paths]
+
+    def passes(path: str) -> bool:
+        if within and path not in within and not path.startswith(beneath):
+            return False
+        shown = wanted.prefix + path
+        return (not include or any(t(shown) for t in include)) and not any(t(shown) for t in exclude)
+
+    return passes
 
 
 def path_predicate(pattern: str) -> Callable[[str], bool]:

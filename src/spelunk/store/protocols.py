@@ -6,7 +6,7 @@ that another store, remote or in memory, can serve the same search.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -26,6 +26,13 @@ class FieldFilter(NamedTuple):
     key: str
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+
+    def allows(self, values: Iterable[str]) -> bool:
+        """Whether a file with these values of the field passes."""
+        folded = {value.casefold() for value in values}
+        if self.include and folded.isdisjoint(map(str.casefold, self.include)):
+            return False
+        return folded.isdisjoint(map(str.casefold, self.exclude))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +110,11 @@ class Reader(Protocol):
         documents: Chunks in it.
         damage: Why the full text cannot be read; None while it can. With it
             :meth:`frequencies` knows no term, :meth:`lexical` returns nothing, and
-            :meth:`listed` and :meth:`files_with` apply neither requirements nor
-            ``not_terms``.
+            :meth:`listed`, :meth:`files_with` and :meth:`nearest` apply neither
+            requirements nor ``not_terms``. It may be found by any of them.
         embedder: Id of the embedder that made the vectors; "" where there are none.
-        dimensions: Of the vectors; 0 where there are none.
+        dimensions: Of the vectors; 0 where there are none. Raises IndexCorruptError
+            where they are damaged.
     """
 
     @property
@@ -138,7 +146,8 @@ class Reader(Protocol):
             terms: Weight by term, inverse document frequency included.
             fields: Weight by field.
             where: Which chunks may be returned.
-            limit: How many; more only where the last ones are equal in score and ``tie``.
+            limit: How many, at least 1; more only where the last ones are equal in
+                score and ``tie``.
             requires: What a chunk must meet besides.
 
         Returns:
@@ -147,15 +156,26 @@ class Reader(Protocol):
         ...
 
     def listed(self, where: Filter, limit: int, requires: Sequence[Requirement] = ()) -> list[ChunkId]:
-        """The first chunks that pass, by path and place in the file."""
+        """The first chunks that pass, by path and place in the file; paths that are not UTF-8 last."""
         ...
 
     def files_with(self, where: Filter, groups: Sequence[Sequence[Requirement]]) -> list[FileRow]:
-        """Files with a chunk that passes and, for each group, a chunk that meets all of the group; by path."""
+        """Files with a chunk that passes and, for each group, a chunk that meets all of the group.
+
+        Ordered as :meth:`listed`. The chunks of the groups need not pass.
+        """
         ...
 
     def nearest(self, vector: Sequence[float], where: Filter, limit: int) -> list[Scored]:
         """The chunks whose vectors have the highest positive cosine with ``vector``, best first.
+
+        The cosines are those of :meth:`cosines`. A store may overlook some of the
+        nearest where more than 1,024 chunks pass.
+
+        Args:
+            vector: Of :attr:`dimensions` numbers.
+            where: Which chunks may be returned.
+            limit: How many, at least 1; more only where the last ones have equal cosines.
 
         Raises:
             IndexCorruptError: The vectors are damaged.
@@ -165,13 +185,17 @@ class Reader(Protocol):
     def cosines(self, vector: Sequence[float], ids: Sequence[ChunkId]) -> dict[ChunkId, float]:
         """The cosine of those of the chunks that have a vector.
 
+        Args:
+            vector: Of :attr:`dimensions` numbers.
+            ids: Chunks of this generation; ids that no chunk had are left out.
+
         Raises:
             IndexCorruptError: The vectors are damaged.
         """
         ...
 
     def vector(self, chunk: ChunkId) -> list[float] | None:
-        """The stored vector of a chunk; None if it has none.
+        """The stored vector of a chunk of this generation; None if it has none.
 
         Raises:
             IndexCorruptError: The vectors are damaged.
@@ -179,7 +203,7 @@ class Reader(Protocol):
         ...
 
     def missing_vectors(self) -> tuple[int, str]:
-        """How many chunks still wait for a vector, and why."""
+        """How many chunks still wait for a vector, and why; ``(0, "")`` where none do."""
         ...
 
     def chunks(self, ids: Sequence[ChunkId]) -> dict[ChunkId, ChunkRecord]:
@@ -187,11 +211,11 @@ class Reader(Protocol):
         ...
 
     def files(self, ids: Sequence[FileId]) -> dict[FileId, FileRow]:
-        """Files by id."""
+        """Files by id; ids that are not of this generation are left out."""
         ...
 
     def file(self, path: str) -> FileRow | None:
-        """The file at a path."""
+        """The file at a path; None where there is none."""
         ...
 
     def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
@@ -199,7 +223,11 @@ class Reader(Protocol):
         ...
 
     def text(self, file: FileId) -> Text:
-        """The text of a file as it was indexed."""
+        """The text of a file as it was indexed.
+
+        Raises:
+            IndexCorruptError: It is missing or damaged.
+        """
         ...
 
     def forget(self, file: FileId) -> None:

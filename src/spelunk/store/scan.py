@@ -42,10 +42,12 @@ class Allowed:
         ranges: ``(m, 2)`` int64, ascending and disjoint ``[first, end)`` of chunk
             ids; None allows all.
         kinds: Allowed kind codes; None allows all.
+        excluded: ``(n,)`` int64, ascending ids of chunks that are not allowed, whatever the rest says.
     """
 
     ranges: NDArray[np.int64] | None = None
     kinds: tuple[int, ...] | None = None
+    excluded: NDArray[np.int64] | None = None
 
     def mask(self, segment: Segment) -> NDArray[np.bool_] | None:
         """Return one boolean a row of the segment, or None where all are allowed."""
@@ -54,6 +56,9 @@ class Allowed:
             mask = segment.inside(self.ranges)
         if self.kinds is not None:
             wanted = np.isin(segment.kinds, np.asarray(self.kinds, np.uint8))
+            mask = wanted if mask is None else mask & wanted
+        if self.excluded is not None and len(self.excluded):
+            wanted = ~np.isin(segment.ids, self.excluded)
             mask = wanted if mask is None else mask & wanted
         return mask
 
@@ -77,8 +82,9 @@ def nearest(
     Returns:
         (chunk id, cosine), cosines above 0 only.
     """
-    values = np.fromiter(vector, np.float32)
-    query = quantize_query(values)
+    exact = list(map(float, vector))
+    query = quantize_query(exact)  # not of float32: a chunk has one cosine, however it is looked up
+    values = np.asarray(exact, np.float32)
     if not query.step:
         return []
     signs = np.packbits(values > 0, bitorder=LITTLE).view("<u8").astype(np.uint64)

@@ -40,6 +40,12 @@ def quantize_query(vector: Iterable[float]) -> QuantizedQuery:
     return QuantizedQuery([round(x / step) for x in values], step)
 
 
+def cosine(codes: Iterable[int], scale: float, query: QuantizedQuery) -> float:
+    """The cosine of a stored vector, ``codes * scale``, with a query."""
+    total: int = sum(map(mul, codes, query.levels))
+    return total * scale * query.step
+
+
 class SegmentScorer:
     """Cosines of the chunks in one segment, looked up by chunk id.
 
@@ -72,13 +78,13 @@ class SegmentScorer:
     def by_loop(self, ids: Iterable[int], query: QuantizedQuery) -> dict[int, float]:
         """Compute :meth:`cosines` in pure Python."""
         rows, scales, codes, width = self._ids, self._scales, self._bytes, self.dimensions
-        levels, step, count = query.levels, query.step, len(self._ids)
+        count = len(self._ids)
         out: dict[int, float] = {}
         for i in ids:
             n = bisect_left(rows, i)
             if n < count and rows[n] == i:
                 at = self._codes + n * width
-                out[i] = sum(map(mul, codes[at : at + width], levels)) * scales[n] * step
+                out[i] = cosine(codes[at : at + width], scales[n], query)
         return out
 
     def by_matrix(self, ids: list[int], query: QuantizedQuery) -> dict[int, float]:

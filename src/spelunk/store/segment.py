@@ -42,6 +42,18 @@ class Rows(NamedTuple):
     codes: NDArray[np.int8]
 
     @classmethod
+    def of_bytes(cls, planes: bytes, scales: bytes, codes: bytes) -> Rows | None:
+        """Rows from the bytes of their columns, as a packet has them; None where there are none."""
+        if not scales:
+            return None
+        n = len(scales) // 4
+        return cls(
+            np.frombuffer(planes, np.uint64).reshape(-1, n),
+            np.frombuffer(scales, np.float32),
+            np.frombuffer(codes, np.int8).reshape(n, -1),
+        )
+
+    @classmethod
     def concat(cls, parts: Sequence[Rows]) -> Rows:
         """Join rows, in the order given; there must be at least one part."""
         if len(parts) == 1:
@@ -70,6 +82,12 @@ def quantise(matrix: NDArray[np.float32]) -> Rows:
     codes = np.rint(matrix * inverse[:, None]).astype(np.int8)
     packed = np.packbits(matrix > 0, axis=1, bitorder=LITTLE).view("<u8")
     return Rows(np.ascontiguousarray(packed.reshape(n, dimensions // 64).T), scales, codes)
+
+
+def stored_vector(codes: NDArray[np.int8], scale: np.float32) -> NDArray[np.float32]:
+    """Return a quantised vector as numbers, ``(dimensions,)`` float32."""
+    vector: NDArray[np.float32] = codes.astype(np.float32) * scale
+    return vector
 
 
 def pack_rows(mask: NDArray[np.bool_]) -> bytes:
@@ -163,8 +181,7 @@ class Segment:
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """Return a row as it was stored, ``(dimensions,)`` float32, of nearly unit length."""
-        stored: NDArray[np.float32] = self.codes[row].astype(np.float32) * self.scales[row]
-        return stored
+        return stored_vector(self.codes[row], self.scales[row])
 
 
 def write_segment(

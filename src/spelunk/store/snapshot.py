@@ -190,8 +190,7 @@ class Snapshot:
             if passing is not None:
                 out += passing[bisect_left(passing, span.first) : bisect_left(passing, span.end)]
             elif resolved.by_chunks:
-                kinds = self._manifest.kinds_between(span.first, span.end)
-                out += [i for i, kind in kinds if where.allows_kind(kind)]
+                out += self._of_kinds([span], where)
             else:
                 out += range(span.first, span.end)
             if len(out) >= limit:
@@ -203,13 +202,25 @@ class Snapshot:
         resolved = self._where(where)
         spans = resolved.spans
         if resolved.by_chunks:
-            spans = _holding(spans, self._matching(resolved, ()))
+            passing = self._matching(resolved, ())
+            if passing is None:  # kinds are known without the full text
+                passing = self._of_kinds(spans, where)
+            spans = _holding(spans, passing)
         everywhere = self._where(Filter())
         for group in groups:
             spans = _holding(spans, self._matching(everywhere, group))
         ids = [span.file for span in spans]
         rows = self._manifest.files(ids)
         return [rows[i] for i in ids]
+
+    def _of_kinds(self, spans: Sequence[FileSpan], where: Filter) -> list[ChunkId]:
+        """Chunks of the files whose kind passes, ascending."""
+        return sorted(
+            i
+            for span in spans
+            for i, kind in self._manifest.kinds_between(span.first, span.end)
+            if where.allows_kind(kind)
+        )
 
     def _matching(self, where: Where, requires: Sequence[Requirement]) -> list[ChunkId] | None:
         """Ids that pass in the full text, ascending; None if it cannot be read."""
@@ -220,6 +231,16 @@ class Snapshot:
         except FullTextDamaged as error:
             self._lose_full_text(error)
             return None
+
+    def _having(self, terms: Sequence[str]) -> list[ChunkId]:
+        """Chunks with one of the terms in their text, ascending; none where the full text cannot tell."""
+        if self._full_text is None or not terms:
+            return []
+        try:
+            return self._full_text.having(terms)
+        except FullTextDamaged as error:
+            self._lose_full_text(error)
+            return []
 
     @property
     def embedder(self) -> str:
@@ -239,7 +260,7 @@ class Snapshot:
         """See :class:`~spelunk.store.protocols.Reader`."""
         from spelunk.store import scan
 
-        allowed = self._where(where).vectors()
+        allowed = self._where(where).vectors(self._having(where.not_terms))
         return [Scored(i, cosine) for i, cosine in scan.nearest(self.segments, vector, limit, allowed)]
 
     def cosines(self, vector: Sequence[float], ids: Sequence[ChunkId]) -> dict[ChunkId, float]:

@@ -7,13 +7,13 @@ answer. A file is looked at in Python only where a path pattern must be tried.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from spelunk.store.full_text import FullTextFilter
+from spelunk.store.full_text_query import FullTextFilter
 from spelunk.store.manifest import Manifest
-from spelunk.store.path_filter import path_predicate
+from spelunk.store.path_filter import path_test
 from spelunk.store.protocols import Filter
 from spelunk.store.schema import decode_path
 
@@ -65,18 +65,13 @@ class Where:
             if accepted:
                 sql.append(f"AND language {condition} (SELECT value FROM json_each(?))")
                 values.append(json.dumps(accepted))
-        for field in f.fields:
-            for condition, accepted in (("IN", field.include), ("NOT IN", field.exclude)):
-                if accepted:
-                    sql.append(
-                        f"AND id {condition} (SELECT file FROM fields WHERE key = ? COLLATE NOCASE"
-                        " AND value COLLATE NOCASE IN (SELECT value FROM json_each(?)))"
-                    )
-                    values += [field.key, json.dumps(accepted)]
         rows = self._manifest.all(" ".join(sql) + " ORDER BY path", values)
         if f.paths or f.not_paths or f.within:
-            test = _path_test(f)
+            test = path_test(f)
             rows = [row for row in rows if test(decode_path(row[3]))]
+        for field in f.fields:  # SQLite ignores the case of ASCII alone
+            having = self._manifest.files_having_field(field.key)
+            rows = [row for row in rows if field.allows(having.get(row[0], ()))]
         return [FileSpan(row[0], row[1], row[2]) for row in rows]
 
     @cached_property
@@ -106,11 +101,15 @@ class Where:
             not_terms=f.not_terms,
         )
 
-    def vectors(self) -> Allowed | None:
-        """The conditions for the vectors; None where everything passes."""
+    def vectors(self, excluded: Collection[int] = ()) -> Allowed | None:
+        """The conditions for the vectors; None where everything passes.
+
+        Args:
+            excluded: Ids of the chunks that have one of the filter's ``not_terms``, ascending.
+        """
         f = self._filter
         whole_files = not (self.by_files or f.languages or f.not_languages)
-        if whole_files and not (f.kinds or f.not_kinds):
+        if whole_files and not (f.kinds or f.not_kinds or excluded):
             return None
         import numpy as np
 
@@ -124,22 +123,7 @@ class Where:
         if not whole_files:
             joined = _joined(sorted((span.first, span.end) for span in self.spans))
             ranges = np.asarray(joined, np.int64).reshape(-1, 2)
-        return Allowed(ranges, codes)
-
-
-def _path_test(wanted: Filter) -> Callable[[str], bool]:
-    """The test of a path for ``within``, ``paths`` and ``not_paths``."""
-    within, beneath = frozenset(wanted.within), tuple(place + "/" for place in wanted.within)
-    include = [path_predicate(p) for p in wanted.paths]
-    exclude = [path_predicate(p) for p in wanted.not_paths]
-
-    def passes(path: str) -> bool:
-        if within and path not in within and not path.startswith(beneath):
-            return False
-        shown = wanted.prefix + path
-        return (not include or any(t(shown) for t in include)) and not any(t(shown) for t in exclude)
-
-    return passes
+        return Allowed(ranges, codes, np.asarray([*excluded], np.int64))
 
 
 def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

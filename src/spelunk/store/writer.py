@@ -30,18 +30,6 @@ from spelunk.store.segment import Rows, Segment, write_segment
 from spelunk.types import Entry, Failed, Skipped
 
 
-def _vectors_of(packet: Packet) -> Rows | None:
-    """Return the vectors that the worker made, for the files without a donor; None without any."""
-    if not packet.scales:
-        return None
-    n = len(packet.scales) // 4
-    return Rows(
-        np.frombuffer(packet.planes, np.uint64).reshape(-1, n),
-        np.frombuffer(packet.scales, np.float32),
-        np.frombuffer(packet.codes, np.int8).reshape(n, -1),
-    )
-
-
 class StoreWriter:
     """Applies packets to the stores; :meth:`publish` makes all that were applied one generation."""
 
@@ -115,7 +103,7 @@ class StoreWriter:
         """Apply a packet to the stores; nothing of it is visible yet."""
         self._begin()
         at = 0
-        embedded = _vectors_of(packet)
+        embedded = Rows.of_bytes(packet.planes, packet.scales, packet.codes)
         for file in packet.files:
             first = self._next_chunk
             self._take_file(items[file.item].candidate, file)

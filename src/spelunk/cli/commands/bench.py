@@ -134,11 +134,11 @@ def _measure(args: argparse.Namespace, root: str, say: Say) -> Result:
 
 
 def _modes(text: str, known: tuple[str, ...]) -> list[str]:
-    asked = text.split(",")
-    for mode in asked:
+    modes = text.split(",")
+    for mode in modes:
         if mode not in known:
             raise UsageError(f"--modes {mode}: use some of {', '.join(known)}")
-    return asked
+    return modes
 
 
 def _plot(path: str, result: Result, about: Mapping[str, Any]) -> None:

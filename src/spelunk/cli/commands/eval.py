@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
-    from spelunk.search.request import MODES
+    from spelunk.cli.commands.search import MODES
 
     parser.add_argument("queries", metavar="QUERIES", help="labelled queries, one JSON object a line")
     parser.add_argument("--corpora", metavar="DIR", required=True, help="the folder with the corpora")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from spelunk.cli.observed import metrics_file
 from spelunk.cli.parser import whole
-from spelunk.search.request import MODES
 
 if TYPE_CHECKING:
     from spelunk.index import Index
     from spelunk.search.answer import Answer
     from spelunk.workspace.targets import Target
+
+MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
+"""As in :mod:`spelunk.search.request`, which the help does without: it imports dataclasses and inspect."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

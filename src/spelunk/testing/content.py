@@ -1,7 +1,7 @@
-"""Support for tests: the logical content of an index, written out.
+"""The logical content of an index: what two indexes of the same files have in common.
 
-Two indexes of the same files hold the same logical content, however they came
-about: in one run or many, with one worker or several.
+It does not depend on the number of runs or workers that made the index, nor
+on ids, segments and generations.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from spelunk.store.snapshot import Snapshot
 
 
 def logical_content(directory: str) -> dict[str, list[dict[str, Any]]]:
-    """Every published file with its chunks: ids, places, names, texts and vectors (as bytes)."""
+    """Return the chunks of every published file by path: stable ids, places, names, texts and vectors.
+
+    Args:
+        directory: The index directory.
+
+    Raises:
+        IndexMissingError: Nothing was published yet.
+        IndexCorruptError: A store is damaged.
+    """
     import numpy as np
 
     out: dict[str, list[dict[str, Any]]] = {}
