@@ -1,6 +1,6 @@
 """Search code and documents; the public API (docs/python-api.md).
 
-Every name is loaded when it is first used: importing the package costs nothing.
+Every name is loaded when it is first used: importing the package is fast.
 It imports no module at all, so that ``python -m spelunk`` can take the current
 folder off the search path before anything is looked up there.
 """

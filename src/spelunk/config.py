@@ -168,11 +168,11 @@ class Options:
     retry_wait: float = setting(0.5, seconds(0, 600),
         "Seconds before the second try; doubled for each further one, with jitter.", widens=above)  # fmt: skip
     retry_max_wait: float = setting(30.0, seconds(0, 3_600),
-        "Longest wait before a try, also where the provider asks for more.", widens=above)  # fmt: skip
+        "Longest wait before a try, even if the provider's Retry-After is longer.", widens=above)  # fmt: skip
     breaker_failures: int = setting(5, integer(1, 1_000),
-        "Failures in a row after which a provider is left alone.", widens=above)  # fmt: skip
+        "Failures in a row after which the circuit breaker opens.", widens=above)  # fmt: skip
     breaker_wait: float = setting(30.0, seconds(0, 86_400),
-        "Seconds for which it is left alone; then one request tries it.", widens=below)  # fmt: skip
+        "Seconds for which the breaker stays open; then one request tests the provider.", widens=below)  # fmt: skip
 
 
 DEFAULTS: Final = Options()
@@ -180,7 +180,7 @@ SCHEMA: Final = Schema(Options, "SPELUNK_", help_page="docs/configuration.md")
 
 
 class Resolved(NamedTuple):
-    """Settings, and what was left out of them for want of trust.
+    """Resolved settings, and those that were left out because they need trust.
 
     Attributes:
         options: The settings that count.

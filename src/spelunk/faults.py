@@ -9,7 +9,7 @@ fails the third time. Several are separated by ``;``. Unarmed, a point costs one
 ``error`` ``error:E``  raise ``OSError``: ENOSPC, or the errno named
 ``short`` ``short:E``  write half of what was to be written, then raise as above
 ``hang``               sleep for an hour
-``note:FILE``          append the point and the detail to a file, and go on
+``note:FILE``          append the point and the detail to a file, then continue
 =====================  =======================================================
 """
 

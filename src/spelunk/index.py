@@ -139,7 +139,7 @@ class Index:
             wait: Wait for another writer instead of raising.
             command: What others are told is writing.
             progress: Called with (files done, files, bytes done, bytes) after each piece of work.
-                An observer is told of the same events and more.
+                An observer receives the same events and more.
 
         Where a provider of vectors is down, all else is done: the report has
         ``pending_vectors`` and ``degraded``, and the next update makes them.
@@ -188,11 +188,11 @@ class Index:
         return report
 
     def refresh(self, *, progress: OnProgress | None = None) -> bool:
-        """Bring the index up to date if the freshness setting asks for it.
+        """Bring the index up to date if the freshness setting requires it.
 
         Returns:
             Whether the newest generation holds all that is known to be on disk;
-            False where another process is at it.
+            False if another process is updating it.
         """
         missing = not self._published()
         if not missing:

@@ -21,7 +21,7 @@ class SettingsFile(NamedTuple):
     """A settings file as read.
 
     Attributes:
-        path: Where it lies.
+        path: Where it is.
         table: Its settings; of ``pyproject.toml`` the table ``[tool.spelunk]``.
         raw: Its bytes.
     """

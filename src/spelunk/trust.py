@@ -1,6 +1,6 @@
 """Record which workspaces' settings files the user trusts, outside every workspace.
 
-One file a workspace lies in the user's state folder: its root, and a digest of
+The user's state folder has one file for each workspace: its root, and a digest of
 its settings files. Any edit of those files ends the trust. Without a state
 folder nothing is trusted.
 """

@@ -166,11 +166,11 @@ class Hit:
         end_line: Last line, inclusive.
         language: The file's language.
         kind: The chunk's kind.
-        symbol: The name that was asked for where the chunk defines it, else the
+        symbol: The name in the query if the chunk defines it, else the
             chunk's main symbol, or ``""``.
         score: Higher is better; comparable within one answer only.
-        content: The chunk's text, with context lines where asked for.
-        signals: What made the score, by name; empty unless asked for.
+        content: The chunk's text, with context lines if requested.
+        signals: What made the score, by name; empty without ``explain``.
         chunk_id: 16 hex digits, stable across rebuilds of the same content.
         root: The workspace's root the path is relative to.
     """

@@ -1,8 +1,8 @@
 """``spelunk bench embed``: one text after the other against several at a time, for one embedder.
 
 An embedder that workers call (``in_workers``) is measured by the processes it
-runs in: finding words and making vectors. Any other is measured by the calls
-that are made of it at a time.
+runs in: finding words and making vectors. Any other is measured by the number of
+parallel calls.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def measure(
         say: Told what is being measured.
 
     Raises:
-        UsageError: Fewer files than asked for, or no Linux.
+        UsageError: Fewer files than requested, or not on Linux.
         SpelunkError: A run failed.
     """
     if not os.path.exists("/proc/self/smaps_rollup"):

@@ -33,7 +33,7 @@ def measure(
         say: Told what is being measured.
 
     Raises:
-        UsageError: Fewer files than asked for.
+        UsageError: Fewer files than requested.
         SpelunkError: A run failed.
     """
     candidates = sample.candidates(root)

@@ -1,7 +1,7 @@
 """Make chunks of units: join small neighbours, split what is too large.
 
-A unit is a run of rows that belongs together. Whatever finds units (a parse, a
-line pattern) passes them in order and need not know about sizes.
+A unit is a run of rows that belongs together. The code that finds units (a parse, a
+line pattern) passes them in order and ignores sizes.
 """
 
 from __future__ import annotations

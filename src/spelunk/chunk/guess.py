@@ -1,8 +1,8 @@
 """Rules guessed from the node types of a grammar that has no table.
 
 Grammars name their nodes alike (``function_definition``, ``class_declaration``,
-``struct_item``); what looks like a definition is taken for one if it turns out
-to have a name.
+``struct_item``); a node that looks like a definition is treated as one if it
+has a name.
 """
 
 from __future__ import annotations

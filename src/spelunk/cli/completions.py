@@ -1,6 +1,6 @@
 """Complete a command line from the parsers themselves; the shells' scripts call back for every word.
 
-A script only hands the words over (``spelunk completions SHELL -- WORD…``), so
+A script only passes the words on (``spelunk completions SHELL -- WORD…``), so
 that it stays right when a new version has other commands and flags.
 """
 

@@ -1,4 +1,4 @@
-"""Observers that the flags ask for: a log at a level, metrics in a file, metrics over HTTP."""
+"""Observers selected by the flags: a log at a level, metrics in a file, metrics over HTTP."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def metrics_file(parser: argparse.ArgumentParser) -> None:
 
 
 def log_of(args: argparse.Namespace) -> ObservedRun:
-    """The log that the shared flags ask for; the no-op observer where only a command's own messages are wanted."""
+    """The log that the shared flags select; the no-op observer where only a command's own messages are wanted."""
     if output.attached() is None and not args.verbose:
         return ObservedRun(null_observer)
     return _logged(_log(args))

@@ -1,4 +1,4 @@
-"""What the user is told: results on standard output, everything else on standard error."""
+"""Output of the commands: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def say(text: str, level: str = "error", **more: Any) -> None:
 
 
 def tell(text: str, end: str = "\n") -> None:
-    """Write to standard error as it is; nothing happens where that is closed."""
+    """Write to standard error as it is; do nothing if it is closed."""
     if sys.stderr is None:
         return
     try:

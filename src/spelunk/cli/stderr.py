@@ -41,7 +41,7 @@ def hushed(verbose: bool) -> Iterator[None]:
 
 @contextmanager
 def json_lines(words: Sequence[str]) -> Iterator[None]:
-    """Write every line on standard error as one JSON object, whoever writes it.
+    """Write every line on standard error as one JSON object, also lines of native code.
 
     Args:
         words: The command line. Its flags are not parsed yet: an error in them is a JSON line as well.

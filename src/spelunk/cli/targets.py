@@ -1,4 +1,4 @@
-"""Open the indexes of PATH arguments with the shared flags, and tell which ones have to be built first."""
+"""Open the indexes of PATH arguments with the shared flags, and report which ones have to be built first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def open_root(args: argparse.Namespace) -> Index:
 def open_target(
     args: argparse.Namespace, target: Target, observed: ObservedRun | None = None, **settings: Any
 ) -> Index:
-    """Open the index of a workspace; its events go to ``observed``, or to the log that the flags ask for."""
+    """Open the index of a workspace; its events go to ``observed``, or to the log that the flags select."""
     from spelunk.cli.observed import log_of
     from spelunk.index import Index
 

@@ -104,7 +104,7 @@ def get(options: Options, directory: str | None = None, observer: Observer = nul
     Args:
         directory: The index directory, where the state of a provider's circuit
             breaker is shared between processes.
-        observer: Is told of retries and of the breaker; from several threads.
+        observer: Receives events of retries and of the breaker; from several threads.
 
     Raises:
         ConfigError: There is none of that name, or it cannot be used as set.

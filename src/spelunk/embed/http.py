@@ -3,11 +3,11 @@
 A request carries a model's name and a list of texts, an answer one vector a
 text with its index (`API reference
 <https://platform.openai.com/docs/api-reference/embeddings>`_; many servers
-speak it). Failures are told apart, because each has its own remedy:
+implement it). Failures are distinguished, because each has its own remedy:
 
 ======================================  ===================================
 no connection, 5xx, cut off, too slow   tried again, counted by the breaker
-429                                     tried again when the provider says
+429                                     tried again after ``Retry-After``
 400, 413, 422, an unusable answer       :class:`RefusedError`: a text is at fault
 3xx, 401, 403, 404 and any other        :class:`ProviderDownError`
 ======================================  ===================================
@@ -102,7 +102,7 @@ class ApiEmbedder:
         return row
 
     def _ask(self, texts: Sequence[str], seconds: float) -> Matrix:
-        """One request and its answer as a matrix."""
+        """Send one request; returns its answer as a matrix."""
         body: dict[str, Any] = {"model": self._model, "input": [self._fit(t) for t in texts]}
         if self._options.embedding_dimensions:
             body["dimensions"] = self._options.embedding_dimensions
@@ -204,7 +204,7 @@ class ApiEmbedder:
         """The vectors of an answer at unit length, in the order of the texts.
 
         Raises:
-            RefusedError: It is not what was asked for.
+            RefusedError: It is not what was requested.
             ProviderError: It has other dimensions than those before.
         """
         try:

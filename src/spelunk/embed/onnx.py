@@ -163,7 +163,7 @@ class OnnxEmbedder:
         self._inputs = {}
         for one in session.get_inputs():
             if one.name not in ("input_ids", "attention_mask", "token_type_ids") or one.type not in _WIDTHS:
-                raise ConfigError(f"embedder {self._setting!r}: the model wants an input {one.name!r} that text does not give")  # fmt: skip
+                raise ConfigError(f"embedder {self._setting!r}: the model needs an input {one.name!r} that text does not give")  # fmt: skip
             self._inputs[one.name] = _WIDTHS[one.type]
         self._choose(session.get_outputs())
         return session

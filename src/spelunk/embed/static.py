@@ -5,7 +5,7 @@ length. In a query each row is first scaled by a number of its own, so that
 words such as "how" and "where" weigh little. ``training/`` makes the table and
 ``docs/model.md`` describes it. It is read by memory map: processes share one
 copy, a query touches some twenty rows and needs no numpy, and nothing is
-unpacked before it is asked for.
+unpacked before it is needed.
 
 Sums of the table's whole numbers do not depend on the order of work, so a
 vector is the same on every machine.

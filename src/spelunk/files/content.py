@@ -1,4 +1,4 @@
-"""What the content of a file tells about it, as pure functions over its head.
+"""Classify a file by the head of its content, with pure functions.
 
 None of these opens a file. They look at a bounded prefix, so their cost does
 not grow with the file.

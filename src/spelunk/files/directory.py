@@ -48,7 +48,7 @@ class Directory:
         forced: Whether a rule of Spelunk's own re-included it by name.
         include: The ``include`` setting's rules here; None without the setting.
         kept: Whether the ``include`` setting takes in everything here.
-        repository: Whether it lies in a repository.
+        repository: Whether it is in a repository.
         depth: Directories below the repository's top.
     """
 

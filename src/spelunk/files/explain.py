@@ -53,7 +53,7 @@ class Explanation:
     """Whether a path is indexed, and the rule that decides.
 
     Attributes:
-        path: Relative to the root; as given where it lies outside.
+        path: Relative to the root; as given if it is outside.
         verdict: ``indexed``, ``ignored``, ``skipped``, ``missing`` or ``outside``; with the
             index's own knowledge also ``pending`` (the next update indexes it) or ``failed``.
             For a folder ``indexed`` means that its files are looked at.

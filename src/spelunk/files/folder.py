@@ -94,7 +94,7 @@ class FolderSource:
             return Failed(entry.path, "read", _one_line(error))
 
     def prefetch(self, entries: Sequence[Entry]) -> None:
-        """Ask the kernel to read files ahead, where it can be asked."""
+        """Let the kernel read files ahead, where it offers that."""
         if not hasattr(os, "posix_fadvise"):
             return
         for entry in entries:

@@ -1,6 +1,6 @@
 """Find ``core.excludesFile`` in git's configuration files, without running git.
 
-git itself is not asked: in a repository of unknown origin it would follow every
+git itself is not run: in a repository of unknown origin it would follow every
 include of ``.git/config``, a FIFO or a device among them. Here each file is
 read through :mod:`spelunk.io.regular` and their number and depth are bounded.
 """

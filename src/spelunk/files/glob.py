@@ -26,7 +26,7 @@ class Rule:
 
     Attributes:
         text: The line as written, without its line end and trailing blanks.
-        source: The file, relative to the root where it lies inside, or the setting's name.
+        source: The file, relative to the root if it is inside, or the setting's name.
         line: 1-based line, or position in the setting.
         group: One of the group constants.
         priority: Orders rules: the matching one with the highest decides.

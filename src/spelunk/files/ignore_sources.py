@@ -32,7 +32,7 @@ class OuterRules:
 
     Attributes:
         rules: The rules at the root.
-        repository: The repository the root lies in.
+        repository: The repository that holds the root.
         depth: Directories from the repository's top to the root.
         seen: Every file that took part or would, were it there.
     """

@@ -87,7 +87,7 @@ _compiled: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
 
 def settle(extension: str, head: str, default: str) -> str:
-    """The language of a file whose extension is shared; ``default`` where nothing tells."""
+    """The language of a file whose extension is shared; ``default`` if nothing decides."""
     rules = _compiled.get(extension)
     if rules is None:
         rules = [

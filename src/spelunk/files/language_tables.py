@@ -1,4 +1,4 @@
-"""The tables behind :mod:`spelunk.files.languages`: a language and its words, one a line."""
+"""The tables behind :mod:`spelunk.files.languages`: one line for each language with its words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which language a file is written in: by name, by extension, at need by its head.
+"""Recognise the language of a file: by name, by extension, and if needed by its head.
 
 Names are those of tree-sitter-language-pack where it has a grammar; the others
 (``text``, ``notebook``, ``asciidoc``, ...) are Spelunk's own. The tables are
@@ -88,7 +88,7 @@ _MANUAL_SECTIONS: Final = frozenset("123456789")
 
 
 def language_of(path: str) -> str:
-    """The language of a path, by its name alone; ``"text"`` where nothing tells."""
+    """The language of a path, by its name alone; ``"text"`` if nothing decides."""
     name = path[path.rfind("/") + 1 :]
     known = _BY_NAME.get(name)
     if known is not None:

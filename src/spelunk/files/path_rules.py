@@ -1,4 +1,4 @@
-"""What a path alone tells: test, vendored, generated, documentation, example, configuration; or not worth reading.
+"""Classify a path by its names alone: test, vendored, generated, documentation, example, configuration, or not worth reading.
 
 The rules are independent of the language and look at one name at a time, so
 that a walk pays for a directory's name once. Everything here is a table or a

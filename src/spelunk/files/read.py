@@ -1,6 +1,6 @@
 """Read one file of a source and decode it.
 
-Nothing here raises for what a file is or does: the result is a
+No property of a file raises an error here: the result is a
 :class:`Document`, a :class:`Skipped` with its rule or a :class:`Failed`.
 """
 

@@ -1,6 +1,6 @@
 """Stamps: opaque bytes that are equal exactly while a file or folder is unchanged.
 
-A stamp is compared with ``==`` and never looked into. :data:`UNSURE` is the
+A stamp is compared with ``==``; its bytes have no other meaning. :data:`UNSURE` is the
 stamp of something that may change once more without a trace; it equals
 nothing, itself included: test a stamp for truth before comparing it.
 

@@ -1,4 +1,4 @@
-"""A text as lines that keep their own endings, so that joining gives every byte back."""
+"""Split a text into lines that keep their own endings, so that joining them gives the same text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""What may be sent to a terminal: text without its control sequences, and colour."""
+r"""Make text safe for a terminal: without its control sequences, and with colour."""
 
 from __future__ import annotations
 

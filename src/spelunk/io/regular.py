@@ -1,9 +1,9 @@
 """Read a regular file without blocking and within a limit; raises OSError for everything else.
 
-For every path that somebody else may have chosen: a name in a workspace, a
+For every path that another person may have chosen: a name in a workspace, a
 path in a repository's configuration. It may be a FIFO (opening it waits), a
 device (opening it may have effects), a pseudo file of the kernel (its size is
-a lie), or simply too large.
+wrong), or simply too large.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 """Limit for settings, ignore files and the like; all are far smaller."""
 
 KERNEL_FOLDERS: Final = ("/proc", "/sys")
-"""Mounts of the kernel's pseudo file systems; nothing of a workspace lies there."""
+"""Mounts of the kernel's pseudo file systems; no file of a workspace is there."""
 
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOCTTY", 0)
 

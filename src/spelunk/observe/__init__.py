@@ -1,6 +1,6 @@
-"""The observer type: a callable that is told of events; the no-op observer, and one that tells several.
+"""The observer type: a callable that receives events; the no-op observer, and one that calls several.
 
-Stages tell what happened (``events.py``) and know nothing of logs and metrics.
+Stages send events (``events.py``) and do not depend on logs and metrics.
 An observer runs in the thread that does the work: one that is slow slows the
 run, and one that raises ends it.
 """
@@ -21,7 +21,7 @@ def null_observer(event: Event) -> None:
 
 
 def broadcast(*observers: Observer) -> Observer:
-    """Return one observer that tells all of these, in order."""
+    """Return one observer that calls all of these, in order."""
     if len(observers) == 1:
         return observers[0]
 

@@ -1,4 +1,4 @@
-"""Events of updates, searches and remote calls, as an observer is told of them.
+"""Events of updates, searches and remote calls, as an observer receives them.
 
 Named tuples, because a dataclass costs ten times as much to define at import.
 ``logs.py`` has their names and levels in logs, ``metrics.py`` what is counted.
@@ -169,7 +169,7 @@ class RunEnded(NamedTuple):
 
 
 class Searched(NamedTuple):
-    """A search was answered; the query itself is not told."""
+    """A search was answered; the query itself is not part of the event."""
 
     mode: str
     seconds: float
@@ -240,7 +240,7 @@ def ended_by(error: BaseException, seconds: float) -> RunEnded:
 
 
 class Stage:
-    """A context that tells an observer how long a stage took, whether it failed or not."""
+    """A context that reports to an observer how long a stage took, whether it failed or not."""
 
     __slots__ = ("_began", "_name", "_observer")
 

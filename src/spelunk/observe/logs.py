@@ -2,7 +2,7 @@ r"""Log: an observer that writes events to standard error, as text or as one JSO
 
 A line of text reads ``spelunk: 10:47:56.123 info: published run=… generation=3``;
 a value with anything but plain characters is quoted, and nothing that could
-steer a terminal is written raw. The standard library's ``logging`` is not
+control a terminal is written unescaped. The standard library's ``logging`` is not
 imported: that would cost every search some 10 ms, and a program that uses
 Spelunk as a library can pass events on to it in one line (docs/logging.md).
 """
@@ -99,7 +99,7 @@ class Log:
             level: The least level to write.
             run_id: Of this process.
             stream: Where to.
-            leave_out: Events that are not logged, since the user is told of them in another way.
+            leave_out: Events that are not logged, since the user sees them in another way.
             clock: Seconds since the epoch.
         """
         self.form = form

@@ -63,7 +63,7 @@ INSTRUMENTS: Final = (
     Instrument("spelunk_run_info", GAUGE, "The latest run, as labels; always 1.", ("run_id", "command", "mode"), starts=False),
     Instrument("spelunk_index_runs_total", COUNTER, "Updates ended, by outcome.", ("outcome",), events.OUTCOMES),
     Instrument("spelunk_index_running", GAUGE, "1 while an update is at work."),
-    Instrument("spelunk_index_last_run_success", GAUGE, "1 if the latest update ended well.", starts=False),
+    Instrument("spelunk_index_last_run_success", GAUGE, "1 if the latest update succeeded.", starts=False),
     Instrument("spelunk_index_last_run_seconds", GAUGE, "Wall time of the latest update.", starts=False),
     Instrument("spelunk_index_files_total", COUNTER, "Files by what became of them.", ("result",), RESULTS),
     Instrument("spelunk_index_bytes_total", COUNTER, "Source bytes indexed."),

@@ -235,7 +235,7 @@ class Endpoint:
             address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
             def server_bind(self) -> None:
-                # Not HTTPServer's, which asks the name service who it is.
+                # Not HTTPServer's, which looks up its own name in the name service.
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 self.socket.bind(self.server_address)
                 self.server_address = self.socket.getsockname()

@@ -1,1 +1,1 @@
-"""Phase 1 in worker processes, phase 2 in one writer, and what bounds them."""
+"""The update pipeline: phase 1 in workers, phase 2 in one writer, and the limits of both."""

@@ -2,7 +2,7 @@
 
 It runs after the texts are published, and after a change of the embedder. No
 file is read and nothing is parsed. Vectors are published group by group, so
-that a run that dies repeats at most one group. What cannot be made now stays
+that the run after a crash repeats at most one group. What cannot be made now stays
 pending for the next run.
 """
 

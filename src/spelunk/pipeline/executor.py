@@ -1,9 +1,9 @@
 """Where phase 1 runs: the protocol of an executor, and the batches that it hands out.
 
-An executor turns files into packets and knows no store. The local ones are
+An executor turns files into packets and uses no store. The local ones are
 :class:`~spelunk.pipeline.in_process.InProcessExecutor` and
 :class:`~spelunk.pipeline.pool.ProcessExecutor`; ``local.py`` chooses between
-them. Memory limits, crash notes and pipes are theirs alone: an executor over
+them. Memory limits, crash notes and pipes belong to them: an executor over
 other machines needs a :class:`~spelunk.pipeline.worker.WorkerConfig`, which is
 data that can be pickled, and nothing else.
 """

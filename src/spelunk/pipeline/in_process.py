@@ -1,4 +1,4 @@
-"""Executors of the process that writes: phase 1 right here, and one file in a process of its own."""
+"""Executors without worker processes: phase 1 in the process that writes, and single files in a process of their own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LocalConfig(NamedTuple):
     observer: Observer = null_observer
 
     def spawn(self) -> WorkerProcess:
-        """Spawn a worker and tell the observer."""
+        """Spawn a worker and report it to the observer."""
         worker = spawn(self.worker, self.limiter, self.memory)
         self.observer(WorkerStarted(worker.pid, worker.how))
         return worker

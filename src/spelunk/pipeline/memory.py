@@ -2,7 +2,7 @@
 
 What counts is resident memory that is not backed by a file: the system can
 take back the pages of a memory-mapped index. Shared pages of forked workers
-count once for each process, so the figure errs to the safe side.
+count once for each process, so the figure is never too low.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ that of a parent that works too (docs/decisions/workers.md). A worker is given
 up to two batches, one to do and one so that it never waits.
 
 Back-pressure: two batches a worker as names, and as many packets as fit its
-pipe, are in flight; a consumer that is slow holds everything back.
+pipe, are in flight; a slow consumer stops the workers.
 """
 
 from __future__ import annotations

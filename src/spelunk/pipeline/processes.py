@@ -1,4 +1,4 @@
-"""Worker processes over pipes: start one, send it a batch, receive packets, learn how it died.
+"""Worker processes over pipes: start one, send it a batch, receive packets, find out how it died.
 
 A worker is forked where that is safe (it costs 11 ms) and otherwise spawned as
 a fresh interpreter (some 150 ms): beside other threads, or on a platform whose

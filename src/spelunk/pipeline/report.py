@@ -1,4 +1,4 @@
-"""Tally of an update: count each piece, tell observers of it, and make the report."""
+"""Tally of an update: count each piece, report it to observers, and make the final report."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def report(
 
 
 def tell_plan(tell: Observer, todo: Plan) -> None:
-    """Tell the observer of the plan."""
+    """Report the plan to the observer."""
     tell(
         events.Planned(
             todo.seen, len(todo.items) + len(todo.suspects), todo.unchanged, sum(1 for _, k in todo.gone if k),
@@ -110,7 +110,7 @@ def tell_plan(tell: Observer, todo: Plan) -> None:
 
 
 def tell_piece(tell: Observer, items: list[Item], packet: Packet) -> None:
-    """Tell the observer of a piece and of the files left out in it."""
+    """Report a piece and the files left out in it to the observer."""
     tell(
         events.PieceTaken(
             len(packet.files), len(packet.same), len(packet.skipped), len(packet.failed),

@@ -58,8 +58,8 @@ class Job:
         rebuild: Build all stores anew beside the published ones.
         dry_run: Only report what would be done.
         wait: Wait for another writer instead of raising.
-        command: What the lock's registry says of this run.
-        observer: Told of every event.
+        command: The name of this run in ``writer.json``.
+        observer: Receives every event.
         run_id: The run's name; empty makes one.
         patient: Make all pending vectors, however long a provider takes. Without
             it one round of calls is made, since a search waits for its end.

@@ -95,7 +95,7 @@ class Worker:
         self._memo_chunks = 0
 
     def prefetch(self, items: Sequence[Item]) -> None:
-        """Ask for files to be read ahead: a hint, so errors are ignored."""
+        """Have files read ahead: a hint, so errors are ignored."""
         if self._prefetch is not None:
             self._prefetch([item.candidate for item in items])
 

@@ -1,4 +1,4 @@
-"""Numbers, times and paths as people read them."""
+"""Numbers, times and paths for people."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """An :class:`Answer` as text for a terminal, JSON, JSON lines or Markdown.
 
-Nothing of a file reaches a terminal raw: names and contents go through
+Nothing of a file reaches a terminal unescaped: names and contents go through
 :mod:`spelunk.io.printable`. Contents are otherwise verbatim, never re-indented.
 """
 
@@ -98,7 +98,7 @@ def to_object(answer: Answer) -> dict[str, Any]:
 
 
 def hit_object(hit: Hit) -> dict[str, Any]:
-    """A hit as plain values for JSON; ``signals`` only where they were asked for."""
+    """A hit as plain values for JSON; ``signals`` only with ``explain``."""
     found: dict[str, Any] = {
         "path": printable_name(hit.path) if _SURROGATES.search(hit.path) else hit.path,
         "start_line": hit.start_line,

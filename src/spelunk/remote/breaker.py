@@ -1,8 +1,8 @@
 """Circuit breaker of a remote provider: closed, open, half-open; its state is a file that processes share.
 
 The file is ``breakers.json`` in the index directory: one entry a breaker. It is
-read before and written after each call that changes it, so that a provider
-that failed in one process is left alone by the next. A file that cannot be
+read before and written after each call that changes it, so that the next
+process does not call a provider that failed in this one. A file that cannot be
 read, or an entry with a value of the wrong type, counts as no entry.
 """
 
@@ -163,7 +163,7 @@ class Breaker:
             return _at(self._recall(), time.time())
 
     def enter(self) -> None:
-        """Ask to make a call; :meth:`leave` reports how it went.
+        """Enter a call if the breaker allows it; :meth:`leave` reports its result.
 
         Raises:
             ProviderDownError: The breaker is open, or half-open with a trial under way.

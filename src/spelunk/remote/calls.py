@@ -35,7 +35,7 @@ class Calls:
             breaker: The provider's.
             attempts: Attempts of one call.
             wait: Seconds before the second attempt; doubled for each further one, with jitter.
-            max_wait: Longest wait in seconds, also where the provider asks for more.
+            max_wait: Longest wait in seconds, even if the provider's ``Retry-After`` is longer.
         """
         self.breaker = breaker
         self._attempts = attempts

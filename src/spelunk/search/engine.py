@@ -1,6 +1,6 @@
 """The search itself: retrieve → fuse → rank → present, over one or several indexes.
 
-:func:`search` is the sentence; the functions below it are its words. Several
+The steps of :func:`search` are the functions below it, in order. Several
 indexes are searched as one corpus: document frequencies are summed, and a list
 of candidates is cut after it is merged.
 """
@@ -110,7 +110,7 @@ def by_pattern(corpus: Corpus, query: Query, limit: int) -> list[ScoredChunk]:
 def by_words(corpus: Corpus, query: Query, request: SearchRequest) -> Scores:
     """Chunks by impact over text, names and paths, verified where the text decides.
 
-    In ``semantic`` mode none; :func:`by_meaning` asks for them where vectors are missing.
+    In ``semantic`` mode none; :func:`by_meaning` calls :func:`_by_words` where vectors are missing.
     """
     return {} if request.mode == "semantic" else _by_words(corpus, corpus.parts, query, request)
 
@@ -287,7 +287,7 @@ def fuse(corpus: Corpus, query: Query, lexical: Scores, dense: Scores) -> list[S
 
 
 def facts_of(corpus: Corpus, query: Query, request: SearchRequest) -> QueryFacts:
-    """What ranking needs to know of the query."""
+    """The facts about the query that ranking uses."""
     kind = "symbol" if request.mode == "symbol" else query.kind_of_query
     text = query_text(query)
     stems = query_stems(text)

@@ -1,6 +1,6 @@
 """Search over one or several indexes: parse, refresh, open a reader of each, search, drop what changed.
 
-Every search of every adapter comes through :func:`search_many`.
+Every search of every adapter goes through :func:`search_many`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-r"""The query language: text -> frozen :class:`Query`; ``str()`` gives it back.
+r"""The query language: parse text into a frozen :class:`Query`; ``str()`` writes it back.
 
-A query is a list of terms between white space, in any order. Whatever is no
+A query is a list of terms between white space, in any order. Everything that is not a
 construct of the language is a plain word, so questions in English, file paths,
-flags and pasted code pass through unharmed.
+flags and pasted code need no escapes.
 
 .. code-block:: text
 

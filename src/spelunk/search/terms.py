@@ -1,4 +1,4 @@
-"""The terms of a query: what is looked up, how each is weighed, and what a snippet marks.
+"""The terms of a query: which are looked up, their weights, and what a snippet marks.
 
 Every consumer (retrieval, ranking, verification, snippets) takes its words
 from here, so that they agree. A query of any size is bounded here: only its

@@ -1,9 +1,9 @@
-"""Conditions that only the text decides: regular expressions, phrases, exact symbols.
+"""Verify conditions in the stored text: regular expressions, phrases, exact symbols.
 
 The index narrows the chunks to those that hold every run of word characters
 that a match must contain (:func:`spelunk.text.regex.required`); the stored text
-of those is then searched. The answer equals that of a scan of every text, and
-a scan it is where a pattern requires no run.
+of those is then searched. The answer equals that of a scan of every text; where a
+pattern requires no run, every text is scanned.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Verifier:
 
 
 def _is_defined(symbol: str, chunk: ChunkRecord, defined: Collection[str]) -> bool:
-    """``Outer.name`` asks for the scope too."""
+    """``Outer.name`` requires the scope too."""
     outer, _, name = symbol.replace("::", ".").replace("#", ".").rpartition(".")
     if name not in defined:
         return False

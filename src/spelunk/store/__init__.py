@@ -1,1 +1,1 @@
-"""The stores: manifest (the truth), full text, vectors, and the lock over them."""
+"""The stores: manifest (which decides what exists), full text, vectors, and the writer's lock."""

@@ -79,7 +79,7 @@ def _damaged(directory: str, error: BaseException) -> FullTextDamaged:
 
 @contextmanager
 def _reading(directory: str) -> Iterator[None]:
-    """A damaged file shows as an error, or as a panic, which is no Exception."""
+    """Translate errors of a damaged file, panics (which are no ``Exception``) included."""
     try:
         yield
     except BaseException as error:

@@ -2,7 +2,7 @@
 
 The full text stores each distinct term of a field once, followed by the one
 character of its level (Anh and Moffat, 2001). A level stands for the
-saturation of BM25, ``tf / (tf + K1 * (1 - B + B * length / reference))``. The
+saturation part of BM25, ``tf / (tf + K1 * (1 - B + B * length / reference))``. The
 reference length is a constant and not the mean of the index, so a chunk has
 the same levels in every index, whatever was added, deleted or merged before.
 """

@@ -1,4 +1,4 @@
-"""Read the manifest: which files, chunks and segments a generation holds. The single truth.
+"""Read the manifest: which files, chunks and segments a generation holds. It decides what exists.
 
 :class:`spelunk.store.manifest_writer.ManifestWriter` adds what the one writer
 may do. A reader inside :meth:`Manifest.begin` sees one generation, whatever is

@@ -3,7 +3,7 @@
 A packet holds columns and bytes, not object graphs. It is encoded with
 marshal, pinned to format version 4, which every Python since 3.4 reads and
 writes alike for the types used here (None, int, float, str, bytes, tuple,
-list): sender and receiver need not run the same version. It costs some 3 µs a
+list): sender and receiver may run different versions. It costs some 3 µs a
 chunk both ways. marshal is not safe against a hostile sender; packets come
 from Spelunk's own workers only.
 """

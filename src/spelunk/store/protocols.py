@@ -1,7 +1,7 @@
 """The protocol between search and storage: neutral filters, requirements, and the reader of a generation.
 
-Importable without numpy and Tantivy. Whatever search asks of a store is here, so
-that another store, remote or in memory, can stand behind the same search.
+Importable without numpy and Tantivy. It holds everything that search needs of a store, so
+that another store, remote or in memory, can serve the same search.
 """
 
 from __future__ import annotations

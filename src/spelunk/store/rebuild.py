@@ -1,4 +1,4 @@
-"""Build all stores anew beside the published ones, and switch to them in one step.
+"""Rebuild all stores beside the published ones, and switch to them in one step.
 
 A rebuild writes a manifest under a temporary name, segments under names of its
 own and a full text with a number of its own. Until the rename of its manifest,

@@ -72,7 +72,7 @@ def _drop_orphans(manifest: ManifestWriter) -> None:
 
 
 def _recount(manifest: ManifestWriter) -> None:
-    """Record anew which rows of each segment belong to no file."""
+    """Compute the tombstones again: the rows of each segment that belong to no file."""
     published = np.asarray([i for i, _ in manifest.chunk_kinds()], np.int64)
     manifest.start()
     for row in manifest.segments():

@@ -6,7 +6,7 @@ the rows with the smallest Hamming distance to the query's signs (Charikar,
 on the live, allowed vectors alone: not on how they are spread over segments,
 and not on dead rows between them.
 
-Useful up to a few million rows. Tens of millions want a graph index in a server.
+Useful up to a few million rows. Tens of millions need a graph index in a server.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def _check_format(db: sqlite3.Connection, directory: str, name: str) -> None:
         )
     if row[0] < FORMAT:
         raise IndexMissingError(
-            f"{directory}: an index in an older format ({row[0]}); `spelunk index` builds it anew"
+            f"{directory}: an index in an older format ({row[0]}); `spelunk index` builds it again"
         )
 
 

@@ -1,8 +1,8 @@
 """Score given chunks against a query vector, without importing numpy.
 
 A search by a command re-scores the few hundred chunks that the words found;
-importing numpy would take longer than that. A process that keeps asking gets
-numpy, and the same numbers in a tenth of the time.
+importing numpy would take longer than that. A process with more
+queries imports numpy, and gets the same numbers in a tenth of the time.
 """
 
 from __future__ import annotations

@@ -76,5 +76,5 @@ def open_segment(path: str, expected_rows: int | None = None) -> SegmentFile:
 
 
 def segment_path(directory: str, name: str) -> str:
-    """Return where a segment lies in an index directory."""
+    """Return the path of a segment in an index directory."""
     return os.path.join(directory, VECTORS, name)

@@ -1,7 +1,6 @@
 """A read-only view of one generation: manifest, full text and vectors that agree.
 
-Opening costs milliseconds and reads no vector: segments are mapped when the
-dense side is first used.
+Opening costs milliseconds: every segment is mapped, and no vector is read.
 """
 
 from __future__ import annotations
@@ -224,7 +223,7 @@ class Snapshot:
         )
 
     def _matching(self, where: Where, requires: Sequence[Requirement]) -> list[ChunkId] | None:
-        """Ids that pass in the full text, ascending; None where it cannot tell."""
+        """Ids that pass in the full text, ascending; None if it cannot be read."""
         if self._full_text is None:
             return None
         try:

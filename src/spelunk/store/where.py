@@ -1,6 +1,6 @@
 """A neutral filter as conditions on one generation: for the full text and for the vectors.
 
-Both are applied before the best are chosen, so that a filter never starves an
+Both are applied before the best are chosen, so that a narrow filter never empties an
 answer. A file is looked at in Python only where a path pattern must be tried.
 """
 

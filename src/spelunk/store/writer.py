@@ -76,7 +76,7 @@ class StoreWriter:
     def recover(self) -> None:
         """Undo unpublished work of a writer that died."""
         if self.manifest.building:
-            return  # new and empty, and what lies beside it is the published generation's
+            return  # new and empty, and the files beside it are the published generation's
         if self.manifest.journalled():
             faults.reach("recover.full-text.before")
             self._lexical.delete_from(self._next_chunk)
@@ -200,7 +200,7 @@ class StoreWriter:
         self.manifest.set_fence(fence)
 
     def mark_all_stale(self) -> None:
-        """Mark every file as changed, because other contents are asked for, so that this run reindexes it.
+        """Mark every file as changed, because the settings need other contents, so that this run reindexes it.
 
         Published together with the first files that are redone, so that a run
         that is interrupted is continued where it was.

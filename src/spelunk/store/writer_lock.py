@@ -2,7 +2,7 @@
 
 The lock is ``flock`` on ``writer.lock``; the system releases it when its holder
 ends, however that happens, so no stale lock ever has to be removed by hand.
-``writer.json`` beside it names the holder and is believed only while the lock is held.
+``writer.json`` beside it names the holder and is valid only while the lock is held.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class WriterLock:
 
 
 def holder(directory: str) -> dict[str, Any] | None:
-    """Return who writes to an index now, or None when nobody does.
+    """Return the process that writes to an index now, or None.
 
     Returns:
         ``pid`` (int), ``host`` (str), ``command`` (str) and ``since`` (seconds since

@@ -3,7 +3,7 @@ r"""Regular expressions in time linear in the text.
 The engine is RE2, so no pattern backtracks: look-around and back-references do
 not exist. As in ripgrep ``^`` and ``$`` match at line boundaries, ``.`` matches
 no line end, ``\w``, ``\d``, ``\s`` and ``\b`` know ASCII only; a line may end
-with ``\r\n`` without the pattern having to say so.
+with ``\r\n`` without mention in the pattern.
 """
 
 from __future__ import annotations

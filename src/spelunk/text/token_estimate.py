@@ -1,4 +1,4 @@
-"""How many tokens a text may cost a language model, counted without its tokeniser."""
+"""Estimate how many tokens a text costs a language model, without its tokeniser."""
 
 from __future__ import annotations
 

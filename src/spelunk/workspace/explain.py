@@ -1,6 +1,6 @@
 """Explain a path: the rule that decides on it, and what the index holds of it.
 
-The rules alone (:mod:`spelunk.files.explain`) cannot know what only reading the
+The rules alone (:mod:`spelunk.files.explain`) do not cover what only reading the
 whole file shows, nor whether the last update has seen the file. The manifest adds
 the verdicts ``pending`` and ``failed``, the reader's reasons for ``skipped``, and
 how an indexed file is stored.

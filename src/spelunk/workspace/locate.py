@@ -65,7 +65,7 @@ def resolve_root(path: str) -> str:
 
 
 def key(root: str) -> str:
-    """A name for a workspace that tells it from all others: its folder's name and a digest of its path."""
+    """A unique name for a workspace: its folder's name and a digest of its path."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(root)) or "root"
     return f"{name[:40]}-{hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()}"
 
@@ -133,7 +133,7 @@ def claim(directory: str, root: str) -> None:
 
 
 def is_within(path: str, folder: str) -> bool:
-    """Whether an absolute path is a folder or lies below it."""
+    """Whether an absolute path is a folder or is below it."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
@@ -227,7 +227,7 @@ def owner_of(directory: str) -> str | None:
 
 
 def known(root: str) -> KnownWorkspace | None:
-    """A root's index, wherever it lies; None where none was made."""
+    """A root's index, wherever it is; None if there is none."""
     directory = _default_directory(root)
     value = _load(os.path.join(directory, WORKSPACE))
     if value.get("root") != root:
@@ -250,7 +250,7 @@ def known_workspaces() -> Iterator[KnownWorkspace]:
 
 
 def forget(root: str) -> None:
-    """Remove the pointer to an index that lies elsewhere."""
+    """Remove the pointer to an index in another place."""
     pointer = _default_directory(root)
     try:
         if "directory" in _load(os.path.join(pointer, WORKSPACE)):

@@ -1,4 +1,4 @@
-"""The states of an index, the action each one calls for, and the fingerprints they are told by.
+"""The states of an index, the action each one calls for, and the fingerprints that decide it.
 
 =================  ======================================================
 missing            nothing was indexed yet: ``index`` builds it

@@ -1,4 +1,4 @@
-"""The status of an index: its state, what it holds, and who is writing to it."""
+"""The status of an index: its state, what it holds, and the process that is writing to it."""
 
 from __future__ import annotations
 

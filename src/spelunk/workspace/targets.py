@@ -3,7 +3,7 @@
 A PATH that has an index of its own is that workspace. A PATH below a folder
 that has one is searched there, so that no second index of the same files is
 made; of several such folders the nearest counts. Any other folder becomes a
-workspace. With ``--index-dir`` the workspace is the one whose index lies there.
+workspace. With ``--index-dir`` the workspace is the one whose index is there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def target_of(path: str, index_dir: str | None = None) -> Target:
     """Resolve one PATH.
 
     Raises:
-        WorkspaceError: It does not exist, is a file outside every workspace, or lies outside
+        WorkspaceError: It does not exist, is a file outside every workspace, or is outside
             the workspace whose index ``index_dir`` holds.
     """
     absolute = os.path.realpath(os.path.expanduser(path))

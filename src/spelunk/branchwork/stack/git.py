@@ -1,4 +1,4 @@
-"""Questions to git: the repository, its branches, their history and their files.
+"""Read from git: the repository, its branches, their history and their files.
 
 The answers hold in linked worktrees, on a detached HEAD, in fresh clones and
 on branches without commits.

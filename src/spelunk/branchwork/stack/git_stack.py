@@ -3,7 +3,7 @@
 A branch's parent is the nearest branch whose tip is in its history. A parent
 that was amended or went on is found through its reflog: the nearest commit of
 the branch's history that once was the parent's tip (what
-``git merge-base --fork-point`` asks, for all branches at once). Otherwise it is
+``git merge-base --fork-point`` finds, for all branches at once). Otherwise it is
 the base that the branch's document gives, otherwise the trunk.
 
 Four git calls, whatever the number of branches.

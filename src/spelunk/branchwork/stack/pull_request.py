@@ -54,7 +54,7 @@ class PullRequest:
 
 def fetch(repo: Repo, branch: str, timeout: float) -> tuple[PullRequest | None, str]:
     """The branch's pull request through one ``gh`` call, or None and the reason in one line."""
-    # Without a name gh takes the branch checked out, knows what it pushes to, and takes no "47" for a number.
+    # Without a name gh takes the branch checked out and where it pushes to; a branch called "47" is no number.
     name = [] if branch == repo.head() else [branch]
     done = repo.runner.run(["gh", "pr", "view", *name, "--json", FIELDS], cwd=repo.root, timeout=timeout)
     if done.code:

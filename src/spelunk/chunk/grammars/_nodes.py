@@ -25,7 +25,7 @@ class NamedNode(NamedTuple):
         row: 0-based row of the name.
         scope: Names that the definition itself puts before its name (``Foo`` of ``Foo::bar``).
         body: The node of its members; None where the grammar's table says where they are.
-        last_row: Last row of the definition; -1 for the last row of the node that was asked for.
+        last_row: Last row of the definition; -1 for the last row of the given node.
     """
 
     name: str
@@ -66,7 +66,7 @@ def called(
     """One definition of this name, at a node; none where the node is None.
 
     Args:
-        whole: The node that the definition ends with, where it is not the one that was asked for.
+        whole: The node that the definition ends with, if it is not the given one.
     """
     if node is None:
         return []

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _agreed(question: str) -> bool:
-    """Ask on the terminal.
+    """Ask for confirmation on the terminal.
 
     Raises:
         UsageError: There is no terminal to ask on.

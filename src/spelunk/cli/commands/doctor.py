@@ -190,7 +190,7 @@ def _refusal(folder: str) -> str:
 
 
 def file_system(path: str) -> str:
-    """The type of the file system that holds a path; empty where the system does not tell (not Linux)."""
+    """The type of the file system that holds a path; empty where it cannot be found out (not Linux)."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as f:
             rows = [line.split() for line in f]

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _warn(args: argparse.Namespace, report: Report) -> None:
-    """Tell what is missing from the index and what makes it complete."""
+    """Warn about what is missing from the index, and name the command that completes it."""
     from spelunk.cli.output import note
     from spelunk.present.phrases import several, short
 

@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _note_unindexed(args: argparse.Namespace, index: Index, target: Target) -> None:
-    """Tell which of the paths searched are not in the index: that may be why nothing was found."""
+    """Name the searched paths that are not in the index: a possible reason for no results."""
     from spelunk.cli.output import note
     from spelunk.present.phrases import short
 
@@ -138,7 +138,7 @@ def _targets(args: argparse.Namespace) -> list[Target]:
 
 
 def show(args: argparse.Namespace, answer: Answer) -> int:
-    """Print an answer in the form that the flags ask for; the exit status."""
+    """Print an answer in the form that the flags select; returns the exit status."""
     from spelunk.cli.output import colored, note, put, put_utf8
     from spelunk.present.render import View, notices, render
 

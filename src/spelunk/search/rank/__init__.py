@@ -1,1 +1,1 @@
-"""Ranking: candidates and their facts in, an order and its reasons out."""
+"""Rank candidates by their signals; every summand of a score is kept as a reason."""

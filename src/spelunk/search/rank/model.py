@@ -158,7 +158,7 @@ def _relevance(candidates: Sequence[ScoredChunk]) -> tuple[list[float], list[flo
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """The weights, and what a file is held against.
+    """The weights, and the facts that files are compared with.
 
     Attributes:
         shallowest: Folders above the shallowest candidate.

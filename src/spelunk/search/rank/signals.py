@@ -67,7 +67,7 @@ MAX_STEMS: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class QueryFacts:
-    """What ranking needs to know of a query; made by :func:`facts`.
+    """The facts about a query that ranking uses; made by :func:`facts`.
 
     Attributes:
         kind: ``symbol``, ``prose`` or ``mixed``.
@@ -233,7 +233,7 @@ class StemMatches(dict[str, tuple[float, tuple[tuple[str, float], ...]]]):
 
 
 def definition_match(chunk: ChunkRecord, query: QueryFacts) -> tuple[float, float, set[str]]:
-    """(how well a name defined here matches, whether it is a name asked for, the stems found).
+    """(how well a name defined here matches, whether it is a name in the query, the stems found).
 
     The first is the weight of the query that a name says, times the share of
     the name that the query says; the second is 1 for a type of exactly that
