@@ -10,6 +10,7 @@ the same levels in every index, whatever was added, deleted or merged before.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -35,6 +36,9 @@ _STEP: Final = math.log(1 / LOWEST) / len(LEVELS)
 
 IMPACTS: Final = tuple(LOWEST * math.exp(_STEP * (n + 0.5)) for n in range(len(LEVELS)))
 """What each level is worth: the geometric middle of the impacts it stands for."""
+
+_BOUNDS: Final = tuple(LOWEST * math.exp(_STEP * n) for n in range(1, len(LEVELS)))
+_SHARES: Final = tuple(bound / (1 - bound) for bound in _BOUNDS)
 
 
 MAX_SCORE: Final = 2**24 - 1
@@ -74,15 +78,20 @@ def length_norm(length: int, field: str) -> float:
 
 def level(count: int, norm: float) -> int:
     """The level of a term that occurs ``count`` times, ``norm`` being :func:`length_norm`."""
-    impact = count / (count + norm)
-    return min(len(LEVELS) - 1, max(0, int(math.log(impact / LOWEST) / _STEP)))
+    return bisect_right(_first_counts(norm), count)
+
+
+def _first_counts(norm: float) -> list[float]:
+    """The count from which a term has each level but the weakest: the inverse of ``count / (count + norm)``."""
+    return [norm * share for share in _SHARES]
 
 
 @lru_cache(maxsize=4096)
 def _suffixes(length: int, field: str) -> str:
     """The suffix for each count of a term below :data:`MAX_COUNT` in a field of some length."""
-    norm = length_norm(length, field)
-    return " " + "".join(LEVELS[level(n, norm)] for n in range(1, MAX_COUNT))
+    firsts = [min(MAX_COUNT, max(1, math.ceil(n))) for n in _first_counts(length_norm(length, field))]
+    starts, ends = [1, *firsts], [*firsts, MAX_COUNT]
+    return " " + "".join(s * (end - start) for s, start, end in zip(LEVELS, starts, ends, strict=True))
 
 
 def encode(counts: Mapping[str, int], field: str) -> str:
