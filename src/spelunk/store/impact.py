@@ -34,7 +34,7 @@ MAX_COUNT: Final = 256
 _STEP: Final = math.log(1 / LOWEST) / len(LEVELS)
 
 IMPACTS: Final = tuple(LOWEST * math.exp(_STEP * (n + 0.5)) for n in range(len(LEVELS)))
-"""What each level is worth: the geometric middle of the impacts it stands for."""
+"""The impact of each level: the geometric middle of the impacts it covers."""
 
 
 MAX_SCORE: Final = 2**24 - 1
