@@ -27,6 +27,7 @@ from spelunk.store.protocols import FieldFilter, Filter, Reader, Requirement, Sc
 from spelunk.store.snapshot import Snapshot
 from spelunk.testing import MemoryReader
 from spelunk.text.required import Run
+from spelunk.text.tokens import words
 from tests.corpus import python_file
 
 LONG = "x" * 200
@@ -269,6 +270,27 @@ def test_a_chunk_has_one_cosine_however_it_is_looked_up(pair: Pair, vector: list
         assert near == {i: c for i, c in reader.cosines(vector, every_id(reader)).items() if c > 0}
 
 
+@pytest.mark.parametrize("which", ["real", "double"])
+def test_terms_left_out_hold_for_the_nearest(pair: Pair, which: str) -> None:
+    reader: Reader = getattr(pair, which)
+    vector = [float(x) for x in HashedEmbedder().query("flush queue")]
+
+    near = [s.id for s in reader.nearest(vector, Filter(not_terms=("queue",)), 10_000)]
+
+    bodies = [reader.text(c.file).of(c) for c in reader.chunks(near).values()]
+    assert near and not any("queue" in words(body) for body in bodies)
+
+
+@pytest.mark.parametrize("which", ["real", "double"])
+def test_numbers_beyond_float32_give_the_nearest_the_cosines_of_a_look_up(pair: Pair, which: str) -> None:
+    reader: Reader = getattr(pair, which)
+    vector = [1 / (3 + n) for n in range(256)]
+
+    near = {s.id: s.score for s in reader.nearest(vector, Filter(), 10_000)}
+
+    assert near and near == {i: c for i, c in reader.cosines(vector, every_id(reader)).items() if c > 0}
+
+
 @pytest.mark.parametrize("field", ["body", "name", "path"])
 def test_frequencies_count_live_chunks_alone(pair: Pair, field: TextField) -> None:
     real, double = (r.frequencies(WORDS, field) for r in pair[:2])
@@ -387,6 +409,15 @@ def test_a_damaged_full_text_leaves_the_filters_that_need_none(
 
     assert real == double
     assert files[0] == files[1] == list(dict.fromkeys(path for path, _ in real))
+
+
+@pytest.mark.parametrize("which", ["real", "double"])
+def test_kinds_hold_without_the_full_text(damaged: Pair, which: str) -> None:
+    reader: Reader = getattr(damaged, which)
+
+    files = reader.files_with(Filter(kinds=("section",)), [])
+
+    assert {f.language for f in files} == {"markdown"}
 
 
 @pytest.mark.parametrize("which", ["real", "double"])

@@ -11,6 +11,7 @@ import pytest
 
 from spelunk import faults
 from spelunk.config import Options, resolve
+from spelunk.embed.hashed import HashedEmbedder
 from spelunk.files.folder import FolderSource
 from spelunk.files.read import read as read_file
 from spelunk.files.source import Source
@@ -22,6 +23,7 @@ from spelunk.pipeline.limiter import ReadLimiter
 from spelunk.pipeline.pool import ProcessExecutor
 from spelunk.pipeline.worker import WorkerConfig
 from spelunk.store.packet import FilePacket, Item
+from spelunk.testing import MemoryExecutor, MemorySource
 from spelunk.types import Document, Entry, Failed, Skipped
 from tests.corpus import write_tree
 
@@ -35,6 +37,20 @@ def forked(config: LocalConfig) -> Executor:
 
 def spawned(config: LocalConfig) -> Executor:
     return ProcessExecutor(config, 2, forking=False)
+
+
+def memory(config: LocalConfig) -> Executor:
+    """The double, with the embedder that the settings name."""
+    source, options = config.worker
+    return MemoryExecutor(source, options, embedder=HashedEmbedder(), deadly=["pkg0/mod_3.py"])
+
+
+def memory_source(config: LocalConfig) -> Executor:
+    """The double over a double of the files."""
+    source, options = config.worker
+    files = {e.path: source.read(e, 10**9) for e in source.walk(options).entries}
+    contents = {path: raw for path, raw in files.items() if isinstance(raw, bytes)}
+    return MemoryExecutor(MemorySource(contents), options, embedder=HashedEmbedder())
 
 
 EXECUTORS: list[Make] = [InProcessExecutor, forked, spawned]
@@ -123,7 +139,7 @@ def started(told: list[events.Event]) -> list[int]:
     return [e.pid for e in told if isinstance(e, events.WorkerStarted)]
 
 
-@pytest.mark.parametrize("make", EXECUTORS)
+@pytest.mark.parametrize("make", [*EXECUTORS, memory_source])
 def test_every_file_is_answered_exactly_once(
     make: Make, root: Path, running: Callable[[Make], Executor]
 ) -> None:
@@ -136,7 +152,7 @@ def test_every_file_is_answered_exactly_once(
     assert sum(isinstance(a, FilePacket) for a in got.values()) == FILES + 2
 
 
-@pytest.mark.parametrize("make", PROCESSES)
+@pytest.mark.parametrize("make", [*PROCESSES, memory_source])
 @pytest.mark.parametrize("files_per_batch", [1, 7, 100])
 def test_content_does_not_depend_on_order_or_workers(
     make: Make, files_per_batch: int, root: Path, config: LocalConfig, running: Callable[[Make], Executor]
@@ -149,7 +165,7 @@ def test_content_does_not_depend_on_order_or_workers(
     assert answers(running(make), batches_of(items[::-1], files_per_batch)) == expected
 
 
-@pytest.mark.parametrize("make", EXECUTORS)
+@pytest.mark.parametrize("make", [*EXECUTORS, memory_source])
 def test_a_known_digest_is_answered_as_the_same_file(
     make: Make, root: Path, config: LocalConfig, running: Callable[[Make], Executor]
 ) -> None:
@@ -163,7 +179,7 @@ def test_a_known_digest_is_answered_as_the_same_file(
     assert answers(running(make), batches_of(known)) == {"core.c": ("same", "")}
 
 
-@pytest.mark.parametrize("make", EXECUTORS)
+@pytest.mark.parametrize("make", [*EXECUTORS, memory_source])
 def test_vectors_that_can_be_used_again_are_named_instead_of_made(
     make: Make, root: Path, config: LocalConfig, running: Callable[[Make], Executor]
 ) -> None:
@@ -213,7 +229,20 @@ def test_a_file_that_kills_its_worker_is_found_and_the_rest_is_done(
     assert failed == {"pkg0/mod_3.py": ("worker", "worker killed by SIGKILL")}
 
 
-@pytest.mark.parametrize("make", EXECUTORS)
+def test_a_deadly_file_of_the_double_is_answered_as_one_that_killed_its_worker(
+    root: Path, running: Callable[[Make], Executor]
+) -> None:
+    items = items_of(root)
+    culprit = [i for i in items if i.candidate.path.endswith("/mod_3.py")]
+    rest = [i for i in items if i not in culprit]
+
+    for batches, suspects in ((rest, culprit), (items, [])):
+        got = answers(running(memory), batches_of(batches), suspects)
+        assert got.pop("pkg0/mod_3.py") == ("worker", "worker killed")
+        assert sorted(got) == [i.candidate.path for i in rest]
+
+
+@pytest.mark.parametrize("make", [*EXECUTORS, memory_source])
 def test_close_ends_a_run_and_its_workers(
     make: Make, root: Path, running: Callable[[Make], Executor], told: list[events.Event]
 ) -> None:

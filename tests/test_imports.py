@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"io", "observe.events", "observe"},
     {"text"},
     {"files.glob", "files.languages", "files.language_tables", "files.language_heuristics"},
-    {"settings", "trust", "config"},
+    {"settings", "settings_files", "trust", "config"},
     {"files", "remote", "observe.logs", "observe.metrics", "observe.prometheus"},
     {"chunk", "embed"},
     {"store"},

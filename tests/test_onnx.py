@@ -16,7 +16,7 @@ from spelunk.config import resolve
 from spelunk.embed import onnx_folder
 from spelunk.errors import ConfigError, ProviderError
 from spelunk.io.cache_dir import index_home
-from spelunk.settings import digest_of, workspace_files
+from spelunk.settings_files import digest_of, workspace_files
 from spelunk.trust import grant
 from tests import minilm
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,42 @@ def test_a_filter_is_applied_before_the_best_are_chosen(tmp_path: Path) -> None:
 
     assert [h.path for h in hits] == ["core.c"]
     assert {h.path for h in index.search("total path:mod_59", limit=3).hits} == {"pkg5/mod_59.py"}
+
+
+FLUSHES = {
+    "a.md": "# Flush\n\nflush the queue now\n",
+    "b.md": "# Flush\n\nflush the basin\n",
+    "c.md": "---\nowner: Über\n---\n# Flush\n\nflush it\n",
+}
+
+
+@pytest.fixture
+def flushes(tmp_path: Path) -> Index:
+    root = tmp_path / "tree"
+    root.mkdir()
+    for path, text in FLUSHES.items():
+        (root / path).write_text(text)
+    index = Index.open(root)
+    index.update()
+    return index
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "lexical", "semantic"])
+def test_a_negated_word_is_in_no_hit_whatever_side_found_it(flushes: Index, mode: str) -> None:
+    assert {h.path for h in flushes.search("flush -queue", mode=mode).hits} == {"b.md", "c.md"}
+
+
+@pytest.mark.parametrize("text", ["flush -queue", "lang:markdown -queue", "flush kind:section -queue"])
+def test_a_negated_word_is_in_no_hit_of_a_damaged_full_text(flushes: Index, text: str) -> None:
+    shutil.rmtree(next(Path(flushes.directory).glob("lexical-*")))
+
+    answer = flushes.search(text, refresh=False)
+
+    assert answer.degraded is not None and "full text" in answer.degraded
+    assert {h.path for h in answer.hits} == {"b.md", "c.md"}
+
+
+@pytest.mark.parametrize("value", ["Über", "über", "ÜBER"])
+def test_a_field_is_compared_in_any_case_beyond_ascii(flushes: Index, value: str) -> None:
+    assert [h.path for h in flushes.search(f"flush owner:{value}").hits] == ["c.md"]
+    assert {h.path for h in flushes.search(f"flush -owner:{value}").hits} == {"a.md", "b.md"}

@@ -19,7 +19,7 @@ from spelunk.files.git_dir import branch_of, repository_at
 from spelunk.files.walk import walk
 from spelunk.io import regular
 from spelunk.io.cache_dir import index_home
-from spelunk.settings import digest_of, workspace_files
+from spelunk.settings_files import digest_of, workspace_files
 
 HOSTILE = """\
 embedder = "api:x"

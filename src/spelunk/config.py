@@ -22,19 +22,16 @@ from spelunk.settings import (
     KIB,
     MIB,
     Schema,
-    SettingsFile,
     Untrusted,
     above,
     below,
     boolean,
     choice,
     differs,
-    digest_of,
     format_size,
     integer,
     or_auto,
     parse_size,
-    read_settings,
     seconds,
     setting,
     shown,
@@ -43,8 +40,8 @@ from spelunk.settings import (
     texts,
     url,
     variable,
-    workspace_files,
 )
+from spelunk.settings_files import SettingsFile, digest_of, read_settings, workspace_files
 from spelunk.text import worklog
 from spelunk.trust import is_trusted
 

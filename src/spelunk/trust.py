@@ -30,7 +30,7 @@ def is_trusted(root: str, digest: str) -> bool:
 
     Args:
         root: Absolute path of the workspace, links resolved.
-        digest: :func:`spelunk.settings.digest_of` the root, now.
+        digest: :func:`spelunk.settings_files.digest_of` the root, now.
     """
     try:
         record = json.loads(read_small(_path(root)) or b"{}")

@@ -32,22 +32,9 @@ _MODULES = {
 }  # fmt: skip
 
 __all__ = [
-    "Branchwork",
-    "BranchworkError",
-    "DocumentError",
-    "DocumentExistsError",
-    "DocumentMissingError",
-    "Finished",
-    "Listed",
-    "Outcome",
-    "RepositoryError",
-    "Runner",
-    "Settings",
-    "Stack",
-    "Stored",
-    "SubprocessRunner",
-    "Worklog",
-    "WorklogProblem",
+    "Branchwork", "BranchworkError", "DocumentError", "DocumentExistsError", "DocumentMissingError", "Finished",
+    "Listed", "Outcome", "RepositoryError", "Runner", "Settings", "Stack",
+    "Stored", "SubprocessRunner", "Worklog", "WorklogProblem",
 ]  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from spelunk.branchwork.document.document import REQUIRED_SECTIONS, canonical
 from spelunk.errors import ConfigError
-from spelunk.settings import Schema, boolean, choice, seconds, setting, text, texts, workspace_files
+from spelunk.settings import Schema, boolean, choice, seconds, setting, text, texts
+from spelunk.settings_files import workspace_files
 from spelunk.text import worklog
 
 SOURCES: Final = ("graphite", "git-spice", "gh")

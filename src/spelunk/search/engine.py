@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from spelunk.store.records import ChunkRecord, FileRow
 
 MIN_POOL: Final = 200
-"""Candidates of each side that are ranked (recall@10 is the same with 400, on the 402 queries
-of docs/benchmarks)."""
+"""Candidates of each side that are ranked. With 400 NDCG@10 is 0.8936 instead of 0.8950
+(docs/benchmarks/impacts-2026-11-27.md)."""
 POOL_FACTOR: Final = 4
 FEW_LEXICAL_HITS: Final = 20
 """With fewer chunks than this by words, the nearest by meaning are looked for as well."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from spelunk.embed import Embedder
 from spelunk.errors import ProviderError, RefusedError
+from spelunk.text.tokens import parts
 from spelunk.text.tokens import words as words_of
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ DIMENSIONS: Final = 256
 class MemoryEmbedder:
     """Implements :class:`spelunk.embed.Embedder`.
 
-    A vector counts a text's words in lower case, each in one of the dimensions.
-    Words that are synonyms share their dimension. Every vector is a function of its
-    text alone.
+    A vector counts the parts of a text's words in lower case, each in one of the
+    dimensions: ``flush_queue`` counts as two. Parts that are synonyms share their
+    dimension. Every vector is a function of its text alone.
 
     Attributes:
         error: Raised by every call while it is not None: a provider that is down.
@@ -69,7 +70,7 @@ class MemoryEmbedder:
         """See :meth:`spelunk.embed.Embedder.embed`; ``words`` may be empty lists."""
         if self.error is not None:
             raise self.error
-        split = [[w.lower() for w in words_of(text)] for text in texts]
+        split = [*map(_parts, texts)]
         if any(not self._refused.isdisjoint(text) for text in split):
             raise RefusedError("a text has a word that is refused")
         self.texts += texts
@@ -80,7 +81,7 @@ class MemoryEmbedder:
         if self.error is not None:
             raise self.error
         self.queries.append(text)
-        row: Matrix = self._matrix([[w.lower() for w in words_of(text)]])[0]
+        row: Matrix = self._matrix([_parts(text)])[0]
         return row
 
     def _matrix(self, split: Sequence[Sequence[str]]) -> Matrix:
@@ -92,6 +93,10 @@ class MemoryEmbedder:
         norms[norms == 0] = 1
         unit: Matrix = counts / norms
         return unit
+
+
+def _parts(text: str) -> list[str]:
+    return [part.lower() for word in words_of(text) for part in parts(word)]
 
 
 _: type[Embedder] = MemoryEmbedder

@@ -6,7 +6,14 @@ import re
 from typing import Any, Final
 
 from spelunk.branchwork.document import ci
-from spelunk.branchwork.document.document import CHECKLISTS, GATES, Entry, Section, Worklog, is_placeholder
+from spelunk.branchwork.document.document import (
+    CHECKLISTS,
+    GATES,
+    Section,
+    UpdateEntry,
+    Worklog,
+    is_placeholder,
+)
 from spelunk.branchwork.stack.graph import parse_drawing
 from spelunk.branchwork.store import Stored
 from spelunk.io.lines import body
@@ -130,7 +137,7 @@ def _issue(text: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _entry(doc: Worklog, entry: Entry) -> dict[str, Any]:
+def _entry(doc: Worklog, entry: UpdateEntry) -> dict[str, Any]:
     start, end = entry.line + 1, entry.end
     while start < end and not doc.lines[start].strip():
         start += 1
@@ -200,7 +207,7 @@ def _blockers(doc: Worklog) -> list[str]:
     return lines + [f"CI: {r.check}: {r.status}" for r in ci.rows(doc) if r.state in ("fail", "running")]
 
 
-def _latest(doc: Worklog) -> Entry | None:
+def _latest(doc: Worklog) -> UpdateEntry | None:
     """The newest update; of several in one minute the last that was added, by the order of the document."""
     entries = list(doc.entries)
     if entries and entries[0].date < entries[-1].date:

@@ -59,7 +59,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class UpdateEntry:
     """An update.
 
     Attributes:
@@ -152,7 +152,7 @@ class Worklog:
         return (first.line, first.text) if first and first.level == 1 else None
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[UpdateEntry, ...]:
         """The updates, in the order of the text."""
         section = self.section("Updates")
         if section is None:
@@ -215,10 +215,10 @@ class Worklog:
         return last if last and not last.closed and last.end == self.end and last.depth == 0 else None
 
 
-def _entry(line: int, end: int, heading: str) -> Entry:
+def _entry(line: int, end: int, heading: str) -> UpdateEntry:
     match = _ENTRY.match(heading)
     if match is None:
-        return Entry(line, end, heading, "", False, "", heading, "not `<date> UTC: [@author] summary`")
+        return UpdateEntry(line, end, heading, "", False, "", heading, "not `<date> UTC: [@author] summary`")
     day, clock, zone, author, summary = match.groups()
     date = f"{day} {clock.zfill(5)}" if clock else day
     variants = ["no time of day"] * (not clock) + ["no UTC"] * (not zone)
@@ -227,7 +227,7 @@ def _entry(line: int, end: int, heading: str) -> Entry:
         author = quoted.group(2) if quoted else ""
         variants.append(f"author given as `from @{author}`" if quoted else "no [@author]")
     author, variant = author.strip().lstrip("@"), ", ".join(variants)
-    return Entry(line, end, heading, date, bool(zone), author, summary.strip(), variant)
+    return UpdateEntry(line, end, heading, date, bool(zone), author, summary.strip(), variant)
 
 
 def _example(lines: list[str], start: int) -> int:

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.io.printable import printable
     from spelunk.present.objects import SCHEMA_VERSION
     from spelunk.present.phrases import short
-    from spelunk.settings import digest_of, workspace_files
+    from spelunk.settings_files import digest_of, workspace_files
     from spelunk.workspace.locate import resolve_root
 
     root = resolve_root(os.path.realpath(expand_user(args.path)))
