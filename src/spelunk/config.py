@@ -105,7 +105,7 @@ class Options:
     """Resolved settings. The field's ``help`` is its documentation.
 
     Those marked ``contents`` change what an index holds; they, and nothing
-    else of the settings, are part of its fingerprint. ``widens`` says which
+    else of the settings, are part of its fingerprint. ``widens`` decides which
     values a workspace's own file may not set without the user's trust.
     """
 

@@ -65,7 +65,7 @@ class IndexMissingError(IndexStateError):
 
 
 class IndexCorruptError(IndexStateError):
-    """A store is damaged; ``spelunk check --repair`` mends it."""
+    """A store is damaged; ``spelunk check --repair`` repairs it."""
 
 
 class IndexFormatError(IndexStateError):

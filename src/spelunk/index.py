@@ -133,11 +133,11 @@ class Index:
         """Index what is new or changed, forget what is gone, publish.
 
         Args:
-            rebuild: Build all stores anew beside the old ones. Searches see the old
+            rebuild: Build all stores again beside the old ones. Searches see the old
                 generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
-            command: What others are told is writing.
+            command: The name of this writer that other processes see.
             progress: Called with (files done, files, bytes done, bytes) after each piece of work.
                 An observer receives the same events and more.
 

@@ -40,7 +40,7 @@ class Entry:
         size: Bytes.
         stamp: Equal, and not empty, exactly while the file is unchanged. Opaque.
         language: Canonical language name, or ``"text"``.
-        flags: What the path alone tells about the file.
+        flags: What the path alone shows about the file.
     """
 
     path: str
@@ -216,7 +216,7 @@ class Report:
     Attributes:
         root: Absolute path of the workspace.
         generation: The generation visible afterwards.
-        mode: ``sequential`` or ``parallel``: what was run, not what was asked.
+        mode: ``sequential`` or ``parallel``: as used, not as set.
         workers: Processes that did phase 1.
         seconds: Wall time.
         files: The counts.

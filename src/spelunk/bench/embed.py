@@ -63,7 +63,7 @@ def measure(
         embedder: Instead of the workspace's.
         chunks: How many; 0 takes 256 for a model, 20,000 for one that workers call, as far as there are.
         rounds: Runs of each, every one in new processes.
-        say: Told what is being measured.
+        say: Called with the name of what is being measured.
 
     Raises:
         ConfigError: No such embedder.

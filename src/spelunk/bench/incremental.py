@@ -33,7 +33,7 @@ def measure(
         files: Sizes of the samples; up to 1,000 by default.
         changed: How many files change; 1 and 50 as far as there are files.
         rounds: How often all of it is done, each time on a new copy.
-        say: Told what is being measured.
+        say: Called with the name of what is being measured.
 
     Raises:
         UsageError: Fewer files than requested.

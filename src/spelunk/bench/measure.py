@@ -22,7 +22,7 @@ from spelunk import __version__
 from spelunk.errors import SpelunkError
 
 Say = Callable[[str], None]
-"""Told, in a few words, what is being measured."""
+"""Called with a few words about what is being measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def measure(
         files: Sizes of the samples; 100, 1,000, 10,000 as far as there are files.
         limit: A ``--memory-limit`` for the runs.
         rounds: Runs of each; the largest peak counts.
-        say: Told what is being measured.
+        say: Called with the name of what is being measured.
 
     Raises:
         UsageError: Fewer files than requested, or not on Linux.

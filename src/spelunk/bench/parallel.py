@@ -30,7 +30,7 @@ def measure(
         files: Sizes of the samples; 100, 1,000 and 10,000 as far as there are files.
         workers: Numbers of processes; 2, 4, 8 and 16 up to the cores, at least 2.
         rounds: Runs of each; a large sample gets half of them, at least three.
-        say: Told what is being measured.
+        say: Called with the name of what is being measured.
 
     Raises:
         UsageError: Fewer files than requested.

@@ -52,7 +52,7 @@ def measure(
         modes: Those to measure; all by default.
         embedder: Instead of the workspace's.
         rounds: Runs of each query, after one to warm up.
-        say: Told what is being measured.
+        say: Called with the name of what is being measured.
 
     Raises:
         UsageError: No query.

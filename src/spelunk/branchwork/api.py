@@ -184,7 +184,7 @@ class Branchwork:
         Args:
             base: A base to keep from now on.
             offline: Call git only.
-            check: Write nothing; ``changed`` says whether the document is out of date.
+            check: Write nothing; ``changed`` is true if the document is out of date.
         """
         name, path = self._own(branch)
         base = refresh.known_base(self.repo, base, name)

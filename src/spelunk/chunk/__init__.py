@@ -25,7 +25,7 @@ _DATA: Final = frozenset({"toml", "yaml", "json", "ini", "properties"})
 
 
 def parse(document: Document, options: Options) -> Parsed:
-    """Parse a document once, for :func:`chunk` and whatever else reads its tree.
+    """Parse a document once, for :func:`chunk` and other readers of its tree.
 
     Prose, data, texts beyond ``max_parse_size`` and texts that no grammar can
     be trusted with have no tree. Nothing is raised for what a file contains.

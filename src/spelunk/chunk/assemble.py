@@ -26,7 +26,7 @@ class Unit:
         definitions: Every name defined here, the main one first.
         kids: The members of a container; None where there are none, or none were looked for.
         nodes: Syntax nodes to look into where the unit has no members and is too large.
-        head: What stands in a container before its first member.
+        head: The text of a container before its first member.
     """
 
     __slots__ = ("definitions", "end", "head", "inner", "kids", "kind", "nodes", "row", "scope", "symbol")

@@ -125,7 +125,7 @@ def _piece(rows: TextRows, section: _Section, kind: str, group: list[Part], row_
 
 
 def _row_in(row_of: dict[str, int], key: str, first: int, stop: int) -> int:
-    """The row of a key in ``[first, stop)``; of a key that stands there twice its first row."""
+    """The row of a key in ``[first, stop)``; the first one if the key occurs twice."""
     return row_of[key] if first <= row_of[key] < stop else first
 
 

@@ -7,7 +7,7 @@ A row of a table in :mod:`spelunk.chunk.grammars` reads
   comes from a function beside the table.
 - ``box KIND``: a definition whose members are definitions too.
 - ``ask KIND``: a definition if the function returns names.
-- ``wrap``: stands around one definition (an export, a decorator, a template).
+- ``wrap``: surrounds one definition (an export, a decorator, a template).
 - ``flat``: holds definitions without naming them (``#ifdef``, ``extern "C"``).
 - ``rest``: names the scope of all that follows (a namespace without a body).
 - ``note``: comments and attributes; they belong to the definition below them.
@@ -71,7 +71,7 @@ ALIASES: Final = {
 NO_GRAMMAR: Final = frozenset(
     {"notebook", "text", "comment", "csv", "tsv", "psv", "gosum", "pem", "po", "query", "diff", "objc"}
 )
-"""Languages whose grammar knows no definitions, or that have none. Objective-C is here because its
+"""Languages whose grammar has no nodes for definitions, or that have none. Objective-C is here because its
 grammar does not end on ``a[v<^e`` before a few stray brackets and takes ever more memory (found by
 fuzzing)."""
 
@@ -106,7 +106,7 @@ class NodeRule:
         kind: Kind of the definition.
         field: Id of the field that holds the name; 0 for none.
         describe: Function ``(node, source, rule)`` that returns the names, or None.
-        leaf: The name is in the field and nothing else has to be asked: most definitions.
+        leaf: The name is in the field and no function has to be called: most definitions.
     """
 
     __slots__ = ("describe", "field", "kind", "leaf", "role")

@@ -1,7 +1,7 @@
 """Cut code by line patterns, for languages without a grammar that can be trusted.
 
 The grammars of Perl and COBOL do not end on some short inputs, that of assembly
-knows one dialect of many, and the other languages here have none. Their
+covers one dialect of many, and the other languages here have none. Their
 definitions stand at the start of a line, so one expression for each language
 finds them. The units are assembled like those of parsed code.
 """

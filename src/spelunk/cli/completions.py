@@ -45,7 +45,7 @@ complete -c spelunk -a '(__spelunk_complete)'
 
 
 class Completion(NamedTuple):
-    """A word that may stand at the place, and what it means in one line."""
+    """A possible word at the cursor, and its meaning in one line."""
 
     word: str
     help: str = ""
@@ -58,7 +58,7 @@ def completions(words: Sequence[str]) -> list[Completion]:
         words: What follows ``spelunk``; the last is the one to complete, maybe ``""``.
 
     Returns:
-        Nothing where a file or any text may stand.
+        Empty where a file name or any text is possible.
     """
     *before, prefix = words or [""]
     flags, choices = _at(before)

@@ -12,7 +12,7 @@ def overview(flags: list[str]) -> int:
     """Print the version or the help; return the exit status.
 
     Raises:
-        UsageError: The flags ask for neither.
+        UsageError: The flags select neither.
     """
     if "--version" in flags:
         put_version()

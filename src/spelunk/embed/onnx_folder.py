@@ -60,7 +60,7 @@ class Model:
         tokenizer: Absolute path of ``tokenizer.json``.
         max_tokens: A longer text is cut there, special tokens included.
         pooling: ``mean``, ``cls`` or ``lasttoken``: how token vectors become one.
-        width: Columns that the model gives; 0 where no file says so.
+        width: Columns that the model gives; 0 if no file gives it.
         pad: The id of the padding token.
         query_prompt: Put before a query.
         text_prompt: Put before a text to be found.
@@ -158,7 +158,7 @@ def _described(setting: str, folder: str, file: str, tokenizer: str, files: dict
 
 
 def _pooling(setting: str, described: dict[str, Any]) -> str:
-    """How token vectors become one; the mean where no file says so (Reimers and Gurevych, 2019)."""
+    """How token vectors become one; the mean if no file gives it (Reimers and Gurevych, 2019)."""
     modes = [name for name, on in described.items() if name.startswith("pooling_mode_") and on is True]
     chosen = [_POOLINGS.get(name, name) for name in modes]
     mode = described.get("pooling_mode")

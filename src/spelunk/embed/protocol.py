@@ -39,12 +39,12 @@ class Embedder(Protocol):
     Attributes:
         id: Name and version; vectors of different ids are never compared.
         dimensions: Columns of every matrix, a multiple of 64. 0 where only the first
-            answer tells.
+            answer shows it.
         in_workers: Whether the workers call it, beside parsing: for CPU work of one
             thread that is as fast as the parse. Any other (a network, a model with
             threads of its own) is called by the writer's process after the texts
             are published.
-        semantic: Whether it knows more than which words two texts share, so that
+        semantic: Whether its vectors express more than which words two texts share, so that
             ``hybrid`` lets it order what the words found.
         batch: Texts that one call of :meth:`embed` should get.
         concurrency: Calls of :meth:`embed` that may run at a time, from several

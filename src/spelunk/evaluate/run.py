@@ -88,7 +88,7 @@ def search_all(
         mode: As for a search.
         index_dir: Where the corpora's indexes lie, one folder each, instead of the cache folder.
         refresh: Bring each index up to date first.
-        progress: Told each corpus's name before its turn.
+        progress: Called with each corpus's name before it is searched.
 
     Returns:
         The results, and each search's wall time in milliseconds, refreshing left out.

@@ -203,7 +203,7 @@ def decide_file(directory: Directory, name: str, rule: Rule | None, options: Opt
     """Why a file is left out before its name, kind and size are looked at; None if it is not.
 
     Args:
-        directory: Where it lies.
+        directory: The directory that holds it.
         name: Its name.
         rule: What ``directory.rules`` say of it.
         options: The settings.

@@ -63,7 +63,7 @@ class Explanation:
         detail: One sentence for people.
         language: The file's language, where it is a file.
         flags: Its flags.
-        index: How it is stored in the index; None where it is not, or the index was not asked.
+        index: How it is stored in the index; None if it is not, or the index was not read.
     """
 
     path: str
@@ -80,7 +80,7 @@ class Explanation:
 def why(root: str, path: str, options: Options = DEFAULTS) -> Explanation:
     """Why a path is indexed, or which rule leaves it or a folder above it out.
 
-    What only the whole content tells (a minified file, for one) is left to the
+    What only the whole content shows (a minified file, for example) is left to the
     reader; a binary file is recognised by its first bytes here too.
 
     Args:

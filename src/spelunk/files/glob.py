@@ -187,7 +187,7 @@ def _never(_: str) -> object:
 
 
 class Table:
-    """Globs over bare names, each with the rule it stands for."""
+    """Globs over bare names, each with its rule."""
 
     __slots__ = ("_finder", "ends", "literals", "others", "starts", "suffixes", "tails")
 
@@ -206,7 +206,7 @@ class Table:
             self.others = parent.others
 
     def add(self, pattern: str, rule: Rule) -> None:
-        """Let a glob without a slash stand for a rule."""
+        """Add a rule for a glob without a slash."""
         match = (rule.priority, rule)
         self._finder = None
         literal = literal_of(pattern)
@@ -233,7 +233,7 @@ class Table:
         self.others += ((expression, stars, match),)
 
     def put(self, name: str, rule: Rule) -> None:
-        """Let a whole name stand for a rule."""
+        """Add a rule for a whole name."""
         self._finder = None
         _put(self.literals, name, (rule.priority, rule))
 

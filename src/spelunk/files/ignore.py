@@ -106,7 +106,7 @@ def _trimmed(line: str) -> str:
 
 
 _ANY: Final = "**"
-"""The component that stands for any number of components."""
+"""The component that matches any number of components."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Classify a path by its names alone: test, vendored, generated, documentation, example, configuration, or not worth reading.
 
 The rules are independent of the language and look at one name at a time, so
-that a walk pays for a directory's name once. Everything here is a table or a
+that a walk classifies a directory's name once. Everything here is a table or a
 pure function.
 """
 
@@ -130,11 +130,11 @@ _ENDINGS: Final = (
 _ALL_ENDINGS: Final = tuple(end for end, _, _ in _ENDINGS)
 
 Extension = tuple[str, int, Skip | None, tuple[str, ...]]
-"""What an extension says: language, flags, why to skip, and the longer endings worth a look."""
+"""What an extension decides: language, flags, why to skip, and the longer endings worth a look."""
 
 
 def _learn(extension: str) -> Extension | None:
-    """What an extension alone says; None if whole names must be asked."""
+    """What an extension alone decides; None if the whole name matters."""
     lowered = extension.lower()
     endings = tuple(end for end, _, _ in _ENDINGS if end.rpartition(".")[2] == extension)
     if lowered in BINARY_EXTENSIONS:
@@ -202,7 +202,7 @@ def directory_bits(name: str) -> int:
 
 
 def path_flags(path: str) -> Flag:
-    """All that a relative path says: of its directories and of its name."""
+    """All facts of a relative path: of its directories and of its name."""
     *directories, name = path.split("/")
     bits = describe(name)[1]
     for directory in directories:

@@ -40,7 +40,7 @@ class Walk:
 
     @property
     def entries(self) -> list[Entry]:
-        """The rows as objects, built anew at each access."""
+        """The rows as objects, built at each access."""
         return [entry_of(row) for row in self.rows]
 
 

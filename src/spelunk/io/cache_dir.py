@@ -1,7 +1,7 @@
 """Locate the user's folders for caches, settings and state.
 
 The XDG Base Directory Specification decides on all systems but macOS: a
-relative ``XDG_*`` value is ignored, as it demands. A home folder that is not
+relative ``XDG_*`` value is ignored, as it requires. A home folder that is not
 known is an error and never the text ``~``, which would be a folder of that
 name in the current one.
 """
@@ -18,10 +18,10 @@ NAME: Final = "spelunk"
 
 
 def home_folder() -> str:
-    """The user's home folder: ``HOME`` if it is absolute, or else what the user database says.
+    """The user's home folder: ``HOME`` if it is absolute, or else from the user database.
 
     Raises:
-        ConfigError: Neither knows one.
+        ConfigError: Neither has one.
     """
     folder = os.environ.get("HOME", "")
     if os.path.isabs(folder):

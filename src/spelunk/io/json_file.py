@@ -1,6 +1,6 @@
 """Read a small JSON object from an index directory without trusting its content.
 
-The files are written by Spelunk, but anything may stand in their place: a
+The files are written by Spelunk, but anything may be in their place: a
 FIFO, a truncated file, other JSON. A reader gets a dictionary or None.
 """
 

@@ -21,7 +21,7 @@ DIM: Final = "\x1b[2m"
 
 
 def printable(text: str) -> str:
-    r"""``text`` with whatever could steer a terminal as a visible escape.
+    r"""``text`` with everything that could control a terminal as a visible escape.
 
     An escape character reads ``\x1b``, a right-to-left override ``\u202e``, a
     byte of a file name that is not UTF-8 ``\x80``. Tabs stay; line ends do not.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WORKSPACE: Final = "workspace"
 PERIOD_SECONDS: Final = 10.0
-"""How often a run that goes on writes its file: node_exporter is commonly asked every 15 s."""
+"""How often a run that goes on writes its file: node_exporter is commonly scraped every 15 s."""
 HTTP_SECONDS: Final = 10.0
 _COMMENTS: Final = (["HELP"], ["TYPE"])
 LOCAL: Final = "127.0.0.1"
@@ -80,7 +80,7 @@ def labelled(values: Mapping[Key, float], workspace: str) -> dict[Key, float]:
 class TextFile:
     """A file for node_exporter's textfile collector, shared by any number of processes.
 
-    What this process counted is added to what the file says, gauges are
+    The counts of this process are added to those in the file, gauges are
     replaced, and the file is replaced whole under a lock on its folder. So a
     counter goes on over runs, two processes lose nothing of each other, and
     several workspaces may use one file.

@@ -42,7 +42,7 @@ GROUP_ROUNDS: Final = 4
 MAX_FAILURES: Final = 8
 """Failed calls in a row, each after its retries, that end the backfill; the rest stays pending."""
 PROBE: Final = "def add(a, b): return a + b"
-"""A text that no provider has a reason to refuse: tells a refused text from a provider that refuses all."""
+"""A text that no provider has a reason to refuse: it separates a refused text from a provider that refuses all."""
 ERROR: Final = "embedder_error"
 """Key of the manifest's ``meta`` table: why the last backfill left chunks pending."""
 
@@ -77,7 +77,7 @@ def backfill(
         manifest: Open for writing, no transaction under way.
         embedder: Makes the vectors.
         limit: Chunks at most; those beyond stay pending.
-        observer: Told of the progress after each group.
+        observer: Receives the progress after each group.
 
     Raises:
         StorageError: The disk refuses; what was published stays.

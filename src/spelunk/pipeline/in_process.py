@@ -27,9 +27,9 @@ class LocalConfig(NamedTuple):
         limiter: Bounds concurrent reads; None does not.
         memory: Bytes that one worker process may allocate, or None.
         governor: Given the pids of the workers, how many of them may get more work.
-        note: Told the paths of each piece that this process itself is about to parse.
+        note: Called with the paths of each piece before this process itself parses them.
         in_child: Called first in each forked worker.
-        observer: Told of workers that start and die, and of the queue.
+        observer: Receives events of workers that start and die, and of the queue.
     """
 
     worker: WorkerConfig

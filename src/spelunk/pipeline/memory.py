@@ -87,7 +87,7 @@ class Budget:
 
 
 class Governor:
-    """Compares the memory of the process tree with the limit, and says how many workers may go on.
+    """Compare the memory of the process tree with the limit, and decide how many workers may go on.
 
     Attributes:
         limit: The limit in bytes, or None.
@@ -95,7 +95,7 @@ class Governor:
     """
 
     def __init__(self, limit: int | None, observer: Observer = null_observer) -> None:
-        """Tell ``observer`` of every sample, and once for each worker that has to leave."""
+        """Report every sample to ``observer``, and each worker that has to end."""
         self.limit = limit
         self.peak = 0
         self._observer = observer

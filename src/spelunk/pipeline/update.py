@@ -55,7 +55,7 @@ class Job:
         root: Absolute path of the workspace.
         directory: The index directory.
         options: The settings.
-        rebuild: Build all stores anew beside the published ones.
+        rebuild: Build all stores again beside the published ones.
         dry_run: Only report what would be done.
         wait: Wait for another writer instead of raising.
         command: The name of this run in ``writer.json``.
@@ -92,7 +92,7 @@ class Indexed:
         generation: 0 where nothing is published.
         known: Indexed files by path.
         others: Files left out by path, with their stat.
-        stale: Whether the settings ask for other contents: every file is redone.
+        stale: Whether the settings need other contents: every file is indexed again.
         settled: Whether no unpublished or unpurged work of another writer is left.
     """
 

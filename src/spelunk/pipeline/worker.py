@@ -84,7 +84,7 @@ class Worker:
             read: Reads one file.
             options: The settings.
             embedder: Makes the vectors; None makes none.
-            prefetch: Asks for files to be read ahead; None does not.
+            prefetch: Called with files to be read ahead; None for no hints.
         """
         self._read = read
         self._options = options

@@ -14,7 +14,7 @@ DEFAULT_LINES: Final = 6
 """Enough for a signature and its first statements; a page shows some eight hits."""
 
 EXACT_WEIGHT: Final = 4
-"""A phrase or a whole name tells more than the words it is made of."""
+"""A phrase or a whole name weighs more than the words it is made of."""
 
 MAX_LITERAL: Final = 2_000
 """Characters of a phrase that is marked; no line is as long."""

@@ -32,7 +32,7 @@ class TransientError(ProviderError):
     """A failure that a later call may not meet: the call is retried.
 
     Attributes:
-        after: Seconds that the provider asks to wait, or None.
+        after: Seconds to wait according to the provider, or None.
         counts: Whether the breaker counts it as a failure. A request to slow
             down is not one.
     """
@@ -145,7 +145,7 @@ class Breaker:
             failures: Failures in a row that open it.
             wait: Seconds for which it stays open.
             directory: Where the state is stored; None keeps it in memory.
-            observer: Told of every change of state.
+            observer: Receives every change of state.
         """
         self.name = name
         self.observer = observer

@@ -23,7 +23,7 @@ class SearchTarget:
         reader: Its generation.
         embedder: Gives its embedder when the dense side is needed.
         prefix: Put before its paths where several are searched, with a slash.
-        names: What ``repo:`` is held against.
+        names: Names that ``repo:`` is compared with.
         branch: The branch checked out, for ``branch:``.
         root: Absolute path of its workspace.
         within: Files and folders of it to stay in, relative; everywhere without any.

@@ -38,7 +38,7 @@ class Searchable(Protocol):
     observer: Observer
 
     def refresh(self, *, progress: OnProgress | None = None) -> bool:
-        """Bring it up to date as its freshness setting says; whether it is."""
+        """Bring it up to date as its freshness setting says; returns whether it is."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Reader]:

@@ -42,7 +42,7 @@ class Term:
 
     Attributes:
         kind: ``word``, ``phrase``, ``regex``, ``symbol`` or ``filter``.
-        value: What it says, without quotes, slashes, escapes and field name.
+        value: Its text, without quotes, slashes, escapes and field name.
         negated: Excludes instead.
         field: Of a filter: ``lang``, ``path``, ``kind``, ``repo``, ``branch`` or a front-matter name.
     """

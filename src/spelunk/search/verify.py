@@ -29,7 +29,7 @@ MIN_RUN: Final = 3
 """A shorter run inside words is not looked up: it is a walk over the whole term dictionary
 (some 150 ms for 600,000 terms) that leaves out little."""
 _CROSSES_LINES: Final = re.compile(r"\\[snWDxXpPR0-9]|\[\^|\(\?|\n|\[\[")
-"""Whatever may let a match contain a line end, erring to the safe side."""
+"""Pattern parts that may let a match contain a line end; too many rather than too few."""
 
 Test = Callable[[str], bool]
 

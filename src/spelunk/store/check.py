@@ -288,7 +288,7 @@ def _leftovers(manifest: Manifest) -> list[Problem]:
 def _others_write(directory: str) -> bool:
     """Return whether another process writes, whose files and documents no generation shows yet.
 
-    Asked after the stores were read: a writer that began before it is at work
+    Checked after the stores were read: a writer that began before it is at work
     still, or has published, and then the check is made again.
     """
     writer = holder(directory)

@@ -35,7 +35,7 @@ MAX_COUNT: Final = 256
 _STEP: Final = math.log(1 / LOWEST) / len(LEVELS)
 
 IMPACTS: Final = tuple(LOWEST * math.exp(_STEP * (n + 0.5)) for n in range(len(LEVELS)))
-"""What each level is worth: the geometric middle of the impacts it stands for."""
+"""The impact of each level: the geometric middle of the impacts it covers."""
 
 _BOUNDS: Final = tuple(LOWEST * math.exp(_STEP * n) for n in range(1, len(LEVELS)))
 _SHARES: Final = tuple(bound / (1 - bound) for bound in _BOUNDS)

@@ -109,7 +109,7 @@ class Reader(Protocol):
         generation: The generation's number.
         documents: Chunks in it.
         damage: Why the full text cannot be read; None while it can. With it
-            :meth:`frequencies` knows no term, :meth:`lexical` returns nothing, and
+            :meth:`frequencies` has no term, :meth:`lexical` returns nothing, and
             :meth:`listed`, :meth:`files_with` and :meth:`nearest` apply neither
             requirements nor ``not_terms``. It may be found by any of them.
         embedder: Id of the embedder that made the vectors; "" where there are none.

@@ -24,7 +24,7 @@ from spelunk.store.paths import BUILDING, MANIFEST, manifest_name
 
 FORMAT: Final = 3
 """The on-disk format this release writes. An index with a higher number is refused; one with
-a lower number counts as missing, and the next update builds it anew."""
+a lower number counts as missing, and the next update builds it again."""
 
 READER_WAIT_SECONDS: Final = 5.0
 """A reader never waits for Spelunk's writer; only a foreign program locks the file for longer."""
@@ -269,7 +269,7 @@ def _locked(error: Exception) -> bool:
 
 
 def translate(error: Exception, path: str) -> Exception:
-    """Return the error of Spelunk's own that says the same, and what to do."""
+    """Return the corresponding error of Spelunk, with what to do."""
     if isinstance(error, UnicodeDecodeError):
         return IndexCorruptError(f"{path}: damaged (not UTF-8); run `spelunk check --repair`")
     text = str(error)

@@ -233,7 +233,7 @@ class Snapshot:
             return None
 
     def _having(self, terms: Sequence[str]) -> list[ChunkId]:
-        """Chunks with one of the terms in their text, ascending; none where the full text cannot tell."""
+        """Chunks with one of the terms in their text, ascending; none if the full text cannot be read."""
         if self._full_text is None or not terms:
             return []
         try:

@@ -28,7 +28,7 @@ class MemorySource:
 
         Args:
             files: Content by relative path; text is encoded as UTF-8.
-            name: Tells sources apart: equal names must have equal files.
+            name: Identifies the source: equal names must have equal files.
         """
         self.name = name
         self.files = {

@@ -254,7 +254,7 @@ def _deeper(lines: list[str], index: int, end: int, indent: int) -> int:
 
 
 def _pairs(field: Field) -> list[tuple[str, str]]:
-    """What a field says to a filter; the keys of a list of mappings follow the key of the list."""
+    """The values of a field for a filter; the keys of a list of mappings follow the key of the list."""
     if isinstance(field.value, str):
         empty = field.style == "plain" and (field.value in ("~", "null") or field.value.startswith("{"))
         return [] if empty else [(field.key, " ".join(field.value.split("\n")))]
@@ -287,7 +287,7 @@ def _toml(lines: list[str]) -> list[tuple[str, str]]:
 
 
 def unquote(text: str) -> str:
-    """The text that a YAML scalar stands for."""
+    """The text of a YAML scalar."""
     if len(text) > 1 and text[0] == text[-1] == "'":
         return text[1:-1].replace("''", "'")
     if len(text) > 1 and text[0] == text[-1] == '"':

@@ -1,7 +1,7 @@
 """Line spans of Markdown blocks: headings, code fences, list items, read with markdown-it-py.
 
 Only block structure is parsed (CommonMark); nothing is rendered. Setext
-headings and whatever stands in a block quote are treated as text. The parser
+headings and everything in a block quote are treated as text. The parser
 is imported at the first scan, because its import takes some 50 ms.
 """
 
@@ -141,7 +141,7 @@ def scan(lines: list[str], start: int = 0, end: int | None = None) -> Blocks:
 
 
 def _item(texts: list[str], first: int, last: int, offset: int, depth: int, column: int) -> ListItem:
-    """The item in ``texts[first:last]`` whose marker stands at ``column`` or behind it."""
+    """The item in ``texts[first:last]`` whose marker is at ``column`` or after it."""
     text = texts[first]
     at = next((n for n in range(len(text) + 1) if len(text[:n].expandtabs(4)) >= column), 0)
     match = _MARKER.match(text, at)

@@ -4,7 +4,7 @@ The result selects candidates by a look-up instead of a scan of all texts; it
 never decides a match. A *token* here is a maximal ``[A-Za-z0-9_]+`` in lower case.
 
 The pattern is read by Python's parser, so the plan is made only in the syntax
-that Python and RE2 read alike, and whatever is not understood requires nothing.
+that Python and RE2 read alike, and a part that is not understood requires nothing.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ class _Builder:
 
     Attributes:
         open: How the run at the current end may read, ``<`` first where a token starts with it.
-        gap: A repeat that may be empty and has no word characters stands at the end.
-        edge: A word boundary stands at the end, with nothing of a run before it.
+        gap: A repeat that may be empty and has no word characters is at the end.
+        edge: A word boundary is at the end, with nothing of a run before it.
         exact: All that was read is ``open``.
     """
 
@@ -125,7 +125,7 @@ class _Builder:
         self.gap = True
 
     def close_gap(self) -> None:
-        """Word characters may come next: they go on a run only if nothing stands between."""
+        """Word characters may come next: they continue a run only if nothing is between."""
         if self.gap and self.open != frozenset((_START,)):
             self.cut()
         self.gap = False
@@ -190,7 +190,7 @@ def _extend(builder: _Builder, items: list[Any], folds: bool) -> None:
 
 
 def _characters(members: list[Any], folds: bool) -> frozenset[str]:
-    """The word characters a class stands for, lower-case; empty where it is anything else."""
+    """The word characters of a class, lower-case; empty where it is anything else."""
     characters: set[str] = set()
     for op, argument in members:
         name = str(op)

@@ -68,7 +68,7 @@ class Age:
 
 
 def is_current(manifest: Manifest, source: Source, options: Options) -> bool:
-    """Whether the published generation holds exactly what the source has, as far as stamps tell."""
+    """Whether the published generation holds exactly what the source has, as far as stamps show."""
     if not manifest.meta("complete", 0) or manifest.meta("walk") != walk_fingerprint(options):
         return False
     if manifest.meta("fingerprint") != fingerprint(options) or not embeds(manifest.meta("embedder"), options):

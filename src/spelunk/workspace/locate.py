@@ -2,7 +2,7 @@
 
 ``SPELUNK_HOME`` moves all indexes, ``--index-dir`` one. Each index directory
 has a ``workspace.json`` that names its root. An index made elsewhere leaves a
-pointer of that name in the cache folder, so that ``list`` knows it.
+pointer of that name in the cache folder, so that ``list`` shows it.
 """
 
 from __future__ import annotations

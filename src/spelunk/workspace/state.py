@@ -44,7 +44,7 @@ def fingerprint(options: Options) -> str:
     """Hash the options and versions that change the contents of an index: 16 hex digits.
 
     Discovery settings (``include``, ``hidden``, ...) are not part of it: they decide
-    which files there are, and every walk finds those anew. Neither is the embedder:
+    which files there are, and every walk finds those again. Neither is the embedder:
     another one makes other vectors of the same contents, for which no file is read.
     The manifest stores its id apart (:func:`embeds`).
     """

@@ -1,4 +1,4 @@
-"""The post-checkout hook that keeps the link right: added beside an existing hook, and removed exactly."""
+"""The post-checkout hook that keeps the link up to date: added beside an existing hook, and removed exactly."""
 
 from __future__ import annotations
 

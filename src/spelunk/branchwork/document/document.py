@@ -47,7 +47,7 @@ class Section:
 
     Attributes:
         name: As written.
-        known: The name in :data:`SECTIONS` that it stands for, or ``""``.
+        known: The name in :data:`SECTIONS` that it is equivalent to, or ``""``.
         line: Index of the heading.
         end: Index behind its last line.
     """
@@ -137,7 +137,7 @@ class Worklog:
         return tuple(Section(h.text, canonical(h.text), h.line, end) for h, end in spans if h.level == 2)
 
     def section(self, name: str) -> Section | None:
-        """The first section with that name, or one that stands for the same."""
+        """The first section with that name, or one with an equivalent name."""
         wanted = canonical(name)
         folded = " ".join(name.casefold().split())
         for section in self.sections:

@@ -23,7 +23,7 @@ MAX_BRANCHES: Final = 400
 
 
 def graph(repo: Repo, branch: str, trunk: str, hints: dict[str, str]) -> Graph:
-    """Parents of every branch that is not in the trunk, as far as git can tell.
+    """Parents of every branch that is not in the trunk, as far as git shows it.
 
     Args:
         branch: Always part of the answer.

@@ -26,8 +26,8 @@ class Graph:
         trunk: The branch at the bottom of the stacks.
         parents: Each branch's parent; the trunk has none.
         restack: Branches that no longer contain their parent's tip.
-        pulls: Pull request numbers that the source knows.
-        states: Pull request states that the source knows: ``open``, ``merged``, ``closed``.
+        pulls: Pull request numbers from the source.
+        states: Pull request states from the source: ``open``, ``merged``, ``closed``.
     """
 
     source: str
@@ -135,7 +135,7 @@ def with_base(graph: Graph, branch: str, base: str, source: str) -> Graph:
 
 
 def with_facts(graph: Graph, pulls: Mapping[str, int], states: Mapping[str, str]) -> Graph:
-    """The graph with pull requests that another source knows; its own knowledge comes first."""
+    """The graph with pull requests of another source added; its own facts take precedence."""
     return replace(graph, pulls={**pulls, **graph.pulls}, states={**states, **graph.states})
 
 

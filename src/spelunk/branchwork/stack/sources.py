@@ -17,7 +17,7 @@ _BAD_ANSWER = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 @dataclass(frozen=True, slots=True)
 class StackSource:
-    """The graph of the first source that knows the branch, and why each source before it gave none."""
+    """The graph of the first source that has the branch, and why each source before it gave none."""
 
     graph: Graph
     skipped: tuple[tuple[str, str], ...] = ()
@@ -27,14 +27,14 @@ def discover(
     repo: Repo, branch: str, *, trunk: str, sources: tuple[str, ...], timeout: float, pull_base: str,
     hints: dict[str, str],
 ) -> StackSource:  # fmt: skip
-    """The first source's graph that knows ``branch``.
+    """The graph of the first source that has ``branch``.
 
     Args:
         trunk: The configured trunk, or ``""``.
         sources: The external programs that may be called: of ``graphite``, ``git-spice``, ``gh``.
         timeout: Seconds for each external program.
         pull_base: The base of the branch's pull request, or ``""``.
-        hints: Bases that other branches' documents give, for what git cannot tell.
+        hints: Bases that other branches' documents give, for what git does not show.
     """
     skipped: list[tuple[str, str]] = []
     programs: dict[str, Callable[[Repo, float], Graph | str]] = {"graphite": graphite, "git-spice": git_spice}

@@ -24,7 +24,7 @@ class NamedNode(NamedTuple):
         kind: ``function``, ``class``, ...
         row: 0-based row of the name.
         scope: Names that the definition itself puts before its name (``Foo`` of ``Foo::bar``).
-        body: The node of its members; None where the grammar's table says where they are.
+        body: The node of its members; None if the grammar's table names it.
         last_row: Last row of the definition; -1 for the last row of the given node.
     """
 

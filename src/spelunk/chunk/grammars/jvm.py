@@ -46,7 +46,7 @@ note comment block_comment
 
 
 def kotlin_class(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
-    """Classes, interfaces, enums and objects, told apart by their keyword."""
+    """Classes, interfaces, enums and objects, distinguished by their keyword."""
     if node.type == "companion_object":
         return named(child_of(node, "type_identifier"), source, "object") or called(
             "Companion", node, "object"

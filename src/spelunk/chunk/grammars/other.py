@@ -119,7 +119,7 @@ def css_rule(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
 
 
 def css_at(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
-    """``@media (...)``: what stands before the braces."""
+    """``@media (...)``: the text before the braces."""
     name = _shortened(text_of(node, source)[:400].split("{", 1)[0])
     return called(name, node, "rule") if name else []
 

@@ -1,7 +1,7 @@
 """The ranking model: weights, and how signals become one score and one order.
 
 A file's score is a weighted sum of its signals. Its best chunk takes that
-score; each further chunk stands below it by what it matches worse, and by a
+score; each further chunk has a lower score by what it matches worse, and by a
 fixed step for each chunk of the file shown before it, so that ten results are
 rarely ten chunks of one file. Every summand is a signal of the hit, and they
 add up to its score.

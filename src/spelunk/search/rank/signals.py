@@ -29,19 +29,19 @@ def _words(text: str) -> frozenset[str]:
 CONTAINERS: Final = _words(
     "class interface struct trait enum type module protocol object record union namespace"
 )
-"""Kinds whose name is what a file is about; a function of that name says a little less."""
+"""Kinds whose name is what a file is about; a function of that name counts a little less."""
 
 _ENTRY_STEMS: Final = frozenset(("__init__", "mod", "index", "lib", "main", "root"))
-"""File names that say nothing: the folder's name stands for the file."""
+"""File names without meaning: the folder's name is used instead."""
 
 ABBREVIATION: Final = 3
-"""Fewest letters of a word that stands for a longer one it begins: ``auth``, ``init``, ``repl``."""
+"""Fewest letters of a word that counts as an abbreviation of a longer one it begins: ``auth``, ``init``, ``repl``."""
 ABBREVIATED: Final = 0.7
 """What such a match is worth."""
 OTHER_CASE: Final = 0.3
-"""What a name is worth that differs from the one asked for in case."""
+"""Weight of a name that differs from the one in the query in case."""
 OTHER_SCOPE: Final = 0.8
-"""What ``b`` is worth outside ``A``, where ``A::b`` or ``A.b`` is asked for."""
+"""Weight of ``b`` outside ``A``, where the query has ``A::b`` or ``A.b``."""
 
 FLAGS: Final = tuple(
     (int(flag), flag.name.lower())
@@ -73,7 +73,7 @@ class QueryFacts:
         kind: ``symbol``, ``prose`` or ``mixed``.
         names: Its words that have the shape of a name, as written, by their
             lower case; all of them where the query is one name.
-        scopes: What stands before the last name in ``A::b`` and ``A.b``, in lower case.
+        scopes: The text before the last name in ``A::b`` and ``A.b``, in lower case.
         weights: The importance of the stem of each part (inverse document
             frequency), summing to 1.
         joined: Neighbouring words, and the parts of one word, written together;
