@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from spelunk.chunk import chunk
+from spelunk.chunk import chunk, parse
 from spelunk.chunk.grammar import grammar_for
 from spelunk.config import Options
 from spelunk.files.languages import language_of
@@ -60,8 +60,8 @@ def measure(root: str, language: str, files: list[Candidate], repeat: int) -> di
     parsing = None
     if grammar is not None:
         parsing = best(repeat, lambda: [grammar.parser.parse(s) for s in sources])
-    chunking = best(repeat, lambda: [chunk(d, OPTIONS) for d in documents])
-    sizes = [c.end - c.start for d in documents for c in chunk(d, OPTIONS)]
+    chunking = best(repeat, lambda: [chunk(parse(d, OPTIONS)) for d in documents])
+    sizes = [c.end - c.start for d in documents for c in chunk(parse(d, OPTIONS))]
     return {
         "language": language,
         "files": len(documents),

@@ -48,14 +48,14 @@ def cpu(folder: str, mode: str, place: Path, *flags: str) -> float:
 
 def watched(folder: str, mode: str, place: Path) -> dict[str, float]:
     """What counting costs inside a run, in milliseconds and as a share of the writing process."""
-    metrics, spent, heard = Metrics("index"), 0.0, 0
+    metrics, spent, events_seen = Metrics("index"), 0.0, 0
 
     def observer(event: events.Event) -> None:
-        nonlocal spent, heard
+        nonlocal spent, events_seen
         began = time.thread_time()
         metrics(event)
         spent += time.thread_time() - began
-        heard += 1
+        events_seen += 1
 
     index = Index.open(folder, index_dir=str(place / "watched"), observer=observer, mode=mode, workers=2)
     began = time.process_time()
@@ -65,7 +65,7 @@ def watched(folder: str, mode: str, place: Path) -> dict[str, float]:
     TextFile(str(place / "watched.prom"), metrics, "w").write()
     written = time.process_time() - began
     return {
-        "events": heard,
+        "events": events_seen,
         "observer_ms": round(spent * 1000, 1),
         "observer_share": round(spent / whole, 4),
         "import_and_write_ms": round(written * 1000, 1),

@@ -22,12 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from spelunk.evaluate import run as ev
+from spelunk.evaluate import compare, measures
+from spelunk.evaluate.run import load_queries
 from spelunk.index import Index
-from spelunk.search import engine as search
+from spelunk.search import engine
+from spelunk.search.corpus import Corpus, PathRarity
+from spelunk.search.many import targets_of
 from spelunk.search.query import parse
 from spelunk.search.rank import model
-from spelunk.search.rank.signals import Candidate, QueryFacts
+from spelunk.search.rank.signals import QueryFacts, ScoredChunk
+from spelunk.search.request import SearchRequest
 
 PENALTY = 3.0
 """Of the squared distance from weights of +1 and -1, in the fit; chosen by hand, the same for every fold."""
@@ -37,19 +41,26 @@ PENALTY = 3.0
 class Pool:
     """A query's candidates as the search ranks them."""
 
-    query: ev.Labelled
+    query: measures.LabelledQuery
     set: str
-    candidates: list[Candidate]
+    candidates: list[ScoredChunk]
     facts: QueryFacts
     rarity: Mapping[str, float]
 
-    def places(self, weights: model.Weights) -> list[ev.Place]:
+    def places(self, weights: model.Weights) -> list[measures.LineSpan]:
         ranked = model.rank(self.candidates, self.facts, self.rarity, weights)
-        return [ev.Place(c.file.path, c.chunk.start_line, c.chunk.end_line) for c in ranked[: ev.CUTOFF]]
+        return [
+            measures.LineSpan(c.file.path, c.chunk.start_line, c.chunk.end_line)
+            for c in ranked[: measures.CUTOFF]
+        ]
 
 
 def gather(
-    name: str, queries: Sequence[ev.Labelled], corpora: str, index_dir: str | None, weights: model.Weights
+    name: str,
+    queries: Sequence[measures.LabelledQuery],
+    corpora: str,
+    index_dir: str | None,
+    weights: model.Weights,
 ) -> list[Pool]:
     """The candidates of every query of a set: retrieved once, ranked often."""
     pools: dict[int, Pool] = {}
@@ -58,43 +69,41 @@ def gather(
         with Index.open(os.path.join(corpora, repo), index_dir=place) as index:
             index.refresh()
             with index.snapshot() as snapshot:
-                source = search.Source(snapshot, index.embedder)
+                targets = targets_of([index], [snapshot])
                 for n, labelled in enumerate(queries):
                     if labelled.repo != repo:
                         continue
-                    query, options = (
-                        parse(labelled.text, mode="hybrid"),
-                        search.SearchOptions(weights=weights),
-                    )
-                    scope = search._scope(source, query)
-                    lexical = search._lexical(snapshot, query, scope, options, None)
-                    found_by_words = [i for i, _ in lexical]
-                    cosines: dict[int, float] = {}
-                    if search._wants_vectors(query, options):
-                        everywhere = replace(options, mode="semantic")
-                        cosines = search._near(source, query, scope, everywhere, found_by_words)
-                    found = search._fuse(snapshot, lexical, cosines, None)
-                    rarity = search._PathRarity([source])
-                    facts = search._facts([source], query, options)
+                    query, request = parse(labelled.text), SearchRequest(labelled.text)
+                    corpus = Corpus(targets, query)
+                    lexical = engine.by_words(corpus, query, request)
+                    dense: engine.Scores = {}
+                    if query.kind_of_query != "symbol":
+                        everywhere = SearchRequest(labelled.text, mode="semantic")
+                        dense = engine.by_meaning(corpus, query, everywhere, lexical, weights)
+                    found = engine.fuse(corpus, query, lexical, dense)
+                    rarity = PathRarity(corpus)
+                    facts = engine.facts_of(corpus, query, request)
                     model.rank(found, facts, rarity)
                     pools[n] = Pool(labelled, name, found, facts, defaultdict(float, rarity))
     return [pools[n] for n in range(len(queries))]
 
 
-def as_searched(p: Pool) -> list[Candidate]:
+def as_searched(p: Pool) -> list[ScoredChunk]:
     """The candidates that the search has: the nearest by vector only where the words found few."""
     by_words = [c for c in p.candidates if c.lexical]
-    if len(by_words) >= search.FEW:
+    if len(by_words) >= engine.FEW_LEXICAL_HITS:
         return by_words
-    return [c for c in p.candidates if c.lexical or (c.dense or 0.0) >= search.MEANT]
+    return [c for c in p.candidates if c.lexical or (c.dense or 0.0) >= engine.MIN_COSINE]
 
 
-def measure(pools: Sequence[Pool], weights: model.Weights, *, nearest_too: bool = False) -> ev.Evaluation:
-    results: ev.Results = {}
+def measure(
+    pools: Sequence[Pool], weights: model.Weights, *, nearest_too: bool = False
+) -> measures.Evaluation:
+    results: measures.Results = {}
     for p in pools:
         pool = p if nearest_too else replace(p, candidates=as_searched(p))
         results[p.query.repo, p.query.text] = pool.places(weights)
-    return ev.evaluate([p.query for p in pools], results)
+    return measures.evaluate([p.query for p in pools], results)
 
 
 def without(signal: str) -> model.Weights:
@@ -123,14 +132,14 @@ def folds(repos: Sequence[str], n: int) -> list[list[str]]:
     return [order[i::n] for i in range(n)]
 
 
-def cross_validated(pools: Sequence[Pool], n: int, *, leave_out: str = "") -> ev.Evaluation:
+def cross_validated(pools: Sequence[Pool], n: int, *, leave_out: str = "") -> measures.Evaluation:
     """Every fold measured with weights fitted on the others; the shipped ones lend only their signs.
 
     A corpus counts by the root of its number of queries.
     """
     names = [s for s in signals_of(model.DEFAULT) if s != leave_out]
     shipped = np.array([signals_of(model.DEFAULT)[s] for s in names])
-    matrices, labels, results = [], [], ev.Results()
+    matrices, labels, results = [], [], measures.Results()
     for p in pools:
         best = {}
         for c in model.rank(as_searched(p), p.facts, p.rarity):
@@ -154,8 +163,10 @@ def cross_validated(pools: Sequence[Pool], n: int, *, leave_out: str = "") -> ev
                 paths, rows = matrices[i]
                 scores = rows @ fitted
                 order = sorted(range(len(paths)), key=lambda k: (-scores[k], paths[k]))
-                results[p.query.repo, p.query.text] = [ev.Place(paths[k]) for k in order[: ev.CUTOFF]]
-    return ev.evaluate([p.query for p in pools], results)
+                results[p.query.repo, p.query.text] = [
+                    measures.LineSpan(paths[k]) for k in order[: measures.CUTOFF]
+                ]
+    return measures.evaluate([p.query for p in pools], results)
 
 
 def fit(
@@ -184,7 +195,7 @@ def fit(
     return w
 
 
-def row(name: str, s: ev.Score) -> str:
+def row(name: str, s: measures.Score) -> str:
     return f"| {name} | {s.queries} | {s.ndcg:.4f} | {s.recall:.4f} | {s.mrr:.4f} |"
 
 
@@ -199,14 +210,14 @@ def main() -> None:
     pools: list[Pool] = []
     for path, corpora in args.set:
         name = os.path.basename(path).removesuffix(".jsonl")
-        pools += gather(name, ev.load_queries(path), corpora, args.index_dir, model.DEFAULT)
+        pools += gather(name, load_queries(path), corpora, args.index_dir, model.DEFAULT)
     queries = [p.query for p in pools]
     base = measure(pools, model.DEFAULT)
 
     head = "| | queries | NDCG@10 | Recall@10 | MRR@10 |\n|-|-|-|-|-|"
     print(f"{head}\n{row('overall', base.overall)}")
     print(f"| corpora weighed alike | {len(base.by_repo)} | {base.repo_macro:.4f} | | |")
-    sets: dict[str, ev.Score] = {}
+    sets: dict[str, measures.Score] = {}
     for name in dict.fromkeys(p.set for p in pools):
         part = [p for p in pools if p.set == name]
         sets[name] = measure(part, model.DEFAULT).overall
@@ -220,7 +231,7 @@ def main() -> None:
     rows = []
     for name, weights in variants:
         found = measure(pools, weights)
-        c = ev.compare(queries, found, base)
+        c = compare.compare(queries, found, base)
         rows.append((c.difference, f"| {name} | {found.overall.ndcg:.4f} | {c.difference:+.4f} | [{c.low:+.4f}, {c.high:+.4f}] | {c.corpora_better} / {c.corpora_worse} |"))  # fmt: skip
     print("\n".join(text for _, text in sorted(rows, key=lambda r: r[0])))
 
@@ -235,7 +246,7 @@ def main() -> None:
                 measure(pools, weights, nearest_too=True),
             ),
         ):
-            c = ev.compare(queries, found, plain)
+            c = compare.compare(queries, found, plain)
             print(f"| {what} | {found.overall.ndcg:.4f} | {c.difference:+.4f} | [{c.low:+.4f}, {c.high:+.4f}] | {c.corpora_better} / {c.corpora_worse} |")  # fmt: skip
 
     print(f"\n{head}")
@@ -247,7 +258,7 @@ def main() -> None:
             only = [i for i, p in enumerate(pools) if p.set == name]
             print(f"| … {name} | {len(only)} | {np.mean([with_all.scores[i].ndcg for i in only]):.4f} | | |")
         print(row("… without vectors", words_alone.overall))
-        c = ev.compare(queries, with_all, words_alone)
+        c = compare.compare(queries, with_all, words_alone)
         print(f"| … difference | | {c.difference:+.4f} [{c.low:+.4f}, {c.high:+.4f}], {c.corpora_better} corpora better, {c.corpora_worse} worse | | |")  # fmt: skip
 
     began = time.thread_time()

@@ -9,9 +9,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from spelunk import Index
 from spelunk.errors import IndexMissingError, SpelunkError
@@ -19,6 +20,99 @@ from spelunk.store.manifest import Manifest
 from spelunk.store.merge import MAX_SEGMENTS
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
+
+POINTS: Final[Mapping[str, str]] = {
+    # Whose the directory is
+    "claim.before": "index",
+    "claim.write": "index",
+    "claim.after": "index",
+    # The lock and the registry beside it
+    "lock.taken": "index",
+    "lock.registry": "index",
+    "lock.ready": "index",
+    # A new index
+    "create.manifest.before": "index",
+    "create.manifest.after": "index",
+    "create.full-text.before": "index",
+    "create.full-text.after": "index",
+    # Phase 1
+    "worker.file": "index",
+    "worker.answer": "parallel",
+    "worker.note": "sequential",
+    # A publish: journal, both stores, manifest
+    "intent.before": "index",
+    "intent.after": "index",
+    "take.rows": "index",
+    "take.document": "index",
+    "take.end": "index",
+    "publish.begin": "index",
+    "publish.vectors.before": "index",
+    "segment.write": "index",
+    "segment.flush": "index",
+    "segment.rename.before": "index",
+    "segment.rename.after": "index",
+    "publish.vectors.after": "index",
+    "publish.full-text.before": "index",
+    "publish.full-text.after": "index",
+    "publish.manifest.rows": "index",
+    "publish.manifest.before": "index",
+    "publish.manifest.after": "index",
+    "publish.end": "index",
+    # Replaced documents leave the full text
+    "purge.mark.before": "replace",
+    "purge.mark.after": "replace",
+    "purge.full-text.before": "replace",
+    "purge.full-text.after": "replace",
+    "purge.end.before": "replace",
+    "purge.end.after": "replace",
+    # Vector segments become one
+    "merge.intent.before": "merge",
+    "merge.intent.after": "merge",
+    "merge.vectors.before": "merge",
+    "merge.vectors.after": "merge",
+    "merge.manifest.before": "merge",
+    "merge.manifest.after": "merge",
+    "merge.unlink": "merge",
+    "merge.end.before": "merge",
+    "merge.end.after": "merge",
+    # Backfill of vectors, and another embedder (tests/test_fill.py)
+    "fill.intent": "fill",
+    "fill.vectors": "fill",
+    "fill.end": "fill",
+    "embedder.begin": "fill",
+    "embedder.end": "fill",
+    # Leftovers of a crash are removed
+    "recover.full-text.before": "recover",
+    "recover.full-text.after": "recover",
+    "recover.intents.before": "recover",
+    "recover.intents.after": "recover",
+    "leftover.before": "recover",
+    "leftover.after": "recover",
+    # Nothing to index: the walk is recorded
+    "settle.before": "settle",
+    "settle.after": "settle",
+    # Everything built anew beside the old stores
+    "rebuild.begin": "rebuild",
+    "rebuild.switch.before": "rebuild",
+    "rebuild.switch.after": "rebuild",
+    "rebuild.end": "rebuild",
+    # Stores that no manifest describes are deleted
+    "wipe.before": "no-manifest",
+    "wipe.part": "no-manifest",
+    "wipe.after": "no-manifest",
+    # check --repair
+    "repair.texts.before": "repair-text",
+    "repair.texts.after": "repair-text",
+    "repair.full-text.file": "repair-full-text",
+    "repair.full-text.before": "repair-full-text",
+    "repair.full-text.after": "repair-full-text",
+    "repair.full-text.switch.before": "repair-full-text",
+    "repair.full-text.switch.after": "repair-full-text",
+    "repair.full-text.end": "repair-full-text",
+    "repair.vectors.switch.before": "repair-vectors",
+    "repair.vectors.switch.after": "repair-vectors",
+}
+"""Every fault point of the engine, with the situation that leads to it."""
 
 MAX_CHUNKS = 40
 """Chunks after which a run of these tests publishes."""
@@ -118,6 +212,9 @@ def prepare(name: str, folder: Path) -> Situation:
         (root / "new.log").write_text("noise\n")
     elif name == "rebuild":
         made.flags = ("--rebuild",)
+    elif name == "no-manifest":
+        for part in place.glob("manifest*"):
+            part.unlink()
     elif name.startswith("repair-"):
         made.command, made.flags = "check", ("--repair",)
         if name == "repair-text":
@@ -131,7 +228,7 @@ def prepare(name: str, folder: Path) -> Situation:
     fresh.update()
     fresh.close()
     made.after = logical_content(fresh.directory)
-    if name in ("index", "parallel", "sequential", "rebuild"):
+    if name in ("index", "parallel", "sequential", "rebuild", "no-manifest"):
         changed = set(made.after)
     elif name == "recover":
         changed = set(made.after) - set(made.before or ())

@@ -142,7 +142,7 @@ def test_embed_of_an_embedder_in_workers(folder: Path, capsys: pytest.CaptureFix
     assert [r["variant"] for r in made["results"]][:2] == ["one at a time", "2 processes"]
     for row in made["results"]:
         assert set(row) == {
-            "variant", "processes", "sessions", "callers", "inside", "chunks_per_second", "mb_per_second",
+            "variant", "processes", "callers", "chunks_per_second", "mb_per_second",
             "efficiency", "cpu_seconds",
         } | TIMING  # fmt: skip
         assert row["chunks_per_second"] > 0 and row["cpu_seconds"] > 0

@@ -14,8 +14,8 @@ import pytest
 from spelunk import Index
 from spelunk.embed.static import StaticEmbedder
 from spelunk.store.full_text import LexicalWriter
-from spelunk.store.scan import Segment
-from spelunk.store.segment import layout
+from spelunk.store.segment import Segment
+from spelunk.store.segment_file import file_layout
 from spelunk.testing import logical_content
 from tests.corpus import write_tree
 
@@ -67,7 +67,7 @@ def flip_column(place: Path, number: int) -> None:
     """A byte in the middle of one column: ids, planes, scales, kinds, codes."""
     path = one(place, "vectors/*")
     segment = Segment(str(path))
-    offset, width = layout(segment.rows, segment.dimensions)[0][number]
+    offset, width = file_layout(segment.rows, segment.dimensions)[0][number]
     flip(path, offset + width // 2)
 
 
@@ -116,19 +116,40 @@ CORRUPTIONS: dict[str, tuple[str, Callable[[Path], object]]] = {
         ),
     ),
     "missing text": ("text", statement(f"DELETE FROM contents WHERE file = {FIRST}")),
-    "missing seal": ("text", statement(f"DELETE FROM seals WHERE file = {FIRST}")),
+    "damaged checksum": ("text", statement(f"UPDATE contents SET checksum = x'00' WHERE file = {FIRST}")),
     "other symbol": ("text", statement(f"UPDATE chunks SET symbol = 'x' WHERE file = {FIRST}")),
     "other lines": ("text", statement(f"UPDATE chunks SET end_line = end_line + 1 WHERE file = {FIRST}")),
-    "damaged definitions": ("text", statement(f"UPDATE chunks SET definitions = 'x' WHERE file = {FIRST}")),
+    "other definition": (
+        "text",
+        statement("UPDATE definitions SET name = 'x' WHERE chunk = (SELECT min(chunk) FROM definitions)"),
+    ),
+    "lost definition": (
+        "text",
+        statement("DELETE FROM definitions WHERE chunk = (SELECT min(chunk) FROM definitions)"),
+    ),
+    "orphan definition": (
+        "orphans",
+        statement("INSERT INTO definitions VALUES (-5, 0, 'x', 'function', 1, '', 1)"),
+    ),
+    "chunk of another file": (
+        "text orphans vectors full-text",
+        statement(
+            f"UPDATE chunks SET file = 9999 WHERE id = (SELECT first_chunk FROM files WHERE id = {FIRST})"
+        ),
+    ),
+    "other dead rows": (
+        "vectors",
+        statement("INSERT INTO tombstones SELECT name, x'01' FROM segments WHERE dead = 0 LIMIT 1"),
+    ),
     "damaged field": ("text", statement("UPDATE fields SET value = value || 'x'")),
     "other language": ("text", statement(f"UPDATE files SET language = 'go' WHERE id = {FIRST}")),
     "other path": ("text", statement(f"UPDATE files SET path = 'a/b.py' WHERE id = {FIRST}")),
     "wrong count of chunks": ("text", statement(f"UPDATE files SET chunks = chunks + 1 WHERE id = {FIRST}")),
     "orphan chunk": (
         "orphans",
-        statement("INSERT INTO chunks VALUES (-5, 9999, 1, 1, 0, 1, 'k', '', '', NULL)"),
+        statement("INSERT INTO chunks VALUES (-5, 9999, 1, 1, 0, 1, 'k', '', '')"),
     ),
-    "orphan text": ("orphans", statement("INSERT INTO contents VALUES (9999, x'00', NULL)")),
+    "orphan text": ("orphans", statement("INSERT INTO contents VALUES (9999, x'00', NULL, x'00')")),
     "orphan field": ("orphans", statement("INSERT INTO fields VALUES (9999, 9999, 'a', 'b')")),
     "ids given twice": ("manifest", statement("UPDATE meta SET value = 2 WHERE key = 'next_chunk'")),
     "truncated manifest": ("manifest", truncate_manifest),

@@ -1,11 +1,11 @@
-from spelunk.chunk import chunk
+from spelunk.chunk import chunk, parse
 from spelunk.config import Options
 from spelunk.files.notebook import unwrap
 from spelunk.types import Document
 
 
 def chunks(text, language, lines=None):
-    return chunk(Document("a", text, b"", language, lines=lines), Options())
+    return chunk(parse(Document("a", text, b"", language, lines=lines), Options()))
 
 
 def big(n=40):

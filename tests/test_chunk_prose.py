@@ -1,6 +1,6 @@
 import pytest
 
-from spelunk.chunk import chunk
+from spelunk.chunk import chunk, parse
 from spelunk.chunk.prose import markdown_headings, rst_headings
 from spelunk.config import Options
 from spelunk.text.front_matter import front_matter
@@ -8,7 +8,7 @@ from spelunk.types import Document
 
 
 def chunks(text, language="markdown", path="a.md"):
-    return chunk(Document(path, text, b"", language), Options())
+    return chunk(parse(Document(path, text, b"", language), Options()))
 
 
 def headings(text):

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 import spelunk
-from spelunk import Index, faults
+from spelunk import Index
 from spelunk.errors import SpelunkError
 from spelunk.testing import logical_content
 from tests.corpus import write_tree
 from tests.faultcases import (
     FILES_PER_BATCH,
     MAX_CHUNKS,
+    POINTS,
     Content,
     Situation,
     begun,
@@ -35,7 +36,7 @@ from tests.killing import series
 
 IN_WORKERS = {"worker.file", "worker.answer"}
 """Points in a child process: it dies, and the run goes on."""
-REACHED = sorted(p for p, s in faults.POINTS.items() if p not in IN_WORKERS and s != "fill")
+REACHED = sorted(p for p, s in POINTS.items() if p not in IN_WORKERS and s != "fill")
 KILLS = 200
 SERIES = 8
 
@@ -67,8 +68,8 @@ def expected(root: Path, tmp_path: Path) -> Content:
     return logical_content(fresh.directory)
 
 
-def start(root: Path, place: Path, faults: str = "", *flags: str):
-    return command("index", root, place, faults, *flags)
+def start(root: Path, place: Path, faults: str = "", *flags: str, **more: Any):
+    return command("index", root, place, faults, *flags, **more)
 
 
 def assert_whole(here: Situation, place: Path) -> None:
@@ -159,7 +160,7 @@ def test_the_list_of_points_is_what_the_code_reaches() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
 
-    assert found == set(faults.POINTS)
+    assert found == set(POINTS)
 
 
 @pytest.mark.parametrize("point", REACHED)
@@ -167,7 +168,7 @@ def test_the_list_of_points_is_what_the_code_reaches() -> None:
 def test_a_fault_at_each_point_loses_nothing(
     situation: Callable[[str], Situation], tmp_path: Path, point: str, action: str
 ) -> None:
-    here = situation(faults.POINTS[point])
+    here = situation(POINTS[point])
     place = here.copy(tmp_path / "ix")
 
     code, err, first = faulty(here, place, point, action)
@@ -177,6 +178,8 @@ def test_a_fault_at_each_point_loses_nothing(
         assert len(err.strip().splitlines()) == 1 and "bug" not in err, err
     assert_whole(here, place)
     assert_repeats_little(here, place, first)
+    if "--rebuild" in here.flags:
+        assert content(place) == here.after  # there at every moment
     if here.command == "index" and content(place):
         assert open_index(here.root, place).check().ok
     index = go_on(here, place)
@@ -255,6 +258,75 @@ def test_a_child_that_dies_while_it_answers_costs_a_retry(
     assert report.check().ok
     report.update()  # does those alone whose child died
     assert logical_content(str(place)) == here.after
+
+
+IN_A_REBUILD = [
+    "create.manifest.before", "create.manifest.after", "create.full-text.after", "worker.file#9",
+    "intent.after", "take.document#30", "segment.write#13", "publish.full-text.after",
+    "publish.manifest.before#2", "publish.manifest.after#2", "publish.end#3",
+]  # fmt: skip
+"""Moments of a rebuild from its first file to its last publish."""
+
+
+@pytest.mark.parametrize("action", ["kill", "error:ENOSPC"])
+@pytest.mark.parametrize("point", IN_A_REBUILD)
+def test_a_rebuild_that_fails_leaves_the_old_index(
+    situation: Callable[[str], Situation], tmp_path: Path, point: str, action: str
+) -> None:
+    here = situation("rebuild")
+    place = here.copy(tmp_path / "ix")
+
+    code, err, _ = faulty(here, place, point, action)
+
+    assert code == (-signal.SIGKILL if action == "kill" else 2), (code, err)
+    assert content(place) == here.before == here.after
+    assert open_index(here.root, place).check().ok
+    names = {p.name for p in place.iterdir()} | {p.name for p in (place / "vectors").iterdir()}
+    go_on(here, place)
+    after = {p.name for p in place.iterdir()} | {p.name for p in (place / "vectors").iterdir()}
+    assert content(place) == here.after
+    assert len([n for n in after if n.startswith(("manifest", "lexical-")) and "-wal" not in n]) <= 3, after
+    assert not [n for n in after if n.endswith((".new", ".tmp"))], (names, after)
+
+
+def test_a_rebuild_without_standard_streams_leaves_an_index(tmp_path: Path, tree: Path) -> None:
+    place = tmp_path / "ix"
+    assert finish(start(tree, place))[0] == 0
+    before = content(place)
+
+    def close() -> None:
+        for fd in (0, 1, 2):
+            os.close(fd)
+
+    code, _, _ = finish(start(tree, place, "", "--rebuild", "--mode", "parallel", preexec_fn=close))
+
+    assert code == 2  # there is nowhere to print the report
+    assert content(place) == before and open_index(tree, place).check().ok
+    assert (place / "manifest-2.sqlite").exists()  # it was rebuilt all the same
+
+
+def test_searches_during_a_rebuild_see_the_old_index(tmp_path: Path, tree: Path) -> None:
+    place = tmp_path / "ix"
+    assert finish(start(tree, place))[0] == 0
+    with open_index(tree, place) as index:
+        before = index.search("flush queue", refresh=False).hits
+        process = start(tree, place, "publish.manifest.after#3=hang", "--rebuild")
+        while not list(place.glob("*.new")) or not asleep(process.pid):
+            assert process.poll() is None, finish(process)
+            time.sleep(0.01)
+
+        kept = index.search("flush queue", refresh=False)
+        with open_index(tree, place) as another:
+            opened = another.search("flush queue", refresh=False)
+            assert another.status(look=False).generation == index.status(look=False).generation
+
+        assert kept.hits == opened.hits == before and not kept.degraded and not opened.degraded
+        process.kill()
+        finish(process)
+        assert index.check().ok
+        (tree / "core.c").unlink()
+        assert finish(start(tree, place, "", "--rebuild"))[0] == 0
+        assert "core.c" not in {h.path for h in index.search("flush queue", refresh=False, limit=200).hits}
 
 
 FILE_SIZES = [1, 1_000, 9_000, 33_000, 70_000]

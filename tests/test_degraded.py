@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from spelunk import Index
+from spelunk import Index, search_many
 from spelunk.errors import IndexCorruptError
 from tests.corpus import write_tree
 from tests.test_check import flip, one
@@ -120,3 +120,65 @@ def test_where_nothing_is_healthy_the_error_says_so(index: Index) -> None:
 
     with pytest.raises(IndexCorruptError, match="--repair"):
         index.search("flush the queue")
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Index, Index]:
+    """Two indexes: ``a``, whose vectors are deleted, and ``b``, which is whole."""
+    made = []
+    for name in ("a", "b"):
+        root = tmp_path / name
+        root.mkdir()
+        write_tree(root, 12, seed=len(made))
+        index = Index.open(root, index_dir=str(tmp_path / f"ix-{name}"))
+        index.update()
+        index.close()
+        made.append(index)
+    one(Path(made[0].directory), "vectors/*").unlink()
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("mode", ["semantic", "hybrid"])
+def test_a_degraded_index_does_not_change_the_answer_of_a_healthy_one(
+    pair: tuple[Index, Index], tmp_path: Path, mode: str
+) -> None:
+    a, b = pair
+    healthy = b.search("flush the queue", mode=mode, explain=True, limit=100)
+
+    answers = [
+        search_many(order, "flush the queue", mode=mode, explain=True, limit=200, refresh=False)
+        for order in ([a, b], [b, a])
+    ]
+
+    assert answers[0].hits == answers[1].hits
+    assert answers[0].degraded == answers[1].degraded
+    if mode == "semantic":  # no word of the other index takes part in what its vectors say
+        alone = {(h.path, h.start_line): h.signals["match"] for h in healthy.hits}
+        beside = {(h.path[2:], h.start_line): h.signals["match"] for h in answers[0].hits if h.path[0] == "b"}
+        shared = alone.keys() & beside.keys()
+        assert len(shared) > 20
+        assert {place: beside[place] for place in shared} == {place: alone[place] for place in shared}
+
+
+def test_every_notice_is_kept_and_names_its_index(pair: tuple[Index, Index]) -> None:
+    a, b = pair
+    shutil.rmtree(one(Path(b.directory), "lexical-*"))
+
+    degraded = search_many([a, b], "flush the queue", refresh=False).degraded
+    alone = a.search("flush the queue", refresh=False).degraded
+
+    assert degraded is not None and alone is not None
+    reasons = degraded.split("; ")
+    assert any(r.startswith("a: vectors: ") for r in reasons)
+    assert any(r.startswith("b: full text: ") for r in reasons)
+    assert alone.startswith("vectors: ")
+
+
+def test_a_broken_index_does_not_end_the_search_of_the_others(pair: tuple[Index, Index]) -> None:
+    a, b = pair
+    shutil.rmtree(one(Path(a.directory), "lexical-*"))
+
+    answer = search_many([a, b], "flush the queue", refresh=False)
+
+    assert {h.path[:2] for h in answer.hits} == {"b/"}
+    assert answer.degraded is not None and "a: full text: " in answer.degraded

@@ -200,12 +200,19 @@ def test_a_snapshot_is_not_disturbed_by_an_update(tree: Path) -> None:
     index = Index.open(tree)
     index.update()
     with index.snapshot() as snapshot:
-        before = {f.path: f.digest for f in snapshot.manifest.all_files()}
+        before = {f.path: f.digest for f in snapshot.all_files()}
         (tree / "core.c").write_text("int other(void)\n{\n\treturn 2;\n}\n")
         index.update()
 
-        assert {f.path: f.digest for f in snapshot.manifest.all_files()} == before
-        assert snapshot.lexical.documents == snapshot.manifest.counts()[1]
+        assert {f.path: f.digest for f in snapshot.all_files()} == before
+        assert snapshot.frequencies(["return"], "body")["return"] == len(
+            [
+                c
+                for f in snapshot.all_files()
+                for c in snapshot.chunks_of(f)
+                if "return" in snapshot.text(f.id).of(c)
+            ]
+        )
 
 
 def test_a_cap_that_is_too_small_is_refused_before_work_starts(tree: Path) -> None:

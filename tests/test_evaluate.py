@@ -7,23 +7,13 @@ import pytest
 
 from spelunk.cli import main
 from spelunk.errors import UsageError
-from spelunk.evaluate.run import (
-    Labelled,
-    Place,
-    Score,
-    compare,
-    evaluate,
-    load_queries,
-    load_results,
-    mean,
-    run,
-    save_results,
-    score,
-)
+from spelunk.evaluate.compare import compare, load_results, save_results
+from spelunk.evaluate.measures import LabelledQuery, LineSpan, Score, evaluate, mean, score
+from spelunk.evaluate.run import load_queries, search_all
 
 
 def places(*names):
-    return [Place(n) for n in names]
+    return [LineSpan(n) for n in names]
 
 
 def test_a_perfect_answer_scores_one():
@@ -43,9 +33,9 @@ def test_a_target_counts_at_its_first_rank_alone():
 
 
 def test_two_targets_in_one_result_share_its_gain():
-    targets = [Place("a", 1, 5), Place("a", 8, 9)]
+    targets = [LineSpan("a", 1, 5), LineSpan("a", 8, 9)]
 
-    found = score(targets, [Place("a", 1, 20)])
+    found = score(targets, [LineSpan("a", 1, 20)])
 
     assert found.ndcg == pytest.approx(1 / (1 + 1 / math.log2(3)))
     assert found.recall == 1.0
@@ -57,17 +47,17 @@ def test_ranks_beyond_the_cutoff_do_not_count():
 
 @pytest.mark.parametrize(
     ("result", "hit"),
-    [(Place("a", 1, 9), False), (Place("a", 1, 10), True), (Place("a", 15, 30), True), (Place("a", 21, 30), False), (Place("a"), True), (Place("b", 10, 20), False)],
+    [(LineSpan("a", 1, 9), False), (LineSpan("a", 1, 10), True), (LineSpan("a", 15, 30), True), (LineSpan("a", 21, 30), False), (LineSpan("a"), True), (LineSpan("b", 10, 20), False)],
 )  # fmt: skip
 def test_lines_must_overlap(result, hit):
-    assert result.meets(Place("a", 10, 20)) is hit
+    assert result.meets(LineSpan("a", 10, 20)) is hit
 
 
 def test_groups_and_averages():
     queries = [
-        Labelled("one", (Place("a"),), "r1", "go", "symbol"),
-        Labelled("two", (Place("a"),), "r1", "go", "prose"),
-        Labelled("three", (Place("a"),), "r2", "c", "prose"),
+        LabelledQuery("one", (LineSpan("a"),), "r1", "go", "symbol"),
+        LabelledQuery("two", (LineSpan("a"),), "r1", "go", "prose"),
+        LabelledQuery("three", (LineSpan("a"),), "r2", "c", "prose"),
     ]
     found = evaluate(queries, {("r1", "one"): places("a"), ("r2", "three"): places("x", "a")})
 
@@ -80,7 +70,7 @@ def test_groups_and_averages():
 
 
 def labelled(corpora, each):
-    return [Labelled(f"q{n}", (Place("a"),), f"r{r}") for r in range(corpora) for n in range(each)]
+    return [LabelledQuery(f"q{n}", (LineSpan("a"),), f"r{r}") for r in range(corpora) for n in range(each)]
 
 
 def answers(queries, rank):
@@ -131,7 +121,7 @@ def test_one_corpus_is_resampled_by_query():
 
 
 def test_results_are_read_as_they_were_written(tmp_path):
-    results = {("r", 'a "query"'): [Place("ü.py", 3, 9), Place("b.py")], ("", "none"): []}
+    results = {("r", 'a "query"'): [LineSpan("ü.py", 3, 9), LineSpan("b.py")], ("", "none"): []}
     path = str(tmp_path / "out.jsonl")
 
     save_results(path, results)
@@ -179,7 +169,7 @@ def corpora(tmp_path):
 def test_a_run_searches_each_query_in_its_corpus(corpora, tmp_path):
     queries = load_queries(str(tmp_path / "q.jsonl"))
 
-    results, took = run(queries, str(corpora))
+    results, took = search_all(queries, str(corpora))
 
     assert len(took) == 3
     assert [results[q.repo, q.text][0].path for q in queries] == ["parser.py", "parser.py", "writer.py"]
@@ -187,7 +177,7 @@ def test_a_run_searches_each_query_in_its_corpus(corpora, tmp_path):
 
 def test_a_corpus_that_is_not_there_is_named(corpora, tmp_path):
     with pytest.raises(UsageError, match="no corpus three"):
-        run([Labelled("x", (Place("a"),), "three")], str(corpora))
+        search_all([LabelledQuery("x", (LineSpan("a"),), "three")], str(corpora))
 
 
 def test_the_command_prints_one_object(corpora, tmp_path, capsys):

@@ -169,7 +169,7 @@ def test_vectors_that_can_be_used_again_are_named_instead_of_made(
     answer = answers(first, batches_of(items))["core.c"]
     first.close()
     assert isinstance(answer, FilePacket)
-    with_vectors = [i._replace(reusable={answer.layout: (7, 1)}) for i in items]
+    with_vectors = [i._replace(reusable={answer.cut_digest: (7, 1)}) for i in items]
 
     for batch, packet in running(make).run(batches_of(with_vectors)):
         assert [f.donor for f in packet.files] == [(7, 1)] and batch == with_vectors
@@ -275,6 +275,22 @@ def test_a_worker_that_dies_while_it_reads_takes_no_read_slot_with_it(
 
     assert sum(isinstance(a, FilePacket) for a in got.values()) == FILES + 2
     assert "pkg0/mod_3.py" in got
+
+
+@pytest.mark.parametrize("make", PROCESSES)
+def test_a_batch_larger_than_its_pipe_does_not_wait_for_a_worker_that_waits(
+    make: Make, tmp_path: Path, running: Callable[[Make], Executor], root: Path
+) -> None:
+    """The worker's answers fill its pipe while the next batch fills the other one."""
+    for n in range(40):
+        words = " ".join(f"word{n}x{i}" for i in range(9_000))
+        (root / f"large_{n}.txt").write_text("\n".join(words[k : k + 80] for k in range(0, len(words), 80)))
+    items = [i for i in items_of(root) if i.candidate.path.startswith("large_")]
+    reusable = {n.to_bytes(16, "big"): (n, 0) for n in range(60_000)}
+
+    got = answers(running(make), batches_of([i._replace(reusable=reusable) for i in items], 10))
+
+    assert len(got) == 40 and all(isinstance(a, FilePacket) for a in got.values())
 
 
 def test_pieces_cover_a_batch_in_order(root: Path) -> None:

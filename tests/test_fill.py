@@ -18,8 +18,8 @@ import pytest
 
 from spelunk import Index
 from spelunk.errors import ConfigError
-from spelunk.pipeline import worker as work
-from spelunk.store import merge as segments
+from spelunk.pipeline import worker
+from spelunk.store import merge
 from spelunk.testing import logical_content
 from spelunk.types import Report
 from tests.corpus import python_file, write_tree
@@ -200,7 +200,7 @@ def test_a_failing_provider_costs_no_answer_and_is_made_up_for(
 
     provider.behave = lambda handler, texts: False
     with monkeypatch.context() as patch:
-        patch.setattr(work, "chunk", forbidden)  # nothing is parsed to make up for it
+        patch.setattr(worker, "chunk", forbidden)  # nothing is parsed to make up for it
         made_up = open_index(tree, tmp_path / "ix", provider, embedding_key_env="SOME_KEY").update()
 
     assert counts(made_up) == (0, 0) and made_up.degraded is None
@@ -256,7 +256,7 @@ def test_an_open_breaker_spares_a_search_over_vectors_the_wait(
         "flush_queue at last", mode="semantic"
     )
 
-    assert answer.hits[0].path == "core.c" and "not asked for another" in str(answer.degraded)
+    assert answer.hits[0].path == "core.c" and "not called for another" in str(answer.degraded)
     assert "flush_queue at last" not in provider.texts  # the others may still arrive, being late
 
 
@@ -458,7 +458,7 @@ def test_segments_out_of_order_are_kept_right(tree: Path, tmp_path: Path, provid
     (tree / "copy.py").write_text(
         (tree / "pkg0" / "mod_7.py").read_text()
     )  # its vectors lie in several segments
-    for n in range(segments.MAX_SEGMENTS + 2):
+    for n in range(merge.MAX_SEGMENTS + 2):
         (tree / "pkg0" / "mod_1.py").write_text(python_file(800 + n))
         assert counts(index.update()) == (0, 0)
         found = index.check()
@@ -480,7 +480,7 @@ def test_another_embedder_makes_the_vectors_again_and_reads_no_file(
     assert index.status().state == "options-changed" and "reads no file" in index.status().detail
 
     with monkeypatch.context() as patch:
-        patch.setattr(work, "read", forbidden)
+        patch.setattr(worker, "read", forbidden)
         report = index.update()
 
     assert counts(report) == (0, 0) and report.chunks == 0
@@ -490,7 +490,7 @@ def test_another_embedder_makes_the_vectors_again_and_reads_no_file(
 
     again = Index.open(tree, index_dir=str(place))
     with monkeypatch.context() as patch:
-        patch.setattr(work, "read", forbidden)
+        patch.setattr(worker, "read", forbidden)
         assert again.search("flush the queue", mode="semantic").degraded is None  # a search does it by itself
     assert again.status().state == "current" and again.check().ok
     assert logical_content(str(place)) == plain
@@ -739,21 +739,3 @@ def test_no_thread_is_left_behind_by_a_healthy_fill(tree: Path, tmp_path: Path, 
     for thread in left:
         thread.join(60)  # the last ones may be on their way out
     assert not [t for t in left if t.is_alive()]
-
-
-def test_an_index_from_before_vectors_could_wait_is_read_and_completed(tree: Path, tmp_path: Path) -> None:
-    import sqlite3
-
-    place = tmp_path / "ix"
-    index = Index.open(tree, index_dir=str(place))
-    index.update()
-    db = sqlite3.connect(place / "manifest.sqlite")
-    db.execute("DROP TABLE pending")
-    db.commit()
-    db.close()
-
-    assert index.status(look=False).state == "current" and index.check().ok
-    assert index.search("flush", mode="semantic", refresh=False).degraded is None
-    (tree / "new.py").write_text("def walrus():\n    return 'tusk'\n")
-    assert index.search("walrus").hits[0].path == "new.py"
-    assert index.check().ok

@@ -78,7 +78,7 @@ def test_a_manifest_that_names_paths_outside_reads_none_of_them(root: Path, tmp_
     assert not index.search(SECRET).hits
     assert [h.path for h in index.search("harmless_function").hits] == ["pkg/a.py"]
     with index.snapshot() as snapshot:
-        assert [f.path for f in snapshot.manifest.all_files()] == ["pkg/a.py"]
+        assert [f.path for f in snapshot.all_files()] == ["pkg/a.py"]
 
 
 # Links that appear between the walk and the read
@@ -134,7 +134,7 @@ def test_links_that_come_and_go_while_it_is_indexed_let_nothing_in(root: Path, t
             index = Index.open(root, index_dir=str(tmp_path / f"ix{n % 3}"), mode="sequential")
             index.update(rebuild=True)
             with index.snapshot() as snapshot:
-                for file in snapshot.manifest.all_files():
+                for file in snapshot.all_files():
                     assert SECRET not in snapshot.text(file.id).text
             index.close()
     finally:

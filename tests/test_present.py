@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from spelunk.errors import UsageError
 from spelunk.io.printable import printable, use_color
 from spelunk.present import render as present
-from spelunk.present.render import View
+from spelunk.present.render import DEFAULT_VIEW, View
 from spelunk.present.snippet import finder, lines_of
 from spelunk.search.answer import Answer
+from spelunk.search.query import parse
+from spelunk.search.terms import matched_by
 from spelunk.text.token_estimate import token_estimate
 from spelunk.types import Hit
 
@@ -49,7 +51,24 @@ def hit(content: str = BODY, *, path: str = "src/flush.py", start: int = 10, **m
 def answer(
     *hits: Hit, query: str = "where are batches committed", mode: str = "hybrid", **more: object
 ) -> Answer:
-    return Answer(query, mode, 1.23456, hits, generation=3, **more)  # type: ignore[arg-type]
+    matched = matched_by(parse(query, mode=mode), mode)
+    return Answer(query, mode, 1.23456, hits, generation=3, matched=matched, **more)  # type: ignore[arg-type]
+
+
+def shown_text(given: Answer, view: View = DEFAULT_VIEW) -> str:
+    return present.render(given, "text", view).text
+
+
+def shown_json(given: Answer) -> str:
+    return present.render(given, "json").text
+
+
+def shown_jsonl(given: Answer) -> str:
+    return present.render(given, "jsonl").text
+
+
+def shown_markdown(given: Answer) -> str:
+    return present.render(given, "markdown").text
 
 
 HOSTILE = st.text(alphabet='ab `#\n\t\r\x1b[31m\x07\x9b\u202e\udc80é中\U0001f600\u2028"\\', max_size=60)
@@ -64,7 +83,7 @@ HITS = st.lists(
 
 
 def test_json_has_the_documented_shape() -> None:
-    found = json.loads(present.to_json(answer(hit(), hit(signals={"bm25": 1.23456789}))))
+    found = json.loads(shown_json(answer(hit(), hit(signals={"bm25": 1.23456789}))))
 
     first = found["hits"][0]
     assert list(found) == ["schema_version", "query", "mode", "took_ms", "degraded", "index", "hits"]
@@ -79,7 +98,7 @@ def test_json_has_the_documented_shape() -> None:
 
 
 def test_jsonl_is_one_hit_a_line() -> None:
-    lines = present.to_jsonl(answer(hit(), hit("a\nb"))).splitlines()
+    lines = shown_jsonl(answer(hit(), hit("a\nb"))).splitlines()
 
     assert [json.loads(line)["content"] for line in lines] == [BODY, "a\nb"]
 
@@ -88,13 +107,13 @@ def test_a_path_that_is_not_utf8_is_printable_in_every_form() -> None:
     strange = answer(hit(path="a\udcff.py"))
 
     for form in present.FORMS:
-        present.render(strange, form).encode()
-    assert json.loads(present.to_json(strange))["hits"][0]["path"] == r"a\xff.py"
-    assert r"a\xff.py:10-22" in present.to_text(strange)
+        present.render(strange, form).text.encode()
+    assert json.loads(shown_json(strange))["hits"][0]["path"] == r"a\xff.py"
+    assert r"a\xff.py:10-22" in shown_text(strange)
 
 
 def test_text_shows_the_definition_and_the_best_lines() -> None:
-    shown = present.to_text(answer(hit()))
+    shown = shown_text(answer(hit()))
 
     assert shown == (
         "src/flush.py:10-22  function Writer.flush_batches  0.988\n"
@@ -109,24 +128,26 @@ def test_text_shows_the_definition_and_the_best_lines() -> None:
 
 
 def test_text_can_show_everything_or_the_surroundings_of_matches() -> None:
-    full = present.to_text(answer(hit()), View(full=True))
-    around = present.to_text(answer(hit(), query="writer.commit"), View(context=1))
+    full = shown_text(answer(hit()), View(full=True))
+    around = shown_text(answer(hit(), query="writer.commit"), View(context=1))
 
     assert [line.split(":", 1)[-1] for line in full.splitlines()[1:2]] == [BODY.splitlines()[0]]
     assert len(full.splitlines()) == 1 + len(BODY.splitlines())
-    assert [line[:3] for line in around.splitlines()[1:]] == ["19-", "20:", "21:", "22-"]
+    # "Write" has the stem of "writer", by which the search finds it.
+    shown = [line[:3] for line in around.splitlines()[1:]]
+    assert shown == ["10-", "11:", "12-", "--", "19-", "20:", "21:", "22-"]
 
 
 def test_a_regex_decides_the_lines_and_the_marks() -> None:
-    shown = present.to_text(answer(hit(), query=r"/self\.l\w+/"), View(color=True, context=0))
+    shown = shown_text(answer(hit(), query=r"/self\.l\w+/"), View(color=True, context=0))
 
     assert "\x1b[1;31mself.log\x1b[0m(count)" in shown
     assert len(shown.splitlines()) == 2
 
 
 def test_colour_marks_matches_and_only_on_request() -> None:
-    coloured = present.to_text(answer(hit()), View(color=True))
-    plain = present.to_text(answer(hit()))
+    coloured = shown_text(answer(hit()), View(color=True))
+    plain = shown_text(answer(hit()))
 
     assert "\x1b[1;31mcommit\x1b[0m" in coloured
     assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == plain
@@ -134,14 +155,14 @@ def test_colour_marks_matches_and_only_on_request() -> None:
 
 
 def test_a_very_long_line_is_cut_around_its_match() -> None:
-    shown = present.to_text(answer(hit("x" * 5000 + " commit " + "y" * 5000, symbol="")))
+    shown = shown_text(answer(hit("x" * 5000 + " commit " + "y" * 5000, symbol="")))
 
     assert "commit" in shown
     assert len(shown) < 500
 
 
 def test_line_numbers_are_the_editors_with_windows_line_ends() -> None:
-    shown = present.to_text(answer(hit("a\r\ncommit\x0cb\r\n", symbol="")))
+    shown = shown_text(answer(hit("a\r\ncommit\x0cb\r\n", symbol="")))
 
     assert shown.splitlines()[1:] == ["10-a", r"11:commit\x0cb"]
 
@@ -151,15 +172,15 @@ def test_nothing_of_a_file_can_steer_a_terminal(hits: tuple[Hit, ...], explain: 
     hostile = answer(*hits, query="a \x1b[2J batch", degraded="\x1b]0;x\x07")
 
     for form in present.FORMS:
-        assert not UNSAFE.search(present.render(hostile, form))
-    coloured = present.to_text(hostile, View(color=True))
+        assert not UNSAFE.search(present.render(hostile, form).text)
+    coloured = shown_text(hostile, View(color=True))
     assert not UNSAFE.search(re.sub("\x1b\\[(?:0|2|32|35|1;31)m", "", coloured))
     assert not any(UNSAFE.search(line) for line in present.notices(hostile))
 
 
 @given(HITS)
 def test_json_contents_are_verbatim_but_for_half_characters(hits: tuple[Hit, ...]) -> None:
-    found = json.loads(present.to_json(answer(*hits)))
+    found = json.loads(shown_json(answer(*hits)))
 
     assert [h["content"] for h in found["hits"]] == [
         re.sub("[\ud800-\udfff]", "\ufffd", h.content) for h in hits
@@ -173,11 +194,10 @@ def test_a_token_budget_is_never_exceeded(
 ) -> None:
     view = View(max_tokens=tokens, full=full, color=color)
     try:
-        shown = present.render(answer(*hits), form, view)
+        shown, fitted = present.render(answer(*hits), form, view)
     except UsageError as error:
         assert form == "json" and str(tokens) in str(error)
         return
-    fitted = present.fit(answer(*hits), form, view)
 
     assert token_estimate(shown) <= tokens
     assert len(fitted.hits) + fitted.dropped == len(hits)
@@ -186,18 +206,18 @@ def test_a_token_budget_is_never_exceeded(
 
 
 def test_the_first_hit_that_does_not_fit_is_cut_at_a_line_end() -> None:
-    fitted = present.fit(answer(hit(), hit(), hit()), "json", View(max_tokens=450))
+    text, fitted = present.render(answer(hit(), hit(), hit()), "json", View(max_tokens=450))
 
     last = fitted.hits[-1]
     assert (len(fitted.hits), fitted.dropped, fitted.truncated) == (2, 1, 1)
     assert BODY.startswith(last.content + "\n")
     assert last.end_line == last.start_line + last.content.count("\n")
     assert present.notices(fitted) == ["1 hit left out and 1 cut short to stay within --max-tokens"]
-    assert json.loads(present.to_json(fitted))["dropped"] == 1
+    assert json.loads(text)["dropped"] == 1
 
 
 def test_markdown_fences_contain_their_content() -> None:
-    shown = present.to_markdown(answer(hit("a\n````\nb")))
+    shown = shown_markdown(answer(hit("a\n````\nb")))
 
     assert shown.startswith(
         "### `src/flush.py:10-12`\nfunction Writer.flush_batches (0.988)\n\n`````python\n"
@@ -240,7 +260,11 @@ def test_token_estimates_add_up_at_line_ends(a: str, b: str) -> None:
 
 @given(st.text(max_size=60), st.text(max_size=60), st.sampled_from(["hybrid", "symbol", "regex"]))
 def test_marks_are_in_order_whatever_the_query(query: str, line: str, mode: str) -> None:
-    spans = finder(query, mode).spans(line)
+    try:
+        parsed = parse(query, mode=mode)
+    except UsageError:
+        return
+    spans = finder(matched_by(parsed, mode)).spans(line)
 
     assert all(a < b for a, b in spans)
     assert spans == sorted(spans)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk.errors import QuerySyntaxError, UsageError
-from spelunk.search.path_filter import path_predicate
 from spelunk.search.query import Match, kind_of_text, narrow, parse, phrase_test, with_known_fields
+from spelunk.store.path_filter import path_predicate
 
 PIECES = st.sampled_from(
     [

@@ -7,9 +7,8 @@ from collections import defaultdict
 import pytest
 
 from spelunk.search.rank import model, signals
-from spelunk.search.rank.signals import Candidate, StemMatches, facts, name_stems, query_stems
-from spelunk.store.manifest import ChunkRow, FileRow
-from spelunk.store.packet import pack_definitions
+from spelunk.search.rank.signals import ScoredChunk, StemMatches, facts, name_stems, query_stems
+from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.types import Definition, Flag
 
 RARITY = defaultdict(lambda: 0.5)
@@ -20,9 +19,9 @@ def file(path, number=1, *, flags=Flag.NONE, chunks=3, language="python"):
 
 
 def candidate(f, n=0, *, lexical=1.0, dense=0.0, defines=(), scope="", kind="function"):
-    defined = pack_definitions([Definition(name, kind, 1) for name in defines]) or ""
-    row = ChunkRow(f.first_chunk + n, f.id, n * 10 + 1, n * 10 + 9, n * 100, n * 100 + 90, kind, "", scope, defined)  # fmt: skip
-    return Candidate(row, f, lexical=lexical, dense=dense)
+    defined = tuple(Definition(name, kind, 1) for name in defines)
+    row = ChunkRecord(f.first_chunk + n, f.id, n * 10 + 1, n * 10 + 9, n * 100, n * 100 + 90, kind, "", scope, defined)  # fmt: skip
+    return ScoredChunk(row, f, lexical=lexical, dense=dense)
 
 
 def about(text, kind="prose"):
@@ -232,9 +231,9 @@ def test_match_of_a_file_name():
 
 
 def test_geometric_sum():
-    assert signals.geometric([1.0, 0.5, 0.5]) == 1 + 0.25 + 0.125
-    assert signals.geometric([1.0] * 100) < 2
-    assert signals.geometric([]) == 0
+    assert signals.discounted_sum([1.0, 0.5, 0.5]) == 1 + 0.25 + 0.125
+    assert signals.discounted_sum([1.0] * 100) < 2
+    assert signals.discounted_sum([]) == 0
 
 
 def test_depth_is_damped_and_relative():

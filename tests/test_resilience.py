@@ -14,9 +14,7 @@ from spelunk.errors import ProviderDownError, RefusedError
 from spelunk.observe import Observer, events, null_observer
 from spelunk.remote import breaker as breaker_module
 from spelunk.remote.breaker import FILE, Breaker, BreakerState, TransientError, states
-from spelunk.remote.calls import Calls, Policy, retry_after, within
-
-POLICY = Policy(attempts=4, wait=1.0, max_wait=8.0)
+from spelunk.remote.calls import Calls, retry_after, within
 
 
 def breaker_at(
@@ -185,8 +183,8 @@ def test_a_refusal_and_a_plea_for_patience_are_signs_of_life(clock: Clock) -> No
 class Recorded(Calls):
     """Waits are written down, and over at once."""
 
-    def __init__(self, breaker: Breaker, policy: Policy = POLICY) -> None:
-        super().__init__(breaker, policy)
+    def __init__(self, breaker: Breaker, attempts: int = 4, wait: float = 1.0, max_wait: float = 8.0) -> None:
+        super().__init__(breaker, attempts=attempts, wait=wait, max_wait=max_wait)
         self.waits: list[float] = []
 
     def _sleep(self, seconds: float) -> None:
@@ -207,8 +205,7 @@ def failing(times: int, error: Exception) -> tuple[Any, list[int]]:
 
 
 def test_waits_double_up_to_the_longest() -> None:
-    policy = Policy(attempts=6, wait=1.0, max_wait=5.0)
-    calls = Recorded(breaker_at(failures=100), policy)
+    calls = Recorded(breaker_at(failures=100), attempts=6, max_wait=5.0)
     call, made = failing(5, TransientError("boom"))
 
     assert calls.patiently(call, 5) == "done"
@@ -219,11 +216,10 @@ def test_waits_double_up_to_the_longest() -> None:
 
 
 def test_the_last_failure_is_raised_when_the_tries_are_used_up() -> None:
-    policy = Policy(attempts=2, wait=1.0, max_wait=5.0)
     call, made = failing(9, TransientError("boom"))
 
     with pytest.raises(TransientError, match="boom"):
-        Recorded(breaker_at(failures=100), policy).patiently(call, 5)
+        Recorded(breaker_at(failures=100), attempts=2, max_wait=5.0).patiently(call, 5)
 
     assert len(made) == 2
 
@@ -279,7 +275,7 @@ def test_a_call_that_hangs_is_left_behind() -> None:
 
 
 def test_a_stopped_call_ends_at_once() -> None:
-    calls = Calls(breaker_at(), POLICY)
+    calls = Calls(breaker_at(), attempts=4, wait=1.0, max_wait=8.0)
     never = threading.Event()
     threading.Timer(0.1, calls.stop).start()
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spelunk.embed.static import PATH, StaticEmbedder, Table, features, write_table
+from spelunk.embed.static import PATH, StaticEmbedder, TermTable, features, write_table
 from spelunk.errors import ConfigError
 from spelunk.text.tokens import words
 
@@ -28,7 +28,7 @@ def test_it_is_small_enough_to_ship() -> None:
 
 
 def test_a_term_is_found_by_search_as_by_dictionary() -> None:
-    table = Table()
+    table = TermTable()
     numbers = table.numbers()
     for term in random.Random(1).sample(sorted(numbers), 500):
         assert table.find(term) == numbers[term]
@@ -70,11 +70,11 @@ def test_what_is_no_table_says_to_reinstall(tmp_path: Path) -> None:
     for content in (b"", b"short", b"no table at all " * 40):
         path.write_bytes(content)
         with pytest.raises(ConfigError, match="reinstall"):
-            Table(str(path))
+            TermTable(str(path))
     write_table(str(path), ["a", "b"], [4096] * 3, bytes(3 * 64), 64, 1)
     path.write_bytes(path.read_bytes()[:-64])
     with pytest.raises(ConfigError, match="truncated"):
-        Table(str(path))
+        TermTable(str(path))
 
 
 def test_terms_must_ascend(tmp_path: Path) -> None:

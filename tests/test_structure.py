@@ -16,7 +16,9 @@ TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src" / "spelunk"
 BUDGETS = TESTS / "line_budgets.toml"
 MAX_MODULE_LINES = 420
-SQL = re.compile(r"\b(SELECT\s.+\sFROM\s|INSERT\s+(OR\s+\w+\s+)?INTO|DELETE\s+FROM|UPDATE\s+\w+\s+SET|PRAGMA\s+\w+)", re.S)
+SQL = re.compile(
+    r"\b(SELECT\s.+\sFROM\s|INSERT\s+(OR\s+\w+\s+)?INTO|DELETE\s+FROM|UPDATE\s+\w+\s+SET|PRAGMA\s+\w+)", re.S
+)
 
 
 def modules() -> list[Path]:
@@ -41,10 +43,21 @@ def code_lines(path: Path) -> int:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             for statement in body:
-                if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str):
+                if (
+                    isinstance(statement, ast.Expr)
+                    and isinstance(statement.value, ast.Constant)
+                    and isinstance(statement.value.value, str)
+                ):
                     docstrings |= set(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
     lines: set[int] = set()
-    ignored = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    ignored = {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type not in ignored:
             lines |= set(range(token.start[0], token.end[0] + 1))
@@ -58,7 +71,9 @@ def test_every_package_keeps_its_line_budget() -> None:
     for path in modules():
         counted[package_of(path)] += code_lines(path)
 
-    over = {name: (lines, budgets.get(name)) for name, lines in counted.items() if lines > budgets.get(name, 0)}
+    over = {
+        name: (lines, budgets.get(name)) for name, lines in counted.items() if lines > budgets.get(name, 0)
+    }
 
     assert over == {}, f"more code lines than {BUDGETS.name} allows: {over}"
     assert set(budgets) == set(counted)

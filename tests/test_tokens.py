@@ -1,12 +1,25 @@
 """Words, parts, stems and terms."""
 
 import re
+import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spelunk.text.tokens import LEXICON, LONG_WORD, MAX_WORD, parts, path_terms, singular, stem, terms, words
+from spelunk.text.tokens import (
+    LEXICON,
+    LONG_WORD,
+    MAX_WORD,
+    Recent,
+    parts,
+    path_terms,
+    singular,
+    stem,
+    terms,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +120,49 @@ def test_every_ascii_run_is_a_term(text):
 
 def test_a_path_is_indexed_by_its_words():
     assert path_terms("src/http/RequestParser.py") == "src http requestparser request pars py"
+
+
+LONG_WORDS = ["a", "A", "aB", "a1", "ab_", "_", "1", "é", "éa", "Aé9_"]
+
+
+@pytest.mark.parametrize("unit", LONG_WORDS)
+def test_one_endless_word_is_cut_before_it_is_split(unit: str) -> None:
+    word = (unit * 1_000_000)[:1_000_000]
+
+    assert words(word) == [word]
+    assert terms(word) == [word[:MAX_WORD].lower(), LONG_WORD]
+    assert path_terms(f"src/{word}.py").split() == ["src", *terms(word), "py"]
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """CPU time of a call, the best of five."""
+    best = float("inf")
+    for _ in range(5):
+        started = time.process_time()
+        call()
+        best = min(best, time.process_time() - started)
+    return best
+
+
+@pytest.mark.parametrize("unit", LONG_WORDS)
+@pytest.mark.parametrize("function", [words, parts, stem, singular, terms], ids=lambda f: f.__name__)
+def test_the_time_for_a_word_grows_with_its_length(function: Callable[[str], object], unit: str) -> None:
+    short, long = ((unit * n)[:n] for n in (25_000, 400_000))
+
+    # sixteen times the text: a function of quadratic time takes 256 times as long
+    assert seconds(lambda: function(long)) < 80 * max(seconds(lambda: function(short)), 1e-4)
+
+
+def test_a_cache_of_words_is_bounded_in_entries_and_in_bytes() -> None:
+    made: list[str] = []
+    cache = Recent(lambda key: made.append(key) or key.upper(), 100)
+
+    for n in range(1000):
+        assert cache[f"w{n}"] == f"W{n}"
+        assert cache["often"] == "OFTEN"
+    long = "x" * (MAX_WORD + 1)
+    assert cache[long] == cache[long] == long.upper()
+
+    assert len(cache) <= 50 and len(cache._old) <= 50
+    assert made.count("often") == 1
+    assert made.count(long) == 2  # not kept

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from spelunk.chunk import chunk
+from spelunk.chunk import chunk, parse
 from spelunk.config import Options
 from spelunk.types import Chunk, Document, Flag
 
@@ -95,7 +95,7 @@ def pairs(document: Document, rng: random.Random) -> Iterator[Pair]:
     """The pairs of one document, in order."""
     if document.flags & (Flag.GENERATED | Flag.VENDORED | Flag.CONFIG):
         return
-    chunks = chunk(document, Options())
+    chunks = chunk(parse(document, Options()))
     if document.language in _PROSE:
         yield from _sections(document, chunks)
         return

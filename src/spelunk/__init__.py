@@ -13,9 +13,9 @@ if TYPE_CHECKING:
         ConfigError,
         IndexBusyError,
         IndexCorruptError,
-        IndexError_,
         IndexFormatError,
         IndexMissingError,
+        IndexStateError,
         MemoryLimitError,
         ProviderDownError,
         ProviderError,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from spelunk.remote.breaker import BreakerState
     from spelunk.search.answer import Answer
     from spelunk.search.many import search_many
+    from spelunk.search.request import SearchRequest
     from spelunk.store.snapshot import Snapshot
     from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
     from spelunk.workspace.status import Refused, Status
@@ -49,7 +50,7 @@ _MODULES = {
     "Index": "index",
     "IndexBusyError": "errors",
     "IndexCorruptError": "errors",
-    "IndexError_": "errors",
+    "IndexStateError": "errors",
     "IndexFormatError": "errors",
     "IndexMissingError": "errors",
     "IndexedFile": "files.explain",
@@ -61,6 +62,7 @@ _MODULES = {
     "Refused": "workspace.status",
     "RefusedError": "errors",
     "Report": "types",
+    "SearchRequest": "search.request",
     "Skipped": "types",
     "Snapshot": "store.snapshot",
     "SpelunkError": "errors",
@@ -83,9 +85,9 @@ __all__ = [
     "Index",
     "IndexBusyError",
     "IndexCorruptError",
-    "IndexError_",
     "IndexFormatError",
     "IndexMissingError",
+    "IndexStateError",
     "IndexedFile",
     "MemoryLimitError",
     "Problem",
@@ -95,6 +97,7 @@ __all__ = [
     "Refused",
     "RefusedError",
     "Report",
+    "SearchRequest",
     "Skipped",
     "Snapshot",
     "SpelunkError",

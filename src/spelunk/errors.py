@@ -1,4 +1,4 @@
-"""One tree of errors. Each message is one line: what is wrong, and what to do.
+"""The exceptions of Spelunk, in one tree. Each message is one line: what is wrong, and what to do.
 
 .. code-block:: text
 
@@ -7,7 +7,7 @@
     │   ├── ConfigError        a setting that cannot be used
     │   ├── WorkspaceError     a root that is missing, a file, unreadable
     │   └── QuerySyntaxError   carries the column
-    ├── IndexError_            the index cannot serve
+    ├── IndexStateError        the index cannot serve
     │   ├── IndexMissingError  nothing was indexed yet
     │   ├── IndexCorruptError  a store is damaged: `spelunk check --repair`
     │   ├── IndexFormatError   written by a newer Spelunk
@@ -15,19 +15,19 @@
     ├── MemoryLimitError       the cap is too small for the work
     ├── StorageError           disk full, read-only, I/O error
     └── ProviderError          an embedder or a remote store failed
-        ├── ProviderDownError  it is no use to ask it again now
-        └── RefusedError       it answers, and not to this input
+        ├── ProviderDownError  further requests would fail now
+        └── RefusedError       this input has no usable answer
 """
 
 from __future__ import annotations
 
 
 class SpelunkError(Exception):
-    """The root of everything Spelunk raises on purpose."""
+    """Base class of everything that Spelunk raises on purpose."""
 
 
 class UsageError(SpelunkError):
-    """What was asked for cannot be done as asked."""
+    """A flag, a setting, a path or a query cannot be used as given."""
 
 
 class ConfigError(UsageError):
@@ -52,23 +52,23 @@ class QuerySyntaxError(UsageError):
         self.column = column
 
 
-class IndexError_(SpelunkError):  # noqa: N801, N818 - IndexError is a builtin
+class IndexStateError(SpelunkError):
     """An index exists but cannot serve, or does not exist."""
 
 
-class IndexMissingError(IndexError_):
+class IndexMissingError(IndexStateError):
     """Nothing has been indexed here yet."""
 
 
-class IndexCorruptError(IndexError_):
+class IndexCorruptError(IndexStateError):
     """A store is damaged; ``spelunk check --repair`` mends it."""
 
 
-class IndexFormatError(IndexError_):
+class IndexFormatError(IndexStateError):
     """The index was written by a newer Spelunk."""
 
 
-class IndexBusyError(IndexError_):
+class IndexBusyError(IndexStateError):
     """Another process is writing to this index."""
 
 
@@ -85,8 +85,8 @@ class ProviderError(SpelunkError):
 
 
 class ProviderDownError(ProviderError):
-    """The provider cannot be used for now: unreachable, misconfigured, or given a rest."""
+    """The provider cannot be used for now: it is unreachable, misconfigured, or its circuit breaker is open."""
 
 
 class RefusedError(ProviderError):
-    """The provider works and has no usable answer to this input; another one may have."""
+    """The provider works but has no usable answer to this input; it may have one to another input."""

@@ -15,10 +15,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from spelunk import embed
 from spelunk.config import Options, Untrusted, load
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
     from spelunk.observe.progress import OnProgress
+    from spelunk.search.request import SearchOverrides, SearchRequest
+    from spelunk.store.protocols import Reader
     from spelunk.store.snapshot import Snapshot
 
 MAX_IDLE_SNAPSHOTS: Final = 4
@@ -129,12 +131,13 @@ class Index:
         """Index what is new or changed, forget what is gone, publish.
 
         Args:
-            rebuild: Start over; until it ends, searches see what is done so far.
+            rebuild: Build all stores anew beside the old ones. Searches see the old
+                generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
             command: What others are told is writing.
-            progress: Called with (files done, files, bytes done, bytes) after each piece of work;
-                an observer is told of more.
+            progress: Called with (files done, files, bytes done, bytes) after each piece of work.
+                An observer is told of the same events and more.
 
         Where a provider of vectors is down, all else is done: the report has
         ``pending_vectors`` and ``degraded``, and the next update makes them.
@@ -266,11 +269,28 @@ class Index:
                 made = self._embedder = self._embedder or made
         return made
 
-    def search(self, query: str, **asked: Any) -> Answer:
+    def search(
+        self,
+        query: str | SearchRequest,
+        *,
+        progress: OnProgress | None = None,
+        **overrides: Unpack[SearchOverrides],
+    ) -> Answer:
         """The best chunks for a query; see :func:`spelunk.search_many` for the arguments."""
         from spelunk.search.many import search_many
 
-        return search_many([self], query, **asked)
+        return search_many([self], query, progress=progress, **overrides)
+
+    def changed_paths(self, reader: Reader, paths: Collection[str]) -> set[str]:
+        """Those paths whose file changed or vanished since the reader's generation.
+
+        None with a freshness setting that allows an older answer.
+        """
+        from spelunk.store.snapshot import Snapshot
+
+        if self.allowed_age > 0 or not isinstance(reader, Snapshot):
+            return set()
+        return freshness.stale_paths(reader._manifest, self.root, set(paths))
 
     def similar(self, path: str, line: int, *, limit: int = 10, refresh: bool = True) -> Answer:
         """Chunks like the one at a place, that one left out.
@@ -284,15 +304,21 @@ class Index:
         Raises:
             UsageError: The file is not indexed, or has no such line.
         """
-        from spelunk.search.many import answer
+        from spelunk.search.many import answer_of, targets_of
         from spelunk.search.similar import similar
 
-        began = time.perf_counter()
         fresh = self.refresh() if refresh else True
-        with self.snapshot() as snapshot:
-            found = similar(snapshot, self.embedder, path, line, limit)
-            return answer(
-                f"{path}:{line}", "semantic", began, found.hits, found.degraded, [snapshot], not fresh
+        began = time.perf_counter()
+        with self.snapshot() as reader:
+            result = similar(targets_of([self], [reader])[0], path, line, limit)
+            return answer_of(
+                f"{path}:{line}",
+                "semantic",
+                began,
+                result.hits,
+                result.degraded,
+                [reader],
+                stale=not fresh,
             )
 
     def status(self, *, look: bool = True) -> Status:

@@ -25,11 +25,9 @@ def logical_content(directory: str) -> dict[str, list[dict[str, Any]]]:
                 vectors[number] = (
                     rows.planes[:, n].tobytes() + rows.scales[n].tobytes() + rows.codes[n].tobytes()
                 )
-        fields = snapshot.manifest.fields_of(
-            [i for (i,) in snapshot.manifest.all("SELECT DISTINCT chunk FROM fields")]
-        )
-        for file in snapshot.manifest.all_files():
-            text = snapshot.text(file.id)
+        for file in snapshot.all_files():
+            text, chunks = snapshot.text(file.id), snapshot.chunks_of(file)
+            fields = snapshot.fields_of([chunk.id for chunk in chunks])
             out[file.path] = [
                 {
                     "id": chunk_id(file, chunk),
@@ -44,6 +42,6 @@ def logical_content(directory: str) -> dict[str, list[dict[str, Any]]]:
                     "text": text.of(chunk),
                     "vector": vectors.get(chunk.id),
                 }
-                for chunk in snapshot.manifest.chunks_of(file)
+                for chunk in chunks
             ]
     return out

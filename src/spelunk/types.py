@@ -1,4 +1,4 @@
-"""The vocabulary: the frozen nouns that stages exchange, and nothing else.
+"""Frozen value types that the stages exchange.
 
 Paths are relative to the workspace root with ``/`` separators. A name that is
 not valid UTF-8 keeps its bytes as lone surrogates (``os.fsdecode``). Lines are
@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 MAX_SYMBOL: Final = 200
 """Longest symbol name kept, in characters; a longer one is not a name."""
+
+
+Fields = tuple[tuple[str, str], ...]
+"""Pairs of key and value: the facts of a front matter, a key once for each of its values."""
 
 
 class Flag(enum.IntFlag):
@@ -109,23 +113,26 @@ class Document:
     lines: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A name that a chunk defines.
+class Definition(NamedTuple):
+    """A name that a chunk defines; a tuple, since files have thousands.
 
     Attributes:
         name: The bare name (``run``, not ``Server.run``).
         kind: ``function``, ``class``, ``method``, ``section``, ...
         line: The line of the name, in the raw file.
+        scope: Enclosing names, outermost first, joined as in :attr:`Chunk.scope`.
+        end_line: Last line of the definition, inclusive, in the raw file; for a
+            heading the last line of its section. 0 where it is not known.
     """
 
     name: str
     kind: str
     line: int
+    scope: str = ""
+    end_line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A searchable unit. The chunks of a document are ordered, do not overlap
     and together cover every line that is not blank.
 
@@ -150,7 +157,7 @@ class Chunk:
     symbol: str = ""
     scope: str = ""
     definitions: tuple[Definition, ...] = ()
-    fields: tuple[tuple[str, str], ...] = ()
+    fields: Fields = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +199,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
-    """How every file seen ended: ``seen = indexed + unchanged + skipped + failed``.
+    """How every file that was seen ended: ``seen = indexed + unchanged + skipped + failed``.
 
     ``removed`` counts files of the previous generation that are gone; they are
     not among those seen.

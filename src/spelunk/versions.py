@@ -1,4 +1,4 @@
-"""Versions of what decides an index's contents; a change of one redoes the files."""
+"""Versions of the code that decides an index's contents. Changing one makes the next update redo the files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 READER_VERSION: Final = 1
 """Raised when the same bytes are decoded to another text."""
 
-CHUNKER_VERSION: Final = 1
+CHUNKER_VERSION: Final = 2
 """Raised when the same text is cut or named otherwise."""
 
 TOKENS_VERSION: Final = 2

@@ -15,7 +15,8 @@ import numpy as np
 
 from spelunk import Index
 from spelunk.chunk import MAX_CHARS, chunk
-from spelunk.chunk.grammars.tables import TABLES
+from spelunk.chunk import parse as parse_document
+from spelunk.chunk.grammar import FAMILY_OF
 from spelunk.config import Options, resolve
 from spelunk.errors import QuerySyntaxError, SpelunkError, UsageError
 from spelunk.files.explain import why
@@ -25,22 +26,27 @@ from spelunk.files.read import read
 from spelunk.files.walk import walk
 from spelunk.io.printable import printable
 from spelunk.pipeline.processes import read_frame, write_frame
-from spelunk.search.engine import SearchOptions, Source, search
+from spelunk.search.corpus import SearchTarget
+from spelunk.search.engine import search
 from spelunk.search.query import parse
-from spelunk.store import scan as vectors
+from spelunk.search.request import SearchRequest
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.manifest import Manifest
 from spelunk.store.packet import FilePacket, Packet, dump, load
+from spelunk.store.records import ChunkRecord
+from spelunk.store.scan import nearest
+from spelunk.store.segment import Segment
 from spelunk.store.snapshot import Snapshot
 from spelunk.store.tantivy_checksums import damaged_files
 from spelunk.store.texts import unpack
 from spelunk.store.writer_lock import describe, holder
 from spelunk.text.regex import compile as compile_regex
-from spelunk.text.required import required, satisfied
-from spelunk.types import Candidate, Document, Failed, Flag, Skipped
+from spelunk.text.required import required
+from spelunk.types import Candidate, Definition, Document, Failed, Flag, Skipped
 from spelunk.workspace.locate import owner_of
 from tests.corpus import write_tree
 from tests.fuzz import generators as g
+from tests.requirements import satisfied
 
 OPTIONS = Options()
 Target = Callable[[random.Random], None]
@@ -91,7 +97,7 @@ def reading(r: random.Random) -> None:
 def _partition(document: Document) -> None:
     """Chunks are ordered, disjoint and complete."""
     at = 0
-    for c in chunk(document, OPTIONS):
+    for c in chunk(parse_document(document, OPTIONS)):
         assert at <= c.start < c.end <= len(document.text)
         assert not document.text[at : c.start].strip()
         assert c.end - c.start <= MAX_CHARS
@@ -206,7 +212,11 @@ def registry(r: random.Random) -> None:
 
 def packets(r: random.Random) -> None:
     """What a worker sends comes back equal; a frame that ends too soon is an end, not an error."""
-    rows = [(1, 2, 0, r.randrange(2**40), "k", g.text(r, 20), "", None) for _ in range(r.randrange(4))]
+    defined = (Definition(g.text(r, 9), "k", 1, g.text(r, 9), 2),)
+    rows = [
+        ChunkRecord(n, 0, 1, 2, 0, r.randrange(2**40), "k", g.text(r, 20), "", defined)
+        for n in range(r.randrange(4))
+    ]
     file = FilePacket(
         r.randrange(99), b"d", b"l", "x", 0, "utf-8", 1, 2, g.data(r), None, "p", rows, ["b"], ["n"], [], None, b"s"
     )  # fmt: skip
@@ -278,7 +288,7 @@ def manifests(r: random.Random) -> None:
         manifest = Manifest(str(place))
         try:
             manifest.begin()
-            manifest.known(), manifest.others(), manifest.segments(), manifest.dirs(), manifest.rules()
+            manifest.known(), manifest.unindexed(), manifest.segments(), manifest.dirs(), manifest.rules()
             list(manifest.signatures())
             for file in manifest.all_files():
                 for row in manifest.chunks_of(file):
@@ -297,9 +307,9 @@ def segments(r: random.Random) -> None:
     query = np.random.default_rng(1).standard_normal(256).astype(np.float32)
     query /= np.linalg.norm(query)
     with _damaged(r, path), contextlib.suppress(SpelunkError):
-        segment = vectors.Segment(str(path))
+        segment = Segment(str(path))
         segment.intact()
-        vectors.top([segment], query, 5)
+        nearest([segment], query, 5)
         segment.select(np.arange(min(3, segment.rows)))
         segment.lookup(np.arange(5))
 
@@ -314,7 +324,7 @@ def full_texts(r: random.Random) -> None:
         reader = LexicalReader(str(path.parent))
         reader.all_ids()
         reader.top({"queue": 1.0, "total": 1.0}, 5, fields={"body": 1.0})
-        reader.document_frequency("queue")
+        reader.frequencies(["queue"])
 
 
 def searches(r: random.Random) -> None:
@@ -323,7 +333,11 @@ def searches(r: random.Random) -> None:
     files = [place / "manifest.sqlite", *(place / "vectors").iterdir()]
     with _damaged(r, r.choice(files)), contextlib.suppress(SpelunkError), Snapshot(str(place)) as snapshot:
         for mode in ("hybrid", "semantic"):
-            found = search([Source(snapshot, _embedder)], parse("total queue"), SearchOptions(mode=mode))
+            found = search(
+                [SearchTarget(snapshot, _embedder)],
+                parse("total queue"),
+                SearchRequest("total queue", mode=mode),
+            )
             for hit in found.hits:
                 printable(hit.content)
     for name in ("manifest.sqlite-wal", "manifest.sqlite-shm"):
@@ -340,7 +354,7 @@ PROSE_AND_DATA = (
     "markdown", "rst", "text", "asciidoc", "org", "latex", "toml", "yaml", "json", "ini", "properties", "html", "vue",
     "no-such-language",
 )  # fmt: skip
-CHUNKERS = tuple(sorted({*TABLES, *PROSE_AND_DATA}))
+CHUNKERS = tuple(sorted({*FAMILY_OF, *PROSE_AND_DATA}))
 TARGETS: dict[str, Target] = {
     "discovery": discovery,
     "reading": reading,

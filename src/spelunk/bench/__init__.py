@@ -1,6 +1,6 @@
-"""Measurements on this machine and a folder of yours: ``spelunk bench``.
+"""Benchmarks of this machine on a folder: ``spelunk bench``.
 
-Each module here measures one thing, the way a user meets it: through the
-command in a process of its own, or through the Python API. Samples and indexes
-lie in a temporary folder; the workspace and its index are only read.
+Each module measures one thing as a user meets it: the command in a process of
+its own, or the Python API. Samples and indexes lie in a temporary folder; the
+workspace and its index are only read.
 """

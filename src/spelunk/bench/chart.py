@@ -1,4 +1,4 @@
-"""Here is a chart, get it as SVG: groups of bars, with the values written on them."""
+"""Bar chart of a result as SVG, with the values written on the bars."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRID: Final = 5
 
 
 def draw(chart: Chart, caption: str = "") -> str:
-    """The chart as one SVG document.
+    """Draw the chart as one SVG document.
 
     Args:
         chart: What to show.

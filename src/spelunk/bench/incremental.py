@@ -1,4 +1,4 @@
-"""What an update costs when little has changed, against doing everything."""
+"""``spelunk bench incremental``: updates of little against a full build."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def measure(
         files: Sizes of the samples; up to 1,000 by default.
         changed: How many files change; 1 and 50 as far as there are files.
         rounds: How often all of it is done, each time on a new copy.
-        say: Hears how far it is.
+        say: Told what is being measured.
 
     Raises:
         UsageError: Fewer files than asked for.

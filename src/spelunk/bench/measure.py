@@ -1,4 +1,4 @@
-"""How to measure: in turn, in one run, medians and ratios, with the machine named.
+"""Measuring: variants in turn in one run, medians, ratios within a round, the machine named.
 
 Absolute times on a shared machine say little. What is compared runs in turn,
 each round in the other direction, and every ratio is taken within one round.
@@ -22,12 +22,12 @@ from spelunk import __version__
 from spelunk.errors import SpelunkError
 
 Say = Callable[[str], None]
-"""Hears, in a few words, what is being measured."""
+"""Told, in a few words, what is being measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What a drawing of the result shows: groups of bars.
+    """Data of a bar chart.
 
     Attributes:
         title: Above it.
@@ -44,7 +44,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was measured.
+    """Result of a benchmark.
 
     Attributes:
         benchmark: Its name on the command line.
@@ -91,7 +91,7 @@ def cores() -> int:
 
 
 def machine() -> dict[str, Any]:
-    """What to know of a machine before believing its figures; ``load`` is that of the last minute."""
+    """Facts about this machine; ``load`` is the average of the last minute."""
     return {
         "cores": cores(),
         "cpu": _cpu(),
@@ -114,7 +114,7 @@ def _cpu() -> str:
 
 
 def in_turn(variants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Run every variant once a round, every other round in reverse; what each returned.
+    """Run every variant once a round, every other round in reverse order; return what each returned.
 
     Args:
         variants: By name; each returns its seconds.
@@ -145,7 +145,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 @contextmanager
 def sandbox() -> Iterator[str]:
-    """A temporary folder, gone afterwards."""
+    """A temporary folder, removed at the end."""
     with tempfile.TemporaryDirectory(prefix="spelunk-bench-", ignore_cleanup_errors=True) as place:
         yield os.path.realpath(place)
 
@@ -161,7 +161,7 @@ def command(*words: str) -> list[str]:
 
 
 def timed(words: Sequence[str], place: str, more: Mapping[str, str] | None = None) -> tuple[float, str]:
-    """Run a command to its end; seconds of wall clock, and what it printed.
+    """Run a command to its end; return seconds of wall clock and its output.
 
     Args:
         words: The command.
@@ -183,6 +183,6 @@ def timed(words: Sequence[str], place: str, more: Mapping[str, str] | None = Non
 
 
 def failure(errors: str, status: int) -> str:
-    """What a failed command said, without its own prefix."""
+    """The last line of a failed command's errors, without its prefix."""
     lines = errors.strip().splitlines() or [f"ended with status {status}"]
     return lines[-1].removeprefix("spelunk: ")

@@ -1,4 +1,4 @@
-"""How much memory an index run takes, over all its processes."""
+"""``spelunk bench memory``: peak memory of an index run over all its processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def measure(
         files: Sizes of the samples; 100, 1,000, 10,000 as far as there are files.
         limit: A ``--memory-limit`` for the runs.
         rounds: Runs of each; the largest peak counts.
-        say: Hears how far it is.
+        say: Told what is being measured.
 
     Raises:
         UsageError: Fewer files than asked for, or no Linux.
@@ -64,7 +64,7 @@ def measure(
 
 
 def peak(words: Sequence[str]) -> dict[str, Any]:
-    """Run ``spelunk index ... --json``, looking at the process tree all the while."""
+    """Run ``spelunk index ... --json`` and sample its process tree every :data:`PERIOD_SECONDS`."""
     with sandbox() as place, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             command(*words, "--json"), stdout=out, stderr=errors, env=environment(place)

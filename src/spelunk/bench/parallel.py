@@ -1,4 +1,4 @@
-"""One process against several: how much faster an index from nothing is made."""
+"""``spelunk bench parallel``: an index from nothing, one process against several."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def measure(
         files: Sizes of the samples; 100, 1,000 and 10,000 as far as there are files.
         workers: Numbers of processes; 2, 4, 8 and 16 up to the cores, at least 2.
         rounds: Runs of each; a large sample gets half of them, at least three.
-        say: Hears how far it is.
+        say: Told what is being measured.
 
     Raises:
         UsageError: Fewer files than asked for.

@@ -1,4 +1,4 @@
-"""Here is a folder, get copies of some of its files, spread evenly over it."""
+"""Samples: copies of some of a folder's files, spread evenly over it."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ def candidates(root: str, options: Options | None = None) -> list[Candidate]:
     Raises:
         WorkspaceError: There is none.
     """
-    found = list(walk(root, options or resolve(root)).candidates)
-    if not found:
+    files = list(walk(root, options or resolve(root)).candidates)
+    if not files:
         raise WorkspaceError(f"{root}: no files to measure with; name another folder")
-    return found
+    return files
 
 
-def counts(asked: Sequence[int], available: int) -> list[int]:
-    """The sample sizes to use: those asked for, or the usual ones as far as there are files.
+def counts(wanted: Sequence[int], available: int) -> list[int]:
+    """The sample sizes: those wanted, or the usual ones as far as there are files.
 
     Raises:
-        UsageError: More files are asked for than there are.
+        UsageError: More files are wanted than there are.
     """
-    for count in asked:
+    for count in wanted:
         if count > available:
             raise UsageError(f"--files {count}: only {available:,} files here; name a larger folder or a smaller number")  # fmt: skip
-    return sorted(set(asked)) or [c for c in USUAL if c <= available] or [available]
+    return sorted(set(wanted)) or [c for c in USUAL if c <= available] or [available]
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:
-    """``count`` of the items at equal distances."""
+    """Take ``count`` of the items at equal distances."""
     return [items[n * len(items) // count] for n in range(count)]
 
 
 def copy(root: str, files: Sequence[Candidate], count: int, target: str) -> str:
-    """Copy ``count`` of the files below ``target``; that folder.
+    """Copy ``count`` of the files below ``target`` and return that folder.
 
-    The workspace's settings do not come along: a sample is measured with the
-    defaults and what the environment says.
+    The workspace's settings are not copied: a sample is measured with the
+    defaults and those of the environment.
     """
     for candidate in spread(files, count):
         at = os.path.join(target, candidate.path)

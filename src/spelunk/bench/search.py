@@ -1,4 +1,4 @@
-"""How long an answer takes: in a process that stays, by mode, and as a command."""
+"""``spelunk bench search``: time of an answer by mode in one process, and of the whole command."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ from spelunk.types import Document
 
 MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
 BY_NAME: Final = ("symbol", "regex")
-"""Modes that are asked for one name, not for several words."""
+"""Modes whose queries are one name instead of several words."""
 QUERIES: Final = 40
 WORDS: Final = 4
 COMMAND: Final = "warm command"
 IMPORT: Final = "import numpy"
-"""What many a search tool does before anything else; a yardstick for start-up."""
+"""A yardstick for start-up: what many search tools import first."""
 
 
 def measure(
     root: str, queries: Sequence[str] = (), modes: Sequence[str] = (), embedder: str | None = None,
     rounds: int = 3, say: Say = lambda _: None,
 ) -> Result:  # fmt: skip
-    """Index the folder aside, then ask: every query in every mode, and one as a command.
+    """Index the folder elsewhere, then search every query in every mode, and one as a command.
 
     Args:
         root: The folder; all of it is indexed.
-        queries: Questions; by default words of files spread over the folder.
+        queries: The queries; by default words of files spread over the folder.
         modes: Those to measure; all by default.
         embedder: Instead of the workspace's.
-        rounds: How often each query is asked, after once to warm up.
-        say: Hears how far it is.
+        rounds: Runs of each query, after one to warm up.
+        say: Told what is being measured.
 
     Raises:
         UsageError: No query.
@@ -60,7 +60,7 @@ def measure(
     options = resolve(root, {"embedder": embedder})
     asked = list(queries) or made_up(root, embedder)
     if not asked:
-        raise UsageError(f"{root}: no words to ask for; give questions with --queries FILE")
+        raise UsageError(f"{root}: no words to search for; give queries with --queries FILE")
     with sandbox() as place:
         directory = os.path.join(place, "index")
         say("indexing")

@@ -1,4 +1,4 @@
-"""Cut a document into chunks: small enough to read, whole enough to mean something.
+"""Cut documents into chunks: small enough to read, large enough to mean something.
 
 The chunks of a document are ordered, do not overlap and together cover every
 line that is not blank. Code is cut along its definitions, prose along its
@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import Final
 
 from spelunk.chunk.lines import chunk_lines
-from spelunk.chunk.rows import MAX_CHARS, TARGET_CHARS, Layout
+from spelunk.chunk.parse import Parsed, parse_code
+from spelunk.chunk.rows import MAX_CHARS, TARGET_CHARS, TextRows
 from spelunk.config import Options
 from spelunk.types import Chunk, Document
 from spelunk.versions import CHUNKER_VERSION
 
-__all__ = ["CHUNKER_VERSION", "MAX_CHARS", "TARGET_CHARS", "chunk"]
+__all__ = ["CHUNKER_VERSION", "MAX_CHARS", "TARGET_CHARS", "Parsed", "chunk", "parse"]
 
 _PROSE: Final = frozenset(
     {"markdown", "rst", "text", "asciidoc", "org", "latex", "textile", "troff", "wikitext"}
@@ -23,37 +24,54 @@ _PROSE: Final = frozenset(
 _DATA: Final = frozenset({"toml", "yaml", "json", "ini", "properties"})
 
 
-def chunk(document: Document, options: Options) -> list[Chunk]:
+def parse(document: Document, options: Options) -> Parsed:
+    """Parse a document once, for :func:`chunk` and whatever else reads its tree.
+
+    Prose, data, texts beyond ``max_parse_size`` and texts that no grammar can
+    be trusted with have no tree. Nothing is raised for what a file contains.
+    """
+    from spelunk.chunk.line_patterns import has_pattern
+
+    language = document.language
+    if (
+        language in _PROSE
+        or language in _DATA
+        or has_pattern(language)
+        or len(document.text) > options.max_parse_size
+        or not document.text
+        or document.text.isspace()
+    ):
+        return Parsed(document, TextRows(document))
+    return parse_code(document)
+
+
+def chunk(parsed: Parsed) -> list[Chunk]:
     """The chunks of a document, in order.
 
     The same document and options give the same chunks on every machine: no
     cut depends on time or memory. A text that its parser cannot make sense of
-    is cut by lines; nothing is raised for what a file contains.
+    is cut by lines.
     """
+    document, rows = parsed.document, parsed.rows
     if not document.text or document.text.isspace():
         return []
     language = document.language
-    layout = Layout(document)
     if language in _PROSE:
         from spelunk.chunk.prose import chunk_prose
 
-        return chunk_prose(document, layout)
+        return chunk_prose(document, rows)
     if language == "notebook" and document.lines is not None:
         from spelunk.chunk.cells import chunk_notebook
 
-        return chunk_notebook(document, layout)
+        return chunk_notebook(rows)
     if language in _DATA:
         from spelunk.chunk.data import chunk_data
 
-        return chunk_data(document, layout)
-    from spelunk.chunk.line_patterns import chunk_outline, has_outline
-
-    if has_outline(language):
-        return chunk_outline(document, layout)
-    if len(document.text) <= options.max_parse_size:
+        return chunk_data(language, rows)
+    if parsed.tree is not None:
         from spelunk.chunk.code import chunk_code
 
-        chunks = chunk_code(document, layout)
-        if chunks is not None:
-            return chunks
-    return chunk_lines(layout)
+        return chunk_code(parsed) or chunk_lines(rows)
+    from spelunk.chunk.line_patterns import chunk_by_pattern, has_pattern
+
+    return chunk_by_pattern(language, rows) if has_pattern(language) else chunk_lines(rows)

@@ -1,7 +1,7 @@
-"""From units to chunks: join small neighbours, split what is too large.
+"""Make chunks of units: join small neighbours, split what is too large.
 
-A unit is a run of rows that belongs together; whoever finds units (a parse, a
-line pattern) hands them over in order and need not know about sizes.
+A unit is a run of rows that belongs together. Whatever finds units (a parse, a
+line pattern) passes them in order and need not know about sizes.
 """
 
 from __future__ import annotations
@@ -9,16 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from spelunk.chunk.rows import MAX_CHARS, SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Layout
+from spelunk.chunk.rows import MAX_CHARS, SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Piece, TextRows
 from spelunk.types import Chunk, Definition
 
 
 class Unit:
     """A run of rows that belongs together; it ends where the next unit starts.
 
-    ``kids`` are the members of a container; ``nodes`` are what to look into
-    when the unit has no members yet and is too large; a ``head`` is what
-    stands in a container before its first member.
+    Attributes:
+        row: First row.
+        end: Last row.
+        kind: Kind of the main definition; "" for rows without a name.
+        symbol: Its name.
+        scope: Names around it.
+        inner: Scope of what is defined inside.
+        definitions: Every name defined here, the main one first.
+        kids: The members of a container; None where there are none, or none were looked for.
+        nodes: Syntax nodes to look into where the unit has no members and is too large.
+        head: What stands in a container before its first member.
     """
 
     __slots__ = ("definitions", "end", "head", "inner", "kids", "kind", "nodes", "row", "scope", "symbol")
@@ -35,20 +43,34 @@ class Unit:
         self.nodes: list[Any] = []
         self.head = False
 
+    def grow(self, end: int, node: Any) -> None:
+        """Add a node below that belongs to the main definition, which then ends at the row ``end``."""
+        if self.definitions:
+            main = self.definitions[0]
+            self.definitions[0] = Definition(main.name, main.kind, main.line, main.scope, end + 1)
+        self.end = end
+        self.nodes.append(node)
+
 
 class Assembler:
-    """The chunks of one document; ``expand`` finds units inside a large one, given its depth."""
+    """The chunks of one document.
 
-    __slots__ = ("expand", "layout", "out")
+    Attributes:
+        rows: The document's rows.
+        expand: Finds units inside a large unit, given the depth.
+        out: The chunks made so far.
+    """
 
-    def __init__(self, layout: Layout, expand: Callable[[Unit, int], list[Unit] | None]) -> None:
-        self.layout = layout
+    __slots__ = ("expand", "out", "rows")
+
+    def __init__(self, rows: TextRows, expand: Callable[[Unit, int], list[Unit] | None]) -> None:
+        self.rows = rows
         self.expand = expand
         self.out: list[Chunk] = []
 
     def assemble(self, units: list[Unit], stop: int, owner: Unit | None, depth: int) -> None:
         """Emit the chunks of consecutive units; the last one ends before the row ``stop``."""
-        size = self.layout.size
+        size = self.rows.size
         group: list[Unit] = []
         total = 0
         nameless = True
@@ -96,6 +118,7 @@ class Assembler:
             self._flush(group, stop, owner)
 
     def _flush(self, group: list[Unit], stop: int, owner: Unit | None) -> None:
+        """Emit a group as one chunk, named after its main definition or else after the container."""
         main: Unit | None = None
         if len(group) == 1:
             if group[0].definitions:
@@ -108,20 +131,21 @@ class Assembler:
                     main = unit
             if group[0].head and group[0].definitions and not _tiny_before_large(group):
                 main = group[0]  # the head of a container names its first chunk
-        if main is None:
-            if owner is None:
-                self.layout.emit(self.out, group[0].row, stop, "block")
-            else:
-                self.layout.emit(
-                    self.out, group[0].row, stop, owner.kind or "block", owner.symbol, owner.scope
-                )
-            return
         names: list[Definition] = []
-        collect(main, names)
+        if main is not None:
+            collect(main, names)
         for unit in group:
             if unit is not main and (unit.definitions or unit.kids):
                 collect(unit, names)
-        self.layout.emit(self.out, group[0].row, stop, main.kind, main.symbol, main.scope, tuple(names))
+        if main is not None and main.kind:
+            piece = Piece(main.kind, main.symbol, main.scope, tuple(names))
+        elif names:  # an anonymous namespace; rows without a name that took in a definition
+            piece = Piece(names[0].kind, names[0].name, names[0].scope, tuple(names))
+        elif owner is not None:
+            piece = Piece(owner.kind or "block", owner.symbol, owner.scope)
+        else:
+            piece = Piece("block")
+        self.rows.emit(self.out, group[0].row, stop, piece)
 
 
 def _related(last: Unit, unit: Unit) -> bool:
@@ -166,7 +190,8 @@ def _with_head(unit: Unit, kids: list[Unit]) -> list[Unit]:
         kid = rest[at]
         if not kid.definitions:
             kid.kind, kid.symbol, kid.scope = definition.kind, definition.name, unit.scope
-        if definition not in kid.definitions:
+        known = ((d.name, d.kind, d.line) for d in kid.definitions)
+        if (definition.name, definition.kind, definition.line) not in known:
             kid.definitions.append(definition)
     return [head, *rest]
 

@@ -1,4 +1,4 @@
-"""Source code along its definitions: one parse, one shallow walk, one assembly.
+"""Cut source code along its definitions: one shallow walk over the syntax tree, one assembly.
 
 The walk looks only at the children of containers (files, classes, modules);
 the inside of a function is looked at when the function must be split. All
@@ -7,37 +7,21 @@ positions are rows, so nothing converts between bytes and characters.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final
 
 from spelunk.chunk.assemble import Assembler, Unit, collect
-from spelunk.chunk.grammar import METHOD_HOLDERS, NOTE, Found, Grammar, Rule, grammar_for
-from spelunk.chunk.rows import TARGET_CHARS, Layout
-from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
+from spelunk.chunk.grammar import ERROR_KIND, METHOD_HOLDERS, NodeRule, Role
+from spelunk.chunk.grammars._nodes import BELONGS_BELOW, NamedNode
+from spelunk.chunk.parse import Parsed
+from spelunk.chunk.rows import TARGET_CHARS
+from spelunk.types import MAX_SYMBOL, Chunk, Definition
 
 MAX_DEPTH: Final = 40
 """Nested containers looked into; deeper ones are cut by lines."""
 
-MAX_LINE: Final = 20_000
-"""A file with a longer line is not parsed: it holds data, or it is hostile. Some
-grammars take quadratic time on one expression (100 kB of ``a<b(`` in a shell
-script: 31 s), and plain parsing cannot be interrupted."""
-
-MAX_UNCLOSED: Final = 1_000
-"""A file with more brackets opened than closed, or the reverse, is not parsed, for the same reason."""
-
-MAX_STEPS: Final = 2_000
-"""Hundreds of steps, besides one hundred a byte, after which a parse that may never end is given up;
-one of well-formed code takes two a byte."""
-
-_QUOTED: Final = re.compile(
-    rb"""//[^\n]*|/\*(?:[^*]|\*(?!/))*|"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|`(?:[^`\\]|\\.)*`?""",
-    re.DOTALL,
-)
-"""Strings and comments; one that is not closed reaches to its end, so that no text takes quadratic time."""
-_NO_BRACKET: Final = re.compile(rb"[^][(){}]+")
-_CLOSING: Final = dict(zip(b"([{", b")]}", strict=True))
+MAX_WRAPS: Final = 8
+"""Exports, decorators and templates around one definition that are looked through."""
 
 GUESS_DEPTH: Final = 4
 """How deep definitions are looked for below unknown nodes of a grammar without a table."""
@@ -45,89 +29,36 @@ GUESS_DEPTH: Final = 4
 ERROR_SHARE: Final = 0.5
 """A parse whose top level is errors for more than this share is not believed."""
 
-_ASCII: Final = bytes(range(128)) + b"x" * 128
-"""Every byte of a character that is not ASCII as a letter: positions stay, names come from the source."""
-
-_ERROR_KIND: Final = 65_535
 _LOCAL_KINDS: Final = frozenset({"variable", "constant", "declaration", "field"})
 _CALLABLE: Final = frozenset({"function", "method", "block", ""})
 
+BOX: Final = Role.BOX
+FLAT: Final = Role.FLAT
+NOTE: Final = Role.NOTE
+REST: Final = Role.REST
+TAIL: Final = Role.TAIL
+WRAP: Final = Role.WRAP
+_FLAT_RULE: Final = NodeRule(FLAT)
 
-def chunk_code(document: Document, layout: Layout) -> list[Chunk] | None:
-    """Chunks along the definitions of a source file.
 
-    Returns:
-        None where the language has no grammar, where the text is not fit to
-        be parsed, or where the parse is mostly errors.
-    """
-    grammar = grammar_for(document.language)
-    if grammar is None or _is_hostile(layout):
-        return None
-    source = document.text.encode("utf-8", "replace")
-    # the tree is kept because nodes may not keep it alive
-    tree = _parse(grammar, source.translate(_ASCII) if grammar.ascii_only else source)
-    if tree is None:
-        return None
-    root = tree.root_node
-    walker = _Walker(grammar, source, layout)
-    units = walker.walk(root.named_children, "", "", False, 0)
-    if root.has_error and _mostly_errors(root, units, len(source)):
-        return None
-    if not units:
+def chunk_code(parsed: Parsed) -> list[Chunk] | None:
+    """Chunks along the definitions of a source file; None where its parse is mostly errors."""
+    root = parsed.tree.root_node
+    walker = _Walker(parsed)
+    units = walker.walk(root.named_children, ("", "", False, 0))
+    if not units or (root.has_error and _mostly_errors(root, units, len(parsed.source))):
         return None
     units[0].row = 0
-    assembler = Assembler(layout, walker.expand)
-    assembler.assemble(units, layout.count, None, 0)
+    assembler = Assembler(parsed.rows, walker.expand)
+    assembler.assemble(units, parsed.rows.count, None, 0)
     return assembler.out
 
 
-def _parse(grammar: Grammar, source: bytes) -> Any:
-    """The tree; None where the grammar does not come to an end.
-
-    The limit counts steps of the parser, so the same text always ends the same way.
-    """
-    # bytes, not callbacks: in 0.26.1 what a read callback returns is never freed, and only
-    # with one can a parse be stopped
-    if not grammar.endless or _is_nested(source):
-        return grammar.parser.parse(source)
-    left = MAX_STEPS + len(source)
-
-    def stop(*_: object) -> bool:
-        nonlocal left
-        left -= 1
-        return left < 0
-
-    try:
-        return grammar.parser.parse(lambda at, _: source[at:], progress_callback=stop)
-    except ValueError:  # stopped
-        grammar.parser.reset()
-        return None
-
-
-def _is_nested(source: bytes) -> bool:
-    """Does every bracket outside strings and comments close the last one opened?"""
-    open_ = bytearray()
-    for bracket in _NO_BRACKET.sub(b"", _QUOTED.sub(b"", source)):
-        closing = _CLOSING.get(bracket)
-        if closing is not None:
-            open_.append(closing)
-        elif not open_ or open_.pop() != bracket:
-            return False
-    return not open_
-
-
-def _is_hostile(layout: Layout) -> bool:
-    text = layout.text
-    if len(text) > MAX_LINE and max(map(len, layout.lines)) > MAX_LINE:
-        return True
-    return any(abs(text.count(a) - text.count(b)) > MAX_UNCLOSED for a, b in ("()", "[]", "{}"))
-
-
 def _mostly_errors(root: Any, units: list[Unit], size: int) -> bool:
-    if root.kind_id == _ERROR_KIND:
+    if root.kind_id == ERROR_KIND:
         wrong = size
     else:
-        wrong = sum(n.end_byte - n.start_byte for n in root.children if n.kind_id == _ERROR_KIND)
+        wrong = sum(n.end_byte - n.start_byte for n in root.children if n.kind_id == ERROR_KIND)
     if wrong <= size * ERROR_SHARE:
         return False
     # errors that still show the definitions inside (a macro around a file) are good enough
@@ -135,34 +66,33 @@ def _mostly_errors(root: Any, units: list[Unit], size: int) -> bool:
     return named * TARGET_CHARS < size
 
 
+_Context = tuple[str, str, bool, int]
+"""Where some sibling nodes stand: scope of the definitions among them; kind of their container; whether
+names of values are local, so no definitions; containers around them."""
+
+
 class _Walker:
     """The walk over one document."""
 
-    __slots__ = ("grammar", "layout", "source")
+    __slots__ = ("grammar", "rows", "source")
 
-    def __init__(self, grammar: Grammar, source: bytes, layout: Layout) -> None:
-        self.grammar = grammar
-        self.source = source
-        self.layout = layout
+    def __init__(self, parsed: Parsed) -> None:
+        assert parsed.grammar is not None
+        self.grammar = parsed.grammar
+        self.source = parsed.source
+        self.rows = parsed.rows
 
-    def walk(self, nodes: Iterable[Any], scope: str, inside: str, local: bool, depth: int) -> list[Unit]:
-        """The units of some sibling nodes, in order, starting on rising rows.
-
-        Args:
-            scope: Of the definitions among the nodes.
-            inside: The kind of their container.
-            local: Whether names of values are local, so no definitions.
-        """
+    def walk(self, nodes: Iterable[Any], context: _Context) -> list[Unit]:
+        """The units of some sibling nodes, in order, starting on rising rows."""
         units: list[Unit] = []
-        self._walk(units, nodes, scope, inside, local, depth)
+        self._walk(units, nodes, context)
         return units
 
-    def _walk(
-        self, units: list[Unit], nodes: Iterable[Any], scope: str, inside: str, local: bool, depth: int
-    ) -> None:
+    def _walk(self, units: list[Unit], nodes: Iterable[Any], context: _Context) -> None:
+        scope, inside, local, depth = context
         rules = self.grammar.rules
         source = self.source
-        size = self.layout.size
+        size = self.rows.size
         merge = self.grammar.merge
         guessed = self.grammar.guessed
         methods = inside in METHOD_HOLDERS
@@ -177,32 +107,32 @@ class _Walker:
                 # most definitions: a field holds the name, no comment is pending
                 name = node.child_by_field_id(rule.field)
                 if name is not None and (not units or row > units[-1].end):
-                    symbol = source[name.start_byte : name.end_byte].decode("utf-8", "replace")
+                    at = name.start_byte
+                    symbol = source[at : name.end_byte].decode("utf-8", "replace")
                     kind = rule.kind
                     if kind == "function" and methods:
                         kind = "method"
                     if symbol and len(symbol) <= MAX_SYMBOL:
                         if merge and units and units[-1].symbol == symbol and units[-1].kind == kind:
-                            units[-1].end = end
-                            units[-1].nodes.append(node)
+                            units[-1].grow(end, node)
                             continue
                         unit = Unit(row, end, kind, symbol, scope)
                         unit.inner = f"{scope}.{symbol}" if scope else symbol
                         unit.nodes.append(node)
-                        unit.definitions.append(Definition(symbol, kind, name.start_point[0] + 1))
+                        line = row + 1 + source.count(b"\n", node.start_byte, at)
+                        unit.definitions.append(Definition(symbol, kind, line, scope, end + 1))
                         units.append(unit)
                         continue
-            found: list[Found] | None = None
+            names: list[NamedNode] | None = None
+            role = None
             if rule is not None:
+                role = rule.role
                 if rule.describe is not None:
-                    answer = rule.describe(node, source, rule)
-                    if answer is NOTE:
-                        rule = NOTE_RULE
-                    else:
-                        found = answer
-                if rule.note:
-                    last_end = units[-1].end if units else -1
-                    if row <= last_end:
+                    names = rule.describe(node, source, rule)
+                    if names is BELONGS_BELOW:
+                        role = NOTE
+                if role is NOTE:
+                    if row <= (units[-1].end if units else -1):
                         continue  # behind code, on its line
                     if lead < 0:
                         lead = row
@@ -218,14 +148,13 @@ class _Walker:
                 else:
                     self._other(units, lead, lead_end, None, scope)
                 lead = -1
-            if rule is not None and rule.tail:
+            if role is TAIL:
                 if units and units[-1].definitions and start <= units[-1].end + 1:
-                    units[-1].end = end
-                    units[-1].nodes.append(node)
+                    units[-1].grow(end, node)
                     continue
-                rule = None
+                rule = role = None
             if rule is None and guessed and depth < GUESS_DEPTH and end > row:
-                rule = FLAT_RULE
+                rule, role = _FLAT_RULE, FLAT
             if rule is None:
                 if units:
                     last = units[-1]
@@ -234,48 +163,50 @@ class _Walker:
                         continue
                 self._other(units, start, end, node, scope)
                 continue
-            if rule.flat and depth < MAX_DEPTH:
+            if role is FLAT and depth < MAX_DEPTH:
+                deeper = (scope, inside, local, depth + 1)
                 if end == row:
-                    self._flat_row(units, start, end, node, scope, inside, local, depth)
+                    self._flat_row(units, start, end, node, deeper)
                     continue
                 if not units or start > units[-1].end:
                     self._other(units, start, row, None, scope)
-                self._walk(units, node.named_children, scope, inside, local, depth + 1)
+                self._walk(units, node.named_children, deeper)
                 if units and units[-1].end < end:
                     units[-1].end = end
                 continue
             target = node
-            if rule.wrap:
+            if role is WRAP:
                 inner = self._unwrap(node)
                 if inner is None:
                     self._other(units, start, end, node, scope)
                     continue
                 target, rule = inner
+                role = rule.role
                 if rule.describe is not None:
-                    found = rule.describe(target, source, rule)
-            if found is None:
+                    names = rule.describe(target, source, rule)
+            if names is None:
                 name = target.child_by_field_id(rule.field)
                 if name is None:
-                    found = []
+                    names = []
                 else:
                     text = source[name.start_byte : name.end_byte].decode("utf-8", "replace")
-                    found = [(text, rule.kind, name.start_point[0], "", None)]
-            if rule.rest:
+                    names = [NamedNode(text, rule.kind, name.start_point[0])]
+            if role is REST:
                 self._other(units, start, end, None, scope)
-                if found:
-                    scope = f"{scope}.{found[0][0]}" if scope else found[0][0]
+                if names:
+                    scope = f"{scope}.{names[0].name}" if scope else names[0].name
                 continue
-            if local and found and found[0][1] in _LOCAL_KINDS:
-                found = []
-            if not found and guessed and depth < MAX_DEPTH and end > row:
-                self._walk(units, node.named_children, scope, inside, local, depth + 1)
+            if local and names and names[0].kind in _LOCAL_KINDS:
+                names = []
+            if not names and guessed and depth < MAX_DEPTH and end > row:
+                self._walk(units, node.named_children, (scope, inside, local, depth + 1))
                 if not units or units[-1].end < end:
                     self._other(units, max(start, units[-1].end + 1 if units else start), end, None, scope)
                 continue
-            if not rule.box and (not found or not found[0][0]):
+            if role is not BOX and (not names or not names[0].name):
                 self._other(units, start, end, node, scope)
                 continue
-            unit = self._unit(start, end, target, rule, found, scope, inside, depth)
+            unit = self._unit(Unit(start, end, scope=scope), target, role is BOX, names, inside, depth)
             unit.nodes.append(node)
             if units:
                 last = units[-1]
@@ -283,20 +214,20 @@ class _Walker:
                     _absorb(last, unit)
                     continue
                 if merge and unit.symbol == last.symbol and unit.kind == last.kind and unit.symbol:
-                    last.end = end
-                    last.nodes.extend(unit.nodes)
+                    last.grow(end, node)
                     continue
             units.append(unit)
         if lead >= 0:
             self._other(units, lead, lead_end, None, scope)
 
-    def _unwrap(self, node: Any) -> tuple[Any, Rule] | None:
+    def _unwrap(self, node: Any) -> tuple[Any, NodeRule] | None:
+        """The definition inside a wrapper, and its rule."""
         rules = self.grammar.rules
-        for _ in range(8):
+        for _ in range(MAX_WRAPS):
             for child in node.named_children:
                 rule = rules.get(child.kind_id)
-                if rule is not None and not rule.note and not rule.flat:
-                    if rule.wrap:
+                if rule is not None and rule.role is not NOTE and rule.role is not FLAT:
+                    if rule.role is WRAP:
                         node = child
                         break
                     return child, rule
@@ -305,39 +236,36 @@ class _Walker:
         return None
 
     def _unit(
-        self,
-        start: int,
-        end: int,
-        node: Any,
-        rule: Rule,
-        found: list[Found],
-        scope: str,
-        inside: str,
-        depth: int,
+        self, unit: Unit, node: Any, is_box: bool, names: list[NamedNode], inside: str, depth: int
     ) -> Unit:
-        unit = Unit(start, end, scope=scope)
+        """Fill a unit with the names that a node defines, and with its members."""
+        outer = unit.scope
         body = None
-        for name, kind, row, own_scope, own_body in found:
+        for name, kind, row, own_scope, own_body, last_row in names:
             if not name:
-                continue  # the parser made it up to go on
+                continue  # recovered syntax
             if kind == "function" and inside in METHOD_HOLDERS:
                 kind = "method"
             elif kind == "variable" and name.isupper() and len(name) > 1:
                 kind = "constant"
             name = name if len(name) <= MAX_SYMBOL else name[:MAX_SYMBOL]
+            scope = outer
+            if own_scope:
+                scope = f"{outer}.{own_scope}" if outer else own_scope
             if not unit.definitions:
                 unit.kind = kind
                 unit.symbol = name
-                if own_scope:
-                    unit.scope = f"{scope}.{own_scope}" if scope else own_scope
-                unit.inner = f"{unit.scope}.{name}" if unit.scope else name
+                unit.scope = scope
+                unit.inner = f"{scope}.{name}" if scope else name
                 body = own_body
-            unit.definitions.append(Definition(name, kind, row + 1))
-        if body is not None or (rule.box and depth < MAX_DEPTH):
+            end = max(unit.end if last_row < 0 else min(last_row, unit.end), row)
+            unit.definitions.append(Definition(name, kind, row + 1, scope, end + 1))
+        if body is not None or (is_box and depth < MAX_DEPTH):
             if body is None:
                 body = self.grammar.body_of(node)
             if body is not None:
-                kids = self.walk(self._members(body), unit.inner, unit.kind or inside, False, depth + 1)
+                context = (unit.inner, unit.kind or inside, False, depth + 1)
+                kids = self.walk(self._members(body), context)
                 if any(kid.definitions or kid.kids for kid in kids):
                     unit.kids = kids
         return unit
@@ -348,25 +276,15 @@ class _Walker:
         before = body.prev_named_sibling
         while before is not None:
             rule = self.grammar.rules.get(before.kind_id)
-            if rule is None or not rule.note:
+            if rule is None or rule.role is not NOTE:
                 break
             members.insert(0, before)
             before = before.prev_named_sibling
         return members
 
-    def _flat_row(
-        self,
-        units: list[Unit],
-        start: int,
-        end: int,
-        node: Any,
-        scope: str,
-        inside: str,
-        local: bool,
-        depth: int,
-    ) -> None:
+    def _flat_row(self, units: list[Unit], start: int, end: int, node: Any, context: _Context) -> None:
         """A transparent node on one row: its definitions belong to that row."""
-        kids = self.walk(node.named_children, scope, inside, local, depth + 1)
+        kids = self.walk(node.named_children, context)
         if kids and kids[0].definitions:
             kids[0].row = start
             kids[0].end = end
@@ -375,10 +293,10 @@ class _Walker:
             else:
                 units.append(kids[0])
         else:
-            self._other(units, start, end, None, scope)
+            self._other(units, start, end, None, context[0])
 
     def _other(self, units: list[Unit], start: int, end: int, node: Any, scope: str) -> None:
-        """Rows without a name: imports, statements, free comments."""
+        """Add rows without a name: imports, statements, free comments."""
         if units:
             last = units[-1]
             if start <= last.end:
@@ -386,15 +304,11 @@ class _Walker:
                 if node is not None and last.nodes and last.kids is None:
                     last.nodes.append(node)
                 return
-            if (
-                not last.definitions
-                and not last.nodes
-                and self.layout.size(last.row, end + 1) <= TARGET_CHARS
-            ):
+            if not last.definitions and not last.nodes and self.rows.size(last.row, end + 1) <= TARGET_CHARS:
                 last.end = end
                 return
         unit = Unit(start, end, scope=scope)
-        if node is not None and self.layout.size(start, min(end + 1, self.layout.count)) > TARGET_CHARS:
+        if node is not None and self.rows.size(start, min(end + 1, self.rows.count)) > TARGET_CHARS:
             unit.nodes.append(node)
         units.append(unit)
 
@@ -407,32 +321,28 @@ class _Walker:
             kids = [kid for node in nodes for kid in node.named_children if kid.end_point[0] > first]
             if not kids:
                 return None
-            widest = max(kids, key=_rows)
-            if len(nodes) > 1 or _rows(widest) * 5 < sum(map(_rows, nodes)) * 4:
+            widest = max(kids, key=_row_count)
+            if len(nodes) > 1 or _row_count(widest) * 5 < sum(map(_row_count, nodes)) * 4:
                 break
             rule = self.grammar.rules.get(widest.kind_id)
-            if rule is not None and (rule.box or rule.kind) and widest.start_point[0] > first:
+            if rule is not None and (rule.role is BOX or rule.kind) and widest.start_point[0] > first:
                 break  # another definition around which there is little else
             nodes = [widest]
         if depth >= MAX_DEPTH:
             return None
         kids = [kid for node in nodes for kid in node.named_children]
-        units = self.walk(kids, unit.inner, unit.kind, unit.kind in _CALLABLE, depth + 1)
+        units = self.walk(kids, (unit.inner, unit.kind, unit.kind in _CALLABLE, depth + 1))
         units = [u for u in units if u.row > first]
         return units or None
 
 
-NOTE_RULE: Final = Rule(note=True)
-FLAT_RULE: Final = Rule(flat=True)
-
-
-def _rows(node: Any) -> int:
+def _row_count(node: Any) -> int:
     rows: int = node.end_point[0] - node.start_point[0] + 1
     return rows
 
 
 def _absorb(last: Unit, unit: Unit) -> None:
-    """Two units meet on one row: the earlier one takes the later one in."""
+    """Join two units that meet on one row: the earlier one takes the later one in."""
     names: list[Definition] = []
     collect(unit, names)
     if last.kids is not None:

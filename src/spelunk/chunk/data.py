@@ -1,6 +1,6 @@
-"""Data files along their top-level structure, line by line: TOML, YAML, JSON, INI.
+"""Cut data files along their top-level keys, line by line: TOML, YAML, JSON, INI.
 
-The indentation and the brackets at the start of lines are enough; nothing is
+The indentation and the brackets at the start of lines are enough. Nothing is
 parsed, so a broken file is cut like a good one.
 """
 
@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 from spelunk.chunk.lines import chunk_lines
-from spelunk.chunk.rows import SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Layout
-from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
+from spelunk.chunk.rows import SMALL_CHARS, TARGET_CHARS, TINY_CHARS, Piece, TextRows
+from spelunk.types import MAX_SYMBOL, Chunk, Definition
 
 Part = tuple[int, str]
 """Row where a part starts, and its key (``""`` for none)."""
+
+Finder = Callable[[list[str], int, int, int], list[Part]]
+"""Finds the keys among the lines ``[first, stop)``, given the level."""
 
 MAX_LEVELS: Final = 4
 """How deep a large part is opened to find keys to cut at."""
@@ -30,80 +34,87 @@ _JSON_KEY: Final = re.compile(r"""([ \t]*)(?:\{[ \t]*)?"((?:[^"\\]|\\.)*)"[ \t]*
 _NOTE: Final = re.compile(r"[ \t]*(?:[#;]|//)")
 
 
-def chunk_data(document: Document, layout: Layout) -> list[Chunk]:
-    """A chunk for each table or key (kind ``entry``), tiny ones joined, large ones opened."""
-    find = _FINDERS.get(document.language)
+def chunk_data(language: str, rows: TextRows) -> list[Chunk]:
+    """A chunk for each table or key (kind ``entry``); tiny ones are joined, large ones opened."""
+    find = _FINDERS.get(language)
     if find is None:
-        return chunk_lines(layout)
+        return chunk_lines(rows)
     out: list[Chunk] = []
-    _cut(layout, out, find, 0, layout.count, "", "", 0)
+    _cut(rows, out, find, _Section(0, rows.count))
     return out
 
 
-def _cut(
-    layout: Layout,
-    out: list[Chunk],
-    find: Callable[[list[str], int, int, int], list[Part]],
-    first: int,
-    stop: int,
-    scope: str,
-    symbol: str,
-    level: int,
-) -> None:
-    parts = find(layout.lines, first, stop, level)
-    kind = "entry" if symbol or parts else "block"
-    rows = {key: row for row, key in reversed(parts)}
-    parts = _with_comments(layout.lines, parts, first)
-    if parts and not level and layout.size(first, parts[0][0]) < TINY_CHARS:
-        parts[0] = (first, parts[0][1])  # an opening brace, a document mark
-    elif not parts or parts[0][0] > first:
-        parts.insert(0, (first, ""))
-    inner = f"{scope}.{symbol}" if scope and symbol else scope or symbol
+class _Section(NamedTuple):
+    """The rows ``[first, stop)`` below one key.
+
+    Attributes:
+        scope: Keys around it, joined by dots.
+        symbol: Its key; "" for the whole document.
+        level: Keys around its members.
+    """
+
+    first: int
+    stop: int
+    scope: str = ""
+    symbol: str = ""
+    level: int = 0
+
+    @property
+    def inner(self) -> str:
+        """Scope of its members."""
+        return f"{self.scope}.{self.symbol}" if self.scope and self.symbol else self.scope or self.symbol
+
+
+def _cut(rows: TextRows, out: list[Chunk], find: Finder, section: _Section) -> None:
+    """Emit the chunks of a section."""
+    parts = find(rows.lines, section.first, section.stop, section.level)
+    row_of = {key: row for row, key in reversed(parts)}
+    parts = _with_comments(rows.lines, parts, section.first)
+    kind = "entry" if section.symbol or parts else "block"
+    if parts and not section.level and rows.size(section.first, parts[0][0]) < TINY_CHARS:
+        parts[0] = (section.first, parts[0][1])  # an opening brace, a document mark
+    elif not parts or parts[0][0] > section.first:
+        parts.insert(0, (section.first, ""))
     group: list[Part] = []
     total = 0
-    count = len(parts)
-    for i, (row, key) in enumerate(parts):
-        end = parts[i + 1][0] if i + 1 < count else stop
-        own = layout.size(row, end)
-        if group and (total + own > TARGET_CHARS or own >= SMALL_CHARS or (total >= SMALL_CHARS and key)):
-            _flush(layout, out, group, row, inner, scope, symbol, kind, level, rows)
-            group, total = [], 0
-        if own > TARGET_CHARS * 2 and key and level < MAX_LEVELS:
-            if group:
-                _flush(layout, out, group, row, inner, scope, symbol, kind, level, rows)
-                group, total = [], 0
-            _cut(layout, out, find, row, end, inner, key, level + 1)
+
+    def flush(stop: int) -> None:
+        nonlocal total
+        if group:
+            rows.emit(out, group[0][0], stop, _piece(rows, section, kind, [*group, (stop, "")], row_of))
+        group.clear()
+        total = 0
+
+    for (row, key), (end, _) in pairwise([*parts, (section.stop, "")]):
+        own = rows.size(row, end)
+        if total + own > TARGET_CHARS or own >= SMALL_CHARS or (total >= SMALL_CHARS and key):
+            flush(row)
+        if own > TARGET_CHARS * 2 and key and section.level < MAX_LEVELS:
+            flush(row)
+            _cut(rows, out, find, _Section(row, end, section.inner, key, section.level + 1))
             continue
         group.append((row, key))
         total += own
-    if group:
-        _flush(layout, out, group, stop, inner, scope, symbol, kind, level, rows)
+    flush(section.stop)
 
 
-def _flush(
-    layout: Layout,
-    out: list[Chunk],
-    group: list[Part],
-    stop: int,
-    inner: str,
-    scope: str,
-    symbol: str,
-    kind: str,
-    level: int,
-    rows: dict[str, int],
-) -> None:
+def _piece(rows: TextRows, section: _Section, kind: str, group: list[Part], row_of: dict[str, int]) -> Piece:
+    """What a group of parts is called and defines; the last part only says where the group ends."""
     names: list[Definition] = []
-    first = group[0][0]
-    for row, key in group:
+    first, stop = group[0][0], group[-1][0]
+    symbol = section.symbol[:MAX_SYMBOL]
+    for (row, key), (end, _) in pairwise(group):
         if key:
-            at = max(row, rows[key]) if rows[key] < stop else row
-            names.append(Definition(key[:MAX_SYMBOL], "key", layout.raw_line(at)))
-    if group[0][1] == "" and level and symbol:
-        names.insert(0, Definition(symbol[:MAX_SYMBOL], "key", layout.raw_line(first)))
-        layout.emit(out, first, stop, kind, symbol[:MAX_SYMBOL], scope, tuple(names))
-        return
-    title = names[0].name if names else symbol
-    layout.emit(out, first, stop, kind, title, inner if names else scope, tuple(names))
+            at = max(row, row_of[key]) if row_of[key] < stop else row
+            last = max(rows.end_line(row, end), rows.raw_line(at))
+            names.append(Definition(key[:MAX_SYMBOL], "key", rows.raw_line(at), section.inner, last))
+    if group[0][1] == "" and section.level and symbol:
+        last = rows.end_line(section.first, section.stop)
+        names.insert(0, Definition(symbol, "key", rows.raw_line(first), section.scope, last))
+        return Piece(kind, symbol, section.scope, tuple(names))
+    if names:
+        return Piece(kind, names[0].name, section.inner, tuple(names))
+    return Piece(kind, section.symbol, section.scope)
 
 
 def _with_comments(lines: list[str], parts: list[Part], first: int) -> list[Part]:
@@ -156,11 +167,11 @@ def _ini(lines: list[str], first: int, stop: int, level: int) -> list[Part]:
     return parts
 
 
-def _indented(pattern: re.Pattern[str]) -> Callable[[list[str], int, int, int], list[Part]]:
+def _indented(pattern: re.Pattern[str]) -> Finder:
     """Keys at the smallest indentation inside the rows given."""
 
     def find(lines: list[str], first: int, stop: int, level: int) -> list[Part]:
-        found: list[tuple[int, int, str]] = []
+        keys: list[tuple[int, int, str]] = []
         least = 1_000_000
         for row in range(first + (level > 0), stop):
             line = lines[row]
@@ -171,13 +182,13 @@ def _indented(pattern: re.Pattern[str]) -> Callable[[list[str], int, int, int], 
             if match is not None:
                 least = width
                 key = next((g for g in match.groups()[1:] if g), "")
-                found.append((row, width, key.strip()))
-        return [(row, key) for row, width, key in found if width == least]
+                keys.append((row, width, key.strip()))
+        return [(row, key) for row, width, key in keys if width == least]
 
     return find
 
 
-_FINDERS: Final[dict[str, Callable[[list[str], int, int, int], list[Part]]]] = {
+_FINDERS: Final[dict[str, Finder]] = {
     "toml": _toml,
     "ini": _ini,
     "properties": _ini,

@@ -1,11 +1,12 @@
-"""Which node types of which grammar are definitions, containers and comments.
+"""Parsers of languages, and the rules of their node types.
 
-A table row reads ``verb [kind] type[:field|@function] ...``:
+A row of a table in :mod:`spelunk.chunk.grammars` reads
+``verb [kind] type[:field|@function] ...``:
 
-- ``def KIND``: a definition; its name is in the field (``name`` by default)
-  or comes from a function of :mod:`spelunk.chunk.grammars.names`.
+- ``def KIND``: a definition. Its name is in the field (``name`` by default) or
+  comes from a function beside the table.
 - ``box KIND``: a definition whose members are definitions too.
-- ``ask KIND``: may be a definition; the function tells.
+- ``ask KIND``: a definition if the function returns names.
 - ``wrap``: stands around one definition (an export, a decorator, a template).
 - ``flat``: holds definitions without naming them (``#ifdef``, ``extern "C"``).
 - ``rest``: names the scope of all that follows (a namespace without a body).
@@ -17,16 +18,15 @@ A table row reads ``verb [kind] type[:field|@function] ...``:
 
 from __future__ import annotations
 
+import enum
+import threading
 from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Final
 
-from spelunk.chunk.grammars import dialects, functional, names
-from spelunk.chunk.grammars.names import NOTE, Found
-
-__all__ = ["METHOD_HOLDERS", "NOTE", "Found", "Grammar", "Rule", "grammar_for"]
-
 METHOD_HOLDERS: Final = frozenset(
-    {
+    [
         "class",
         "interface",
         "trait",
@@ -38,60 +38,117 @@ METHOD_HOLDERS: Final = frozenset(
         "protocol",
         "extension",
         "union",
-    }
+    ]
 )
 """Kinds of container whose functions are methods."""
 
+FAMILIES: Final = {
+    "c": "c cpp",
+    "javascript": "javascript typescript tsx",
+    "python": "python",
+    "jvm": "java kotlin scala",
+    "go_rust_dotnet": "go rust csharp",
+    "ruby_php": "ruby php",
+    "apple": "swift",
+    "scripting": "lua bash r julia",
+    "functional": "haskell ocaml erlang elixir clojure commonlisp elisp scheme racket fennel janet",
+    "other": "zig sql css scss html dart terraform",
+}
+"""Module of :mod:`spelunk.chunk.grammars` -> the languages that it has a table for."""
 
-class Rule:
-    """What to do with a node type; slots are read for every node met."""
+FAMILY_OF: Final = {language: family for family, row in FAMILIES.items() for language in row.split()}
 
-    __slots__ = ("box", "describe", "field", "flat", "kind", "leaf", "note", "rest", "tail", "wrap")
+ALIASES: Final = {
+    "less": "scss",
+    "crystal": "ruby",
+    "hcl": "terraform",
+    "arduino": "cpp",
+    "cuda": "cpp",
+    "luau": "lua",
+}
+"""Languages that another's grammar parses well enough."""
+
+NO_GRAMMAR: Final = frozenset(
+    {"notebook", "text", "comment", "csv", "tsv", "psv", "gosum", "pem", "po", "query", "diff", "objc"}
+)
+"""Languages whose grammar knows no definitions, or that have none. Objective-C is here because its
+grammar does not end on ``a[v<^e`` before a few stray brackets and takes ever more memory (found by
+fuzzing)."""
+
+ASCII_ONLY: Final = frozenset({"bash", "d", "v"})
+"""Grammars whose scanner reads beyond a table of C's ``ctype.h`` on other characters, and may crash."""
+
+ENDLESS: Final = frozenset({"tsx", "typescript"})
+"""Grammars that do not end on some texts with crossed brackets and take ever more memory
+(``(a''<{[)[}x (<)]``, found by fuzzing). Such a text is parsed with a limit."""
+
+ERROR_KIND: Final = 65_535
+"""Tree-sitter's id of the node type ERROR."""
+
+
+class Role(enum.Enum):
+    """What a node of a type is for the walk; the names are the verbs of a table."""
+
+    DEF = enum.auto()
+    BOX = enum.auto()
+    WRAP = enum.auto()
+    FLAT = enum.auto()
+    REST = enum.auto()
+    NOTE = enum.auto()
+    TAIL = enum.auto()
+
+
+class NodeRule:
+    """How to treat a node type.
+
+    Attributes:
+        role: What a node of the type is.
+        kind: Kind of the definition.
+        field: Id of the field that holds the name; 0 for none.
+        describe: Function ``(node, source, rule)`` that returns the names, or None.
+        leaf: The name is in the field and nothing else has to be asked: most definitions.
+    """
+
+    __slots__ = ("describe", "field", "kind", "leaf", "role")
 
     def __init__(
         self,
+        role: Role,
         kind: str = "",
-        *,
         field: int = 0,
-        describe: Callable[[Any, bytes, Rule], Any] | None = None,
-        box: bool = False,
-        wrap: bool = False,
-        flat: bool = False,
-        rest: bool = False,
-        note: bool = False,
-        tail: bool = False,
+        describe: Callable[[Any, bytes, NodeRule], Any] | None = None,
     ) -> None:
+        self.role = role
         self.kind = kind
         self.field = field
         self.describe = describe
-        self.box = box
-        self.wrap = wrap
-        self.flat = flat
-        self.rest = rest
-        self.note = note
-        self.tail = tail
-        self.leaf = bool(field) and not (box or rest) and kind != "variable"
+        self.leaf = bool(field) and role is Role.DEF and kind != "variable"
 
 
-class Grammar:
-    """A parser and the rules of its node types, for one language in one process."""
+class LanguageGrammar:
+    """A parser and the rules of its node types, for one language in one thread.
 
-    __slots__ = ("_bodies", "_body", "ascii_only", "endless", "guessed", "merge", "parser", "rules")
+    Attributes:
+        name: Name of the grammar.
+        parser: A ``tree_sitter.Parser``.
+        rules: Node type id -> rule.
+        merge: Neighbours of the same name and kind are one definition.
+        guessed: The rules are guessed from the names of the node types.
+    """
 
-    def __init__(
-        self, parser: Any, rules: dict[int, Rule], bodies: frozenset[int], body: int, merge: bool
-    ) -> None:
+    __slots__ = ("_bodies", "_body", "guessed", "merge", "name", "parser", "rules")
+
+    def __init__(self, name: str, parser: Any, language: Any) -> None:
+        self.name = name
         self.parser = parser
-        self.ascii_only = False
-        self.endless = False
-        self.guessed = False
-        self.rules = rules
-        self.merge = merge
-        self._bodies = bodies
-        self._body = body
+        self.rules = {ERROR_KIND: NodeRule(Role.FLAT)}  # what an error holds may still be right
+        self.merge = False
+        self.guessed = name not in FAMILY_OF
+        self._bodies: set[int] = set()
+        self._body: int = language.field_id_for_name("body") or 0
 
     def body_of(self, node: Any) -> Any:
-        """The node whose children are the members; the node itself where nothing else is known."""
+        """The node whose children are the members; the node itself where the table does not say."""
         if self._body:
             body = node.child_by_field_id(self._body)
             if body is not None:
@@ -103,87 +160,71 @@ class Grammar:
             return None
         return node
 
+    def read_table(self, table: str, functions: ModuleType, language: Any) -> None:
+        """Add the rules of a table; ``@name`` is a function of the module ``functions`` or of ``_nodes``."""
+        for verb, *words in filter(None, map(str.split, table.split("\n"))):
+            self.merge = self.merge or verb == "merge"
+            kind = words.pop(0) if verb in ("def", "box", "ask") else ""
+            for word in words:
+                type_name, _, how = word.partition(":")
+                type_id = language.id_for_node_kind(type_name, True)
+                if type_id is None:
+                    continue
+                if verb == "body":
+                    self._bodies.add(type_id)
+                    continue
+                describe, field = None, 0
+                if how.startswith("@"):
+                    describe = getattr(functions, how[1:], None) or getattr(_nodes(), how[1:])
+                elif verb in ("def", "box", "rest"):
+                    field = language.field_id_for_name(how or "name") or 0
+                    describe = None if field else _nodes().first_identifier
+                role = Role.DEF if verb == "ask" else Role[verb.upper()]
+                self.rules[type_id] = NodeRule(role, kind, field, describe)
 
-_LOADED: dict[str, Grammar | None] = {}
+
+class _Loaded(threading.local):
+    """The grammars that this thread has used: a parser serves one call at a time. At most one for each language."""
+
+    def __init__(self) -> None:
+        self.grammars: dict[str, LanguageGrammar | None] = {}
 
 
-def grammar_for(language: str) -> Grammar | None:
-    """The grammar of a language, loaded at its first use in this process; None where there is none."""
-    try:
-        return _LOADED[language]
-    except KeyError:
-        _LOADED[language] = grammar = _load(language)
-        return grammar
+_loaded: Final = _Loaded()
 
 
-def _load(language: str) -> Grammar | None:
-    import tree_sitter
+def grammar_for(language: str) -> LanguageGrammar | None:
+    """The grammar of a language, loaded at its first use in this thread; None where there is none."""
+    grammars = _loaded.grammars
+    if language not in grammars:
+        grammars[language] = _load(language)
+    return grammars[language]
 
-    from spelunk.chunk.grammars.tables import ALIASES, ASCII_ONLY, ENDLESS, NO_GRAMMAR, TABLES
 
+def _load(language: str) -> LanguageGrammar | None:
     name = ALIASES.get(language, language)
     if name in NO_GRAMMAR:
         return None
+    import tree_sitter
     import tree_sitter_language_pack
 
     try:
         known: Any = tree_sitter_language_pack.get_language(name)  # type: ignore[arg-type, unused-ignore]
     except (LookupError, ImportError, ValueError):
         return None
-    parser = tree_sitter.Parser(known)
-    table = TABLES.get(name)
-    if table is None:
+    grammar = LanguageGrammar(name, tree_sitter.Parser(known), known)
+    if grammar.guessed:
         from spelunk.chunk.guess import guess_table
 
         table = guess_table(known)
         if not ("def " in table or "box " in table):
             return None  # a parse that could find nothing (XML and the like)
-    grammar = _compile(parser, known, table)
-    grammar.ascii_only = name in ASCII_ONLY
-    grammar.endless = name in ENDLESS
-    grammar.guessed = name not in TABLES
+        grammar.read_table(table, _nodes(), known)
+    else:
+        family = import_module(f"spelunk.chunk.grammars.{FAMILY_OF[name]}")
+        grammar.read_table(family.TABLES[name], family, known)
     return grammar
 
 
-def _compile(parser: Any, language: Any, table: str) -> Grammar:
-    rules: dict[int, Rule] = {65_535: Rule(flat=True)}  # ERROR: what it holds may still be fine
-    bodies: set[int] = set()
-    merge = False
-    for row in table.split("\n"):
-        verb, *words = row.split() or [""]
-        if verb in ("def", "box", "ask"):
-            kind = words.pop(0)
-        else:
-            kind = ""
-        if verb == "merge":
-            merge = True
-        for word in words:
-            type_name, colon, how = word.partition(":")
-            type_id = language.id_for_node_kind(type_name, True)
-            if type_id is None:
-                continue
-            if verb == "body":
-                bodies.add(type_id)
-                continue
-            describe = None
-            if how.startswith("@"):
-                describe = next(
-                    getattr(m, how[1:]) for m in (names, dialects, functional) if hasattr(m, how[1:])
-                )
-            field = 0
-            if describe is None and verb in ("def", "box", "rest"):
-                field = language.field_id_for_name(how if colon else "name") or 0
-                if not field:
-                    describe = names.first_identifier
-            rules[type_id] = Rule(
-                kind,
-                field=field,
-                describe=describe,
-                box=verb == "box",
-                wrap=verb == "wrap",
-                flat=verb == "flat",
-                rest=verb == "rest",
-                note=verb == "note",
-                tail=verb == "tail",
-            )
-    return Grammar(parser, rules, frozenset(bodies), language.field_id_for_name("body") or 0, merge)
+def _nodes() -> ModuleType:
+    return import_module("spelunk.chunk.grammars._nodes")

@@ -1,8 +1,9 @@
-"""Definitions by line patterns, for languages without a grammar that can be trusted.
+"""Cut code by line patterns, for languages without a grammar that can be trusted.
 
-Perl's and COBOL's bundled grammars never return on some short inputs, that of
-assembly knows one dialect of many, and the others here have none. Their definitions stand at the start of a line, so one
-expression a language finds them; the assembly is that of parsed code.
+The grammars of Perl and COBOL do not end on some short inputs, that of assembly
+knows one dialect of many, and the other languages here have none. Their
+definitions stand at the start of a line, so one expression for each language
+finds them. The units are assembled like those of parsed code.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import re
 from typing import Final
 
 from spelunk.chunk.assemble import Assembler, Unit
-from spelunk.chunk.rows import Layout
-from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
+from spelunk.chunk.rows import TextRows
+from spelunk.types import MAX_SYMBOL, Chunk, Definition
 
 _PATTERNS: Final = {
     "perl": r"[ \t]*(?:(?P<module>package)|(?P<function>sub|method))[ \t]+(?P<name>[\w:']+)",
@@ -34,22 +35,26 @@ _KINDS: Final = ("module", "class", "macro", "function")
 _COMMENT: Final = re.compile(r"[ \t]*(?:#|'|%|rem\b|dnl\b|::|//|/\*|\*)", re.IGNORECASE)
 
 
-def has_outline(language: str) -> bool:
-    """Whether the language has a pattern."""
+def has_pattern(language: str) -> bool:
+    """Whether the definitions of a language are found by a pattern."""
     return language in _PATTERNS
 
 
-def chunk_outline(document: Document, layout: Layout) -> list[Chunk]:
-    """Chunks from one definition to the next; comments directly above belong to it."""
-    pattern = re.compile(_PATTERNS[document.language])
+def chunk_by_pattern(language: str, rows: TextRows) -> list[Chunk]:
+    """Chunks from one definition to the next; comments directly above belong to the one below them.
+
+    A definition is taken to end before the next one begins.
+    """
+    pattern = re.compile(_PATTERNS[language])
     units = [Unit(0, 0)]
+    name_rows = [0]
     module = ""
-    lines = layout.lines
-    pod = False
+    lines = rows.lines
+    in_documentation = False  # between =pod and =cut
     for row, line in enumerate(lines):
-        if document.language == "perl" and line[:1] == "=":
-            pod = not line.startswith("=cut")
-        if pod or not line:
+        if language == "perl" and line[:1] == "=":
+            in_documentation = not line.startswith("=cut")
+        if in_documentation or not line:
             continue
         match = pattern.match(line)
         if match is None:
@@ -63,14 +68,18 @@ def chunk_outline(document: Document, layout: Layout) -> list[Chunk]:
         unit = Unit(start, row, kind, name, "" if kind == "module" else module)
         if kind == "module":
             unit.inner = module = name.replace("::", ".")
-        unit.definitions.append(Definition(name, kind, row + 1))
-        if units[-1].row == start and not units[-1].definitions:
+        if units[-1].row == start and not units[-1].kind:
             units.pop()
+            name_rows.pop()
         units.append(unit)
-    for unit, following in itertools.pairwise(units):
+        name_rows.append(row)
+    for unit, following in itertools.pairwise([*units, Unit(rows.count, rows.count)]):
         unit.end = following.row - 1
-    units[-1].end = layout.count - 1
+    for unit, row in zip(units, name_rows, strict=True):
+        if unit.kind:
+            end_line = rows.end_line(row, unit.end + 1)
+            unit.definitions.append(Definition(unit.symbol, unit.kind, row + 1, unit.scope, end_line))
     units[0].row = 0
-    assembler = Assembler(layout, lambda _unit, _depth: None)
-    assembler.assemble(units, layout.count, None, 0)
+    assembler = Assembler(rows, lambda _unit, _depth: None)
+    assembler.assemble(units, rows.count, None, 0)
     return assembler.out

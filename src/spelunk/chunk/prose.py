@@ -1,4 +1,4 @@
-"""Documents along their headings: Markdown, reStructuredText, Org, AsciiDoc, LaTeX, plain text."""
+"""Cut documents along their headings: Markdown, reStructuredText, Org, AsciiDoc, LaTeX, plain text."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from spelunk.chunk.lines import chunk_lines, join_blocks
-from spelunk.chunk.rows import SMALL_CHARS, TARGET_CHARS, Fields, Layout
+from spelunk.chunk.rows import SMALL_CHARS, TARGET_CHARS, Piece, TextRows
 from spelunk.text import worklog
 from spelunk.text.front_matter import front_matter
-from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document
+from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document, Fields
 
 Heading = tuple[int, int, str]
 """Row where the section starts, level (1 is outermost), title."""
@@ -26,17 +26,13 @@ _LATEX: Final = re.compile(
     r"[ \t]*\\(part|chapter|section|subsection|subsubsection|paragraph)\*?(?:\[[^\]]*\])?\{([^}]*)"
 )
 _LATEX_LEVEL: Final = {
-    "part": 1,
-    "chapter": 2,
-    "section": 3,
-    "subsection": 4,
-    "subsubsection": 5,
-    "paragraph": 6,
+    word: n + 1
+    for n, word in enumerate(["part", "chapter", "section", "subsection", "subsubsection", "paragraph"])
 }
 _MARKUP: Final = re.compile(r"[`*]+|!?\[([^\]]*)\]\([^)]*\)")
 
 
-def chunk_prose(document: Document, layout: Layout) -> list[Chunk]:
+def chunk_prose(document: Document, rows: TextRows) -> list[Chunk]:
     """Sections of kind ``section``; paragraphs of kind ``paragraph`` for text without headings.
 
     The scope is the path of the enclosing headings, joined by `` > ``; front
@@ -46,16 +42,16 @@ def chunk_prose(document: Document, layout: Layout) -> list[Chunk]:
     fields: Fields = ()
     first = 0
     if document.language == "markdown":
-        fields, first = front_matter(layout.lines)
+        fields, first = front_matter(rows.lines)
     find = _FINDERS.get(document.language)
-    headings = find(layout.lines, first) if find is not None else []
+    headings = find(rows.lines, first) if find is not None else []
     if document.language == "text":
-        headings = [h for h in rst_headings(layout.lines) if _is_plain_title(layout.lines, h[0])]
+        headings = [h for h in rst_headings(rows.lines) if _is_plain_title(rows.lines, h[0])]
     is_worklog = document.language == "markdown" and worklog.is_worklog(document.path, fields)
     kind = worklog.KIND if is_worklog else "section"
     if not headings:
-        return chunk_lines(layout, kind if fields or is_worklog else "paragraph", fields)
-    return _sections(layout, headings, kind, fields, is_worklog)
+        return chunk_lines(rows, kind if fields or is_worklog else "paragraph", fields)
+    return _sections(rows, headings, Piece(kind, fields=fields))
 
 
 def _is_plain_title(lines: list[str], row: int) -> bool:
@@ -70,74 +66,74 @@ def _is_plain_title(lines: list[str], row: int) -> bool:
     )
 
 
-def _sections(
-    layout: Layout, headings: list[Heading], kind: str, fields: Fields, is_worklog: bool
-) -> list[Chunk]:
+def outline(headings: list[Heading], rows: TextRows) -> list[Definition]:
+    """A definition of kind ``section`` for each heading, with its scope and the end of its section.
+
+    A section ends before the next heading of its own or an outer level.
+    """
+    scopes: list[str] = []
+    stops = [rows.count] * len(headings)
+    path: list[int] = []  # the headings around the current one
+    for i, (row, level, _) in enumerate(headings):
+        while path and headings[path[-1]][1] >= level:
+            stops[path.pop()] = row
+        scopes.append(" > ".join(headings[n][2] for n in path))
+        path.append(i)
+    return [
+        Definition(title, "section", rows.raw_line(row), scope, rows.end_line(row, stop))
+        for (row, _, title), scope, stop in zip(headings, scopes, stops, strict=True)
+    ]
+
+
+def _sections(rows: TextRows, headings: list[Heading], like: Piece) -> list[Chunk]:
+    """Emit a chunk for each section; small subsections stay with their parent.
+
+    Args:
+        like: Kind and fields of every chunk.
+    """
     out: list[Chunk] = []
     if headings[0][0] > 0:
-        _emit(layout, out, 0, headings[0][0], kind, "", "", [], fields)
-    path: list[tuple[int, str]] = []
+        _emit(rows, out, 0, headings[0][0], like)
+    is_worklog = like.kind == worklog.KIND
+    sections = outline(headings, rows)
+    summaries = [
+        worklog.entry_summary(title) if is_worklog and level == 3 else None for _, level, title in headings
+    ]
+    bounds = [row for row, _, _ in headings] + [rows.count]
     count = len(headings)
     i = 0
     while i < count:
-        row, level, title = headings[i]
-        while path and path[-1][0] >= level:
-            path.pop()
-        scope = " > ".join(t for _, t in path)
-        path.append((level, title))
-        symbol, update = _update(title) if is_worklog and level == 3 else (title, False)
-        names = [Definition(symbol, "section", layout.raw_line(row))] if symbol else []
+        row, level, _ = headings[i]
+        main, summary = sections[i], summaries[i]
+        if summary is not None:
+            main = Definition(summary[:MAX_SYMBOL], main.kind, main.line, main.scope, main.end_line)
+        names = [main] if main.name else []
         i += 1
-        # small subsections stay with their parent
-        while i < count and not update:
-            nested, nested_level, nested_title = headings[i]
-            if nested_level <= level or (is_worklog and nested_level == 3 and _update(nested_title)[1]):
+        while i < count:
+            if headings[i][1] <= level:
                 break
-            stop = _end_of(headings, i, layout.count)
-            if layout.size(row, stop) > TARGET_CHARS or layout.size(nested, stop) >= SMALL_CHARS:
-                break
-            names.append(Definition(nested_title, "section", layout.raw_line(nested)))
-            while path[-1][0] >= nested_level:
-                path.pop()
-            path.append((nested_level, nested_title))
-            i += 1
-        stop = headings[i][0] if i < count else layout.count
-        if update:  # headings inside an entry belong to it
-            while i < count and headings[i][1] > level:
-                i += 1
-            stop = headings[i][0] if i < count else layout.count
-        _emit(layout, out, row, stop, kind, symbol, scope, names, fields)
+            if summary is None:
+                size = rows.size(row, bounds[i + 1])
+                own = rows.size(bounds[i], bounds[i + 1])
+                if summaries[i] is not None or size > TARGET_CHARS or own >= SMALL_CHARS:
+                    break
+                if sections[i].name:
+                    names.append(sections[i])
+            i += 1  # headings inside an update entry belong to it
+        piece = like._replace(symbol=main.name, scope=main.scope, definitions=tuple(names))
+        _emit(rows, out, row, bounds[i], piece)
     return out
 
 
-def _end_of(headings: list[Heading], i: int, count: int) -> int:
-    return headings[i + 1][0] if i + 1 < len(headings) else count
-
-
-def _update(title: str) -> tuple[str, bool]:
-    """The summary of an update entry's heading, and whether the heading is one."""
-    summary = worklog.entry_summary(title)
-    return (title, False) if summary is None else (summary[:MAX_SYMBOL], True)
-
-
-def _emit(
-    layout: Layout,
-    out: list[Chunk],
-    first: int,
-    stop: int,
-    kind: str,
-    symbol: str,
-    scope: str,
-    names: list[Definition],
-    fields: Fields,
-) -> None:
-    if layout.size(first, stop) <= TARGET_CHARS * 2:
-        layout.emit(out, first, stop, kind, symbol, scope, tuple(names), fields)
+def _emit(rows: TextRows, out: list[Chunk], first: int, stop: int, piece: Piece) -> None:
+    """Emit a section: whole up to twice the target size, else by its paragraphs."""
+    if rows.size(first, stop) <= TARGET_CHARS * 2:
+        rows.emit(out, first, stop, piece)
         return
-    for a, b in join_blocks(layout, first, stop):
-        low, high = layout.raw_line(a), layout.raw_line(b - 1)
-        here = tuple(name for name in names if low <= name.line <= high)
-        layout.emit(out, a, b, kind, symbol, scope, here, fields)
+    for a, b in join_blocks(rows, first, stop):
+        low, high = rows.raw_line(a), rows.raw_line(b - 1)
+        here = tuple(name for name in piece.definitions if low <= name.line <= high)
+        rows.emit(out, a, b, piece._replace(definitions=here))
 
 
 def _plain(title: str) -> str:

@@ -1,7 +1,7 @@
-"""A document as rows: sizes, offsets, and the cutting of rows into chunks.
+"""A document as rows: sizes, offsets, and cutting rows into chunks.
 
 Rows are 0-based lines separated by ``\\n`` alone, as ``grep -n``, git and
-tree-sitter count them; a chunk's lines are 1-based and mapped to the raw file.
+tree-sitter count them. A chunk's lines are 1-based and refer to the raw file.
 """
 
 from __future__ import annotations
@@ -9,34 +9,42 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import accumulate
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
-from spelunk.types import Chunk, Definition, Document
+from spelunk.types import Chunk, Definition, Document, Fields
 
 TARGET_CHARS: Final = 1_500
 """Small neighbours are joined up to this many characters."""
 
 MAX_CHARS: Final = 3_000
-"""A larger definition is split; only a single longer line is cut inside a line."""
+"""A larger definition is split. A single line that is longer is cut inside the line."""
 
 SMALL_CHARS: Final = 600
 """A definition of at least this size is a chunk of its own."""
 
 TINY_CHARS: Final = 160
-"""A nameless remnant below this size joins its neighbour whatever that is."""
+"""Rows without a name below this size join their neighbour, whatever that is."""
 
 _line_of: Final = attrgetter("line")
 
-Fields = tuple[tuple[str, str], ...]
+
+class Piece(NamedTuple):
+    """Everything about a chunk but its place; the attributes are those of :class:`spelunk.types.Chunk`."""
+
+    kind: str
+    symbol: str = ""
+    scope: str = ""
+    definitions: tuple[Definition, ...] = ()
+    fields: Fields = ()
 
 
-class Layout:
+class TextRows:
     """The rows of a document.
 
     Attributes:
         text: The document's text.
         lines: Its rows without their ``\\n``.
-        count: How many rows there are, at least one.
+        count: Number of rows, at least one.
     """
 
     __slots__ = ("_before", "_raw", "count", "lines", "text")
@@ -50,7 +58,7 @@ class Layout:
         self._raw = document.lines
 
     def size(self, first: int, stop: int) -> int:
-        """Characters from the row ``first`` up to, not including, the row ``stop``."""
+        """Characters in the rows ``[first, stop)``."""
         return self._before[stop] - self._before[first] + stop - first
 
     def raw_line(self, row: int) -> int:
@@ -60,22 +68,17 @@ class Layout:
             return row + 1
         return raw[row] if row < len(raw) else (raw[-1] if raw else 1)
 
-    def emit(
-        self,
-        out: list[Chunk],
-        first: int,
-        stop: int,
-        kind: str,
-        symbol: str = "",
-        scope: str = "",
-        definitions: tuple[Definition, ...] = (),
-        fields: Fields = (),
-    ) -> None:
+    def end_line(self, first: int, stop: int) -> int:
+        """The 1-based line in the raw file of the last row in ``[first, stop)`` that is not blank."""
+        while stop > first + 1 and not self.lines[stop - 1].strip():
+            stop -= 1
+        return self.raw_line(stop - 1)
+
+    def emit(self, out: list[Chunk], first: int, stop: int, piece: Piece) -> None:
         """Append the rows ``[first, stop)`` as one chunk, or as several if they are too large.
 
         Blank rows at both ends are left out; rows that are all blank give no
-        chunk. Continuation chunks keep everything but the definitions of
-        other pieces.
+        chunk. Each of several chunks keeps the definitions whose lines it holds.
         """
         lines = self.lines
         while first < stop and (not lines[first] or lines[first].isspace()):
@@ -93,27 +96,24 @@ class Layout:
                     stop if raw is None else self.raw_line(stop - 1),
                     before[first] + first,
                     before[stop] + stop - 1,
-                    kind,
-                    symbol,
-                    scope,
-                    definitions,
-                    fields,
+                    *piece,
                 )
             )
             return
         if stop - first == 1:
-            self._emit_long_line(out, first, kind, symbol, scope, definitions, fields)
+            self._emit_long_line(out, first, piece)
             return
-        left = sorted(definitions, key=_line_of, reverse=True)
+        main = piece.definitions[:1]
+        left = sorted(piece.definitions, key=_line_of, reverse=True)
         for a, b in self._split(first, stop):
             here: list[Definition] = []
             high = self.raw_line(b - 1)
             while left and left[-1].line <= high:
                 here.append(left.pop())
-            if len(here) > 1 and definitions[0] in here:
-                here.remove(definitions[0])
-                here.insert(0, definitions[0])  # the main one first
-            self.emit(out, a, b, kind, symbol, scope, tuple(here), fields)
+            if len(here) > 1 and main[0] in here:
+                here.remove(main[0])
+                here.insert(0, main[0])
+            self.emit(out, a, b, piece._replace(definitions=tuple(here)))
 
     def _split(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
         """Cut rows into runs of about the target size, at blank rows where there are any."""
@@ -135,16 +135,7 @@ class Layout:
             yield a, b
             a = b
 
-    def _emit_long_line(
-        self,
-        out: list[Chunk],
-        row: int,
-        kind: str,
-        symbol: str,
-        scope: str,
-        definitions: tuple[Definition, ...],
-        fields: Fields,
-    ) -> None:
+    def _emit_long_line(self, out: list[Chunk], row: int, piece: Piece) -> None:
         start = self._before[row] + row
         end = start + len(self.lines[row])
         line = self.raw_line(row)
@@ -158,6 +149,6 @@ class Layout:
                 if best > 0:
                     cut = best + 1
             if not text[start:cut].isspace():
-                out.append(Chunk(line, line, start, cut, kind, symbol, scope, definitions, fields))
-                definitions = ()
+                out.append(Chunk(line, line, start, cut, *piece))
+                piece = piece._replace(definitions=())
             start = cut

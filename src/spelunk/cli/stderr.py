@@ -12,11 +12,12 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from spelunk.cli import output
-from spelunk.observe.events import new_run_id
-from spelunk.observe.logs import ERROR, JSON, MESSAGE, WARNING, Log, level_for
+
+if TYPE_CHECKING:  # a search that nothing observes imports no events
+    from spelunk.observe.logs import Log
 
 NATIVE: Final = "native-output"
 """Event name of lines that native code or a dying worker wrote past Python."""
@@ -48,6 +49,9 @@ def json_lines(words: Sequence[str]) -> Iterator[None]:
     if sys.stderr is None:
         yield
         return
+    from spelunk.observe.events import new_run_id
+    from spelunk.observe.logs import JSON, Log, level_for
+
     verbose = sum({"-v": 1, "--verbose": 1, "-vv": 2}.get(word, 0) for word in words)
     level = level_for(verbose, "-q" in words or "--quiet" in words)
     native = os.memfd_create("stderr") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
@@ -106,6 +110,8 @@ class _Lines(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Log each line that is complete."""
+        from spelunk.observe.logs import MESSAGE, WARNING
+
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if line.strip():
@@ -123,6 +129,8 @@ class _Lines(io.TextIOBase):
 
 
 def _log_native(log: Log, native: int) -> None:
+    from spelunk.observe.logs import ERROR
+
     try:
         size = os.fstat(native).st_size
         data = os.pread(native, NATIVE_BYTES, max(0, size - NATIVE_BYTES))

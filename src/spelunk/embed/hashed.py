@@ -1,7 +1,7 @@
 """A deterministic embedder without a model: random indexing over terms.
 
-Each term (a word's parts, or the word where it has none) is hashed to one of 32,768 rows of a
-fixed ±1 table; a text's vector is the sum of the rows of its distinct words'
+Each term (a word's parts, or the word where it has none) is hashed to one of
+32,768 rows of a fixed ±1 table; a text's vector is the sum of the rows of its distinct words'
 terms, at unit length (Kanerva et al., 2000; Achlioptas, 2003, for ±1
 projections). Cosine between two vectors then estimates the overlap of the two
 bags: no synonyms, but nothing to download and nothing to train. All sums are
@@ -18,11 +18,12 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from spelunk.embed import HASHED_ID
-from spelunk.text.tokens import LEXICON, MAX_CACHED, Recent, words
+from spelunk.embed.protocol import HASHED_ID
+from spelunk.embed.static import features
+from spelunk.text.tokens import MAX_CACHED, Recent, words
 
 if TYPE_CHECKING:
-    from spelunk.embed import Matrix
+    from spelunk.embed.protocol import Matrix
 
 ROWS: Final = 32_768
 SEED: Final = 0x5E1_0C
@@ -32,26 +33,18 @@ def _row(term: str) -> int:
     return crc32(term.encode("utf-8", "surrogatepass")) % ROWS
 
 
-_ROW_OF: Final = Recent(_row, MAX_CACHED).__getitem__
-
-
 def _rows(word: str) -> tuple[int, ...]:
-    """The table rows of a word's terms; a number is no feature."""
-    found = LEXICON[word].split(" ")
-    if len(found) > 1:
-        del found[0]  # the parts say it all, and are met again
-    elif word[0] in "0123456789":
-        return ()
-    return tuple(map(_ROW_OF, found))
+    """The table rows of a word's terms."""
+    return tuple(map(_row, features(word)))
 
 
 class HashedEmbedder:
-    """See the module; the table takes 5 ms to unpack and 8 MB."""
+    """The random-indexing embedder. Its table takes 8 MB, and 5 ms to unpack at the first call."""
 
     id = HASHED_ID
     dimensions = 256
     in_workers = True
-    ranks = False
+    semantic = False
     batch = 512
     concurrency = 1
 
@@ -68,8 +61,8 @@ class HashedEmbedder:
             self._table = (np.unpackbits(self._bits, axis=1).view(np.int8) << 1) - np.int8(1)
         table, lookup = self._table, self._rows.__getitem__
         sums = np.zeros((len(words), self.dimensions), np.int32)
-        for n, found in enumerate(words):
-            rows = list(chain.from_iterable(map(lookup, set(found))))
+        for n, text_words in enumerate(words):
+            rows = list(chain.from_iterable(map(lookup, set(text_words))))
             if rows:
                 # Sums of int8 in int16, which no chunk's number of terms overflows, take half the time.
                 wide = np.int16 if len(rows) < 32_768 else np.int32

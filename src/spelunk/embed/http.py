@@ -1,14 +1,14 @@
-"""An embedder behind an HTTP API that speaks as OpenAI's ``POST /embeddings`` does.
+"""Embed through an HTTP API that is compatible with OpenAI's ``POST /embeddings``.
 
 A request carries a model's name and a list of texts, an answer one vector a
 text with its index (`API reference
 <https://platform.openai.com/docs/api-reference/embeddings>`_; many servers
-speak it). What goes wrong is told apart, because each calls for something else:
+speak it). Failures are told apart, because each has its own remedy:
 
 ======================================  ===================================
 no connection, 5xx, cut off, too slow   tried again, counted by the breaker
 429                                     tried again when the provider says
-400, 413, 422, an unusable answer       :class:`RefusedError`: some text of it
+400, 413, 422, an unusable answer       :class:`RefusedError`: a text is at fault
 3xx, 401, 403, 404 and any other        :class:`ProviderDownError`
 ======================================  ===================================
 """
@@ -25,21 +25,21 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from spelunk.config import Options
-from spelunk.embed import API, identify
+from spelunk.embed.protocol import API, api_id
 from spelunk.errors import ConfigError, ProviderDownError, ProviderError, RefusedError
 from spelunk.observe import Observer, null_observer
 from spelunk.remote.breaker import Breaker, TransientError
-from spelunk.remote.calls import Calls, need, policy, retry_after
+from spelunk.remote.calls import Calls, need, retry_after
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
     from urllib3.response import BaseHTTPResponse
 
-    from spelunk.embed import Matrix
+    from spelunk.embed.protocol import Matrix
 
 BREAKER: Final = "embedder"
 STEP: Final = 64
-"""Dimensions are filled up with zeros to a multiple of it, which changes no cosine."""
+"""Dimensions are padded with zeros to a multiple of this, which changes no cosine."""
 MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
 READ_BYTES: Final = 64 * 1024
 TEXT_STATUSES: Final = frozenset((400, 413, 422))
@@ -50,10 +50,10 @@ _UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class ApiEmbedder:
-    """See the module. Nothing is sent before the first call."""
+    """The embedder behind an API. Nothing is sent before the first call; threads may share it."""
 
     in_workers = False
-    ranks = True
+    semantic = True
 
     def __init__(
         self, options: Options, directory: str | None = None, observer: Observer = null_observer
@@ -63,7 +63,7 @@ class ApiEmbedder:
         Raises:
             ConfigError: The model, the address, or a library is missing.
         """
-        self.id = identify(options)
+        self.id = api_id(options)
         for module in ("urllib3", "tenacity"):
             need(module)
         if not options.embedding_url:
@@ -80,7 +80,9 @@ class ApiEmbedder:
         breaker = Breaker(
             BREAKER, failures=options.breaker_failures, wait=options.breaker_wait, directory=directory, observer=observer
         )  # fmt: skip
-        self.calls = Calls(breaker, policy(options))
+        self.calls = Calls(
+            breaker, attempts=options.retry_attempts, wait=options.retry_wait, max_wait=options.retry_max_wait
+        )
         self._http: PoolManager | None = None
 
     @property
@@ -107,7 +109,7 @@ class ApiEmbedder:
         return self._matrix(self._post(body, seconds), len(texts))
 
     def _fit(self, text: str) -> str:
-        """What may be sent of a text: no control characters, no half characters, not too much, not nothing."""
+        """The part of a text that is sent: without control characters and lone surrogates, cut, never empty."""
         return _UNFIT.sub(" ", text[: self._options.embedding_max_chars]).strip() or "-"
 
     def _post(self, body: dict[str, Any], seconds: float) -> bytes:
@@ -131,7 +133,7 @@ class ApiEmbedder:
                 raise
             answer.release_conn()
         except (HTTPError, OSError) as error:
-            raise TransientError(f"{self._place()}: {self._clean(_reason(error))}") from None
+            raise TransientError(f"{self._url}: {self._clean(_reason(error))}") from None
         self._judge(answer, data)
         return data
 
@@ -162,8 +164,7 @@ class ApiEmbedder:
         status = answer.status
         if status == 200:
             return
-        said = self._said(data)
-        message = f"{self._place()} answered {status}{said}"
+        message = f"{self._url} answered {status}{self._error_text(data)}"
         if status == 429:
             after = retry_after(answer.headers.get("Retry-After"), time.time())
             raise TransientError(message, after, counts=False)
@@ -178,11 +179,11 @@ class ApiEmbedder:
         if 300 <= status < 400:
             to = self._clean(answer.headers.get("Location", "elsewhere"))
             raise ProviderDownError(
-                f"{message}: it redirects to {to}; set SPELUNK_EMBEDDING_URL to where it is"
+                f"{message}: it redirects to {to}; set SPELUNK_EMBEDDING_URL to the final address"
             )
-        raise ProviderDownError(f"{message}; look at SPELUNK_EMBEDDING_URL and the model's name")
+        raise ProviderDownError(f"{message}; check SPELUNK_EMBEDDING_URL and the model's name")
 
-    def _said(self, data: bytes) -> str:
+    def _error_text(self, data: bytes) -> str:
         """The message of an error's body, without the key and without line breaks."""
         try:
             value = json.loads(data)
@@ -199,9 +200,6 @@ class ApiEmbedder:
             text = text.replace(key, "***")
         return " ".join(_UNFIT.sub(" ", text).split())[:SHOWN_CHARS]
 
-    def _place(self) -> str:
-        return self._url
-
     def _matrix(self, data: bytes, count: int) -> Matrix:
         """The vectors of an answer at unit length, in the order of the texts.
 
@@ -212,9 +210,9 @@ class ApiEmbedder:
         try:
             listed = json.loads(data)["data"]
             if len(listed) != count:
-                raise RefusedError(f"{self._place()} gave {len(listed)} vectors for {count} texts")
+                raise RefusedError(f"{self._url} returned {len(listed)} vectors for {count} texts")
             if sorted(entry.get("index", n) for n, entry in enumerate(listed)) != list(range(count)):
-                raise RefusedError(f"{self._place()} gave vectors whose indexes are not those of the texts")
+                raise RefusedError(f"{self._url} returned vectors whose indexes are not those of the texts")
             rows = [entry["embedding"] for _, entry in sorted(enumerate(listed), key=_index)]
             widths = {len(row) for row in rows}
             matrix: Matrix = (
@@ -222,15 +220,15 @@ class ApiEmbedder:
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             detail = f"{type(error).__name__}" if not isinstance(error, json.JSONDecodeError) else "not JSON"
-            raise RefusedError(f"{self._place()} gave an answer that cannot be read ({detail})") from None
+            raise RefusedError(f"{self._url} returned an answer that cannot be read ({detail})") from None
         if len(widths) != 1 or matrix.ndim != 2 or not matrix.size:
-            raise RefusedError(f"{self._place()} gave vectors of different or no dimensions")
+            raise RefusedError(f"{self._url} returned vectors of different or no dimensions")
         if not np.isfinite(matrix).all():
-            raise RefusedError(f"{self._place()} gave a vector with values that are not numbers")
+            raise RefusedError(f"{self._url} returned a vector with values that are not numbers")
         width = matrix.shape[1]
         if self._width and width != self._width:
-            # No text's fault: which width is the wrong one cannot be told, so none is given up.
-            raise ProviderError(f"{self._place()} gave vectors of {width} dimensions, not of {self._width}")
+            # No text is at fault: which width is wrong is not known, so no text is refused.
+            raise ProviderError(f"{self._url} returned vectors of {width} dimensions, not of {self._width}")
         self._width = width
         return _unit(matrix, self.dimensions)
 
@@ -240,7 +238,7 @@ def _index(item: tuple[int, dict[str, Any]]) -> int:
 
 
 def _unit(matrix: Matrix, dimensions: int) -> Matrix:
-    """Rows at unit length, filled up with zeros to so many dimensions; a row of zeros stays one."""
+    """Rows at unit length, padded with zeros to ``dimensions`` columns; a row of zeros stays one."""
     wide = matrix.astype(np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
     norms[norms == 0] = 1
@@ -266,11 +264,11 @@ def _read(answer: BaseHTTPResponse, end: float) -> bytes:
 
 
 def _reason(error: BaseException) -> str:
-    """What an HTTP library's exception says, in a few words."""
+    """The reason of a failed request, in a few words."""
     from urllib3 import exceptions as e
 
     if isinstance(error, e.NameResolutionError):  # each is a kind of the next
-        return "its name cannot be resolved"
+        return "the host name cannot be resolved"
     if isinstance(error, e.NewConnectionError):
         return "no connection (" + str(error).rsplit("] ", 1)[-1] + ")"
     if isinstance(error, (e.TimeoutError, TimeoutError)):

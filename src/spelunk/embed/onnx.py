@@ -1,9 +1,9 @@
-"""A sentence model in an ONNX file: tokenizers in, onnxruntime, one vector a text out.
+"""Embed with a sentence model in an ONNX file: tokenise, run with onnxruntime, pool.
 
 Texts are cut at the model's longest input, ordered by length and run in small
 batches; token vectors become one by the model's own rule, at unit length.
 One session serves several calling threads, each running one batch on one core,
-which is the fastest arrangement of those that ``spelunk bench embed`` compares
+the fastest of the arrangements that were measured
 (docs/decisions/onnx.md).
 """
 
@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from spelunk.embed import onnx_folder as onnxmodel
+from spelunk.embed import onnx_folder
 from spelunk.embed.onnx_folder import BATCH_TOKENS
 from spelunk.errors import ConfigError, ProviderError
 
 if TYPE_CHECKING:
-    from spelunk.embed import Matrix
+    from spelunk.embed.protocol import Matrix
 
 TEXTS: Final = 128
-"""Texts a call is best given: enough for batches of like length, few enough for a search to wait for one call."""
+"""Texts that one call should get: enough for batches of like length, few enough that a search can wait."""
 STEP: Final = 64
 """Vectors are stored in planes of 64 columns; a narrower model is filled up with zeros."""
 
@@ -36,10 +36,10 @@ _WIDTHS: Final = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 
 class OnnxEmbedder:
-    """See the module; the files are looked at at once, the model is loaded when it is first needed."""
+    """The embedder of an ONNX model. The files are checked at once; the model is loaded at its first use."""
 
     in_workers = False
-    ranks = True
+    semantic = True
     batch = TEXTS
     concurrency = 1
 
@@ -54,14 +54,14 @@ class OnnxEmbedder:
         Raises:
             ConfigError: No such model, one that cannot be used, or the extra is not installed.
         """
-        self._model = onnxmodel.find(setting)
+        self._model = onnx_folder.find(setting)
         self._setting = setting
         missing = [name for name in ("onnxruntime", "tokenizers") if find_spec(name) is None]
         if missing:
             raise ConfigError(
                 f"embedder {setting!r} needs {' and '.join(missing)}: pip install 'spelunk[onnx]'"
             )
-        self.id = onnxmodel.identify(setting)
+        self.id = onnx_folder.identify(setting)
         self._callers = callers or _cores()
         self._inside = inside
         self._loading = Lock()
@@ -89,11 +89,11 @@ class OnnxEmbedder:
     def _vectors(self, prompted: Sequence[str], texts: Sequence[str]) -> Matrix:
         self._load()
         out = np.zeros((len(texts), self.dimensions), np.float32)
-        # A text without a letter or digit says nothing, whatever the model makes of it.
+        # A text without a letter or digit has the vector zero.
         at = [n for n, text in enumerate(texts) if any(map(str.isalnum, text))]
         try:
-            found = self._tokenizer.encode_batch([_LONE.sub("\ufffd", prompted[n]) for n in at])
-            ids = dict(zip(at, (e.ids for e in found), strict=True))
+            encoded = self._tokenizer.encode_batch([_LONE.sub("\ufffd", prompted[n]) for n in at])
+            ids = dict(zip(at, (e.ids for e in encoded), strict=True))
             todo = list(batches({n: len(row) for n, row in ids.items()}))
             # Threads that stay would keep an update from forking its workers.
             with ThreadPoolExecutor(max(1, min(self._callers, len(todo)))) as pool:

@@ -1,4 +1,4 @@
-"""Here is the folder of an ONNX model, get what it holds and its id, without loading it.
+"""Read what the folder of an ONNX model holds, and its id, without loading the model.
 
 The folder is what the usual tools export (``optimum-cli export onnx``, or
 sentence-transformers with the ``onnx`` backend): ``model.onnx``, there or in a
@@ -8,6 +8,7 @@ tokens become one vector. Nothing is ever downloaded.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,10 +19,12 @@ import xxhash
 
 from spelunk.config import ONNX
 from spelunk.errors import ConfigError
-from spelunk.io.cache_dir import index_home
+from spelunk.io import atomic
+from spelunk.io.cache_dir import expand_user, index_home
+from spelunk.io.json_file import read_object
 
 SCHEME: Final = 1
-"""Counted up when the same files would give other vectors."""
+"""Raised when the same files would give other vectors."""
 
 DEFAULT_TOKENS: Final = 512
 """Longest input where no file names one: that of BERT (Devlin et al., 2019)."""
@@ -52,7 +55,7 @@ class Model:
     """A model on disk.
 
     Attributes:
-        folder: Absolute path of what was asked for.
+        folder: Absolute path that the setting names.
         file: Absolute path of the ONNX file.
         tokenizer: Absolute path of ``tokenizer.json``.
         max_tokens: A longer text is cut there, special tokens included.
@@ -85,7 +88,7 @@ def find(setting: str) -> Model:
     named = setting.removeprefix(ONNX) if setting.startswith(ONNX) else ""
     if not named:
         raise ConfigError(f"embedder {setting!r}: name the model's folder, onnx:DIRECTORY")
-    path = os.path.abspath(os.path.expanduser(named))
+    path = os.path.abspath(expand_user(named))
     if not os.path.exists(path):
         raise ConfigError(
             f"embedder {setting!r}: no such folder, and nothing is ever downloaded; export the model "
@@ -110,11 +113,11 @@ def _graph(setting: str, path: str) -> str:
     for name in ("model.onnx", os.path.join("onnx", "model.onnx")):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)
-    found = sorted(n for n in os.listdir(path) if n.endswith(".onnx"))
-    if len(found) == 1:
-        return os.path.join(path, found[0])
-    if found:
-        raise ConfigError(f"embedder {setting!r}: several .onnx files and no model.onnx; name one of {', '.join(found)}")  # fmt: skip
+    graphs = sorted(n for n in os.listdir(path) if n.endswith(".onnx"))
+    if len(graphs) == 1:
+        return os.path.join(path, graphs[0])
+    if graphs:
+        raise ConfigError(f"embedder {setting!r}: several .onnx files and no model.onnx; name one of {', '.join(graphs)}")  # fmt: skip
     raise ConfigError(f"embedder {setting!r}: no model.onnx in it; export the model as ONNX")
 
 
@@ -156,8 +159,8 @@ def _described(setting: str, folder: str, file: str, tokenizer: str, files: dict
 
 def _pooling(setting: str, described: dict[str, Any]) -> str:
     """How token vectors become one; the mean where no file says so (Reimers and Gurevych, 2019)."""
-    asked = [name for name, on in described.items() if name.startswith("pooling_mode_") and on is True]
-    chosen = [_POOLINGS.get(name, name) for name in asked]
+    modes = [name for name, on in described.items() if name.startswith("pooling_mode_") and on is True]
+    chosen = [_POOLINGS.get(name, name) for name in modes]
     mode = described.get("pooling_mode")
     if isinstance(mode, str):
         chosen.append(mode)
@@ -204,15 +207,10 @@ def memory(setting: str, callers: int) -> int:
 
 
 def _digests(paths: list[str]) -> list[str]:
-    """A digest a file; those of files not touched since are remembered beside the indexes."""
+    """A digest for each file; those of unchanged files are read from :data:`DIGESTS`."""
     kept = os.path.join(index_home(), DIGESTS)
-    try:
-        with open(kept, encoding="utf-8") as f:
-            known = json.load(f)
-    except (OSError, ValueError):
-        known = None
-    known = known if isinstance(known, dict) else {}
-    found: dict[str, list[Any]] = {}
+    known = read_object(kept) or {}
+    rows: dict[str, list[Any]] = {}
     old: Any
     try:
         for path in paths:
@@ -220,12 +218,12 @@ def _digests(paths: list[str]) -> list[str]:
             mark = [about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino]
             old = known.get(path)
             same = isinstance(old, list) and old[:4] == mark and len(old) == 5
-            found[path] = list(old) if same else [*mark, _digest(path)]
+            rows[path] = list(old) if same else [*mark, _digest(path)]
     except OSError as error:
         raise ConfigError(f"{error.filename}: cannot be read: {error.strerror}") from None
-    if any(known.get(path) != row for path, row in found.items()):
-        _remember(kept, known | found)
-    return [str(found[path][4]) for path in paths]
+    if any(known.get(path) != row for path, row in rows.items()):
+        _remember(kept, known | rows)
+    return [str(rows[path][4]) for path in paths]
 
 
 def _digest(path: str) -> str:
@@ -237,11 +235,8 @@ def _digest(path: str) -> str:
 
 
 def _remember(kept: str, rows: dict[str, list[Any]]) -> None:
-    aside = f"{kept}.{os.getpid()}"
-    try:
+    """Save the digests of files that exist; a failure costs only speed."""
+    current = {path: row for path, row in rows.items() if os.path.exists(path)}
+    with contextlib.suppress(OSError):
         os.makedirs(os.path.dirname(kept), mode=0o700, exist_ok=True)
-        with open(aside, "w", encoding="utf-8") as f:
-            json.dump({path: row for path, row in rows.items() if os.path.exists(path)}, f)
-        os.replace(aside, kept)
-    except OSError:
-        pass  # only a matter of speed
+        atomic.write_bytes(kept, json.dumps(current).encode("utf-8", "surrogateescape"))

@@ -1,8 +1,8 @@
-"""The built-in model: a table with one trained row a term.
+"""The built-in model: a table with one trained row for each term.
 
 A text's vector is the sum of the rows of its distinct words' terms, at unit
-length; a question's rows are each scaled by a number of their own first, so
-that the words of asking weigh little. ``training/`` makes the table and
+length. In a query each row is first scaled by a number of its own, so that
+words such as "how" and "where" weigh little. ``training/`` makes the table and
 ``docs/model.md`` describes it. It is read by memory map: processes share one
 copy, a query touches some twenty rows and needs no numpy, and nothing is
 unpacked before it is asked for.
@@ -23,7 +23,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from spelunk.embed import STATIC_ID
+from spelunk.embed.protocol import STATIC_ID
 from spelunk.errors import ConfigError
 from spelunk.text.tokens import LEXICON, MAX_CACHED, Recent, words
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from spelunk.embed import Matrix
+    from spelunk.embed.protocol import Matrix
 
 MAGIC: Final = b"SPLKTAB1"
 HEADER: Final = struct.Struct("<8sIIII8x")
@@ -40,7 +40,7 @@ ALIGN: Final = 64
 PATH: Final = os.path.join(os.path.dirname(__file__), "static.table")
 
 SCALE_STEPS: Final = 4096
-"""A question's scale of 1 is this whole number, so that its sums are whole too."""
+"""The scale 1 of a query's row as a whole number, so that the sums of a query are whole too."""
 
 
 def write_table(
@@ -81,7 +81,7 @@ def write_table(
             f.write(part + b"\0" * (-len(part) % ALIGN))
 
 
-class Table:
+class TermTable:
     """The memory-mapped file: rows by term.
 
     Attributes:
@@ -90,10 +90,10 @@ class Table:
     """
 
     def __init__(self, path: str = PATH) -> None:
-        """Map it.
+        """Map the file.
 
         Raises:
-            ConfigError: It is missing or not a table: a broken installation.
+            ConfigError: The file is missing or no table: a broken installation.
         """
         try:
             with open(path, "rb") as f:
@@ -127,17 +127,17 @@ class Table:
         data, blob, offsets = self._map, self._blob, self._offsets
         while low < high:
             middle = (low + high) // 2
-            found = data[blob + offsets[middle] : blob + offsets[middle + 1]]
-            if found == wanted:
+            entry = data[blob + offsets[middle] : blob + offsets[middle + 1]]
+            if entry == wanted:
                 return middle
-            if found < wanted:
+            if entry < wanted:
                 low = middle + 1
             else:
                 high = middle
         return self.first_bucket + crc32(wanted) % self.buckets
 
     def numbers(self) -> dict[str, int]:
-        """Every term with its row: for those who look up millions."""
+        """Every term with the number of its row, for look-ups by the million."""
         offsets, blob = self._offsets, self._map[self._blob : self._blob + self._offsets[-1]]
         return {
             blob[offsets[n] : offsets[n + 1]].decode("utf-8", "surrogatepass"): n for n in range(self._terms)
@@ -149,7 +149,7 @@ class Table:
         return self._bytes[at : at + self.dimensions]
 
     def scale(self, number: int) -> int:
-        """A row's scale in a question, in steps."""
+        """A row's scale in a query, in steps."""
         return int(self._scales[number])
 
     def matrix(self) -> NDArray[np.int8]:
@@ -165,26 +165,29 @@ def _aligned(size: int) -> int:
 
 
 def features(word: str) -> list[str]:
-    """The terms of a word that have a row: its parts, or itself where it has none; a number is none."""
-    found = LEXICON[word].split(" ")
-    if len(found) > 1:
-        del found[0]  # the parts say it all, and are met again
+    """The terms of a word that have a row: its parts, or the word itself where it has none.
+
+    A number has no terms.
+    """
+    word_terms = LEXICON[word].split(" ")
+    if len(word_terms) > 1:
+        del word_terms[0]  # the whole word adds nothing to its parts
     elif word[0] in "0123456789":
         return []
-    return found
+    return word_terms
 
 
 class StaticEmbedder:
-    """See the module."""
+    """The embedder of the built-in table. One thread of a process calls it."""
 
     id = STATIC_ID
     in_workers = True
-    ranks = True
+    semantic = True
     batch = 512
     concurrency = 1
 
     def __init__(self, path: str = PATH) -> None:
-        self._table = Table(path)
+        self._table = TermTable(path)
         self.dimensions = self._table.dimensions
         self._matrix: NDArray[np.int8] | None = None
         self._numbers: dict[str, int] = {}
@@ -192,13 +195,13 @@ class StaticEmbedder:
 
     def _rows_of(self, word: str) -> tuple[int, ...]:
         table, known = self._table, self._numbers.get
-        found = []
+        numbers = []
         for term in features(word):
             number = known(term)
             if number is None:
                 number = table.first_bucket + crc32(term.encode("utf-8", "surrogatepass")) % table.buckets
-            found.append(number)
-        return tuple(found)
+            numbers.append(number)
+        return tuple(numbers)
 
     def embed(self, texts: Sequence[str], words: Sequence[Sequence[str]]) -> Matrix:
         """See :meth:`spelunk.embed.Embedder.embed`."""
@@ -209,8 +212,8 @@ class StaticEmbedder:
             self._numbers = self._table.numbers()
         table, lookup = self._matrix, self._rows.__getitem__
         sums = np.zeros((len(words), self.dimensions), np.int32)
-        for n, found in enumerate(words):
-            rows = list(chain.from_iterable(map(lookup, set(found))))
+        for n, text_words in enumerate(words):
+            rows = list(chain.from_iterable(map(lookup, set(text_words))))
             if rows:
                 # int8 rows summed in int16, which 258 of the largest do not overflow, take half the time.
                 wide = np.int16 if len(rows) <= 258 else np.int32

@@ -1,1 +1,1 @@
-"""Measures of ranking quality."""
+"""Quality of search on labelled queries: ``spelunk eval``."""

@@ -20,6 +20,7 @@ from spelunk.files.ignore_sources import (
     outer_rules,
     repository_at,
     repository_rules,
+    signature,
 )
 from spelunk.files.path_rules import SKIPPED_DIRECTORIES, directory_bits
 from spelunk.files.stamp import Signature
@@ -28,6 +29,10 @@ from spelunk.types import Skipped
 
 CACHE_TAG: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
 """First line of a ``CACHEDIR.TAG`` (https://bford.info/cachedir/)."""
+
+INDEX_FILES: Final = ("workspace.json", "writer.lock")
+"""Files by which an index directory is recognised; it is never indexed itself."""
+INDEX_DETAIL: Final = "an index directory of Spelunk"
 
 _IGNORE_NAMES: Final = tuple(name for name, _ in IGNORE_FILES)
 
@@ -95,6 +100,10 @@ def settle(place: Place, names: Iterable[str], now_ns: int) -> tuple[Skipped | N
     """
     signatures: list[Signature] = []
     if place.relative:
+        if all(name in names for name in INDEX_FILES):
+            # The folder changes with every update: whether it is still an index is read off one file.
+            signatures.append(signature(place.path + INDEX_FILES[0], now_ns))
+            return Skipped(place.relative[:-1], "cache", INDEX_DETAIL), signatures
         if ".git" in names:
             repository = repository_at(place.path.rstrip("/"))
             if repository is not None:

@@ -25,7 +25,7 @@ from typing import Final
 
 from spelunk.config import DEFAULTS, Options, format_size
 from spelunk.errors import WorkspaceError
-from spelunk.files.directory import Place, child, chosen, is_forced, odd, settle, start
+from spelunk.files.directory import INDEX_DETAIL, Place, child, chosen, is_forced, odd, settle, start
 from spelunk.files.ignore_sources import trusted_mtime
 from spelunk.files.path_rules import FLAGS, describe
 from spelunk.files.stamp import Signature, unchanged
@@ -126,6 +126,8 @@ def _visit(
     reason, signatures = settle(place, names, now)
     found.rule_files += signatures
     if reason is not None:
+        if reason.detail == INDEX_DETAIL:
+            found.dirs.pop()  # what an update writes there is no change of the workspace
         if place.held is None:
             found.skipped.append(reason)
         return

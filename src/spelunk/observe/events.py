@@ -1,7 +1,7 @@
-"""The events of updates, searches and remote calls: what an observer is told.
+"""Events of updates, searches and remote calls, as an observer is told of them.
 
-Named tuples, because twenty of them are made at every import. What is logged
-of them, and how loudly, is said in ``logs.py``; what is counted in ``metrics.py``.
+Named tuples, because a dataclass costs ten times as much to define at import.
+``logs.py`` has their names and levels in logs, ``metrics.py`` what is counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FAILED: Final = "failed"
 INTERRUPTED: Final = "interrupted"
 BUSY: Final = "busy"
 OUTCOMES: Final = (DONE, FAILED, INTERRUPTED, BUSY)
-"""How a run can end; ``busy`` is one that found another writer at work."""
+"""How a run can end; ``busy``: another process was writing."""
 
 KILLED: Final = "killed"
 HUNG: Final = "hung"
@@ -29,11 +29,11 @@ DEATHS: Final = (KILLED, HUNG, ENDED)
 
 WORKER_STAGES: Final = ("read", "chunk", "tokenise", "embed")
 RUN_STAGES: Final = ("lock", "walk", "plan", "write", "publish", "purge", "merge", "fill")
-"""What is timed: in the workers, summed over them, and in the process that writes."""
+"""Stages that are timed: in the workers, summed over them; and in the process that writes."""
 
 
 def new_run_id() -> str:
-    """A name for one run: the time in UTC and eight random hex digits, so that names sort by time."""
+    """Name a run: the time in UTC and eight random hex digits, so that names sort by time."""
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}"
 
 
@@ -54,14 +54,14 @@ class LockAwaited(NamedTuple):
 
 
 class StageEnded(NamedTuple):
-    """A stage of the writing process took so long."""
+    """A stage of the process that writes has ended."""
 
     stage: str
     seconds: float
 
 
 class Planned(NamedTuple):
-    """What there is to do, in files."""
+    """The plan, in files; ``bytes`` are those of the files to index."""
 
     seen: int
     to_index: int
@@ -103,14 +103,14 @@ class QueueSampled(NamedTuple):
 
 
 class MemorySampled(NamedTuple):
-    """Memory of the process tree in bytes, and its cap."""
+    """Memory of the process tree, and its limit, in bytes."""
 
     bytes: int
     limit: int | None
 
 
 class MemoryHigh(NamedTuple):
-    """The tree came near its cap, and one of its workers is let go."""
+    """The process tree came near its memory limit, and one of its workers is ended."""
 
     bytes: int
     limit: int
@@ -240,7 +240,7 @@ def ended_by(error: BaseException, seconds: float) -> RunEnded:
 
 
 class Stage:
-    """A context that tells how long a stage took, however it ended."""
+    """A context that tells an observer how long a stage took, whether it failed or not."""
 
     __slots__ = ("_began", "_name", "_observer")
 

@@ -1,4 +1,4 @@
-r"""Here are events, get lines on standard error: for people, or one JSON object each.
+r"""Log: an observer that writes events to standard error, as text or as one JSON object a line.
 
 A line of text reads ``spelunk: 10:47:56.123 info: published run=… generation=3``;
 a value with anything but plain characters is quoted, and nothing that could
@@ -31,7 +31,7 @@ JSON: Final = "json"
 
 
 class Kind(NamedTuple):
-    """How an event is logged: its name in logs and how much it matters."""
+    """An event's name in logs and its level."""
 
     name: str
     level: int
@@ -57,29 +57,29 @@ KINDS: Final[Mapping[type, Kind]] = {
     events.BackfillProgress: Kind("backfill-progress", DEBUG),
     events.VectorsPending: Kind("vectors-pending", INFO),
 }
-"""Samples of the queue and of memory are for metrics alone."""
+"""Every event but the samples of the queue and of memory, which are for metrics."""
 
 MESSAGE: Final = "message"
-"""The name of a line that is not an event: what a command tells its user."""
+"""Name of a line that is no event: a command's message to its user."""
 
 _PLAIN: Final = re.compile(r"[\w.:/@%+-]+", re.ASCII)
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 def level_for(verbose: int, quiet: bool) -> int:
-    """The level that ``-q``, nothing, ``-v`` and ``-vv`` ask for."""
+    """The level for ``-q``, no flag, ``-v`` and ``-vv``."""
     if quiet:
         return ERROR
     return (WARNING, INFO, DEBUG)[min(verbose, 2)]
 
 
 class Log:
-    """An observer that writes lines. May be told from several threads.
+    """An observer that writes lines. Usable from several threads.
 
     Attributes:
-        run_id: On every line; an update may bring its own.
+        run_id: Written on every line; an update replaces it by its own.
         form: :data:`TEXT` or :data:`JSON`.
-        level: What matters less is left out.
+        level: Events below it are left out.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Log:
             level: The least level to write.
             run_id: Of this process.
             stream: Where to.
-            leave_out: Events that are told in another way.
+            leave_out: Events that are not logged, since the user is told of them in another way.
             clock: Seconds since the epoch.
         """
         self.form = form
@@ -110,7 +110,7 @@ class Log:
         self._clock = clock
 
     def __call__(self, event: events.Event) -> None:
-        """Log an event, if it matters enough."""
+        """Log an event of at least :attr:`level`."""
         if type(event) is events.RunStarted:
             self.run_id = event.run_id
         kind = KINDS.get(type(event))
@@ -123,7 +123,7 @@ class Log:
         self.write(kind.level, kind.name, **values)
 
     def write(self, level: int, event: str, **values: Any) -> None:
-        """Write one line, whatever its level; silence where the stream is closed."""
+        """Write one line, whatever its level; nothing where the stream is closed."""
         stream = self._stream or sys.stderr
         if stream is None:
             return
@@ -132,7 +132,7 @@ class Log:
             stream.write(make(self._clock(), level, event, self.run_id, values) + "\n")
             stream.flush()
         except (OSError, ValueError):
-            pass  # nobody is there to be told
+            pass  # the reader is gone
 
 
 def text_line(at: float, level: int, event: str, run_id: str, values: Mapping[str, Any]) -> str:
@@ -181,6 +181,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _byte(found: re.Match[str]) -> str:
-    code = ord(found.group())
+def _byte(match: re.Match[str]) -> str:
+    code = ord(match.group())
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

@@ -1,9 +1,9 @@
-"""Here are events, get numbers for Prometheus: the instruments, and what each event adds to them.
+"""Metrics: the instruments, and what each event adds to them.
 
 Everything is counted in the process that writes; what happens in workers
-arrives there as sums in their packets. The numbers are kept as plain values
-by sample, so that counting costs a dictionary and no library;
-``exposition.py`` turns them into Prometheus' formats.
+arrives there as sums in their packets. The numbers are plain values by sample,
+so that counting costs a dictionary and no library; ``prometheus.py`` writes
+them in Prometheus' formats.
 
 No label holds a path or a query: the number of series is bounded by the sets
 below, by the services named in the settings, and by the workspaces.
@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from spelunk import __version__
 from spelunk.observe import events
@@ -29,7 +29,6 @@ MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
 RESULTS: Final = ("indexed", "unchanged", "removed", "skipped", "failed")
 FAILURE_STAGES: Final = ("discover", "read", "chunk", "embed", "store", "worker")
 STAGES: Final = (*events.RUN_STAGES, *events.WORKER_STAGES)
-DEATHS: Final = ("killed", "hung", "ended")
 BREAKER_STATES: Final = ("closed", "open", "half-open")
 
 SEARCH_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -83,11 +82,11 @@ INSTRUMENTS: Final = (
     Instrument("spelunk_index_workers", GAUGE, "Processes at work on files."),
     Instrument("spelunk_index_worker_busy_ratio", GAUGE, "Share of the workers' time spent on files in the latest run."),
     Instrument("spelunk_index_worker_starts_total", COUNTER, "Worker processes started.", ("how",), ("fork", "spawn")),
-    Instrument("spelunk_index_worker_deaths_total", COUNTER, "Worker processes that ended before their time.", ("reason",), DEATHS),
+    Instrument("spelunk_index_worker_deaths_total", COUNTER, "Worker processes that died.", ("reason",), events.DEATHS),
     Instrument("spelunk_index_memory_bytes", GAUGE, "Anonymous memory of the update's processes."),
     Instrument("spelunk_index_memory_peak_bytes", GAUGE, "The most of it seen in the latest run."),
-    Instrument("spelunk_index_memory_limit_bytes", GAUGE, "The cap over them; 0 for none."),
-    Instrument("spelunk_index_memory_shrinks_total", COUNTER, "Times a worker was let go because memory came near its cap."),
+    Instrument("spelunk_index_memory_limit_bytes", GAUGE, "The limit for all of them; 0 for none."),
+    Instrument("spelunk_index_memory_shrinks_total", COUNTER, "Times a worker was ended because memory came near its limit."),
     Instrument("spelunk_search_seconds", HISTOGRAM, "How long searches took, by mode.", ("mode",), MODES, SEARCH_SECONDS),
     Instrument("spelunk_search_degraded_total", COUNTER, "Searches that one side of the index did not answer.", ("mode",), MODES),
     Instrument("spelunk_breaker_state", GAUGE, "1 for the state a circuit breaker is in.", ("name", "state")),
@@ -107,18 +106,18 @@ class Key(NamedTuple):
 
 
 def family_of(sample: str) -> Instrument | None:
-    """The metric that a sample belongs to; None for a stranger."""
-    found = BY_NAME.get(sample)
-    if found is None:
+    """The metric that a sample belongs to; None where it is not one of Spelunk's."""
+    instrument = BY_NAME.get(sample)
+    if instrument is None:
         for suffix in ("_bucket", "_sum", "_count"):
             base = BY_NAME.get(sample.removesuffix(suffix))
             if base is not None and base.kind == HISTOGRAM and sample.endswith(suffix):
                 return base
-    return found
+    return instrument
 
 
 class Metrics:
-    """An observer that counts. May be told from several threads.
+    """An observer that counts. Usable from several threads.
 
     Attributes:
         run_id: That of the latest run.
@@ -138,33 +137,15 @@ class Metrics:
         self._began = self._working = 0.0
         self._busy = 0.0
         self._workers = 1
-        self._handle: Mapping[type, Callable[[Any], None]] = {
-            events.RunStarted: self._run_started,
-            events.StageEnded: self._stage_ended,
-            events.Planned: self._planned,
-            events.WorkersChosen: self._workers_chosen,
-            events.WorkerStarted: self._worker_started,
-            events.WorkerDied: self._worker_died,
-            events.QueueSampled: self._queue_sampled,
-            events.MemorySampled: self._memory_sampled,
-            events.MemoryHigh: self._memory_high,
-            events.PieceTaken: self._piece_taken,
-            events.FileFailed: self._file_failed,
-            events.Published: self._published,
-            events.RunEnded: self._run_ended,
-            events.Searched: self._searched,
-            events.BreakerChanged: self._breaker_changed,
-            events.CallRetried: self._call_retried,
-            events.VectorsPending: self._vectors_pending,
-        }
         self._set("spelunk_build_info", 1, __version__)
 
     def __call__(self, event: events.Event) -> None:
         """Count an event."""
-        handle = self._handle.get(type(event))
-        if handle is not None:
+        effects = EFFECTS.get(type(event), ())
+        if effects:
             with self._guard:
-                handle(event)
+                for effect in effects:
+                    effect(self, event)
 
     def values(self) -> dict[Key, float]:
         """A copy of what was counted so far; series that are still 0 may be missing."""
@@ -174,6 +155,10 @@ class Metrics:
     def _add(self, name: str, amount: float, *labels: str) -> None:
         key = _key(name, labels)
         self._values[key] = self._values.get(key, 0.0) + amount
+
+    def _add_some(self, name: str, amount: float, *labels: str) -> None:
+        if amount:
+            self._add(name, amount, *labels)
 
     def _set(self, name: str, value: float, *labels: str) -> None:
         self._values[_key(name, labels)] = float(value)
@@ -206,58 +191,23 @@ class Metrics:
             del self._values[key]
         self._set("spelunk_run_info", 1, self.run_id, self._command, mode)
 
-    def _stage_ended(self, event: events.StageEnded) -> None:
-        self._add("spelunk_index_stage_seconds_total", event.seconds, event.stage)
-
-    def _planned(self, event: events.Planned) -> None:
-        for result in ("unchanged", "removed", "skipped", "failed"):
-            self._add("spelunk_index_files_total", getattr(event, result), result)
-        self._set("spelunk_index_lag_files", event.to_index + event.removed)
-        self._set("spelunk_index_queue_files", event.to_index)
-
     def _workers_chosen(self, event: events.WorkersChosen) -> None:
         self._workers = event.workers
         self._working = time.perf_counter()
         self._set("spelunk_index_workers", event.workers)
         self._set_run(event.mode)
 
-    def _worker_started(self, event: events.WorkerStarted) -> None:
-        self._add("spelunk_index_worker_starts_total", 1, event.how)
-
-    def _worker_died(self, event: events.WorkerDied) -> None:
-        reason = "killed" if "killed" in event.reason else "hung" if "silent" in event.reason else "ended"
-        self._add("spelunk_index_worker_deaths_total", 1, reason)
-
-    def _queue_sampled(self, event: events.QueueSampled) -> None:
-        self._set("spelunk_index_queue_batches", event.batches)
-        self._set("spelunk_index_queue_files", event.files)
-
-    def _memory_sampled(self, event: events.MemorySampled) -> None:
-        self._set("spelunk_index_memory_bytes", event.bytes)
+    def _raise_peak(self, event: events.MemorySampled) -> None:
         peak = self._values.get(Key("spelunk_index_memory_peak_bytes"), 0.0)
         self._set("spelunk_index_memory_peak_bytes", max(peak, event.bytes))
 
-    def _memory_high(self, event: events.MemoryHigh) -> None:
-        self._add("spelunk_index_memory_shrinks_total", 1)
-        self._set("spelunk_index_workers", event.workers)
-
-    def _piece_taken(self, event: events.PieceTaken) -> None:
-        for result in ("indexed", "unchanged", "skipped", "failed"):
-            count = getattr(event, result)
-            if count:
-                self._add("spelunk_index_files_total", count, result)
-        self._add("spelunk_index_bytes_total", event.bytes)
-        self._add("spelunk_index_chunks_total", event.chunks)
-        self._add("spelunk_index_queue_chunks", event.chunks)
+    def _piece_timed(self, event: events.PieceTaken) -> None:
         for stage, seconds in zip(events.WORKER_STAGES, event.seconds, strict=True):
             self._add("spelunk_index_stage_seconds_total", seconds, stage)
         self._busy += sum(event.seconds)
         passed = (time.perf_counter() - self._working) * self._workers
         if self._working and passed > 0:
             self._set("spelunk_index_worker_busy_ratio", min(1.0, self._busy / passed))
-
-    def _file_failed(self, event: events.FileFailed) -> None:
-        self._add("spelunk_index_errors_total", 1, event.stage)
 
     def _published(self, event: events.Published) -> None:
         self._add("spelunk_index_stage_seconds_total", event.seconds, "publish")
@@ -270,7 +220,7 @@ class Metrics:
 
     def _run_ended(self, event: events.RunEnded) -> None:
         self._add("spelunk_index_runs_total", 1, event.outcome)
-        if event.outcome == events.BUSY:  # the state is that of the run at work, and told by it
+        if event.outcome == events.BUSY:  # the gauges are those of the run under way, which sets them
             gauges = [
                 k for k in self._values if BY_NAME.get(k.name, BY_NAME["spelunk_build_info"]).kind == GAUGE
             ]
@@ -295,7 +245,7 @@ class Metrics:
             self._add("spelunk_search_degraded_total", 1, event.mode)
 
     def seen_breaker(self, name: str, state: str) -> None:
-        """Take note of the state a breaker is in, however it came to it."""
+        """Set the state of a breaker without counting a transition."""
         with self._guard:
             self._set_breaker(name, state)
 
@@ -303,19 +253,68 @@ class Metrics:
         for state in BREAKER_STATES:
             self._set("spelunk_breaker_state", state == now, name, state)
 
-    def _breaker_changed(self, event: events.BreakerChanged) -> None:
-        self._set_breaker(event.name, event.state)
-        self._add("spelunk_breaker_transitions_total", 1, event.name, event.state)
-
-    def _call_retried(self, event: events.CallRetried) -> None:
-        self._add("spelunk_retries_total", 1, event.name)
-
-    def _vectors_pending(self, event: events.VectorsPending) -> None:
-        self._set("spelunk_index_pending_vectors", event.chunks)
-
 
 def _key(name: str, labels: tuple[str, ...]) -> Key:
     return Key(name, tuple(zip(BY_NAME[name].labels, labels, strict=True)))
+
+
+Effect: TypeAlias = Callable[[Metrics, Any], None]
+
+
+def _amount(event: Any, amount: float | str) -> float:
+    return float(getattr(event, amount)) if isinstance(amount, str) else amount
+
+
+def _adds(name: str, amount: float | str, *labels: str) -> Effect:
+    """Add a number, or the event's field of that name; the labels are fields too."""
+    return lambda m, event: m._add(name, _amount(event, amount), *(getattr(event, key) for key in labels))
+
+
+def _sets(name: str, amount: float | str) -> Effect:
+    """Set a gauge to a number, or to the event's field of that name."""
+    return lambda m, event: m._set(name, _amount(event, amount))
+
+
+def _adds_files(*results: str) -> tuple[Effect, ...]:
+    """Add the event's counts of files, each with its name as the label ``result``; zeros add no series."""
+
+    def effect(result: str) -> Effect:
+        return lambda m, event: m._add_some("spelunk_index_files_total", getattr(event, result), result)
+
+    return tuple(map(effect, results))
+
+
+EFFECTS: Final[Mapping[type, tuple[Effect, ...]]] = {
+    events.RunStarted: (Metrics._run_started,),
+    events.StageEnded: (_adds("spelunk_index_stage_seconds_total", "seconds", "stage"),),
+    events.Planned: (
+        *_adds_files("unchanged", "removed", "skipped", "failed"),
+        _sets("spelunk_index_lag_files", "to_index"), _adds("spelunk_index_lag_files", "removed"),
+        _sets("spelunk_index_queue_files", "to_index"),
+    ),
+    events.WorkersChosen: (Metrics._workers_chosen,),
+    events.WorkerStarted: (_adds("spelunk_index_worker_starts_total", 1, "how"),),
+    events.WorkerDied: (_adds("spelunk_index_worker_deaths_total", 1, "kind"),),
+    events.QueueSampled: (_sets("spelunk_index_queue_batches", "batches"), _sets("spelunk_index_queue_files", "files")),
+    events.MemorySampled: (_sets("spelunk_index_memory_bytes", "bytes"), Metrics._raise_peak),
+    events.MemoryHigh: (_adds("spelunk_index_memory_shrinks_total", 1), _sets("spelunk_index_workers", "workers")),
+    events.PieceTaken: (
+        *_adds_files("indexed", "unchanged", "skipped", "failed"), _adds("spelunk_index_bytes_total", "bytes"),
+        _adds("spelunk_index_chunks_total", "chunks"), _adds("spelunk_index_queue_chunks", "chunks"),
+        Metrics._piece_timed,
+    ),
+    events.FileFailed: (_adds("spelunk_index_errors_total", 1, "stage"),),
+    events.Published: (Metrics._published,),
+    events.RunEnded: (Metrics._run_ended,),
+    events.Searched: (Metrics._searched,),
+    events.BreakerChanged: (
+        lambda m, event: m._set_breaker(event.name, event.state),
+        _adds("spelunk_breaker_transitions_total", 1, "name", "state"),
+    ),
+    events.CallRetried: (_adds("spelunk_retries_total", 1, "name"),),
+    events.VectorsPending: (_sets("spelunk_index_pending_vectors", "chunks"),),
+}  # fmt: skip
+"""What each event changes, in order."""
 
 
 def bound_text(bound: float) -> str:
@@ -324,7 +323,7 @@ def bound_text(bound: float) -> str:
 
 
 def at_zero() -> Iterator[Key]:
-    """Every series whose labels are known beforehand."""
+    """Every series whose labels are known before anything is counted."""
     for i in INSTRUMENTS:
         if not i.starts or bool(i.labels) != bool(i.values):
             continue

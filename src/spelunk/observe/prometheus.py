@@ -1,14 +1,13 @@
-"""Here are numbers, give them to Prometheus: as a text file, or over HTTP.
+"""Exposition of metrics to Prometheus: a text file for node_exporter, or an HTTP endpoint.
 
-Both go through ``prometheus-client``, which is imported here and only when
-metrics were asked for. Its own instruments are not used: they are process-wide
-where ``PROMETHEUS_MULTIPROC_DIR`` is set, and what is counted here has to be
-added to what earlier runs left in a file.
+Both use ``prometheus-client``, imported only where metrics are wanted. Its own
+instruments are not used: they are process-wide where
+``PROMETHEUS_MULTIPROC_DIR`` is set, and the counts of this process have to be
+added to those that earlier runs left in a file.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import time
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from spelunk.errors import StorageError, UsageError
+from spelunk.io import filelock
 from spelunk.observe import events
 from spelunk.observe.metrics import COUNTER, GAUGE, HISTOGRAM, INSTRUMENTS, Key, Metrics, at_zero, family_of
 
@@ -32,7 +32,7 @@ LOCAL: Final = "127.0.0.1"
 
 
 def registry(values: Callable[[], Mapping[Key, float]]) -> CollectorRegistry:
-    """A registry of its own whose only collector reads these samples."""
+    """Create a registry whose only collector reads these samples."""
     from prometheus_client import CollectorRegistry
 
     class Samples:
@@ -62,7 +62,7 @@ def _families(values: Mapping[Key, float]) -> Iterator[Metric]:
 
 
 def _order(key: Key) -> tuple[Any, ...]:
-    """Series by series, and in each the buckets upwards, the sum and the count."""
+    """Sort key: series by series, and in each the buckets by bound, the sum and the count."""
     bound = dict(key.labels).get("le")
     return (
         [label for label in key.labels if label[0] != "le"],
@@ -72,7 +72,7 @@ def _order(key: Key) -> tuple[Any, ...]:
 
 
 def labelled(values: Mapping[Key, float], workspace: str) -> dict[Key, float]:
-    """The same samples, those not yet counted as 0, each with the workspace's label."""
+    """The samples with the label ``workspace``; those not counted yet are 0."""
     whole = dict.fromkeys(at_zero(), 0.0) | dict(values)
     return {Key(name, (*labels, (WORKSPACE, workspace))): value for (name, labels), value in whole.items()}
 
@@ -87,10 +87,10 @@ class TextFile:
     """
 
     def __init__(self, path: str, metrics: Metrics, workspace: str) -> None:
-        """Look at the file; nothing is written yet.
+        """Read the file; nothing is written yet.
 
         Raises:
-            UsageError: It cannot be written, or holds something else.
+            UsageError: It cannot be written, or holds other contents.
         """
         self.path = os.path.abspath(os.path.expanduser(path))
         self._metrics = metrics
@@ -105,7 +105,7 @@ class TextFile:
         self._read()
 
     def __call__(self, event: events.Event) -> None:
-        """Write now and then while a run goes on; what fails is tried again."""
+        """Write every :data:`PERIOD_SECONDS` while a run goes on; a failure is retried after the next period."""
         if type(event) is events.QueueSampled and time.monotonic() > self._next:
             try:
                 self.write()
@@ -113,7 +113,7 @@ class TextFile:
                 self._next = time.monotonic() + PERIOD_SECONDS
 
     def write(self) -> None:
-        """Add to the file what was counted since the last time.
+        """Add to the file what was counted since the last call.
 
         Raises:
             StorageError: The disk refuses; the file is as it was.
@@ -161,23 +161,23 @@ class TextFile:
             families = None
             text = ""
         if any(line.startswith("#") and line.split()[1:2] not in _COMMENTS for line in text.splitlines()):
-            families = None  # it parses, and is no machine's: every line a comment, say
-        found: dict[Key, float] = {}
+            families = None  # it parses, but no exporter wrote it: every line a comment, for example
+        samples: dict[Key, float] = {}
         for family in families if families is not None else ():
             for sample in family.samples:
                 if not sample.name.startswith("spelunk_"):
                     families = None
-                elif family_of(sample.name) is not None:  # else of an older version: left behind
-                    found[_ordered(sample.name, sample.labels)] = sample.value
+                elif family_of(sample.name) is not None:  # else of another version: dropped
+                    samples[_ordered(sample.name, sample.labels)] = sample.value
         if families is None:
             raise UsageError(
                 f"metrics file {self.path}: holds something else than Spelunk's metrics; choose another name"
             )
-        return found
+        return samples
 
 
 def _ordered(name: str, labels: Mapping[str, str]) -> Key:
-    """A sample as it was read, its labels in the order they are counted in."""
+    """The key of a sample that was read: its labels in the order of its instrument."""
     known = family_of(name)
     order = [*(known.labels if known else ()), "le", WORKSPACE]
     return Key(
@@ -192,11 +192,11 @@ def _ordered(name: str, labels: Mapping[str, str]) -> Key:
 
 @contextmanager
 def _alone(folder: str) -> Iterator[None]:
-    """Hold the lock on a folder; goes on without where the file system has none."""
+    """Hold an exclusive lock on a folder; a file system without locks is written to all the same."""
     fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            filelock.acquire(fd, timeout=None)
         except OSError:
             pass
         yield
@@ -207,13 +207,13 @@ def _alone(folder: str) -> Iterator[None]:
 class Endpoint:
     """An HTTP server for the length of a run.
 
-    The socket listens from the beginning; answers are given once the workers
-    have been started, because a process with threads cannot fork. A scrape that
-    comes earlier waits.
+    The socket listens from the beginning. Requests are answered once the workers
+    have been started, because a process with threads cannot fork; an earlier
+    one waits.
     """
 
     def __init__(self, address: str, metrics: Metrics, workspace: str) -> None:
-        """Listen.
+        """Bind the metrics server to ``address``.
 
         Args:
             address: ``PORT`` on the loopback address, or ``HOST:PORT``; port 0 takes a free one.
@@ -251,7 +251,7 @@ class Endpoint:
         self.url = f"http://{name}:{self._server.server_port}/metrics"
 
     def __call__(self, event: events.Event) -> None:
-        """Begin to answer once that cannot disturb a fork."""
+        """Start the thread that answers once the workers are forked."""
         if type(event) is events.WorkersChosen and not self._started:
             import threading
 
@@ -260,7 +260,7 @@ class Endpoint:
             threading.Thread(target=serve, args=(0.1,), name="metrics", daemon=True).start()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop answering and close the socket."""
         if self._started:
             self._server.shutdown()
         self._server.server_close()

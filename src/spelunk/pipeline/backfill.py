@@ -8,7 +8,6 @@ pending for the next run.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -22,10 +21,12 @@ from spelunk.errors import ProviderDownError, ProviderError, RefusedError
 from spelunk.observe import Observer, null_observer
 from spelunk.observe.events import BackfillProgress
 from spelunk.pipeline.worker import one_line
-from spelunk.store import merge as segments
-from spelunk.store.manifest import VARIABLES, ManifestWriter
-from spelunk.store.paths import MAX_KINDS, VECTORS
-from spelunk.store.scan import Segment, quantise
+from spelunk.store import merge
+from spelunk.store.manifest import VARIABLES
+from spelunk.store.manifest_writer import ManifestWriter
+from spelunk.store.paths import MAX_KINDS
+from spelunk.store.segment import quantise
+from spelunk.store.segment_file import open_segment, segment_path
 from spelunk.store.texts import Text, unpack
 from spelunk.text.tokens import words
 
@@ -88,19 +89,19 @@ def backfill(
     total = min(waiting, limit) if limit is not None else waiting
     size = embedder.batch * embedder.concurrency * GROUP_ROUNDS
     codes = {name: min(code, MAX_KINDS) for code, name in enumerate(manifest.kinds())}
-    work = _Work(embedder, _dimensions(manifest))
+    calls = _Calls(embedder, _dimensions(manifest))
     made = done = after = 0
-    while done < total and not work.down:
+    while done < total and not calls.down:
         group = _group(manifest, after, min(size, total - done))
         if not group:
             break
-        work.embed(group)
+        calls.embed(group)
         made += _publish(manifest, group, codes)
         done += len(group)
         after = group[-1].id
         observer(BackfillProgress(done, total))
-    segments.compact(manifest)
-    return _ended(manifest, made, work.error)
+    merge.compact(manifest)
+    return _ended(manifest, made, calls.error)
 
 
 def _ended(manifest: ManifestWriter, made: int, error: str) -> BackfillResult:
@@ -115,15 +116,15 @@ def _ended(manifest: ManifestWriter, made: int, error: str) -> BackfillResult:
 
 
 def _dimensions(manifest: ManifestWriter) -> int:
-    """Columns of the vectors that are there already; 0 where there are none."""
-    listed = manifest.segments()
-    if not listed:
+    """Return the columns of the vectors that are stored already; 0 without any."""
+    segments = manifest.segments()
+    if not segments:
         return 0
-    return int(Segment(os.path.join(manifest.directory, VECTORS, listed[0].name), listed[0].rows).dimensions)
+    return open_segment(segment_path(manifest.directory, segments[0].name), segments[0].rows).dimensions
 
 
 @dataclass(slots=True)
-class _Chunk:
+class _PendingChunk:
     id: int
     kind: str
     text: str
@@ -131,16 +132,10 @@ class _Chunk:
     refused: str = ""
 
 
-def _group(manifest: ManifestWriter, after: int, size: int) -> list[_Chunk]:
-    """The next pending chunks by id, with their texts."""
-    ids = [
-        i
-        for (i,) in manifest.all(
-            "SELECT chunk FROM pending WHERE refused IS NULL AND chunk > ? ORDER BY chunk LIMIT ?",
-            (after, size),
-        )
-    ]
-    out: list[_Chunk] = []
+def _group(manifest: ManifestWriter, after: int, size: int) -> list[_PendingChunk]:
+    """Return the next pending chunks by id, with their texts."""
+    ids = manifest.pending_chunks(after, size)
+    out: list[_PendingChunk] = []
     file, text = 0, Text("")
     for start in range(0, len(ids), VARIABLES):
         rows = manifest.chunks(ids[start : start + VARIABLES])
@@ -148,11 +143,11 @@ def _group(manifest: ManifestWriter, after: int, size: int) -> list[_Chunk]:
             if rows[i].file != file:
                 file = rows[i].file
                 text = unpack(*manifest.content(file))
-            out.append(_Chunk(i, rows[i].kind, text.of(rows[i])))
+            out.append(_PendingChunk(i, rows[i].kind, text.of(rows[i])))
     return out
 
 
-def _publish(manifest: ManifestWriter, group: Sequence[_Chunk], codes: dict[str, int]) -> int:
+def _publish(manifest: ManifestWriter, group: Sequence[_PendingChunk], codes: dict[str, int]) -> int:
     ready = [c for c in group if c.vector is not None]
     refused = [(c.id, c.refused) for c in group if c.refused]
     if not ready and not refused:
@@ -160,14 +155,14 @@ def _publish(manifest: ManifestWriter, group: Sequence[_Chunk], codes: dict[str,
     ids = np.asarray([c.id for c in ready], np.int64)
     kinds = np.asarray([codes.get(c.kind, 0) for c in ready], np.uint8)
     rows = [quantise(np.stack([c.vector for c in ready if c.vector is not None]))] if ready else []
-    segments.add(manifest, ids, kinds, rows, refused)
-    if len(manifest.segments()) > segments.MAX_SEGMENTS:
-        segments.compact(manifest)
+    merge.add(manifest, ids, kinds, rows, refused)
+    if len(manifest.segments()) > merge.MAX_SEGMENTS:
+        merge.compact(manifest)
     return len(ready)
 
 
 @dataclass(slots=True)
-class _Work:
+class _Calls:
     """Calls of the embedder, a bounded number at a time; the failure of one does not end the others."""
 
     embedder: Embedder
@@ -195,9 +190,9 @@ class _Work:
         else:
             threading.Thread(target=run, name="spelunk-embed", daemon=True).start()
 
-    def embed(self, group: Sequence[_Chunk]) -> None:
+    def embed(self, group: Sequence[_PendingChunk]) -> None:
         """Set the vector, or the refusal, of every chunk that can be done now."""
-        same: dict[str, list[_Chunk]] = {}
+        same: dict[str, list[_PendingChunk]] = {}
         for chunk in group:
             same.setdefault(chunk.text, []).append(chunk)
         texts = list(same)
@@ -242,17 +237,21 @@ class _Work:
         self.down = self.down or down or self.failures >= MAX_FAILURES
 
     def _split(
-        self, batch: list[str], error: RefusedError, todo: deque[list[str]], same: dict[str, list[_Chunk]]
+        self,
+        batch: list[str],
+        error: RefusedError,
+        todo: deque[list[str]],
+        same: dict[str, list[_PendingChunk]],
     ) -> None:
         """Halve a refused batch until the refused text stands alone; its chunks are marked as refused."""
         if len(batch) > 1:
             half = len(batch) // 2
             todo.extendleft((batch[half:], batch[:half]))
-        elif self._works(error):
+        elif self._provider_works(error):
             for chunk in same[batch[0]]:
                 chunk.refused = str(error)
 
-    def _works(self, error: RefusedError) -> bool:
+    def _provider_works(self, error: RefusedError) -> bool:
         """Whether the provider accepts other texts, so that the refusal is about this one."""
         if not self.answered:
             try:

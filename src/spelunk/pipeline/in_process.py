@@ -80,7 +80,7 @@ class Isolator:
         """The next packet; False when the process has died, None when it is silent for too long."""
         poller = select.poll()
         poller.register(worker.read_fd, select.POLLIN | select.POLLHUP)
-        while poller.poll(HANG_SECONDS * 1000):
+        while worker.received or poller.poll(HANG_SECONDS * 1000):
             packet = worker.receive()
             if packet is not True:
                 return packet

@@ -45,16 +45,17 @@ class ReadLimiter:
         """Make ``slots`` slots.
 
         Raises:
-            OSError: No temporary file can be made.
+            OSError: No temporary file can be made, or its file system has no locks.
         """
         with tempfile.TemporaryFile() as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
             return cls(above_standard(os.dup(file.fileno())), slots)
 
     def __enter__(self) -> None:
         for slot in range(self.slots):
             try:
                 fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot)
-            except BlockingIOError:
+            except (BlockingIOError, PermissionError):  # taken; which of the two depends on the system
                 continue
             self._held = slot
             return

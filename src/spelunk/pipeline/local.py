@@ -88,7 +88,7 @@ class Machine:
         reads = options.io_threads or IO_THREADS[disk.kind(worker.root, options.storage)]
         config = LocalConfig(
             worker,
-            limiter=ReadLimiter.create(reads) if reads < workers else None,
+            limiter=_limiter(reads) if reads < workers else None,
             memory=self.budget.worker,
             governor=self.governor,
             note=self.note.write,
@@ -100,3 +100,10 @@ class Machine:
     def sample(self, executor: InProcessExecutor | ProcessExecutor) -> None:
         """Sample memory while the workers are still there."""
         self.governor.total(executor.pids)
+
+
+def _limiter(slots: int) -> ReadLimiter | None:
+    try:
+        return ReadLimiter.create(slots)
+    except OSError:
+        return None  # it makes reads faster on some disks; without it they are right as well

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spelunk.files.walk import Row
-from spelunk.store.manifest import Known
 from spelunk.store.packet import Item
+from spelunk.store.records import Known
 from spelunk.types import Candidate, Failed, Skipped
 
 

@@ -143,12 +143,14 @@ class ProcessExecutor:
         poller = select.poll()
         for fd in by_fd:
             poller.register(fd, select.POLLIN | select.POLLHUP)
-        ready = poller.poll(timeout * 1000)
+        ready = [fd for fd, queue in by_fd.items() if queue.worker.received]
+        if not ready:
+            ready = [fd for fd, _ in poller.poll(timeout * 1000)]
         if not ready and timeout:
             for queue in [q for q in self._queues if q.given]:
                 self._handle_death(queue, batches, hung=True)
             return
-        for fd, _ in ready:
+        for fd in ready:
             if self._closed:
                 return
             queue = by_fd[fd]

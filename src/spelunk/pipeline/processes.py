@@ -15,10 +15,12 @@ import fcntl
 import gc
 import os
 import pickle
+import select
 import signal
 import struct
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -124,6 +126,7 @@ class WorkerProcess:
         write_fd: Pipe of batches.
         status: Its wait status; None while it runs.
         ready: Whether it has begun to work.
+        received: What :meth:`receive` returns before it reads the pipe.
     """
 
     def __init__(self, pid: int, how: str, read_fd: int, write_fd: int) -> None:
@@ -133,17 +136,42 @@ class WorkerProcess:
         self.write_fd = write_fd
         self.status: int | None = None
         self.ready = False
+        self.received: deque[Packet | bool] = deque()
+        os.set_blocking(write_fd, False)
 
     def send(self, items: list[Item]) -> None:
-        """Send a batch.
+        """Send a batch; answers that the worker has to get rid of first are kept in :attr:`received`.
 
         Raises:
             BrokenPipeError: The process is dead.
         """
-        write_frame(self.write_fd, pickle.dumps(items, pickle.HIGHEST_PROTOCOL))
+        self.send_frame(pickle.dumps(items, pickle.HIGHEST_PROTOCOL))
+
+    def send_frame(self, data: bytes) -> None:
+        """Send one frame; see :meth:`send`."""
+        view = memoryview(LENGTH.pack(len(data)) + data)
+        while view:
+            try:
+                view = view[os.write(self.write_fd, view) :]
+            except BlockingIOError:
+                self._wait_for_room()
+
+    def _wait_for_room(self) -> None:
+        """Wait until the worker reads, and receive meanwhile: it may be blocked in an answer itself."""
+        poller = select.poll()
+        poller.register(self.write_fd, select.POLLOUT)
+        poller.register(self.read_fd, select.POLLIN | select.POLLHUP)
+        for fd, _ in poller.poll():
+            if fd == self.read_fd:
+                self.received.append(self._receive())
+                if self.received[-1] is False:
+                    raise BrokenPipeError
 
     def receive(self) -> Packet | bool:
         """Wait for the next packet; True where it became ready, False where it has died."""
+        return self.received.popleft() if self.received else self._receive()
+
+    def _receive(self) -> Packet | bool:
         data = read_frame(self.read_fd)
         if data is None:
             return False
@@ -264,7 +292,7 @@ def spawn(config: WorkerConfig, limiter: ReadLimiter | None, memory: int | None)
     os.close(result_write)
     worker = WorkerProcess(process.pid, "spawn", result_read, task_write)
     try:
-        write_frame(task_write, pickle.dumps((config, memory), pickle.HIGHEST_PROTOCOL))
+        worker.send_frame(pickle.dumps((config, memory), pickle.HIGHEST_PROTOCOL))
     except BrokenPipeError:
         pass  # it is dead: the first look at its output says so
     return worker

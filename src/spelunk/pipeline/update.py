@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -25,11 +25,14 @@ from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.report import Tally, dry_report, report, tell_piece, tell_plan
 from spelunk.pipeline.worker import WorkerConfig
-from spelunk.store import reuse, schema
-from spelunk.store.manifest import Known, Manifest, ManifestWriter
+from spelunk.store import rebuild, schema
+from spelunk.store.manifest import Manifest
+from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.merge import change_embedder
 from spelunk.store.packet import Item
-from spelunk.store.scan import Segment
+from spelunk.store.records import Known
+from spelunk.store.reuse import reusable_vectors
+from spelunk.store.segment import Segment
 from spelunk.store.writer import StoreWriter
 from spelunk.store.writer_lock import WriterLock, holder
 from spelunk.types import Failed, Report, Skipped
@@ -51,7 +54,7 @@ class Job:
         root: Absolute path of the workspace.
         directory: The index directory.
         options: The settings.
-        rebuild: Delete the index first.
+        rebuild: Build all stores anew beside the published ones.
         dry_run: Only report what would be done.
         wait: Wait for another writer instead of raising.
         command: What the lock's registry says of this run.
@@ -113,7 +116,7 @@ def update(job: Job) -> Report:
     began = time.monotonic()
     if job.dry_run:
         walked = walk(job.root, job.options)
-        indexed = _indexed(job, fingerprint(job.options))
+        indexed = _indexed(job, fingerprint(job.options), anew=job.rebuild)
         return dry_report(job.root, indexed.generation, _plan(walked, indexed), began)
     run_id = job.run_id or events.new_run_id()
     settings = {name: getattr(job.options, name) for name in TOLD_SETTINGS}
@@ -140,9 +143,17 @@ def _locked(job: Job, began: float) -> Report:
     with Stage(job.observer, "lock"):
         _acquire(job, lock)
     try:
-        if job.rebuild or not schema.exists(job.directory) or schema.outdated(job.directory):
-            wipe(job.directory)  # without a manifest that can be read the other stores mean nothing
-        return _update(job, machine, lock, began)
+        building = None
+        if not schema.exists(job.directory):
+            rebuild.remove_stores(job.directory)
+        elif job.rebuild or schema.outdated(job.directory):
+            building = rebuild.begin(job.directory)
+        try:
+            return _update(job, machine, lock, began, building)
+        except BaseException:
+            if building is not None:
+                rebuild.discard(job.directory)
+            raise
     finally:
         _make_private(job.directory)
         lock.release()
@@ -151,7 +162,7 @@ def _locked(job: Job, began: float) -> Report:
 def _make_private(directory: str) -> None:
     """Leave the files of the index to their owner, whatever the umask was when a store created them.
 
-    The folder itself is 0700 from the beginning, so that nobody reaches a file before this.
+    The folder itself is 0700 from the beginning, so that no other user reaches a file before this.
     """
     try:
         with os.scandir(directory) as entries:
@@ -173,41 +184,25 @@ def _acquire(job: Job, lock: WriterLock) -> None:
         lock.acquire(job.command, wait=True)
 
 
-def wipe(directory: str) -> None:
-    """Delete all stores of an index; the lock is held."""
-    import shutil
-
-    faults.reach("wipe.before")
-    # The manifest first, and its log after it: without a manifest the next writer knows that the
-    # stores say nothing, but one without its log would show an older generation of them.
-    for name in sorted(os.listdir(directory), key=lambda name: (not name.startswith("manifest"), name)):
-        path = os.path.join(directory, name)
-        if name.startswith("manifest.sqlite"):
-            faults.reach("wipe.part", name)
-            os.unlink(path)
-        elif name == "vectors" or name.startswith("lexical-"):
-            faults.reach("wipe.part", name)
-            shutil.rmtree(path)
-    faults.reach("wipe.after")
-
-
-def _update(job: Job, machine: Machine, lock: WriterLock, began: float) -> Report:
+def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building: str | None) -> Report:
+    """Update under the writer's lock; ``building`` names the manifest of a rebuild beside the published one."""
     wanted = Contents(fingerprint(job.options), embed.identify(job.options))
     with Stage(job.observer, "walk"):
         walked = walk(job.root, job.options)
     with Stage(job.observer, "plan"):
-        indexed = _indexed(job, wanted.fingerprint)
+        indexed = _indexed(job, wanted.fingerprint, anew=building is not None)
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
     tell_plan(job.observer, todo)
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     tally, executor, mode, workers = Tally(), None, SEQUENTIAL, 1
     try:
         if not (todo.empty and indexed.settled and not indexed.stale):
-            todo, segments = _with_reusable(job, todo, wanted.embedder)
+            todo, segments = _with_reusable(job, todo, wanted.embedder, own=building is None)
             executor = machine.start(WorkerConfig(job.root, job.options), todo, lock.forget)
             mode, workers = PARALLEL if executor.workers > 1 else SEQUENTIAL, executor.workers
             job.observer(events.WorkersChosen(mode, workers))
-        with closing(ManifestWriter(job.directory)) as manifest:
+        with ExitStack() as stack:
+            manifest = stack.enter_context(closing(ManifestWriter(job.directory, building)))
             if executor is None:
                 _record_walk(job, manifest, walked)
             else:
@@ -221,8 +216,12 @@ def _update(job: Job, machine: Machine, lock: WriterLock, began: float) -> Repor
                     machine.sample(executor)
                     finished = True
                 finally:
-                    writer.close(merge=finished)
+                    writer.close(wait=finished)
                 executor.close()
+            if building is not None:
+                manifest.close()
+                rebuild.publish(job.directory, building)
+                manifest = stack.enter_context(closing(ManifestWriter(job.directory)))
             with Stage(job.observer, "fill"):
                 filled = _backfill(job, machine, manifest, wanted)
             return report(
@@ -234,8 +233,10 @@ def _update(job: Job, machine: Machine, lock: WriterLock, began: float) -> Repor
         machine.note.clear()
 
 
-def _indexed(job: Job, wanted: str) -> Indexed:
+def _indexed(job: Job, wanted: str, *, anew: bool) -> Indexed:
     """Read what the plan needs of the manifest, which is closed again before workers are forked."""
+    if anew:
+        return Indexed()
     try:
         manifest = Manifest(job.directory)
     except IndexMissingError:
@@ -244,7 +245,7 @@ def _indexed(job: Job, wanted: str) -> Indexed:
         return Indexed(
             manifest.generation,
             manifest.known(),
-            manifest.others(),
+            manifest.unindexed(),
             stale=manifest.meta("fingerprint", "") not in ("", wanted),
             settled=manifest.generation > 0 and not manifest.unfinished(),
         )
@@ -258,15 +259,14 @@ def _plan(walked: Walk, indexed: Indexed) -> Plan:
     return plan(walked.rows, walked.skipped, walked.failed, known, others)
 
 
-def _with_reusable(job: Job, todo: Plan, embedder: str) -> tuple[Plan, list[list[Segment]]]:
-    """The plan with the vectors that files of the same size have, here or in another index."""
+def _with_reusable(job: Job, todo: Plan, embedder: str, *, own: bool) -> tuple[Plan, list[list[Segment]]]:
+    """Add to the plan the vectors that files of the same size have, in this index (``own``) or another."""
     if not todo.items:
         return todo, []
-    directories = [
-        job.directory,
-        *(p.directory for p in locate.known_workspaces() if p.directory != job.directory),
-    ]
-    reusable, segments = reuse.find(directories, {i.candidate.size for i in todo.items}, embedder)
+    directories = [p.directory for p in locate.known_workspaces() if p.directory != job.directory]
+    if own:
+        directories.insert(0, job.directory)
+    reusable, segments = reusable_vectors(directories, {i.candidate.size for i in todo.items}, embedder)
     if not reusable:
         return todo, []
     items = tuple(Item(i.candidate, i.known_digest, reusable.get(i.candidate.size)) for i in todo.items)
@@ -306,13 +306,13 @@ def _write(
     for path, known in todo.gone:
         writer.remove(path, known)
     if indexed.stale:
-        writer.outdate()
+        writer.mark_all_stale()
     meta: dict[str, Any] = {**wanted._asdict(), "complete": 0}
     meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
     batches = Batches(list(todo.items), options.files_per_batch, executor.workers)
     for items, packet in executor.run(batches, list(todo.suspects)):
         with Stage(job.observer, "write"):
-            writer.take(items, packet)
+            writer.apply(items, packet)
         tally.add(items, packet)
         tell_piece(job.observer, items, packet)
         if writer.pending_chunks >= options.max_chunks_in_memory:

@@ -17,12 +17,13 @@ import xxhash
 import zstandard
 
 from spelunk import faults
-from spelunk.chunk import chunk
+from spelunk.chunk import chunk, parse
 from spelunk.config import Options
 from spelunk.files.read import read
-from spelunk.store.packet import FilePacket, Item, Packet, pack_definitions, seal
-from spelunk.text.tokens import LEXICON, LONG_WORD, path_terms, words
-from spelunk.types import MAX_SYMBOL, Candidate, Chunk, Document, Failed, Skipped
+from spelunk.store.document import document_of, path_document
+from spelunk.store.packet import FileFacts, FilePacket, Item, Packet, row_checksum
+from spelunk.store.records import ChunkRecord, FieldRecord
+from spelunk.types import MAX_SYMBOL, Candidate, Chunk, Definition, Document, Failed, Skipped
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
@@ -149,7 +150,7 @@ class Worker:
                 same.append(i)
                 continue
             try:
-                chunks = chunk(result, self._options)
+                chunks = chunk(parse(result, self._options))
                 chunked_at = perf_counter()
                 chunking += chunked_at - read_at
                 packet, chunk_texts, chunk_words = self._pack(i, result, chunks)
@@ -161,7 +162,7 @@ class Worker:
                 failed.append((i, "chunk", one_line(error)))
                 continue
             total += result.size
-            donor = item.reusable.get(packet.layout) if item.reusable else None
+            donor = item.reusable.get(packet.cut_digest) if item.reusable else None
             if not chunks:
                 pass
             elif donor is not None:
@@ -169,7 +170,7 @@ class Worker:
             elif self._embedder is not None:
                 texts += chunk_texts
                 found += chunk_words
-                fresh.append((packet.layout, len(chunks)))
+                fresh.append((packet.cut_digest, len(chunks)))
             files.append(packet)
         began = perf_counter()
         planes, scales, codes = self._vectors(fresh, texts, found)
@@ -188,55 +189,57 @@ class Worker:
         self, i: int, document: Document, chunks: list[Chunk]
     ) -> tuple[FilePacket, list[str], list[list[str]]]:
         text = document.text
-        lookup = LEXICON.__getitem__
-        rows: list[tuple[Any, ...]] = []
+        records: list[ChunkRecord] = []
         bodies: list[str] = []
         names: list[str] = []
         texts: list[str] = []
         chunk_words: list[list[str]] = []
-        fields: list[tuple[int, str, str]] = []
-        for ordinal, c in enumerate(chunks):
-            piece = text[c.start : c.end]
-            found = words(piece)
-            body = " ".join(map(lookup, found))
-            if (c.start and text[c.start - 1] != "\n") or (c.end < len(text) and text[c.end - 1] != "\n"):
-                body += " " + LONG_WORD  # cut inside a line: no term here proves that a match is absent
-            bodies.append(body)
-            names.append(" ".join(lookup(w) for d in c.definitions for w in words(d.name)))
-            symbol = c.symbol[:MAX_SYMBOL]
-            packed = pack_definitions(c.definitions)
-            rows.append((c.start_line, c.end_line, c.start, c.end, c.kind, symbol, c.scope, packed))
-            chunk_words.append(found)
-            texts.append(piece)
+        fields: list[FieldRecord] = []
+        for number, c in enumerate(chunks):
+            made = document_of(text, c.start, c.end, (d.name for d in c.definitions))
+            bodies.append(made.body)
+            names.append(made.names)
+            records.append(
+                ChunkRecord(
+                    number, 0, c.start_line, c.end_line, c.start, c.end,
+                    c.kind, c.symbol[:MAX_SYMBOL], c.scope, tuple(map(_one_line_name, c.definitions)),
+                )
+            )  # fmt: skip
+            chunk_words.append(made.words)
+            texts.append(made.text)
             for key, value in c.fields:
-                fields.append((ordinal, key, value))
+                fields.append(FieldRecord(number, key, value))
         line_map = None
         if document.lines is not None:
             line_map = self._zstd.compress(array.array("Q", document.lines).tobytes())
         packed_text = self._zstd.compress(text.encode("utf-8", "surrogatepass"))
-        lines = chunks[-1].end_line if chunks else 0
-        about = (
-            document.path, document.digest, document.language, int(document.flags), document.encoding, lines,
-        )  # fmt: skip
+        facts = FileFacts(
+            document.path,
+            document.digest,
+            document.language,
+            int(document.flags),
+            document.encoding,
+            chunks[-1].end_line if chunks else 0,
+        )
         return (
             FilePacket(
                 item=i,
                 digest=document.digest,
-                layout=_layout(document, chunks),
+                cut_digest=_cut_digest(document, chunks),
                 language=document.language,
-                flags=int(document.flags),
+                flags=facts.flags,
                 encoding=document.encoding,
                 size=document.size,
-                lines=lines,
+                lines=facts.lines,
                 text=packed_text,
                 line_map=line_map,
-                path_terms=path_terms(document.path),
-                rows=rows,
+                path_terms=path_document(document.path),
+                chunks=records,
                 bodies=bodies,
                 names=names,
                 fields=fields,
                 donor=None,
-                seal=seal(about, rows, fields, packed_text, line_map),
+                checksum=row_checksum(facts, records, fields, packed_text, line_map),
             ),
             texts,
             chunk_words,
@@ -249,7 +252,7 @@ class Worker:
             return b"", b"", b""
         import numpy as np
 
-        from spelunk.store.scan import Rows, quantise
+        from spelunk.store.segment import Rows, quantise
 
         # Identical files met again (copies, vendored twice) take the vectors made for the first.
         todo = [n for n, (digest, _) in enumerate(fresh) if digest not in self._memo]
@@ -272,17 +275,12 @@ class Worker:
             if at is None:
                 rows = self._memo[digest]
             else:
-                rows = Rows(
-                    made.planes[:, at : at + count], made.scales[at : at + count], made.codes[at : at + count]
-                )
+                rows = made.take(slice(at, at + count))
             parts.append(rows)
         for (digest, count), rows in zip(fresh, parts, strict=True):
             self._remember(digest, rows, count)
-        return (
-            np.concatenate([p.planes for p in parts], axis=1).tobytes(),
-            np.concatenate([p.scales for p in parts]).tobytes(),
-            np.concatenate([p.codes for p in parts]).tobytes(),
-        )
+        joined = Rows.concat(parts)
+        return joined.planes.tobytes(), joined.scales.tobytes(), joined.codes.tobytes()
 
     def _remember(self, digest: bytes, rows: Any, count: int) -> None:
         if self._memo_chunks + count > MEMO_CHUNKS:
@@ -293,8 +291,14 @@ class Worker:
             self._memo_chunks += count
 
 
-def _layout(document: Document, chunks: Sequence[Chunk]) -> bytes:
-    """16 bytes that are equal where raw content, language and cuts are."""
+def _one_line_name(definition: Definition) -> Definition:
+    """Return a definition whose name has no line breaks or runs of blanks."""
+    name = " ".join(definition.name.split())
+    return definition if name == definition.name else definition._replace(name=name)
+
+
+def _cut_digest(document: Document, chunks: Sequence[Chunk]) -> bytes:
+    """Return 16 bytes that are equal where raw content, language and cuts are."""
     cuts = array.array("Q", [at for c in chunks for at in (c.start, c.end)])
     return xxhash.xxh3_128_digest(document.digest + document.language.encode() + b"\0" + cuts.tobytes())
 

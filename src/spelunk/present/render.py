@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from spelunk.errors import UsageError
 from spelunk.io.printable import DIM, LINE, MATCH, PATH, printable, printable_name, styled
@@ -49,39 +49,29 @@ class View:
 DEFAULT_VIEW: Final = View()
 
 
-def render(answer: Answer, form: str, view: View = DEFAULT_VIEW) -> str:
+class Rendered(NamedTuple):
+    """An answer as text, and the answer that the text shows: what a token budget left of it."""
+
+    text: str
+    answer: Answer
+
+
+def render(answer: Answer, form: str, view: View = DEFAULT_VIEW) -> Rendered:
     """The answer in one of :data:`FORMS`, ending with a line end unless empty.
+
+    ``text`` is for a person: a heading ``path:start-end  kind symbol  score`` and
+    numbered lines. ``json`` is one object on one line (:func:`to_object`),
+    ``jsonl`` one hit a line (:func:`hit_object`). ``markdown`` is for a model: a
+    heading and a fenced block for each hit, whole contents.
 
     Raises:
         UsageError: ``max_tokens`` is too small for the form's own frame.
     """
-    answer = fit(answer, form, view)
-    block = _block_maker(answer, form, view)
-    blocks = [block(hit) for hit in answer.hits]
+    shown, blocks = _fitted(answer, form, view)
     if form == "json":
-        head, tail = _json_frame(answer)
-        return head + ",".join(blocks) + tail
-    return ("\n" if form == "text" else "").join(blocks)
-
-
-def to_text(answer: Answer, view: View = DEFAULT_VIEW) -> str:
-    """For a person: a heading ``path:start-end  kind symbol  score`` and numbered lines."""
-    return render(answer, "text", view)
-
-
-def to_json(answer: Answer, view: View = DEFAULT_VIEW) -> str:
-    """One object on one line, as :func:`to_object` has it."""
-    return render(answer, "json", view)
-
-
-def to_jsonl(answer: Answer, view: View = DEFAULT_VIEW) -> str:
-    """One hit a line, as :func:`hit_object` has it."""
-    return render(answer, "jsonl", view)
-
-
-def to_markdown(answer: Answer, view: View = DEFAULT_VIEW) -> str:
-    """For a model: a heading and a fenced block for each hit, whole contents."""
-    return render(answer, "markdown", view)
+        head, tail = _json_frame(shown)
+        return Rendered(head + ",".join(blocks) + tail, shown)
+    return Rendered(("\n" if form == "text" else "").join(blocks), shown)
 
 
 def to_object(answer: Answer) -> dict[str, Any]:
@@ -144,8 +134,8 @@ def notices(answer: Answer) -> list[str]:
     return found
 
 
-def fit(answer: Answer, form: str, view: View = DEFAULT_VIEW) -> Answer:
-    """``answer`` with as many of its first hits as ``view.max_tokens`` allows in ``form``.
+def _fitted(answer: Answer, form: str, view: View) -> tuple[Answer, list[str]]:
+    """As many of the first hits as ``view.max_tokens`` allows, and the block of each.
 
     The first hit that does not fit is cut at a line end, its ``end_line`` with
     it, if a line of it does fit; the rest are dropped and counted.
@@ -153,8 +143,9 @@ def fit(answer: Answer, form: str, view: View = DEFAULT_VIEW) -> Answer:
     Raises:
         UsageError: The budget is too small for the form's own frame.
     """
+    block = _block_maker(answer, form, view)
     if view.max_tokens is None:
-        return answer
+        return answer, [block(hit) for hit in answer.hits]
     left = view.max_tokens
     if form == "json":
         worst = replace(
@@ -166,22 +157,27 @@ def fit(answer: Answer, form: str, view: View = DEFAULT_VIEW) -> Answer:
                 f"a budget of {left} tokens is too small; {needed} hold the answer without a hit"
             )
         left -= needed
-    block = _block_maker(answer, form, view)
     kept: list[Hit] = []
+    blocks: list[str] = []
     for hit in answer.hits:
-        cost = token_estimate(block(hit)) + 1  # what separates it from the next
+        made = block(hit)
+        cost = token_estimate(made) + 1  # what separates it from the next
         if cost > left:
             shorter = _cut_to(hit, left, block)
             if shorter is not None:
                 kept.append(shorter)
-            dropped = len(answer.hits) - len(kept)
-            cut = int(shorter is not None)
-            return replace(
-                answer, hits=tuple(kept), dropped=answer.dropped + dropped, truncated=answer.truncated + cut
+                blocks.append(block(shorter))
+            shown = replace(
+                answer,
+                hits=tuple(kept),
+                dropped=answer.dropped + len(answer.hits) - len(kept),
+                truncated=answer.truncated + int(shorter is not None),
             )
+            return shown, blocks
         kept.append(hit)
+        blocks.append(made)
         left -= cost
-    return answer
+    return answer, blocks
 
 
 def _cut_to(hit: Hit, tokens: int, block: Callable[[Hit], str]) -> Hit | None:
@@ -203,7 +199,7 @@ def _cut_to(hit: Hit, tokens: int, block: Callable[[Hit], str]) -> Hit | None:
 
 def _block_maker(answer: Answer, form: str, view: View) -> Callable[[Hit], str]:
     if form == "text":
-        find = finder(answer.query, answer.mode)
+        find = finder(answer.matched)
         return lambda hit: _text_block(hit, find, view)
     if form == "markdown":
         return _markdown_block

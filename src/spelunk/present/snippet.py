@@ -1,14 +1,14 @@
-"""A chunk's text and a query -> the few lines that show why it was found."""
+"""The few lines of a chunk that show why it was found, and what to mark in them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from spelunk.errors import UsageError
-from spelunk.search.query import Query, parse
+from spelunk.search.answer import Matched
+from spelunk.text.tokens import MAX_WORD, part_spans, stem
 
 DEFAULT_LINES: Final = 6
 """Enough for a signature and its first statements; a page shows some eight hits."""
@@ -16,29 +16,21 @@ DEFAULT_LINES: Final = 6
 EXACT_WEIGHT: Final = 4
 """A phrase or a whole name tells more than the words it is made of."""
 
+MAX_LITERAL: Final = 2_000
+"""Characters of a phrase that is marked; no line is as long."""
+
 MAX_COLUMNS: Final = 240
 """A longer line (minified code, data) is cut around its first match."""
-
-_ENGLISH: Final = (
-    "a an and are as at be by can do does for from has have how i if in into is it its me my not of on or so than that"
-    " the their then there these this to was we were what when where which who why will with you your"
-)
-_STOP_WORDS: Final = frozenset(_ENGLISH.split())
-_PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
-_SUFFIX: Final = re.compile(r"(?:ies|ing|ed|es|s|e)$")
-_ENDING: Final = r"(?-i:[a-z]{1,3}(?![a-z])|[A-Z]{1,3}(?![A-Za-z])|)"
-"""What may follow a stem within its word; the next word of a camelCase name is none of it."""
-_DOUBLED: Final = re.compile(r"([bdgmnprt])\1$")
 
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Where a line has something of the query.
+    """Matches of the query in a line.
 
     Attributes:
         spans: Start and end of what to mark in a line, in order, not overlapping.
-        terms: The lower-case terms found in a line: which, not how often.
-        exact: Those of them that were asked for literally: phrases and names.
+        terms: The lower-case terms that a line has: which, not how often.
+        exact: Those of them that the query has literally: phrases and names.
     """
 
     spans: Callable[[str], list[tuple[int, int]]]
@@ -46,42 +38,51 @@ class Finder:
     exact: frozenset[str] = frozenset()
 
 
-def finder(query: str, mode: str = "hybrid") -> Finder:
-    """The finder for a query as typed; one that does not parse is taken as words."""
-    try:
-        parsed = parse(query, mode=mode)
-    except UsageError:
-        parsed = None
-    if parsed is not None and parsed.regexes:
-        return _regex_finder(parsed)
-    words = parsed.words if parsed is not None else tuple(query.split())
-    names = [w for w in (word.strip(".,;:!?'\"`()") for word in words) if len(_PART.findall(w)) > 1]
-    literal = [*names, *parsed.phrases, *parsed.symbols] if parsed is not None else names
-    stems = _stems(" ".join(words))
-    patterns = [r"\s+".join(map(re.escape, text.split())) for text in literal]
-    patterns += [
-        rf"(?<![^\W_]){re.escape(s)}[^\W_]*" if len(s) < 4 else re.escape(s) + _ENDING for s in stems
-    ]
-    if not patterns:
-        return Finder(lambda _: [], lambda _: set())
-    test = re.compile("|".join(patterns), re.IGNORECASE)
-    exact = frozenset(" ".join(text.lower().split()) for text in literal)
+def finder(matched: Matched) -> Finder:
+    """The finder for what a query was matched by: the same words by the same rules."""
+    if matched.regexes:
+        return _regex_finder(matched.regexes)
+    exact = frozenset(" ".join(text.lower().split()) for text in matched.literals if text.strip())
+    literals = [r"\s+".join(map(re.escape, text.split())) for text in exact if len(text) <= MAX_LITERAL]
+    literal = re.compile("|".join(sorted(literals, key=len, reverse=True)), re.IGNORECASE)
 
-    def terms(line: str) -> set[str]:
-        found = set()
-        for match in test.finditer(line):
-            lowered = " ".join(match.group().lower().split())
-            whole = lowered in exact
-            found.add(lowered if whole else next((s for s in stems if lowered.startswith(s)), lowered))
-        return found
+    def matches(line: str) -> list[tuple[int, int, str]]:
+        """Start, end and term of each match, in order, not overlapping."""
+        spans = [(m.start(), m.end(), " ".join(m.group().lower().split())) for m in literal.finditer(line)]
+        spans = [span for span in spans if span[0] < span[1]] if literals else []
+        spans += _words_of(line, matched.terms)
+        out: list[tuple[int, int, str]] = []
+        for span in sorted(spans, key=lambda s: (s[0], -s[1])):
+            if not out or span[0] >= out[-1][1]:
+                out.append(span)
+        return out
 
-    return Finder(lambda line: [m.span() for m in test.finditer(line)], terms, exact)
+    return Finder(
+        lambda line: [(start, end) for start, end, _ in matches(line)],
+        lambda line: {term for _, _, term in matches(line)},
+        exact,
+    )
 
 
-def _regex_finder(parsed: Query) -> Finder:
+def _words_of(line: str, terms: frozenset[str]) -> list[tuple[int, int, str]]:
+    """The words of a line that have one of the terms, or those of their parts that have one."""
+    spans: list[tuple[int, int, str]] = []
+    for m in re.finditer(r"\w+", line) if terms else ():
+        word, at = m.group(), m.start()
+        if word.lower() in terms:
+            spans.append((at, m.end(), word.lower()))
+        elif len(word) <= MAX_WORD:
+            for start, end in part_spans(word):
+                term = stem(word[start:end].lower())
+                if term in terms:
+                    spans.append((at + start, at + end, term))
+    return spans
+
+
+def _regex_finder(patterns: Sequence[str]) -> Finder:
     from spelunk.text import regex
 
-    compiled = [regex.compile(pattern) for pattern in parsed.regexes]
+    compiled = [regex.compile(pattern) for pattern in patterns]
 
     def spans(line: str) -> list[tuple[int, int]]:
         merged: list[tuple[int, int]] = []
@@ -91,18 +92,6 @@ def _regex_finder(parsed: Query) -> Finder:
         return merged
 
     return Finder(spans, lambda line: {p.source for p in compiled if p.search(line)})
-
-
-def _stems(text: str) -> list[str]:
-    """The words to look for, without what English adds at their end, longest first."""
-    stems = set()
-    for word in _PART.findall(text):
-        lowered = word.lower()
-        if lowered in _STOP_WORDS or (len(lowered) == 1 and lowered.isascii()):
-            continue
-        stem = _DOUBLED.sub(r"\1", _SUFFIX.sub("", lowered)) if len(lowered) > 4 else lowered
-        stems.add(stem if len(stem) > 2 else lowered)
-    return sorted(stems, key=lambda s: (-len(s), s))
 
 
 def lines_of(content: str) -> list[str]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from spelunk.config import Options
 from spelunk.errors import ConfigError, ProviderDownError
 from spelunk.observe import events
 from spelunk.remote.breaker import Breaker, TransientError
@@ -27,32 +25,22 @@ EXTRA: Final = "remote"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Retry policy of one provider.
-
-    Attributes:
-        attempts: Attempts of one call.
-        wait: Seconds before the second attempt; doubled for each further one, with jitter.
-        max_wait: Longest wait in seconds, also where the provider asks for more.
-    """
-
-    attempts: int
-    wait: float
-    max_wait: float
-
-
-def policy(options: Options) -> Policy:
-    """The retry policy of the settings."""
-    return Policy(options.retry_attempts, options.retry_wait, options.retry_max_wait)
-
-
 class Calls:
     """Make calls to one provider, through its breaker and with retries. Usable from several threads."""
 
-    def __init__(self, breaker: Breaker, policy: Policy) -> None:
+    def __init__(self, breaker: Breaker, *, attempts: int, wait: float, max_wait: float) -> None:
+        """Set the policy of retries.
+
+        Args:
+            breaker: The provider's.
+            attempts: Attempts of one call.
+            wait: Seconds before the second attempt; doubled for each further one, with jitter.
+            max_wait: Longest wait in seconds, also where the provider asks for more.
+        """
         self.breaker = breaker
-        self._policy = policy
+        self._attempts = attempts
+        self._first_wait = wait
+        self._max_wait = max_wait
         self._stopped = threading.Event()
         self._not_before = 0.0
 
@@ -89,7 +77,7 @@ class Calls:
         import tenacity
 
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._policy.attempts),
+            stop=tenacity.stop_after_attempt(self._attempts),
             wait=self._wait(),
             retry=tenacity.retry_if_exception_type(TransientError),
             sleep=self._sleep,
@@ -112,17 +100,15 @@ class Calls:
     def _wait(self) -> Callable[[RetryCallState], float]:
         import tenacity
 
-        p = self._policy
-        growing = tenacity.wait_exponential(multiplier=p.wait, max=p.max_wait) + tenacity.wait_random(
-            0, p.wait
-        )
+        first, longest = self._first_wait, self._max_wait
+        growing = tenacity.wait_exponential(multiplier=first, max=longest) + tenacity.wait_random(0, first)
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome is not None else None
             after = error.after if isinstance(error, TransientError) else None
             if after is None:
-                return min(growing(state), p.max_wait)
-            after = min(max(0.0, after), p.max_wait)
+                return min(growing(state), longest)
+            after = min(max(0.0, after), longest)
             self._not_before = max(self._not_before, time.monotonic() + after)
             return after
 

@@ -1,391 +1,344 @@
-"""Search: parse → retrieve → fuse → rank → present, top to bottom.
+"""The search itself: retrieve → fuse → rank → present, over one or several indexes.
 
-:func:`search` is the sentence; the helpers below it are its words.
+:func:`search` is the sentence; the functions below it are its words. Several
+indexes are searched as one corpus: document frequencies are summed, and a list
+of candidates is cut after it is merged.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import xxhash
 
 from spelunk.errors import IndexCorruptError, SpelunkError, UsageError
-from spelunk.search import verify as grep
-from spelunk.search.filters import NOTHING, Scope, repo_matches, resolve
+from spelunk.search import verify
+from spelunk.search.corpus import Corpus, Part, PathRarity, SearchTarget
 from spelunk.search.query import Query
 from spelunk.search.rank import model
-from spelunk.search.rank.signals import Candidate, QueryFacts, content_words, facts, query_stems
-from spelunk.store import full_text as lexical
-from spelunk.store.manifest import ChunkRow, FileRow
-from spelunk.store.snapshot import Snapshot
-from spelunk.text.tokens import terms, words
+from spelunk.search.rank.signals import QueryFacts, ScoredChunk, facts, query_stems
+from spelunk.search.request import SearchRequest
+from spelunk.search.terms import query_text, rarest, term_weights
+from spelunk.store.protocols import ChunkId, Scored
 from spelunk.types import Hit
 
 if TYPE_CHECKING:
-    from spelunk.embed import Embedder
+    from collections.abc import Mapping
 
-MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
-DEFAULT_LIMIT: Final = 10
-MAX_LIMIT: Final = 10_000
+    from spelunk.store.protocols import TextField
+    from spelunk.store.records import ChunkRecord, FileRow
+
 MIN_POOL: Final = 200
-"""Candidates of each side that are ranked; the answer is among the first 200 or the terms are wrong."""
+"""Candidates of each side that are ranked (recall@10 is the same with 400, on the 402 queries
+of docs/benchmarks)."""
 POOL_FACTOR: Final = 4
-FEW: Final = 20
+FEW_LEXICAL_HITS: Final = 20
 """With fewer chunks than this by words, the nearest by meaning are looked for as well."""
-MEANT: Final = 0.3
-"""The least cosine of such a find: of unrelated texts, one in a hundred reaches 0.25 (docs/model.md)."""
-MAX_TERMS: Final = 64
-"""Terms of a query that are looked up, rarest first; a pasted page is searched by its rare words."""
+MIN_COSINE: Final = 0.3
+"""The least cosine of such a chunk: of unrelated texts, one in a hundred reaches 0.25 (docs/model.md)."""
 
-FIELDS: Final[Mapping[str, float]] = {"body": 1.0, "name": 0.5, "path": 2.0}
-"""BM25 boost of a chunk's text, the names defined in it, and its path."""
-COMPOUND_WEIGHT: Final = 2.0
-"""Of a word with several parts: ``flush_batches`` is worth more than its parts apart."""
-STEM_WEIGHT: Final = 0.7
-"""Of the stem of a part, beside the word itself."""
+FIELDS: Final[Mapping[TextField, float]] = {"body": 1.0, "name": 0.5, "path": 2.0}
+"""Weight of a chunk's text, the names defined in it, and its path."""
+NAMES_ALONE: Final[Mapping[TextField, float]] = {"name": 1.0}
+
+Scores = dict[int, dict[ChunkId, float]]
+"""Scores by the number of the part, then by chunk."""
 
 
 @dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """How to search.
-
-    Attributes:
-        mode: One of :data:`MODES`.
-        limit: Hits wanted.
-        context: Lines around each hit.
-        explain: Fill in :attr:`Hit.signals`.
-        weights: The ranking model's.
-    """
-
-    mode: str = "hybrid"
-    limit: int = DEFAULT_LIMIT
-    context: int = 0
-    explain: bool = False
-    weights: model.Weights = model.DEFAULT
-
-    def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise UsageError(f"mode {self.mode!r}: use one of {', '.join(MODES)}")
-        if not 1 <= self.limit <= MAX_LIMIT:
-            raise UsageError(f"{self.limit} hits: ask for 1 to {MAX_LIMIT}")
-        if self.context < 0:
-            raise UsageError(f"{self.context} lines of context: ask for 0 or more")
-
-    @property
-    def pool(self) -> int:
-        """Candidates taken from each side."""
-        return max(MIN_POOL, POOL_FACTOR * self.limit)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One index to search.
-
-    Attributes:
-        snapshot: Its generation.
-        embedder: Gives its embedder when the dense side is asked.
-        prefix: Put before its paths where several are searched, with a slash.
-        names: What ``repo:`` is held against.
-        branch: The branch checked out, for ``branch:``.
-        root: Absolute path of its workspace.
-        within: Files and folders of it to stay in, relative; everywhere without any.
-    """
-
-    snapshot: Snapshot
-    embedder: Callable[[], Embedder]
-    prefix: str = ""
-    names: tuple[str, ...] = ()
-    branch: str = ""
-    root: str = ""
-    within: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """Hits, and why a side of the search is missing, if one is."""
 
     hits: tuple[Hit, ...]
     degraded: str | None = None
 
 
-def search(sources: Sequence[Source], query: Query, options: SearchOptions) -> Found:
-    """The best chunks for a query over one or several indexes, as one corpus."""
-    test = grep.verifier(query)
-    candidates: list[Candidate] = []
-    degraded = None
-    for number, source in enumerate(sources):
-        snapshot = source.snapshot
-        scope = _scope(source, query)
-        if scope.empty:
-            continue
-        if options.mode == "regex" or _only_regexes(query):
-            found = grep.search(snapshot, query, scope, options.limit)
-        else:
-            words_too = options.mode != "semantic"
-            by_words = _words_or_damage(snapshot, query, scope, options, test) if words_too else []
-            cosines: dict[int, float] = {}
-            # Vectors answer alone where the full text cannot.
-            if snapshot.damage or _wants_vectors(query, options):
-                try:
-                    cosines = _near(source, query, scope, options, [i for i, _ in by_words])
-                    degraded = unfilled(snapshot) or degraded
-                except SpelunkError as error:
-                    if snapshot.damage and options.mode != "semantic":
-                        raise IndexCorruptError(snapshot.damage) from None
-                    degraded = f"vectors: {error}"
-                if degraded and not words_too:  # an answer by words is better than none
-                    by_words = _words_or_damage(snapshot, query, scope, options, test)
-            found = _fuse(snapshot, by_words, cosines, test)
-        if snapshot.damage and options.mode != "semantic":
-            degraded = f"full text: {snapshot.damage}"
-        for candidate in found:
-            candidate.source = number
-        candidates += found
-    if options.mode == "regex" or _only_regexes(query):
-        ranked = candidates
-    else:
-        rarity = _PathRarity(sources)
-        ranked = model.rank(candidates, _facts(sources, query, options), rarity, options.weights)
-    asked = frozenset(re.split(r"\.|::|#", name)[-1].lower() for name in (*query.symbols, *query.words))
-    return Found(_present(sources, ranked[: options.limit], options, asked), degraded)
-
-
-def _words_or_damage(
-    snapshot: Snapshot, query: Query, scope: Scope, options: SearchOptions, test: grep.Verifier | None
-) -> list[tuple[int, float]]:
-    """What the full text finds; nothing where it turns out to be damaged, which the snapshot then knows."""
-    try:
-        return _lexical(snapshot, query, scope, options, test)
-    except lexical.FullTextDamaged as error:
-        snapshot.lose_full_text(error)
-        return []
-
-
-def _wants_vectors(query: Query, options: SearchOptions) -> bool:
-    """A name is found by its letters: vectors have nothing to say about it."""
-    if not query.text:
-        return False
-    if options.mode == "hybrid":
-        return bool(options.weights.meaning) and query.kind_of_query != "symbol"
-    return options.mode == "semantic"
-
-
-def _scope(source: Source, query: Query) -> Scope:
-    """What the query's filters leave of one index."""
-    filters = query.filters
-    if not repo_matches(filters.repo, source.names) or not repo_matches(filters.branch, (source.branch,)):
-        return NOTHING
-    return resolve(
-        source.snapshot, filters, _negated_terms(query), prefix=source.prefix, within=source.within
-    )
-
-
-def _only_regexes(query: Query) -> bool:
-    return bool(query.regexes) and not query.text
-
-
-def _negated_terms(query: Query) -> list[str]:
-    """Negated words as terms; one with inner punctuation is verified in the text instead."""
-    return [terms(w)[0] for w in query.negated_words if words(w) == [w]]
-
-
-def _query_terms(snapshot: Snapshot, query: Query, options: SearchOptions) -> dict[str, float]:
-    """Terms to look up with their weights; stop words only where there is nothing else."""
-    found: dict[str, float] = {}
-    for word in words(query.text) if options.mode == "symbol" else content_words(query.text):
-        whole, *stems = terms(word)
-        weight = COMPOUND_WEIGHT if len(stems) > 1 else 1.0
-        found[whole] = max(weight, found.get(whole, 0.0))
-        for stem in stems:
-            found[stem] = max(STEM_WEIGHT, found.get(stem, 0.0))
-    if len(found) > MAX_TERMS:
-        rarest = sorted(found, key=lambda t: snapshot.lexical.document_frequency(t) or math.inf)
-        found = {t: found[t] for t in rarest[:MAX_TERMS]}
-    return found
-
-
-def _lexical(
-    snapshot: Snapshot,
+def search(
+    targets: Sequence[SearchTarget],
     query: Query,
-    scope: Scope,
-    options: SearchOptions,
-    test: grep.Verifier | None,
-) -> list[tuple[int, float]]:
-    """Chunk ids by BM25 over text, names and paths, those verified that need it."""
-    fields = {"name": 1.0} if options.mode == "symbol" else FIELDS
-    looked_up = _query_terms(snapshot, query, options)
-    condition = scope.lexical
-    needs = grep.required(query)
+    request: SearchRequest,
+    weights: model.Weights = model.DEFAULT,
+) -> SearchResult:
+    """The best chunks for a query over one or several indexes, as one corpus.
 
-    def best(limit: int) -> list[tuple[int, float]]:
-        if looked_up:
-            return snapshot.lexical.top(looked_up, limit, fields=fields, scope=condition, conditions=needs)
-        every = snapshot.lexical.matching(lexical.all_of(needs) if needs else None, limit, condition)
-        return [(i, 1.0) for i in every]
+    Args:
+        targets: The indexes.
+        query: The parsed query, filters of the request included.
+        request: Mode, limit, context and explain.
+        weights: The ranking model's.
 
-    if test is None:
-        # Text without a word in it and without a test, an emoji, is in no index.
-        return best(options.pool) if looked_up or not query.text else []
-    limit = options.pool
-    while True:  # filters that only the text decides: ask for more until enough pass
-        ranked = best(limit)
-        passed = grep.passing(snapshot, [i for i, _ in ranked], test)
-        if len(passed) >= options.pool or len(ranked) < limit:
-            return [(i, s) for i, s in ranked if i in passed]
-        limit *= 4
-
-
-def _near(
-    source: Source, query: Query, scope: Scope, options: SearchOptions, by_words: Sequence[int]
-) -> dict[int, float]:
-    """The cosine with the query's vector of what the words found, and of what comes nearest besides.
-
-    Of what the words do not find where they find plenty, next to nothing is an
-    answer (docs/benchmarks): the built-in vectors then order, and are not
-    scanned. A larger model is asked for its own finds as well.
+    Raises:
+        IndexCorruptError: Neither side of any index can be read.
     """
-    from spelunk.store.segment import question
+    corpus = Corpus(targets, query)
+    if request.mode == "regex" or (query.regexes and not query.text):
+        ranked = by_pattern(corpus, query, request.limit)
+    else:
+        lexical = by_words(corpus, query, request)
+        dense = by_meaning(corpus, query, request, lexical, weights)
+        candidates = fuse(corpus, query, lexical, dense)
+        ranked = model.rank(candidates, facts_of(corpus, query, request), PathRarity(corpus), weights)
+    hits = present(targets, query, ranked[: request.limit], request)
+    return SearchResult(hits, corpus.degraded())
 
-    snapshot, embedder = source.snapshot, source.embedder()
-    alone = options.mode == "semantic" or bool(snapshot.damage)
-    if not alone and not embedder.ranks:
-        return {}
-    if snapshot.manifest.meta("embedder") != embedder.id:
+
+def pool_size(request: SearchRequest) -> int:
+    """Candidates taken from each side."""
+    return max(MIN_POOL, POOL_FACTOR * request.limit)
+
+
+def by_pattern(corpus: Corpus, query: Query, limit: int) -> list[ScoredChunk]:
+    """Chunks in which every pattern matches, by path and line: no hit outranks another."""
+    matches: list[ScoredChunk] = []
+    for part in corpus.parts:
+        for n, match in enumerate(verify.scan(part.reader, query, part.where)):
+            if n == limit:
+                break
+            place = part.target.prefix + match.file.path
+            signals = {"matches": float(match.matches)}
+            matches.append(
+                ScoredChunk(match.chunk, match.file, part.number, place, signals=signals, score=1.0)
+            )
+        _note_damage(part)
+    return sorted(matches, key=lambda c: (c.place, c.chunk.start))
+
+
+def by_words(corpus: Corpus, query: Query, request: SearchRequest) -> Scores:
+    """Chunks by impact over text, names and paths, verified where the text decides.
+
+    In ``semantic`` mode none; :func:`by_meaning` asks for them where vectors are missing.
+    """
+    return {} if request.mode == "semantic" else _by_words(corpus, corpus.parts, query, request)
+
+
+def _by_words(corpus: Corpus, parts: Sequence[Part], query: Query, request: SearchRequest) -> Scores:
+    fields = NAMES_ALONE if request.mode == "symbol" else FIELDS
+    weights = _weighed_terms(corpus, query, request.mode, fields)
+    requires = verify.requirements(query)
+    test = verify.verifier(query)
+    pool = pool_size(request)
+    lists: list[tuple[Part, list[Scored]]] = []
+    for part in parts:
+        reader, where = part.reader, part.where
+
+        def best(limit: int) -> list[Scored]:
+            if weights:
+                return reader.lexical(weights, fields, where, limit, requires)  # noqa: B023 - called here
+            if query_text(query) and test is None:
+                return []  # an emoji: no word in it, nothing to verify, and in no index
+            return [Scored(i, 1.0) for i in reader.listed(where, limit, requires)]  # noqa: B023
+
+        limit = pool
+        scored = best(limit)
+        while test is not None:  # conditions that only the text decides: ask for more until enough pass
+            passed = verify.passing(reader, [s.id for s in scored], test)
+            if len(passed) >= pool or len(scored) < limit:
+                scored = [s for s in scored if s.id in passed]
+                break
+            limit *= 4
+            scored = best(limit)
+        _note_damage(part)
+        part.by_words = reader.damage is None
+        lists.append((part, scored))
+    return _best_of(lists, pool)
+
+
+def _weighed_terms(
+    corpus: Corpus, query: Query, mode: str, fields: Mapping[TextField, float]
+) -> dict[str, float]:
+    """The query's terms with their weights, inverse document frequency included.
+
+    A term's rarity is that in the field where it is commonest: a word that
+    every text holds is not telling because few paths have it.
+    """
+    weights = term_weights(query_text(query), mode)
+    in_texts = corpus.frequencies(weights, "body")
+    weights = rarest(weights, in_texts)
+    counts = [in_texts if f == "body" else corpus.frequencies(weights, f) for f in fields]
+    commonest = {term: max(count.get(term, 0) for count in counts) for term in weights}
+    return {t: w * corpus.inverse_frequency(commonest[t]) for t, w in weights.items() if commonest[t]}
+
+
+def _note_damage(part: Part) -> None:
+    if part.reader.damage:
+        part.notices.append(f"full text: {part.reader.damage}")
+
+
+def _best_of(lists: Sequence[tuple[Part, list[Scored]]], limit: int) -> Scores:
+    """The best of several lists as of one; those that equal the last are kept."""
+    keys = sorted((-s.score, s.tie) for _, scored in lists for s in scored)
+    last = keys[limit - 1] if len(keys) > limit else (0.0, 0)
+    return {
+        part.number: {s.id: s.score for s in scored if (-s.score, s.tie) <= last or len(keys) <= limit}
+        for part, scored in lists
+    }
+
+
+def by_meaning(
+    corpus: Corpus, query: Query, request: SearchRequest, lexical: Scores, weights: model.Weights
+) -> Scores:
+    """The cosine with the query's vector of what the words found, and of the nearest chunks besides.
+
+    The nearest are looked for where the vectors answer alone, where the words
+    found few chunks, and with a larger model. The built-in vectors only order
+    what the words found where that is plenty: more gained nothing (docs/benchmarks).
+    An index whose vectors cannot be read is searched by words instead, in every mode.
+    """
+    semantic = request.mode == "semantic"
+    wanted = bool(query.text) and (
+        semantic or (request.mode == "hybrid" and bool(weights.meaning) and query.kind_of_query != "symbol")
+    )
+    few = sum(map(len, lexical.values())) < FEW_LEXICAL_HITS
+    cosines: Scores = {}
+    lists: list[tuple[Part, list[Scored]]] = []
+    for part in corpus.parts:
+        damaged = part.reader.damage is not None
+        if not (wanted or damaged):
+            continue
+        alone = semantic or damaged
+        try:
+            cosines[part.number], nearest = _dense(
+                part, query, list(lexical.get(part.number, ())), pool_size(request), alone=alone, few=few
+            )
+            lists.append((part, nearest))
+            _note_missing_vectors(part)
+        except SpelunkError as error:
+            part.broken = damaged
+            part.notices.append(f"vectors: {error}")
+    for number, near in _best_of(lists, pool_size(request)).items():
+        for chunk, cosine in near.items():
+            cosines[number].setdefault(chunk, cosine)
+    if semantic:  # an answer by words is better than none
+        lacking = [part for part in corpus.parts if part.notices and not part.broken]
+        lexical.update(_by_words(corpus, lacking, query, request) if lacking else {})
+    if corpus.parts and all(part.broken for part in corpus.parts):
+        raise IndexCorruptError(corpus.parts[0].reader.damage or "")
+    return cosines
+
+
+def _dense(
+    part: Part, query: Query, by_words: Sequence[ChunkId], pool: int, *, alone: bool, few: bool
+) -> tuple[dict[ChunkId, float], list[Scored]]:
+    """Of one index: the cosines of the chunks given, and the nearest chunks where they are wanted."""
+    reader, embedder = part.reader, part.target.embedder()
+    if (not alone and not embedder.semantic) or not reader.dimensions:
+        return {}, []
+    if reader.embedder != embedder.id:
         raise UsageError("the vectors are another embedder's; run `spelunk index`")
-    if not snapshot.codes:
-        return {}
-    vector = list(embedder.query(query.text))
-    asked = question(vector)
-    if any(c.dimensions != len(vector) for c in snapshot.codes):
+    vector = list(embedder.query(query_text(query)))
+    if reader.dimensions != len(vector):
         raise UsageError(
-            f"the query's vector has not the dimensions of the index ({snapshot.codes[0].dimensions}); "
+            f"the query's vector has not the dimensions of the index ({reader.dimensions}); "
             "run `spelunk index --rebuild`"
         )
-    found: dict[int, float] = {}
-    for codes in snapshot.codes:
-        found.update(codes.cosines(by_words, asked))
-    if alone or not embedder.in_workers or len(by_words) < FEW:
-        from spelunk.store import scan as vectors
-
-        wanted = options.pool if not snapshot.dead else options.pool * 2
-        for i, cosine in vectors.top(snapshot.segments, vector, wanted, scope.allowed(snapshot)):
-            if alone or cosine >= MEANT:
-                found.setdefault(i, cosine)
-    return found
+    cosines = reader.cosines(vector, by_words)
+    if not (alone or few or not embedder.in_workers):
+        return cosines, []
+    nearest = reader.nearest(vector, part.where, pool)
+    return cosines, [s for s in nearest if alone or s.score >= MIN_COSINE]
 
 
-def unfilled(snapshot: Snapshot) -> str | None:
-    """What to say of chunks that no vector was made of yet."""
-    pending, _ = snapshot.manifest.pending()
+def _note_missing_vectors(part: Part) -> None:
+    notice = missing_vectors(part.target)
+    if notice:
+        part.notices.append(notice)
+
+
+def missing_vectors(target: SearchTarget) -> str | None:
+    """A notice about chunks that no vector was made of yet; None if there are none."""
+    pending, why = target.reader.missing_vectors()
     if not pending:
         return None
-    why = snapshot.manifest.meta("embedder_error", "") or "the run was interrupted"
-    return f"vectors: {pending:,} of {snapshot.manifest.counts()[1]:,} chunks have none yet ({why})"
+    why = why or "the run was interrupted"
+    return f"vectors: {pending:,} of {target.reader.documents:,} chunks have none yet ({why})"
 
 
-def _fuse(
-    snapshot: Snapshot,
-    by_words: Sequence[tuple[int, float]],
-    cosines: Mapping[int, float],
-    test: grep.Verifier | None,
-) -> list[Candidate]:
-    """Both sides' chunks with their rows; those not of this generation fall out here."""
-    scores = dict(by_words)
-    ids = list(dict.fromkeys([*scores, *cosines]))
-    chunks = snapshot.visible(ids)
-    if test is not None:
-        unverified = [i for i in cosines if i in chunks and i not in scores]
-        passed = grep.passing(snapshot, unverified, test)
-        chunks = {i: c for i, c in chunks.items() if i in scores or i in passed}
-    files = snapshot.files(list({c.file for c in chunks.values()}))
-    return [
-        Candidate(chunk, files[chunk.file], lexical=scores.get(i, 0.0), dense=cosines.get(i))
-        for i, chunk in chunks.items()
-        if chunk.file in files
-    ]
+def fuse(corpus: Corpus, query: Query, lexical: Scores, dense: Scores) -> list[ScoredChunk]:
+    """The chunks of both sides with their rows, by path and line."""
+    test = verify.verifier(query)
+    fused: list[ScoredChunk] = []
+    for part in corpus.parts:
+        reader, scores = part.reader, lexical.get(part.number, {})
+        cosines = dense.get(part.number, {})
+        chunks = reader.chunks(list(dict.fromkeys([*scores, *cosines])))
+        if test is not None:
+            passed = verify.passing(reader, [i for i in chunks if i not in scores], test)
+            chunks = {i: c for i, c in chunks.items() if i in scores or i in passed}
+        files = reader.files(list({c.file for c in chunks.values()}))
+        fused += [
+            ScoredChunk(
+                chunk,
+                files[chunk.file],
+                part.number,
+                part.target.prefix + files[chunk.file].path,
+                lexical=scores.get(i, 0.0) if part.by_words else None,
+                dense=cosines.get(i),
+            )
+            for i, chunk in chunks.items()
+            if chunk.file in files
+        ]
+    return sorted(fused, key=lambda c: (c.place, c.chunk.start))
 
 
-def _facts(sources: Sequence[Source], query: Query, options: SearchOptions) -> QueryFacts:
+def facts_of(corpus: Corpus, query: Query, request: SearchRequest) -> QueryFacts:
     """What ranking needs to know of the query."""
-    kind = "symbol" if options.mode == "symbol" else query.kind_of_query
-    full_texts = [s.snapshot.lexical for s in sources]
-    total = max(1, sum(t.documents for t in full_texts))
-    rarity = {
-        s: math.log(1 + total / (1 + sum(t.document_frequency(s) for t in full_texts)))
-        for s in query_stems(query.text)
-    }
-    return facts(query.text, kind, rarity)
+    kind = "symbol" if request.mode == "symbol" else query.kind_of_query
+    text = query_text(query)
+    stems = query_stems(text)
+    counts, total = corpus.frequencies(stems, "body"), corpus.documents
+    rarity = {s: math.log(1 + total / (1 + counts.get(s, 0))) for s in stems}
+    return facts(text, kind, rarity)
 
 
-class _PathRarity(dict[str, float]):
-    """Stem -> how rare it is among the paths: 0 in every chunk's, near 1 in one's."""
-
-    def __init__(self, sources: Sequence[Source]) -> None:
-        super().__init__()
-        self._full_texts = [s.snapshot.lexical for s in sources]
-        self._total = max(1, sum(t.documents for t in self._full_texts))
-
-    def __missing__(self, stem: str) -> float:
-        found = sum(t.document_frequency(stem, "path") for t in self._full_texts)
-        scale = math.log(1 + self._total)
-        value = self[stem] = max(0.0, math.log((1 + self._total) / (1 + found)) / scale)
-        return value
-
-
-def chunk_id(file: FileRow, chunk: ChunkRow) -> str:
+def chunk_id(file: FileRow, chunk: ChunkRecord) -> str:
     """16 hex digits over path, content and place: the same in every index of the same content."""
     place = f"\0{chunk.start}\0{chunk.end}\0{chunk.kind}".encode()
     path = file.path.encode("utf-8", "surrogateescape")
     return xxhash.xxh3_64_hexdigest(path + b"\0" + file.digest + place)
 
 
-def _present(
-    sources: Sequence[Source],
-    ranked: Sequence[Candidate],
-    options: SearchOptions,
-    asked: frozenset[str] = frozenset(),
+def present(
+    targets: Sequence[SearchTarget], query: Query, ranked: Sequence[ScoredChunk], request: SearchRequest
 ) -> tuple[Hit, ...]:
-    """Candidates as hits with their text, labelled with the name asked for where they define it."""
-    hits = []
-    for c in ranked:
-        kind, symbol = c.chunk.kind, c.chunk.symbol
-        if asked and symbol.lower() not in asked:
-            named = next((d for d in c.chunk.definitions if d.name.lower() in asked), None)
-            if named is not None:
-                kind, symbol = named.kind, named.name
-        source = sources[c.source]
-        text = source.snapshot.text(c.file.id)
-        content, first, last = text.with_context(c.chunk, options.context, options.context)
-        hits.append(
-            Hit(
-                path=source.prefix + c.file.path,
-                start_line=first,
-                end_line=last,
-                language=c.file.language,
-                kind=kind,
-                symbol=symbol,
-                score=c.score,
-                content=content,
-                signals=dict(c.signals) if options.explain else {},
-                chunk_id=chunk_id(c.file, c.chunk),
-                root=source.root,
-            )
-        )
-    return tuple(hits)
+    """Ranked chunks as hits with their text, labelled with the name searched for where they define it."""
+    return tuple(
+        _hit(targets[c.source], c, request.context, request.explain, query.bare_names) for c in ranked
+    )
+
+
+def _hit(
+    target: SearchTarget, scored: ScoredChunk, context: int, explain: bool, names: frozenset[str]
+) -> Hit:
+    chunk, file = scored.chunk, scored.file
+    kind, symbol = chunk.kind, chunk.symbol
+    if names and symbol.lower() not in names:
+        named = next((d for d in chunk.definitions if d.name.lower() in names), None)
+        if named is not None:
+            kind, symbol = named.kind, named.name
+    content, first, last = target.reader.text(file.id).with_context(chunk, context, context)
+    return Hit(
+        path=target.prefix + file.path,
+        start_line=first,
+        end_line=last,
+        language=file.language,
+        kind=kind,
+        symbol=symbol,
+        score=scored.score,
+        content=content,
+        signals=dict(scored.signals) if explain else {},
+        chunk_id=chunk_id(file, chunk),
+        root=target.root,
+    )
 
 
 def present_chunks(
-    snapshot: Snapshot, scored: Sequence[tuple[ChunkRow, float]], root: str = ""
+    target: SearchTarget, scored: Sequence[tuple[ChunkRecord, FileRow, float]]
 ) -> tuple[Hit, ...]:
     """Chunks with a score as hits, in the order given."""
-    files = snapshot.files(list({c.file for c, _ in scored}))
-    ranked = [Candidate(c, files[c.file], score=s) for c, s in scored]
-    return _present([Source(snapshot, _no_embedder, root=root)], ranked, SearchOptions(limit=MAX_LIMIT))
-
-
-def _no_embedder() -> Embedder:
-    raise AssertionError("presenting embeds nothing")
+    return tuple(
+        _hit(target, ScoredChunk(chunk, file, 0, file.path, score=score), 0, False, frozenset())
+        for chunk, file, score in scored
+    )

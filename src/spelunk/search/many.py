@@ -1,124 +1,167 @@
-"""Here are indexes and a query, give me an answer; every search comes through here.
+"""Search over one or several indexes: parse, refresh, open a reader of each, search, drop what changed.
 
-Parses, refreshes, takes a view of each index, searches, and drops what changed
-under its hands.
+Every search of every adapter comes through :func:`search_many`.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import TYPE_CHECKING, Protocol, Unpack
 
-from spelunk.observe import null_observer
-from spelunk.search.answer import Answer
+from spelunk.observe import Observer, null_observer
+from spelunk.search.answer import NOTHING_MATCHED, Answer, Matched
+from spelunk.search.request import SearchOverrides, SearchRequest, request_of
 from spelunk.text import worklog
 from spelunk.types import Hit
-from spelunk.workspace import freshness
-from spelunk.workspace import locate as home
+from spelunk.workspace import locate
 
 if TYPE_CHECKING:
-    from spelunk.index import Index
+    from spelunk.embed import Embedder
     from spelunk.observe.progress import OnProgress
-    from spelunk.search.engine import Source
-    from spelunk.store.snapshot import Snapshot
+    from spelunk.search.corpus import SearchTarget
+    from spelunk.search.query import Query
+    from spelunk.store.protocols import Reader
+
+
+class Searchable(Protocol):
+    """An index that can be searched.
+
+    Attributes:
+        root: Absolute path of its workspace.
+        observer: Is sent an event of each search.
+    """
+
+    root: str
+    observer: Observer
+
+    def refresh(self, *, progress: OnProgress | None = None) -> bool:
+        """Bring it up to date as its freshness setting says; whether it is."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Reader]:
+        """A reader of the newest generation.
+
+        Raises:
+            IndexMissingError: Nothing was published yet.
+        """
+        ...
+
+    def embedder(self) -> Embedder:
+        """Its embedder."""
+        ...
+
+    def changed_paths(self, reader: Reader, paths: Collection[str]) -> Collection[str]:
+        """Those paths whose file changed since the reader's generation, if the freshness setting cares."""
+        ...
 
 
 def search_many(
-    indexes: Sequence[Index],
-    query: str,
+    indexes: Sequence[Searchable],
+    query: str | SearchRequest,
     *,
-    mode: str = "hybrid",
-    limit: int = 10,
-    languages: Sequence[str] = (),
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    kinds: Sequence[str] = (),
-    within: Sequence[Sequence[str]] = (),
-    context: int = 0,
-    explain: bool = False,
-    refresh: bool = True,
     progress: OnProgress | None = None,
+    **overrides: Unpack[SearchOverrides],
 ) -> Answer:
     """The best chunks for a query over several indexes, as one corpus.
 
     Args:
         indexes: Where to search; with several, paths carry the workspace's name.
-        query: In the language of docs/query-language.md.
-        mode: ``hybrid``, ``lexical``, ``semantic``, ``symbol`` or ``regex``.
-        limit: Hits wanted.
-        languages: Only these, as ``lang:``.
-        include: Only paths that match one of these, as ``path:``.
-        exclude: No path that matches one of these.
-        kinds: Only these kinds, as ``kind:``.
-        within: For each index the files and folders to stay in, relative to its root.
-        context: Lines around each hit.
-        explain: Fill in each hit's signals.
-        refresh: Bring the indexes up to date first, as the freshness setting says.
-        progress: Hears how far that is.
+        query: Text in the query language, or a whole request.
+        progress: Called while indexes are brought up to date.
+        overrides: Fields of :class:`SearchRequest`.
 
     Raises:
         QuerySyntaxError: The query does not parse; carries the column.
         UsageError: An argument cannot be used.
+        IndexMissingError: Nothing was indexed yet, and ``refresh`` is false.
+        IndexCorruptError: No store of any index can be read.
     """
-    from spelunk.search.engine import SearchOptions, search
+    from spelunk.search.engine import search
     from spelunk.search.query import narrow, parse, with_known_fields
+    from spelunk.search.terms import matched_by
 
-    began = time.perf_counter()
-    options = SearchOptions(mode=mode, limit=limit, context=context, explain=explain)
-    parsed = parse(query, mode=mode)
-    parsed = narrow(parsed, lang=languages, path=include, not_path=exclude, kind=kinds)
+    request = request_of(query, overrides)
+    parsed = parse(request.query, mode=request.mode)
+    parsed = narrow(
+        parsed,
+        lang=request.languages,
+        path=request.include,
+        not_path=request.exclude,
+        kind=request.kinds,
+    )
     fresh = True
-    if refresh:
+    if request.refresh:
         for index in indexes:
             fresh &= index.refresh(progress=progress)
-        began = time.perf_counter()
+    began = time.perf_counter()
     with ExitStack() as stack:
-        snapshots = [stack.enter_context(index.snapshot()) for index in indexes]
-        fields = {row[0] for s in snapshots for row in s.manifest.all("SELECT DISTINCT key FROM fields")}
-        if worklog.KIND in parsed.filters.kind.include:
-            fields |= worklog.FIELDS  # a filter also where no document has a value for it
-        parsed = with_known_fields(parsed, fields)
-        found = search(_sources(indexes, snapshots, within), parsed, options)
-        hits = found.hits
-        if refresh:
-            hits = _without_changed(indexes, snapshots, hits)
-        given = answer(
-            query, mode, began, hits, found.degraded, snapshots, not fresh or len(hits) < len(found.hits)
+        readers = [stack.enter_context(index.snapshot()) for index in indexes]
+        parsed = with_known_fields(parsed, _fields(readers, parsed))
+        targets = targets_of(indexes, readers, request.within)
+        result = search(targets, parsed, request)
+        hits = _without_changed(indexes, targets, result.hits) if request.refresh else result.hits
+        answer = answer_of(
+            request.query,
+            request.mode,
+            began,
+            hits,
+            result.degraded,
+            readers,
+            stale=not fresh or len(hits) < len(result.hits),
+            matched=matched_by(parsed, request.mode),
         )
-    _tell(indexes, given)
-    return given
+    _tell(indexes, answer)
+    return answer
 
 
-def _tell(indexes: Sequence[Index], given: Answer) -> None:
+def _fields(readers: Sequence[Reader], query: Query) -> set[str]:
+    """The front-matter fields by which a query may filter."""
+    from spelunk.search.query import FILTER, FILTERS
+
+    filters = [t for t in query.terms if t.kind == FILTER]
+    if all(t.field in FILTERS for t in filters):
+        return set()
+    fields = set().union(*(reader.field_names() for reader in readers))
+    if any(t.field == "kind" and t.value == worklog.KIND and not t.negated for t in filters):
+        fields |= worklog.FIELDS  # a filter also where no document has a value for it
+    return fields
+
+
+def _tell(indexes: Sequence[Searchable], answer: Answer) -> None:
     observers = {index.observer for index in indexes} - {null_observer}
     if observers:
         from spelunk.observe.events import Searched
 
         for observer in observers:
-            observer(Searched(given.mode, given.took_ms / 1000, len(given.hits), given.degraded))
+            observer(Searched(answer.mode, answer.took_ms / 1000, len(answer.hits), answer.degraded))
 
 
-def _sources(
-    indexes: Sequence[Index], snapshots: Sequence[Snapshot], within: Sequence[Sequence[str]]
-) -> list[Source]:
-    from spelunk.search.engine import Source
+def targets_of(
+    indexes: Sequence[Searchable], readers: Sequence[Reader], within: Sequence[Sequence[str]] = ()
+) -> list[SearchTarget]:
+    """The indexes as the engine takes them, with a prefix for the paths of each if there are several."""
+    from spelunk.search.corpus import SearchTarget
 
-    prefixes = _prefixes([i.root for i in indexes])
-    places = within or [()] * len(indexes)
     return [
-        Source(
-            s,
-            i.embedder,
+        SearchTarget(
+            reader,
+            index.embedder,
             prefix,
-            (os.path.basename(i.root), i.root),
-            home.branch_of(i.root),
-            i.root,
-            tuple(w),
+            (os.path.basename(index.root), index.root),
+            locate.branch_of(index.root),
+            index.root,
+            tuple(places),
         )
-        for i, s, prefix, w in zip(indexes, snapshots, prefixes, places, strict=True)
+        for index, reader, prefix, places in zip(
+            indexes,
+            readers,
+            _prefixes([index.root for index in indexes]),
+            within or [()] * len(indexes),
+            strict=True,
+        )
     ]
 
 
@@ -136,44 +179,39 @@ def _prefixes(roots: Sequence[str]) -> list[str]:
 
 
 def _without_changed(
-    indexes: Sequence[Index], snapshots: Sequence[Snapshot], hits: Sequence[Hit]
+    indexes: Sequence[Searchable], targets: Sequence[SearchTarget], hits: Sequence[Hit]
 ) -> tuple[Hit, ...]:
     """Leave out hits whose file changed or vanished between the refresh and now."""
     kept = list(hits)
-    for index, snapshot, prefix in zip(indexes, snapshots, _prefixes([i.root for i in indexes]), strict=True):
-        if index.allowed_age > 0:
-            continue
-        paths = {h.path[len(prefix) :] for h in hits if h.root == index.root}
-        stale = freshness.stale_paths(snapshot.manifest, index.root, paths)
-        kept = [h for h in kept if h.root != index.root or h.path[len(prefix) :] not in stale]
+    for index, target in zip(indexes, targets, strict=True):
+        paths = {h.path[len(target.prefix) :] for h in hits if h.root == index.root}
+        changed = index.changed_paths(target.reader, paths) if paths else ()
+        kept = [h for h in kept if h.root != index.root or h.path[len(target.prefix) :] not in changed]
     return tuple(kept)
 
 
-def answer(
+def answer_of(
     query: str,
     mode: str,
     began: float,
     hits: tuple[Hit, ...],
     degraded: str | None,
-    snapshots: Sequence[Snapshot],
+    readers: Sequence[Reader],
+    *,
     stale: bool,
+    matched: Matched = NOTHING_MATCHED,
 ) -> Answer:
     """Hits with the state of the indexes that gave them; ``began`` is of ``time.perf_counter``."""
-    complete = all(s.manifest.meta("complete", 0) for s in snapshots)
+    counts = [reader.coverage() for reader in readers]
+    done, planned = sum(n for n, _ in counts), sum(n for _, n in counts)
     return Answer(
         query=query,
         mode=mode,
         took_ms=(time.perf_counter() - began) * 1000,
         hits=hits,
         degraded=degraded,
-        generation=max((s.generation for s in snapshots), default=0),
-        coverage=1.0 if complete else _coverage(snapshots),
+        generation=max((reader.generation for reader in readers), default=0),
+        coverage=round(min(1.0, done / planned), 4) if done < planned else 1.0,
         stale=stale,
+        matched=matched,
     )
-
-
-def _coverage(snapshots: Sequence[Snapshot]) -> float:
-    """Share of the planned files that an unfinished run has published."""
-    done = sum(s.manifest.counts()[0] for s in snapshots)
-    planned = sum(int(s.manifest.meta("planned", 0)) or s.manifest.counts()[0] for s in snapshots)
-    return round(min(1.0, done / planned), 4) if planned else 1.0

@@ -29,7 +29,7 @@ flags and pasted code pass through unharmed.
 - **Filters.** A field given several times accepts any of its values; different
   fields must all accept. ``path:`` and ``file:`` are the same: a part of the
   path in any case, or a glob where it has ``*``, ``?`` or ``[``
-  (:func:`spelunk.search.path_filter.path_predicate`). Any other name filters by front matter
+  (:func:`spelunk.store.path_filter.path_predicate`). Any other name filters by front matter
   (``status:in-review``) unless it looks like code: a value that is empty or
   starts with ``:``, ``\`` or ``//`` or has brackets, ``=``, ``;``, ``,`` or
   quotes inside (``std::vector``, ``http://x``, ``C:\x``, ``key: value``).
@@ -66,6 +66,17 @@ __all__ = [
 ]  # fmt: skip
 
 
+MAX_CONDITIONS: Final = 1_000
+"""Phrases, regexes, symbols, filters and exclusions of a query; each is tried on every candidate."""
+
+MAX_TEXT: Final = 8_192
+"""Characters of a query that are tokenised and embedded; a pasted page is found by its beginning."""
+
+LONG_PHRASE: Final = 2_000
+"""Characters from which a phrase is looked for in the text made lower case, not by a regular
+expression: compiling one takes longer than the search."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """What one filter accepts: any of ``include`` (all, when empty) and none of ``exclude``."""
@@ -87,7 +98,7 @@ class Filters:
 
     Attributes:
         lang: Canonical language names.
-        path: Parts of paths or globs, for :func:`spelunk.search.path_filter.path_predicate`.
+        path: Parts of paths or globs, for :func:`spelunk.store.path_filter.path_predicate`.
         kind: Chunk kinds, lower-case.
         repo: Names of repositories, as given.
         branch: Names of branches, as given.
@@ -159,14 +170,17 @@ class Query:
         return self._values(PHRASE, negated=True)
 
     @property
+    def bare_names(self) -> frozenset[str]:
+        """The words and symbols in lower case without their scopes: ``b`` of ``A::b``."""
+        return frozenset(_SCOPE.split(name)[-1].lower() for name in (*self.symbols, *self.words))
+
+    @property
     def filters(self) -> Filters:
         """The filters, collected by field."""
-        sides: dict[str, tuple[list[str], list[str]]] = {}
+        sides: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
         for t in self.terms:
             if t.kind == FILTER:
-                side = sides.setdefault(t.field, ([], []))[t.negated]
-                if t.value not in side:
-                    side.append(t.value)
+                sides.setdefault(t.field, ({}, {}))[t.negated][t.value] = None
         found = {name: Match(tuple(inc), tuple(exc)) for name, (inc, exc) in sides.items()}
         known = {name: found.pop(name) for name in FILTERS if name in found}
         return Filters(**known, fields=tuple(found.items()))
@@ -176,7 +190,7 @@ class Query:
         """``symbol``, ``prose`` or ``mixed``; see :func:`kind_of_text`."""
         if any(t.kind == SYMBOL for t in self.terms) and not self.words and not self.phrases:
             return "symbol"
-        return kind_of_text(self.text)
+        return kind_of_text(self.text[:MAX_TEXT])
 
 
 def parse(text: str, *, mode: str = "hybrid") -> Query:
@@ -230,6 +244,9 @@ def with_known_fields(query: Query, known: Collection[str]) -> Query:
 
     So ``redis:alpine`` or a pasted ``error:404`` finds text in a corpus where
     nothing has a field of that name.
+
+    Raises:
+        QuerySyntaxError: More than :data:`MAX_CONDITIONS` conditions are left.
     """
 
     def word_if_unknown(t: Term) -> Term:
@@ -239,15 +256,27 @@ def with_known_fields(query: Query, known: Collection[str]) -> Query:
             return Term(PHRASE, f"{t.field}: {t.value}", t.negated)
         return Term(WORD, f"{t.field}:{t.value}", t.negated)
 
-    return replace(query, terms=tuple(map(word_if_unknown, query.terms)))
+    terms = tuple(map(word_if_unknown, query.terms))
+    conditions = sum(t.negated or t.kind != WORD for t in terms)
+    if conditions > MAX_CONDITIONS:
+        raise QuerySyntaxError(
+            f"{conditions:,} phrases, regexes, symbols, filters and exclusions; at most {MAX_CONDITIONS:,}",
+            query.source,
+            1,
+        )
+    return replace(query, terms=terms)
 
 
+_SCOPE: Final = re.compile(r"\.|::|#")
 _IDENTIFIER: Final = re.compile(r"[@$#]?[^\W\d][\w$]*(?:(?:\.|::|->|#)~?[^\W\d][\w$]*)*(?:\(\))?")
 _COMPOUND: Final = re.compile(r"[^\W_]_\w|^_+\w|[a-z0-9][A-Z]|\w(?:::|->|\.|#)\w|\w\(\)")
 
 
 def phrase_test(phrase: str) -> Callable[[str], bool]:
     """Whether a text has a phrase: literally, in any case, white space matching any white space."""
+    if len(phrase) > LONG_PHRASE:
+        literal = " ".join(phrase.lower().split())
+        return lambda text: len(text) >= len(phrase) // 2 and literal in " ".join(text.lower().split())
     search = re.compile(r"\s+".join(map(re.escape, phrase.split())), re.IGNORECASE).search
     return lambda text: search(text) is not None
 

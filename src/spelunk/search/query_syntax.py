@@ -21,8 +21,9 @@ _NEVER_EMPTY: Final = frozenset(("sym", "lang"))
 """Not words of English, so that ``sym:`` alone is a slip, and ``path:`` may be prose."""
 
 _FIELD: Final = re.compile(r"([a-z][a-z0-9_-]+):(?!:|//|\\)")
-_PHRASE: Final = re.compile(r'"((?:[^"\\]|\\.|\\)*?)"', re.DOTALL)
-_QUOTED_VALUE: Final = re.compile(_PHRASE.pattern + r"(?!\S)", re.DOTALL)
+_PHRASE: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"|"((?:[^"\\]++|\\.)*\\)"', re.DOTALL)
+"""A quoted text; in the second form the last quote is escaped and closes it for want of another. Each
+alternative reads the text in one way only, so that the time is linear."""
 _REGEX: Final = re.compile(r"/(?![\s/*+?])((?:[^/\\]|\\.)+)/(?!\S)", re.DOTALL)
 _WORD: Final = re.compile(r"\S+")
 _SPACE: Final = re.compile(r"\s*")
@@ -142,15 +143,14 @@ def _filter(text: str, at: int, start: int, negated: bool) -> tuple[list[Term], 
     known = name in FILTERS or name == "sym"
     quoted = text[head.end() : head.end() + 1] == '"'
     if quoted:
-        found = _QUOTED_VALUE.match(text, head.end())
-        if found is None:
-            if known:
-                _phrase(text, head.end())  # raises where the quote is open
+        if not known and _PHRASE.match(text, head.end()) is None:
             return None
-        value, end = _unquoted(found.group(1)), found.end()
+        value, end = _phrase(text, head.end())  # raises where the quote is open
+        if not text[end : end + 1].isspace() and end < len(text):
+            return None
     else:
-        found = _WORD.match(text, head.end())
-        value, end = (found.group(), found.end()) if found else ("", head.end())
+        word = _WORD.match(text, head.end())
+        value, end = (word.group(), word.end()) if word else ("", head.end())
     if not value:
         if head.group(1) in _NEVER_EMPTY or (known and quoted):
             raise QuerySyntaxError(f"{head.group()} needs a value right behind it", text, start + 1)
@@ -173,10 +173,10 @@ def _filter(text: str, at: int, start: int, negated: bool) -> tuple[list[Term], 
 
 
 def _phrase(text: str, at: int) -> tuple[str, int]:
-    found = _PHRASE.match(text, at)
-    if found is None:
+    quoted = _PHRASE.match(text, at)
+    if quoted is None:
         raise QuerySyntaxError('quote without an end; close it, or write \\" for a quote mark', text, at + 1)
-    return _unquoted(found.group(1)), found.end()
+    return _unquoted(quoted.group(quoted.lastindex or 1)), quoted.end()
 
 
 def _unquoted(body: str) -> str:

@@ -1,71 +1,56 @@
-"""Here is a place in a file, give me chunks like it."""
+"""Chunks like the one at a place in a file, by their vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from spelunk.errors import ProviderError, UsageError
-from spelunk.search.engine import Found, present_chunks, unfilled
-from spelunk.store.manifest import ChunkRow
-from spelunk.store.snapshot import Snapshot
+from spelunk.search.corpus import SearchTarget
+from spelunk.search.engine import SearchResult, missing_vectors, present_chunks
+from spelunk.store.protocols import Filter, Reader
+from spelunk.store.records import ChunkRecord
 from spelunk.text.tokens import words
 
-if TYPE_CHECKING:
-    from spelunk.embed import Embedder, Matrix
 
-
-def chunk_at(snapshot: Snapshot, path: str, line: int) -> ChunkRow:
+def chunk_at(reader: Reader, path: str, line: int) -> ChunkRecord:
     """The chunk that holds a line, or the next one where the line is blank.
 
     Raises:
         UsageError: The file is not indexed, or has no such line.
     """
-    file = snapshot.manifest.file(path)
+    file = reader.file(path)
     if file is None:
         raise UsageError(f"{path}: not indexed; `spelunk why {path}` says why")
-    chunks = snapshot.manifest.chunks_of(file)
-    for chunk in chunks:
+    for chunk in reader.chunks_of(file):
         if line <= chunk.end_line and line >= 1:
             return chunk
     raise UsageError(f"{path}:{line}: no such line; the indexed text ends at line {file.lines}")
 
 
-def similar(snapshot: Snapshot, embedder: Callable[[], Embedder], path: str, line: int, limit: int) -> Found:
-    """The nearest chunks by vector, without the one asked about.
+def similar(target: SearchTarget, path: str, line: int, limit: int) -> SearchResult:
+    """The nearest chunks by vector, without the one at the place; ties by path and line.
 
-    The chunk's own vector is asked for where there is one, so that a provider
+    The chunk's stored vector is used where there is one, so that a provider
     which is down, or has a price, is not needed.
 
-    Args:
-        embedder: Gives the embedder, for a chunk that has no vector yet.
-
     Raises:
-        UsageError: The place is not indexed.
+        UsageError: The place is not indexed, or the vectors are another embedder's.
+        IndexCorruptError: The vectors are damaged.
     """
-    from spelunk.store import scan as vectors
-
-    chunk = chunk_at(snapshot, path, line)
-    asked = _stored(snapshot, chunk.id)
-    if asked is None:
+    reader = target.reader
+    chunk = chunk_at(reader, path, line)
+    vector = reader.vector(chunk.id)
+    if vector is None:
         try:
-            text = snapshot.text(chunk.file).of(chunk)
-            asked = embedder().embed([text], [words(text)])[0]
+            text = reader.text(chunk.file).of(chunk)
+            vector = [float(x) for x in target.embedder().embed([text], [words(text)])[0]]
         except ProviderError as error:
-            return Found((), f"vectors: {error}")
-    if any(s.dimensions != len(asked) for s in snapshot.segments):
+            return SearchResult((), f"vectors: {error}")
+    if reader.dimensions not in (0, len(vector)):
         raise UsageError("the vectors are another embedder's; run `spelunk index`")
-    near = vectors.top(snapshot.segments, asked, 2 * limit + 1)
-    rows = snapshot.visible([i for i, _ in near])
-    ranked = [(rows[i], s) for i, s in near if i in rows and i != chunk.id]
-    return Found(present_chunks(snapshot, ranked[:limit]), unfilled(snapshot))
-
-
-def _stored(snapshot: Snapshot, chunk: int) -> Matrix | None:
-    import numpy as np
-
-    for segment in snapshot.segments:
-        found = segment.lookup(np.asarray([chunk]))
-        if len(found):
-            return segment.vector(int(found[0]))
-    return None
+    near = {s.id: s.score for s in reader.nearest(vector, Filter(), limit + 1) if s.id != chunk.id}
+    chunks = reader.chunks(list(near))
+    files = reader.files(list({c.file for c in chunks.values()}))
+    ranked = sorted(
+        ((c, files[c.file], near[i]) for i, c in chunks.items()),
+        key=lambda found: (-found[2], found[1].path, found[0].start),
+    )
+    return SearchResult(present_chunks(target, ranked[:limit]), missing_vectors(target))

@@ -1,35 +1,51 @@
-"""Here are terms, give me the best chunk ids: the full-text index, on Tantivy.
+"""The full-text index on Tantivy: an inverted index of terms with quantised impacts.
 
-Text arrives already split (:mod:`spelunk.text.tokens`), blank-separated, because a
-split in Python inside the add loop costs 4-5 times the indexing itself. No
-positions are kept: phrases and regular expressions are verified against the
-stored text. What is visible is decided by the manifest, not here.
+Text arrives already split and encoded (:mod:`spelunk.store.document`),
+blank-separated, because a split in Python inside the add loop costs 4-5 times
+the indexing itself. No positions are kept: phrases and regular expressions are
+verified against the stored text. The manifest decides what is visible.
+
+Scores are sums of whole numbers below 2**24, exact in float32 in whatever order
+Tantivy adds them. They do not use Tantivy's statistics, which count deleted
+documents until a merge.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import tantivy
+import xxhash
 from tantivy import Occur, Query
 
 from spelunk import faults
 from spelunk.errors import IndexCorruptError, StorageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from spelunk.store.impact import IMPACTS, any_level, forms
+from spelunk.store.protocols import Requirement, Scored
+from spelunk.text.required import Run
+from spelunk.text.tokens import LONG_WORD, MAX_WORD
 
 MIN_HEAP: Final = 16 * 1024 * 1024
 """Per indexing thread; Tantivy refuses less than 3 MB and thrashes below this."""
 
-SCORE_DIGITS: Final = 3
+MAX_SCORE: Final = 2**24 - 1
+"""The largest whole number up to which float32, Tantivy's score, is exact."""
+
+TIE_BITS: Final = 32
+TIES_FETCHED: Final = 16
+"""Times the hits wanted that are fetched to choose among equal scores; beyond it the
+search is narrowed to a part of the ``tie`` numbers."""
+TIE_PARTS: Final = 8
+
+MAX_FREQUENCIES: Final = 50_000
+"""Document frequencies remembered by a reader."""
+
 ANALYSER: Final = "terms"
 _NEEDS_ESCAPE: Final = re.compile(r"[^\w]")
 
@@ -38,14 +54,18 @@ def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("cid", indexed=True, fast=True)
     builder.add_unsigned_field("file", indexed=True)
+    builder.add_unsigned_field("tie", fast=True)
     for name in ("body", "name", "path"):
-        builder.add_text_field(name, tokenizer_name=ANALYSER, index_option="freq")
-    for name in ("language", "kind"):
+        builder.add_text_field(name, tokenizer_name=ANALYSER, index_option="basic")
+    for name in ("language", "kind", "every"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     return builder.build()
 
 
 SCHEMA: Final = _schema()
+EVERY: Final = "1"
+"""The one term of the field ``every``: its document frequency is that of all documents, deleted ones
+included."""
 
 
 def _open(directory: str, create: bool) -> tantivy.Index:
@@ -132,10 +152,12 @@ class LexicalWriter:
             raise _storage_error(directory, error) from None
 
     def add(self, cid: int, file: int, body: str, name: str, path: str, language: str, kind: str) -> None:
-        """Add one chunk; ``body``, ``name`` and ``path`` are blank-separated terms."""
+        """Add one chunk; ``body``, ``name`` and ``path`` are encoded (:mod:`spelunk.store.document`)."""
         document = tantivy.Document()
         document.add_unsigned("cid", cid)
         document.add_unsigned("file", file)
+        document.add_unsigned("tie", _tie(body, name))
+        document.add_text("every", EVERY)
         document.add_text("body", body)
         if name:
             document.add_text("name", name)
@@ -178,17 +200,22 @@ class LexicalWriter:
         del self._writer
 
 
+def _tie(body: str, name: str) -> int:
+    return xxhash.xxh3_64_intdigest(f"{name}\n{body}".encode("utf-8", "surrogatepass")) >> (64 - TIE_BITS)
+
+
 @dataclass(frozen=True, slots=True)
-class Scope:
+class FullTextFilter:
     """Which documents may be returned; applied before the best are chosen.
 
-    ``None`` means no condition. Languages, kinds and files are alternatives
-    within one attribute and all hold together across attributes.
+    An empty tuple is no condition, but ``files`` may allow none at all: None is
+    no condition there. The values of one attribute are alternatives, and all
+    attributes hold together.
     """
 
-    languages: tuple[str, ...] | None = None
+    languages: tuple[str, ...] = ()
     not_languages: tuple[str, ...] = ()
-    kinds: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] = ()
     not_kinds: tuple[str, ...] = ()
     files: tuple[int, ...] | None = None
     not_files: tuple[int, ...] = ()
@@ -224,7 +251,7 @@ class LexicalReader:
         """Open what the last commit left.
 
         Raises:
-            IndexCorruptError: It cannot be opened.
+            FullTextDamaged: It cannot be opened.
         """
         self.directory = directory
         try:
@@ -233,6 +260,28 @@ class LexicalReader:
             if os.access(directory, os.W_OK) or not os.path.isdir(directory):
                 raise
             self._searcher = _searcher_of_read_only(directory)
+        self._hidden: list[tuple[Any, Query]] = []
+        self._frequencies: dict[tuple[str, str], int] = {}
+        with _reading(directory):
+            self._exact = self.documents == int(self._searcher.doc_freq("every", EVERY))
+
+    def hide(self, first_chunk: int, files: Sequence[int]) -> None:
+        """Take documents of other generations for absent.
+
+        Args:
+            first_chunk: The chunks with this id and higher ones were never published.
+            files: File versions that were replaced and wait to be purged.
+        """
+        self._hidden = [
+            (
+                Occur.MustNot,
+                Query.range_query(SCHEMA, "cid", tantivy.FieldType.Unsigned, first_chunk, None),
+            )
+        ]
+        if files:
+            self._hidden.append((Occur.MustNot, Query.term_set_query(SCHEMA, "file", list(files))))
+        self._exact = False
+        self._frequencies.clear()
 
     @property
     def documents(self) -> int:
@@ -243,130 +292,160 @@ class LexicalReader:
         """Ids of every document alive; one that is there twice comes twice.
 
         Raises:
-            IndexCorruptError: They cannot be read.
+            FullTextDamaged: They cannot be read.
         """
-        return self._ids(self._found(Query.all_query(), max(1, self.documents)))
+        hits = self._hits(Query.all_query(), max(1, self.documents))
+        return self._values("cid", [address for _, address in hits])
 
-    def document_frequency(self, term: str, field: str = "body") -> int:
-        """How many chunks hold the term; deleted ones count until merged away."""
+    def frequencies(self, terms: Collection[str], field: str = "body") -> dict[str, int]:
+        """How many documents that are alive and not hidden have each term; terms of none are left out."""
+        if len(self._frequencies) > MAX_FREQUENCIES:
+            self._frequencies.clear()
+        known = self._frequencies
+        for term in terms:
+            if (field, term) not in known:
+                known[field, term] = self._frequency(term, field)
+        return {term: known[field, term] for term in terms if known[field, term]}
+
+    def _frequency(self, term: str, field: str) -> int:
         with _reading(self.directory):
-            return int(self._searcher.doc_freq(field, term))
+            count = sum(int(self._searcher.doc_freq(field, form)) for form in forms(term))
+            if self._exact or not count:
+                return count
+            # Document frequencies count deleted documents until they are merged away.
+            clauses = [(Occur.Must, _has_term(term, field)), *self._hidden]
+            counted: Any = self._searcher.search(Query.boolean_query(clauses), 1, count=True)
+            return int(counted.count)
 
     def top(
         self,
         terms: Mapping[str, float],
         limit: int,
         *,
-        fields: Mapping[str, float],
-        scope: Scope | None = None,
-        conditions: Sequence[Query] = (),
-    ) -> list[tuple[int, float]]:
-        """The best chunk ids by BM25 (k1 1.2, b 0.75), best first; ties by id.
-
-        A term's rarity is that in the field where it is commonest: a word that
-        every text holds is not telling because few paths have it.
+        fields: Mapping[Any, float],
+        where: FullTextFilter | None = None,
+        requires: Sequence[Requirement] = (),
+    ) -> list[Scored]:
+        """The documents with the highest sum of term weight times field weight times impact.
 
         Args:
-            terms: Weight by term.
-            limit: How many.
-            fields: Boost by field name.
-            scope: Which documents may be returned.
-            conditions: What a document must meet besides.
+            terms: Weight by term, inverse document frequency included.
+            limit: How many; more only where the last are equal in score and ``tie``.
+            fields: Weight by field name.
+            where: Which documents may be returned.
+            requires: What a document must meet besides.
+
+        Returns:
+            Best first; equal scores by ``tie``.
         """
+        possible = sum(terms.values()) * sum(fields.values()) * IMPACTS[-1]
+        if not possible:
+            return []
+        scale = (MAX_SCORE - len(terms) * len(fields)) / possible
         clauses: list[tuple[Any, Query]] = []
-        for term, weight in terms.items():
-            frequencies = {f: self.document_frequency(term, f) for f in fields}
-            rarity = self._idf(max(frequencies.values(), default=0))
-            for field, boost in fields.items():
-                if not frequencies[field]:
-                    continue
-                query = Query.term_query(SCHEMA, field, term, "freq")
-                factor = weight * boost * rarity / self._idf(frequencies[field])
-                clauses.append((Occur.Should, query if factor == 1 else Query.boost_query(query, factor)))
+        with _reading(self.directory):
+            for term, weight in terms.items():
+                for form, impact in zip(forms(term), IMPACTS, strict=True):
+                    for field, boost in fields.items():
+                        if self._searcher.doc_freq(field, form):
+                            worth = max(1, round(weight * boost * impact * scale))
+                            query = Query.term_query(SCHEMA, field, form, "basic")
+                            clauses.append((Occur.Should, Query.const_score_query(query, float(worth))))
         if not clauses:
             return []
-        outer = [(Occur.Must, Query.boolean_query(clauses)), *_conditions(scope)]
-        outer += [(Occur.Must, _constant(c)) for c in conditions]
-        return self._run(outer, limit)
+        outer = [(Occur.Must, Query.boolean_query(clauses)), *self._conditions(where, requires)]
+        return [Scored(s.id, s.score / scale, s.tie) for s in self._best(outer, limit)]
 
-    def _idf(self, frequency: int) -> float:
-        """As Tantivy weighs a term that this many documents hold."""
-        total = max(self.documents, frequency)  # frequencies count deleted documents too
-        return math.log(1 + (total - frequency + 0.5) / (frequency + 0.5))
+    def matching(self, where: FullTextFilter | None, requires: Sequence[Requirement] = ()) -> list[int]:
+        """Ids of all documents that pass, ascending."""
+        clauses = [(Occur.Must, _constant(Query.all_query())), *self._conditions(where, requires)]
+        hits = self._hits(Query.boolean_query(clauses), max(1, self.documents))
+        return sorted(self._values("cid", [address for _, address in hits]))
 
-    def matching(self, query: Query | None, limit: int, scope: Scope | None = None) -> list[int]:
-        """Ids of documents that match a condition, ascending, at most ``limit``."""
-        outer = _conditions(scope)
-        if query is not None:
-            outer.append((Occur.Must, _constant(query)))
-        if not any(occur == Occur.Must for occur, _ in outer):
-            outer.append((Occur.Must, Query.all_query()))
-        found = self._found(Query.boolean_query(outer), max(1, min(limit, self.documents or 1)))
-        return sorted(self._ids(found))
+    def _best(self, clauses: list[tuple[Any, Query]], limit: int) -> list[Scored]:
+        """The best ``limit`` documents, whatever the order in which they were added.
 
-    def _run(self, clauses: list[tuple[Any, Query]], limit: int) -> list[tuple[int, float]]:
-        found = self._found(Query.boolean_query(clauses), limit)
-        ids = self._ids(found)
-        # The last digits depend on the order in which Tantivy adds up a document's terms.
-        scores = (round(float(score), SCORE_DIGITS) for score, _ in found.hits)
-        return sorted(zip(ids, scores, strict=True), key=lambda hit: (-hit[1], hit[0]))
+        Tantivy breaks ties by the place in the index. Where the last score is
+        shared by more documents than fit, those with the least ``tie`` are taken.
+        """
+        query = Query.boolean_query(clauses)
+        hits = self._hits(query, limit + 1)
+        if len(hits) > limit:
+            edge = hits[limit - 1][0]
+            if hits[limit][0] == edge:
+                above = [hit for hit in hits if hit[0] > edge]
+                return self._scored(above) + self._least_ties(clauses, edge, limit, limit - len(above))
+            hits = hits[:limit]
+        return self._scored(hits)
 
-    def _found(self, query: Query, limit: int) -> Any:
+    def _least_ties(
+        self, clauses: list[tuple[Any, Query]], edge: float, limit: int, wanted: int
+    ) -> list[Scored]:
+        """Of the documents with the score ``edge`` the ``wanted`` ones with the least ``tie``."""
+        most, end = TIES_FETCHED * limit, 1 << TIE_BITS
+        while True:
+            part = clauses
+            if end < 1 << TIE_BITS:
+                inside = Query.range_query(SCHEMA, "tie", tantivy.FieldType.Unsigned, 0, end, True, False)
+                part = [*clauses, (Occur.Must, _constant(inside))]
+            count = most if end > 1 else max(1, self.documents)
+            hits = self._hits(Query.boolean_query(part), count)
+            if len(hits) < count or hits[-1][0] < edge or end == 1:
+                break
+            end //= TIE_PARTS
+        equal = self._scored([hit for hit in hits if hit[0] == edge])
+        last = equal[min(wanted, len(equal)) - 1].tie if equal else 0
+        return [s for s in equal if s.tie <= last]
+
+    def _scored(self, hits: Sequence[Any]) -> list[Scored]:
+        addresses = [address for _, address in hits]
+        ids, ties = self._values("cid", addresses), self._values("tie", addresses)
+        scored = [Scored(i, float(hit[0]), tie) for i, hit, tie in zip(ids, hits, ties, strict=True)]
+        return sorted(scored, key=lambda s: (-s.score, s.tie, s.id))
+
+    def _hits(self, query: Query, limit: int) -> list[Any]:
         with _reading(self.directory):
-            return self._searcher.search(query, limit, count=False)
+            return list(self._searcher.search(query, limit, count=False).hits)
 
-    def _ids(self, found: Any) -> list[int]:
+    def _values(self, field: str, addresses: list[Any]) -> list[int]:
         with _reading(self.directory):
-            values = self._searcher.fast_field_values("cid", [address for _, address in found.hits])
-            found_ids = [int(v) for v in values if v is not None]
-            if len(found_ids) != len(values):
-                raise ValueError("a document without an id")
-        return found_ids
+            values = self._searcher.fast_field_values(field, addresses)
+            numbers = [int(v) for v in values if v is not None]
+            if len(numbers) != len(values):
+                raise ValueError(f"a document without {field}")
+        return numbers
+
+    def _conditions(
+        self, where: FullTextFilter | None, requires: Sequence[Requirement]
+    ) -> list[tuple[Any, Query]]:
+        out = [(Occur.Must, _constant(_required(r))) for r in requires]
+        return [*out, *_filter_clauses(where), *self._hidden]
 
 
-class LostReader(LexicalReader):
-    """Stands in for a full text that is damaged: it knows nothing, and a search of it says why."""
-
-    def __init__(self, directory: str, damage: str) -> None:
-        self.directory = directory
-        self.damage = damage
-
-    @property
-    def documents(self) -> int:
-        """None that could be counted."""
-        return 0
-
-    def document_frequency(self, term: str, field: str = "body") -> int:
-        """Nothing is known of any term."""
-        return 0
-
-    def _found(self, query: Query, limit: int) -> Any:
-        raise FullTextDamaged(self.damage)
+def _has_term(term: str, field: str) -> Query:
+    """The condition that a field has a term, at whatever level."""
+    return Query.term_set_query(SCHEMA, field, forms(term))
 
 
-def term(text: str, field: str = "body") -> Query:
-    """The condition that a field holds a term."""
-    return Query.term_query(SCHEMA, field, text, "freq")
+def _required(requirement: Requirement) -> Query:
+    field = requirement.field
+    choices = [_run_query(run, field) for run in sorted(requirement.any_of) if len(run.text) <= MAX_WORD]
+    if field == "body" or not choices:
+        choices.append(_has_term(LONG_WORD, field))  # which may hold anything
+    return _any_of(choices)
 
 
-def containing(run: str, *, starts: bool = False, ends: bool = False) -> Query:
-    """The condition that some term of the body contains ``run`` (word characters, lower case).
-
-    Args:
-        starts: The term starts with it: found without a walk over the whole dictionary.
-        ends: The term ends with it.
-    """
-    escaped = _NEEDS_ESCAPE.sub(lambda m: "\\" + m.group(), run)
-    return Query.regex_query(SCHEMA, "body", f"{'' if starts else '.*'}{escaped}{'' if ends else '.*'}")
-
-
-def all_of(queries: Sequence[Query]) -> Query:
-    """The condition that all of these hold."""
-    return Query.boolean_query([(Occur.Must, q) for q in queries])
+def _run_query(run: Run, field: str) -> Query:
+    """The condition that some term of a field fits a run; a whole term or a start needs no walk
+    over the whole dictionary."""
+    if run.starts and run.ends:
+        return _has_term(run.text, field)
+    escaped = _NEEDS_ESCAPE.sub(lambda m: "\\" + m.group(), run.text)
+    before, after = "" if run.starts else ".*", "" if run.ends else ".*"
+    return Query.regex_query(SCHEMA, field, f"{before}{escaped}{after}{any_level()}")
 
 
-def any_of(queries: Sequence[Query]) -> Query:
-    """The condition that one of these holds."""
+def _any_of(queries: Sequence[Query]) -> Query:
     return Query.boolean_query([(Occur.Should, q) for q in queries])
 
 
@@ -374,30 +453,29 @@ def _constant(query: Query) -> Query:
     return Query.const_score_query(query, 0.0)
 
 
-def _conditions(scope: Scope | None) -> list[tuple[Any, Query]]:
-    if scope is None:
+def _filter_clauses(where: FullTextFilter | None) -> list[tuple[Any, Query]]:
+    if where is None:
         return []
     out: list[tuple[Any, Query]] = []
 
-    def text_set(field: str, values: Sequence[str]) -> Query:
-        return any_of([Query.term_query(SCHEMA, field, v, "basic") for v in values])
+    def one_of(field: str, values: Sequence[str]) -> Query:
+        return _any_of([Query.term_query(SCHEMA, field, v, "basic") for v in values])
 
-    if scope.languages is not None:
-        out.append((Occur.Must, _constant(text_set("language", scope.languages))))
-    if scope.kinds is not None:
-        out.append((Occur.Must, _constant(text_set("kind", scope.kinds))))
-    if scope.files is not None:
-        out.append((Occur.Must, _constant(Query.term_set_query(SCHEMA, "file", list(scope.files)))))
-    if scope.not_languages:
-        out.append((Occur.MustNot, text_set("language", scope.not_languages)))
-    if scope.not_kinds:
-        out.append((Occur.MustNot, text_set("kind", scope.not_kinds)))
-    if scope.not_files:
-        out.append((Occur.MustNot, Query.term_set_query(SCHEMA, "file", list(scope.not_files))))
-    if scope.not_terms:
-        out.append(
-            (Occur.MustNot, any_of([Query.term_query(SCHEMA, "body", t, "freq") for t in scope.not_terms]))
-        )
+    if where.languages:
+        out.append((Occur.Must, _constant(one_of("language", where.languages))))
+    if where.kinds:
+        out.append((Occur.Must, _constant(one_of("kind", where.kinds))))
+    if where.files is not None:
+        out.append((Occur.Must, _constant(Query.term_set_query(SCHEMA, "file", list(where.files)))))
+    if where.not_languages:
+        out.append((Occur.MustNot, one_of("language", where.not_languages)))
+    if where.not_kinds:
+        out.append((Occur.MustNot, one_of("kind", where.not_kinds)))
+    if where.not_files:
+        out.append((Occur.MustNot, Query.term_set_query(SCHEMA, "file", list(where.not_files))))
+    if where.not_terms:
+        excluded = [form for term in where.not_terms for form in forms(term)]
+        out.append((Occur.MustNot, Query.term_set_query(SCHEMA, "body", excluded)))
     return out
 
 

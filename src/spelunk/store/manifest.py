@@ -1,121 +1,36 @@
-"""Here is a generation: which files, chunks and segments exist. The single truth.
+"""Read the manifest: which files, chunks and segments a generation holds. The single truth.
 
-:class:`Manifest` reads; :class:`ManifestWriter` adds what the one writer may
-do. A reader inside :meth:`Manifest.begin` sees one generation, whatever is
+:class:`spelunk.store.manifest_writer.ManifestWriter` adds what the one writer
+may do. A reader inside :meth:`Manifest.begin` sees one generation, whatever is
 published meanwhile.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final
 
-from spelunk import faults
 from spelunk.errors import IndexCorruptError
 from spelunk.store import schema
-from spelunk.store.packet import unpack_definitions
+from spelunk.store.paths import full_text_name, manifest_name, next_full_text
+from spelunk.store.records import ChunkRecord, Donor, FieldRecord, FileRow, Known, SegmentRow
 from spelunk.store.schema import decode_path, encode_path
-from spelunk.types import Candidate, Definition, Failed, Flag, Skipped
+from spelunk.types import Definition, Failed, Flag, Skipped
 
 VARIABLES: Final = 900
-"""Placeholders a statement; SQLite's oldest limit is 999."""
+"""Placeholders in one statement; SQLite's oldest limit is 999."""
+FEW_SIZES: Final = 500
+"""With more sizes than this, all files are read and compared in Python."""
 
+Signature = tuple[int, int, int, int]
+"""Size, mtime_ns, ctime_ns and inode of a file when it was looked into."""
 
-class Known(NamedTuple):
-    """What is known of an indexed file without reading it."""
-
-    id: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    digest: bytes
-    first_chunk: int
-    chunks: int
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """An indexed file version."""
-
-    id: int
-    path: str
-    size: int
-    digest: bytes
-    language: str
-    flags: Flag
-    first_chunk: int
-    chunks: int
-    lines: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkRow:
-    """A published chunk; ``id`` is internal and changes when its file does.
-
-    ``defined`` is what it defines, packed (:func:`spelunk.store.packet.pack_definitions`):
-    a header can define hundreds of names, and a search looks at hundreds of chunks.
-    """
-
-    id: int
-    file: int
-    start_line: int
-    end_line: int
-    start: int
-    end: int
-    kind: str
-    symbol: str
-    scope: str
-    defined: str = ""
-
-    @property
-    def definitions(self) -> tuple[Definition, ...]:
-        """Every name defined here; unpacked anew at each access.
-
-        Raises:
-            IndexCorruptError: The row is damaged.
-        """
-        try:
-            return unpack_definitions(self.defined)
-        except ValueError:
-            raise IndexCorruptError(
-                f"a stored chunk is damaged (chunk {self.id}); run `spelunk check --repair`"
-            ) from None
-
-
-class SegmentRow(NamedTuple):
-    """A vector segment: ``dead`` of its rows belong to no file any more."""
-
-    name: str
-    rows: int
-    dead: int
-    first_chunk: int
-    last_chunk: int
-
-
-def segment_count(directory: str, name: str, rows: int, first: int, last: int) -> int:
-    """How many of the chunks ``first`` to ``last - 1`` a segment has; 0 for one that cannot be read."""
-    import numpy as np
-
-    from spelunk.errors import IndexCorruptError
-    from spelunk.store.paths import VECTORS
-    from spelunk.store.scan import Segment
-
-    try:
-        ids = Segment(os.path.join(directory, VECTORS, name), rows).ids
-    except IndexCorruptError:
-        return 0  # a check says so
-    found = np.searchsorted(ids, [first, last])
-    return int(found[1] - found[0])
-
-
-_FILE: Final = "id, path, size, digest, language, flags, first_chunk, chunks, lines"
-_CHUNK: Final = "id, file, start_line, end_line, start, end, kind, symbol, scope, definitions"
+_FILE: Final = "id, path, size, digest, language, flags, first_chunk, chunks, lines, encoding, generation"
+_CHUNK: Final = "id, file, start_line, end_line, start, end, kind, symbol, scope"
+_DEFINITION: Final = "chunk, name, kind, line, scope, end_line"
+PARTS: Final = ("chunks", "contents", "fields")
+"""Tables whose rows name the file that they belong to."""
 
 
 def _file(row: Any) -> FileRow:
@@ -123,44 +38,70 @@ def _file(row: Any) -> FileRow:
         path, flags = decode_path(row[1]), Flag(row[5])
     except (TypeError, ValueError):  # a NULL where there is none, as after a flipped byte
         raise IndexCorruptError("the manifest has a damaged row; run `spelunk check --repair`") from None
-    return FileRow(row[0], path, row[2], row[3], row[4], flags, row[6], row[7], row[8])
+    return FileRow(row[0], path, row[2], row[3], row[4], flags, *row[6:])
 
 
-def _chunk(row: Any) -> ChunkRow:
-    return ChunkRow(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9] or "")
+def _unindexed(path: str, failed: int, reason: str, detail: str) -> Skipped | Failed:
+    return Failed(path, reason, detail) if failed else Skipped(path, reason, detail)
 
 
 class Manifest:
-    """Read access. Usable from one thread at a time."""
+    """Read access. Usable from one thread at a time.
 
-    def __init__(self, directory: str, *, write: bool = False, create: bool = False) -> None:
-        """Open; see :func:`spelunk.store.schema.connect` for what it raises."""
+    Attributes:
+        directory: The index directory.
+        name: The manifest's file name; a rebuild publishes one of another name.
+    """
+
+    def __init__(self, directory: str) -> None:
+        """Open the published manifest; see :func:`spelunk.store.schema.connect_reader` for errors."""
         self.directory = directory
-        self.db = schema.connect(directory, write=write, create=create)
+        self.db, self.name = self._connect()
+
+    def _connect(self) -> tuple[Any, str]:
+        return schema.connect_reader(self.directory)
 
     def close(self) -> None:
         """Close the connection."""
         self.db.close()
 
     def begin(self) -> None:
-        """Hold on to the generation visible now."""
-        self.db.execute("BEGIN")
-        self.db.execute("SELECT 1 FROM meta LIMIT 1").fetchone()
+        """Start a read transaction: see one generation until :meth:`end`.
+
+        A manifest that a rebuild replaced is closed and the new one opened.
+        """
+        if self.replaced:
+            self.db.close()
+            self.db, self.name = self._connect()
+        self.all("BEGIN")
+        self.all("SELECT 1 FROM meta LIMIT 1")
 
     def end(self) -> None:
-        """Let go of the generation."""
+        """End the read transaction."""
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
 
+    @property
+    def replaced(self) -> bool:
+        """Whether a rebuild has published another manifest since this one was opened."""
+        return manifest_name(self.directory) != self.name
+
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-        """Rows of a statement, with errors translated."""
+        """Return the rows of a statement, with errors translated. For this package only."""
         try:
-            return self.db.execute(sql, values).fetchall()
+            return list(self.db.execute(sql, values).fetchall())
         except schema.DAMAGE as error:
             raise schema.translate(error, self.directory) from None
 
+    def _by_id(self, select: str, ids: Sequence[int], order: str = "") -> Iterator[Any]:
+        for i in range(0, len(ids), VARIABLES):
+            part = ids[i : i + VARIABLES]
+            yield from self.all(f"{select} ({','.join('?' * len(part))}) {order}", part)
+
+    # The generation
+
     def meta(self, key: str, default: Any = None) -> Any:
-        """One value of the ``meta`` table."""
+        """Return one value of the table ``meta``."""
         rows = self.all("SELECT value FROM meta WHERE key = ?", (key,))
         return rows[0][0] if rows else default
 
@@ -169,50 +110,219 @@ class Manifest:
         """The newest published generation; 0 before the first."""
         return int(self.meta("generation", 0))
 
-    def unfinished(self) -> bool:
-        """Whether a writer left journalled work to undo, or replaced documents to purge."""
-        return bool(self.all("SELECT 1 FROM intents LIMIT 1") or self.all("SELECT 1 FROM purges LIMIT 1"))
+    def published_at(self) -> float:
+        """Return when the newest generation was published, in seconds since the epoch; 0.0 without any."""
+        return float(self.all("SELECT max(published) FROM generations")[0][0] or 0)
 
     def counts(self) -> tuple[int, int]:
-        """Files and chunks published."""
+        """Return the number of files and of chunks published."""
         row = self.all("SELECT count(*), coalesce(sum(chunks), 0) FROM files")[0]
         return int(row[0]), int(row[1])
 
+    @property
+    def full_text_name(self) -> str:
+        """Folder of the full-text index that this generation uses."""
+        return full_text_name(int(self.meta("lexical", 1)))
+
+    def next_full_text(self) -> int:
+        """Return a number that no full-text index has, neither on disk nor in this generation."""
+        return max(next_full_text(self.directory), int(self.meta("lexical", 1)) + 1)
+
+    def kinds(self) -> list[str]:
+        """Return the names of kinds; a kind's code in the vector segments is its place here."""
+        return list(json.loads(self.meta("kinds", "[]")))
+
+    def journalled(self) -> bool:
+        """Return whether a writer has begun something that is not published yet, or died over it."""
+        return bool(self.all("SELECT 1 FROM intents LIMIT 1"))
+
+    def unfinished(self) -> bool:
+        """Return whether a writer left journalled work to undo, or replaced documents to purge."""
+        return self.journalled() or bool(self.all("SELECT 1 FROM purges LIMIT 1"))
+
+    def superseded(self) -> list[int]:
+        """Return ids of replaced file versions that are still in the full text."""
+        return [row[0] for row in self.all("SELECT file FROM purges")]
+
+    # Files
+
     def known(self) -> dict[str, Known]:
-        """Every indexed file by path."""
+        """Return every indexed file by path."""
         rows = self.all(
             "SELECT path, id, size, mtime_ns, ctime_ns, inode, digest, first_chunk, chunks FROM files"
         )
         return {decode_path(r[0]): Known._make(r[1:]) for r in rows}
 
-    def others(self) -> dict[str, tuple[Skipped | Failed, tuple[int, int, int, int]]]:
-        """Every file skipped or failed after it was offered, with its stat signature."""
-        out: dict[str, tuple[Skipped | Failed, tuple[int, int, int, int]]] = {}
-        for path, failed, reason, detail, *signature in self.all(
-            "SELECT path, failed, reason, detail, size, mtime_ns, ctime_ns, inode FROM others ORDER BY path"
+    def unindexed(self) -> dict[str, tuple[Skipped | Failed, Signature]]:
+        """Return every file that was offered and skipped, or failed, with its stat signature."""
+        out: dict[str, tuple[Skipped | Failed, Signature]] = {}
+        for path, failed, reason, detail, *rest in self.all(
+            "SELECT path, failed, reason, detail, size, mtime_ns, ctime_ns, inode FROM unindexed ORDER BY path"
         ):
             name = decode_path(path)
-            what = Failed(name, reason, detail) if failed else Skipped(name, reason, detail)
-            out[name] = (what, (signature[0], signature[1], signature[2], signature[3]))
+            out[name] = (_unindexed(name, failed, reason, detail), (rest[0], rest[1], rest[2], rest[3]))
         return out
 
+    def unindexed_file(self, path: str) -> Skipped | Failed | None:
+        """Return why a file that was offered is not indexed."""
+        rows = self.all("SELECT failed, reason, detail FROM unindexed WHERE path = ?", (encode_path(path),))
+        return _unindexed(path, *rows[0]) if rows else None
+
     def signatures(self) -> Iterator[tuple[str, int, int, int, int]]:
-        """(path, size, mtime_ns, ctime_ns, inode) of every file that was looked into."""
-        for table in ("files", "others"):
+        """Yield (path, size, mtime_ns, ctime_ns, inode) of every file that was looked into."""
+        for table in ("files", "unindexed"):
             for path, *rest in self.all(f"SELECT path, size, mtime_ns, ctime_ns, inode FROM {table}"):
                 yield decode_path(path), rest[0], rest[1], rest[2], rest[3]
 
+    def signature(self, path: str) -> Signature | None:
+        """Return the stat signature of an indexed file."""
+        rows = self.all(
+            "SELECT size, mtime_ns, ctime_ns, inode FROM files WHERE path = ?", (encode_path(path),)
+        )
+        return (rows[0][0], rows[0][1], rows[0][2], rows[0][3]) if rows else None
+
     def dirs(self) -> list[tuple[str, int]]:
-        """Folders walked, with the modification time then."""
+        """Return the folders walked, with the modification time then."""
         return [(decode_path(p), m) for p, m in self.all("SELECT path, mtime_ns FROM dirs")]
 
     def rules(self) -> list[tuple[str, int, int, int]]:
-        """Ignore files that took part: (path, mtime_ns, size, inode)."""
+        """Return the ignore files that took part: (path, mtime_ns, size, inode)."""
         rows = self.all("SELECT path, mtime_ns, size, inode FROM rules")
         return [(decode_path(p), m, s, i) for p, m, s, i in rows]
 
+    def file(self, path: str) -> FileRow | None:
+        """Return the published version of a file."""
+        rows = self.all(f"SELECT {_FILE} FROM files WHERE path = ?", (encode_path(path),))
+        return _file(rows[0]) if rows else None
+
+    def files(self, ids: Sequence[int]) -> dict[int, FileRow]:
+        """Return published files by id."""
+        return {row[0]: _file(row) for row in self._by_id(f"SELECT {_FILE} FROM files WHERE id IN", ids)}
+
+    def all_files(self) -> Iterator[FileRow]:
+        """Yield every published file, by path."""
+        for row in self.all(f"SELECT {_FILE} FROM files ORDER BY path"):
+            yield _file(row)
+
+    def file_ids(self) -> list[int]:
+        """Return the id of every published file."""
+        return [row[0] for row in self.all("SELECT id FROM files")]
+
+    def languages(self) -> list[tuple[str, int]]:
+        """Return the number of files by language, most first."""
+        return [*map(tuple, self.all("SELECT language, count(*) FROM files GROUP BY 1 ORDER BY 2 DESC, 1"))]
+
+    def language_ranges(self) -> Iterator[tuple[str, int, int]]:
+        """Yield (language, first chunk, chunks) of every file that has any, by first chunk."""
+        yield from self.all(
+            "SELECT language, first_chunk, chunks FROM files WHERE chunks > 0 ORDER BY first_chunk"
+        )
+
+    def donors(self, sizes: Collection[int]) -> list[Donor]:
+        """Return the files of these sizes in bytes whose chunks all have a vector."""
+        select = "SELECT cut_digest, first_chunk, size FROM files f WHERE chunks > 0"
+        if len(sizes) <= FEW_SIZES:
+            select += f" AND size IN ({','.join(map(str, sizes))})"
+        if any(self.pending()):
+            select += (
+                " AND NOT EXISTS (SELECT 1 FROM pending WHERE chunk >= f.first_chunk"
+                " AND chunk < f.first_chunk + f.chunks)"
+            )
+        return [donor for donor in map(Donor._make, self.all(select)) if donor.size in sizes]
+
+    # Chunks
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, ChunkRecord]:
+        """Return published chunks by id, with their definitions; unknown ids are left out."""
+        rows = [*self._by_id(f"SELECT {_CHUNK} FROM chunks WHERE id IN", ids)]
+        defined = self._definitions(
+            self._by_id(
+                f"SELECT {_DEFINITION} FROM definitions WHERE chunk IN", ids, "ORDER BY chunk, number"
+            )
+        )
+        return {row[0]: ChunkRecord._make((*row, defined.get(row[0], ()))) for row in rows}
+
+    def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
+        """Return a file's chunks in order, with their definitions."""
+        span = (file.first_chunk, file.first_chunk + file.chunks)
+        rows = self.all(f"SELECT {_CHUNK} FROM chunks WHERE id >= ? AND id < ? ORDER BY id", span)
+        defined = self._definitions(
+            self.all(
+                f"SELECT {_DEFINITION} FROM definitions WHERE chunk >= ? AND chunk < ? "
+                "ORDER BY chunk, number",
+                span,
+            )
+        )
+        return [ChunkRecord._make((*row, defined.get(row[0], ()))) for row in rows]
+
+    @staticmethod
+    def _definitions(rows: Iterable[Any]) -> dict[int, tuple[Definition, ...]]:
+        """Group rows of definitions by chunk, in their order."""
+        out: dict[int, list[Definition]] = {}
+        for chunk, *definition in rows:
+            out.setdefault(chunk, []).append(Definition._make(definition))
+        return {chunk: tuple(definitions) for chunk, definitions in out.items()}
+
+    def defining(self, name: str) -> list[int]:
+        """Return the ids of the chunks that define exactly this name, ascending."""
+        return [i for (i,) in self.all("SELECT chunk FROM definitions WHERE name = ? ORDER BY 1", (name,))]
+
+    def files_of_chunks(self, ids: Sequence[int]) -> set[int]:
+        """Return the ids of the files that published chunks belong to."""
+        return {row[0] for row in self._by_id("SELECT DISTINCT file FROM chunks WHERE id IN", ids)}
+
+    def chunk_kinds(self) -> list[tuple[int, str]]:
+        """Return id and kind of every chunk of a published file, by id."""
+        return self.all("SELECT id, kind FROM chunks WHERE file IN (SELECT id FROM files) ORDER BY id")
+
+    def content(self, file: int) -> tuple[bytes, bytes | None]:
+        """Return a file version's compressed text, and its line map if it has one."""
+        rows = self.all("SELECT text, lines FROM contents WHERE file = ?", (file,))
+        if not rows:
+            raise IndexCorruptError(
+                f"{self.directory}: text of file {file} missing; run `spelunk check --repair`"
+            )
+        return rows[0][0], rows[0][1]
+
+    def checksums(self) -> dict[int, bytes]:
+        """Return the checksum over each file's rows, by file id."""
+        return dict(self.all("SELECT file, checksum FROM contents"))
+
+    # Front-matter fields
+
+    def fields_of(self, chunks: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+        """Return the front-matter fields of chunks."""
+        out: dict[int, list[tuple[str, str]]] = {}
+        for chunk, key, value in self._by_id("SELECT chunk, key, value FROM fields WHERE chunk IN", chunks):
+            out.setdefault(chunk, []).append((key, value))
+        return out
+
+    def fields_of_file(self, file: FileRow) -> list[FieldRecord]:
+        """Return the front-matter fields of a file as they were written, chunks numbered from 0."""
+        rows = self.all(
+            "SELECT chunk - ?, key, value FROM fields WHERE file = ? ORDER BY rowid",
+            (file.first_chunk, file.id),
+        )
+        return [FieldRecord._make(row) for row in rows]
+
+    def field_keys(self) -> set[str]:
+        """Return the name of every front-matter field."""
+        return {row[0] for row in self.all("SELECT DISTINCT key FROM fields")}
+
+    def files_with_field(self, key: str, values: Sequence[str]) -> set[int]:
+        """Return the ids of files with one of the values in a front-matter field; case does not count."""
+        marks = ",".join("?" * len(values))
+        rows = self.all(
+            "SELECT DISTINCT file FROM fields "
+            f"WHERE key = ? COLLATE NOCASE AND value COLLATE NOCASE IN ({marks})",
+            (key, *values),
+        )
+        return {row[0] for row in rows}
+
+    # Vectors
+
     def segments(self) -> list[SegmentRow]:
-        """Vector segments of this generation, by first chunk."""
+        """Return the vector segments of this generation, by first chunk."""
         rows = self.all("SELECT name, rows, dead, first_chunk, last_chunk FROM segments ORDER BY first_chunk")
         for name, *numbers in rows:
             if not isinstance(name, str) or "/" in name or not all(isinstance(n, int) for n in numbers):
@@ -221,72 +331,31 @@ class Manifest:
                 )
         return [SegmentRow._make(r) for r in rows]
 
-    def chunks(self, ids: Sequence[int]) -> dict[int, ChunkRow]:
-        """Published chunks by id; ids of nothing published are left out."""
-        return {row[0]: _chunk(row) for row in self._by_id(f"SELECT {_CHUNK} FROM chunks WHERE id IN", ids)}
-
-    def files(self, ids: Sequence[int]) -> dict[int, FileRow]:
-        """Published files by id."""
-        return {row[0]: _file(row) for row in self._by_id(f"SELECT {_FILE} FROM files WHERE id IN", ids)}
-
-    def _by_id(self, select: str, ids: Sequence[int]) -> Iterator[Any]:
-        for i in range(0, len(ids), VARIABLES):
-            part = ids[i : i + VARIABLES]
-            yield from self.all(f"{select} ({','.join('?' * len(part))})", part)
-
-    def file(self, path: str) -> FileRow | None:
-        """The published version of a file."""
-        rows = self.all(f"SELECT {_FILE} FROM files WHERE path = ?", (encode_path(path),))
-        return _file(rows[0]) if rows else None
-
-    def other(self, path: str) -> Skipped | Failed | None:
-        """Why a file that was offered is not indexed."""
-        rows = self.all("SELECT failed, reason, detail FROM others WHERE path = ?", (encode_path(path),))
-        if not rows:
-            return None
-        failed, reason, detail = rows[0]
-        return Failed(path, reason, detail) if failed else Skipped(path, reason, detail)
-
-    def all_files(self) -> Iterator[FileRow]:
-        """Every published file, by path."""
-        for row in self.all(f"SELECT {_FILE} FROM files ORDER BY path"):
-            yield _file(row)
-
-    def chunks_of(self, file: FileRow) -> list[ChunkRow]:
-        """A file's chunks in order."""
-        rows = self.all(
-            f"SELECT {_CHUNK} FROM chunks WHERE id >= ? AND id < ? ORDER BY id",
-            (file.first_chunk, file.first_chunk + file.chunks),
-        )
-        return [_chunk(r) for r in rows]
-
-    def content(self, file: int) -> tuple[bytes, bytes | None]:
-        """A file version's compressed text, and its line map if it has one."""
-        rows = self.all("SELECT text, lines FROM contents WHERE file = ?", (file,))
-        if not rows:
-            raise IndexCorruptError(
-                f"{self.directory}: text of file {file} missing; run `spelunk check --repair`"
-            )
-        return rows[0][0], rows[0][1]
-
-    def fields_of(self, chunks: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
-        """Front-matter fields of chunks."""
-        out: dict[int, list[tuple[str, str]]] = {}
-        for chunk, key, value in self._by_id("SELECT chunk, key, value FROM fields WHERE chunk IN", chunks):
-            out.setdefault(chunk, []).append((key, value))
-        return out
+    def tombstones(self) -> dict[str, bytes]:
+        """Return the dead rows of each segment that has any: one bit a row, lowest first."""
+        return dict(self.all("SELECT segment, bits FROM tombstones"))
 
     def pending(self) -> tuple[int, int]:
-        """Chunks without a vector: those still to be made, and those refused."""
-        if not self.all("SELECT 1 FROM sqlite_master WHERE name = 'pending'"):
-            return 0, 0
+        """Return the number of chunks whose vector is still to be made, and of those refused."""
         row = self.all("SELECT count(*), count(refused) FROM pending")[0]
         return int(row[0]) - int(row[1]), int(row[1])
 
+    def pending_chunks(self, after: int = 0, limit: int = -1, *, refused: bool = False) -> list[int]:
+        """Return ids of chunks without a vector, ascending.
+
+        Args:
+            after: Only ids above this one.
+            limit: At most so many; -1 for all.
+            refused: Include those of which no vector can be made.
+        """
+        condition = "" if refused else "refused IS NULL AND "
+        rows = self.all(
+            f"SELECT chunk FROM pending WHERE {condition}chunk > ? ORDER BY chunk LIMIT ?", (after, limit)
+        )
+        return [row[0] for row in rows]
+
     def refused(self, limit: int) -> list[tuple[str, int, int, str]]:
-        """Chunks that no vector can be made of: (path, first line, last line, why), by place."""
-        if not self.pending()[1]:
-            return []
+        """Return chunks of which no vector can be made: (path, first line, last line, why), by place."""
         rows = self.all(
             "SELECT f.path, c.start_line, c.end_line, p.refused FROM pending p "
             "JOIN chunks c ON c.id = p.chunk JOIN files f ON f.id = c.file "
@@ -295,132 +364,28 @@ class Manifest:
         )
         return [(decode_path(path), first, last, why) for path, first, last, why in rows]
 
-    def kinds(self) -> list[str]:
-        """Kind names; a kind's code in the vector segments is its place here."""
-        return list(json.loads(self.meta("kinds", "[]")))
+    # Integrity
 
+    def integrity_errors(self) -> list[str]:
+        """Return the first errors that SQLite's own check reports; empty where there are none.
 
-class ManifestWriter(Manifest):
-    """What the one writer may do. Changes show when :meth:`publish` commits."""
-
-    def __init__(self, directory: str) -> None:
-        super().__init__(directory, write=True, create=True)
-
-    def set_meta(self, key: str, value: Any) -> None:
-        """Set one value of the ``meta`` table."""
-        self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-
-    def run(self, sql: str, values: Sequence[Any] = ()) -> int:
-        """Execute a statement; the number of rows it changed."""
-        try:
-            return self.db.execute(sql, values).rowcount
-        except schema.DAMAGE as error:
-            raise schema.translate(error, self.directory) from None
-
-    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Execute a statement for each row."""
-        try:
-            self.db.executemany(sql, rows)
-        except schema.DAMAGE as error:
-            raise schema.translate(error, self.directory) from None
-
-    def start(self) -> None:
-        """Begin a transaction that changes things."""
-        self.run("BEGIN IMMEDIATE")
-
-    def commit(self) -> None:
-        """Make the transaction durable and visible."""
-        self.run("COMMIT")
-
-    def abandon(self) -> None:
-        """Forget the open transaction, if there is one."""
-        if self.db.in_transaction:
-            try:
-                self.db.execute("ROLLBACK")
-            except sqlite3.Error:
-                pass  # the disk's error was reported by the statement that met it
-
-    def add_file(self, row: Sequence[Any]) -> None:
-        """Add a file version: the columns of ``files`` in order."""
-        self.run("INSERT INTO files VALUES (" + ",".join("?" * 15) + ")", row)
-
-    def remove_file(self, known: Known) -> None:
-        """Remove a file version and all that hangs on it; it is purged elsewhere later."""
-        self.run("DELETE FROM files WHERE id = ?", (known.id,))
-        self.run("DELETE FROM contents WHERE file = ?", (known.id,))
-        self.run("DELETE FROM seals WHERE file = ?", (known.id,))
-        self.run("DELETE FROM fields WHERE file = ?", (known.id,))
-        if known.chunks:
-            last = known.first_chunk + known.chunks
-            self.run("DELETE FROM chunks WHERE id >= ? AND id < ?", (known.first_chunk, last))
-            without = self.run(
-                "DELETE FROM pending WHERE chunk >= ? AND chunk < ?", (known.first_chunk, last)
-            )
-            if without < known.chunks:
-                self._bury(known.first_chunk, last, known.chunks - without)
-            self.run("INSERT OR IGNORE INTO purges VALUES (?)", (known.id,))
-
-    def _bury(self, first: int, last: int, vectors: int) -> None:
-        """Count the vectors of the chunks ``first`` to ``last - 1`` as dead where they lie."""
-        holders = self.all(
-            "SELECT name, rows FROM segments WHERE first_chunk < ? AND last_chunk >= ?", (last, first)
-        )
-        for name, rows in holders:
-            # Ranges of segments that were filled in later overlap: only their ids tell then.
-            here = vectors if len(holders) == 1 else segment_count(self.directory, name, rows, first, last)
-            if here:
-                self.run("UPDATE segments SET dead = dead + ? WHERE name = ?", (here, name))
-
-    def set_other(self, what: Skipped | Failed, signature: Sequence[int]) -> None:
-        """Record a file that was offered and is not indexed."""
-        failed = isinstance(what, Failed)
-        reason = what.stage if isinstance(what, Failed) else what.reason
-        detail = what.error if isinstance(what, Failed) else what.detail
-        self.run(
-            "INSERT OR REPLACE INTO others VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (encode_path(what.path), int(failed), reason, detail, *signature),
-        )
-
-    def remove_other(self, path: str) -> None:
-        """Forget a file that was skipped or failed."""
-        self.run("DELETE FROM others WHERE path = ?", (encode_path(path),))
-
-    def set_walk(self, dirs: Iterable[tuple[str, int]], rules: Iterable[tuple[str, int, int, int]]) -> None:
-        """Replace what is remembered of the last walk."""
-        self.run("DELETE FROM dirs")
-        self.many("INSERT OR REPLACE INTO dirs VALUES (?, ?)", [(encode_path(p), m) for p, m in dirs])
-        self.run("DELETE FROM rules")
-        rows = [(encode_path(p), m, s, i) for p, m, s, i in rules]
-        self.many("INSERT OR REPLACE INTO rules VALUES (?, ?, ?, ?)", rows)
-
-    def touch(self, candidate: Candidate) -> None:
-        """A file's stat changed and its content did not."""
-        c = candidate
-        self.run(
-            "UPDATE files SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE path = ?",
-            (c.size, c.mtime_ns, c.ctime_ns, c.inode, encode_path(c.path)),
-        )
-
-    def publish(self, segments: Sequence[SegmentRow], *, settled: bool = True) -> int:
-        """Commit the open transaction as the next generation.
-
-        Args:
-            segments: Vector segments that it adds.
-            settled: Nothing of what was intended is left to be done.
-
-        Returns:
-            The generation's number.
+        Raises:
+            IndexCorruptError, StorageError: The database cannot be read.
         """
-        number = self.generation + 1
-        faults.reach("publish.manifest.rows")
-        self.many("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", segments)
-        self.set_meta("generation", number)
-        files, chunks = self.counts()
-        self.run("INSERT INTO generations VALUES (?, ?, ?, ?)", (number, time.time(), files, chunks))
-        self.run("DELETE FROM generations WHERE number <= ?", (number - 100,))
-        if settled:
-            self.run("DELETE FROM intents")
-        faults.reach("publish.manifest.before")
-        self.commit()
-        faults.reach("publish.manifest.after")
-        return number
+        rows = [str(row[0]).replace("\n", " ") for row in self.all("PRAGMA integrity_check(5)")]
+        return [] if rows == ["ok"] else rows
+
+    def highest(self, table: str) -> int:
+        """Return the highest id in ``chunks`` or ``files``; 0 without any."""
+        return int(self.all(f"SELECT coalesce(max(id), 0) FROM {table}")[0][0])
+
+    def orphans(self) -> dict[str, int]:
+        """Return the number of rows that belong to no file or chunk, by table; tables without any are left out."""
+        counts = {
+            table: self.all(f"SELECT count(*) FROM {table} WHERE file NOT IN (SELECT id FROM files)")[0][0]
+            for table in PARTS
+        }
+        counts["definitions"] = self.all(
+            "SELECT count(*) FROM definitions WHERE chunk NOT IN (SELECT id FROM chunks)"
+        )[0][0]
+        return {table: count for table, count in counts.items() if count}

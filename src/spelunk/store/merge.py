@@ -1,15 +1,15 @@
-"""Here are vectors, make them part of a generation; keep their segments few.
+"""Add vector segments to a generation, and keep their number small by merging them.
 
-Each step journals its intent, writes aside, and ends with one transaction of
+Each step journals its intent, writes beside, and ends with one transaction of
 the manifest. Where chunks had to wait for their vectors, segments are written
 out of the order of ids: the ranges of segments may overlap, their ids never do.
-The writer's lock is held.
+The writer's lock is held. A replaced segment's file is deleted at once: a
+reader has mapped all segments of its generation before it trusts it.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spelunk import faults
-from spelunk.store.manifest import ManifestWriter, SegmentRow
-from spelunk.store.paths import VECTORS
-from spelunk.store.scan import Rows, Segment, write_segment
+from spelunk.store.manifest_writer import ManifestWriter
+from spelunk.store.records import SegmentRow
+from spelunk.store.segment import Rows, Segment, write_segment
+from spelunk.store.segment_file import segment_path
 
 MAX_SEGMENTS: Final = 8
 """More vector segments than this are merged: each costs a search some 50 µs."""
@@ -31,45 +32,19 @@ MERGE_FACTOR: Final = 4
 some log4 times in its life."""
 
 
-def write(
-    directory: str, name: str, ids: NDArray[np.int64], kinds: NDArray[np.uint8], parts: Sequence[Rows]
-) -> SegmentRow:
-    """Write a segment file; the manifest does not know of it yet.
-
-    Args:
-        ids: Chunk ids, ascending; not empty.
-        kinds: Kind codes.
-        parts: The vectors, in the order of ``ids``.
-    """
-    path = os.path.join(directory, VECTORS, name)
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    write_segment(path, ids, kinds, parts, parts[0].codes.shape[1])
-    return SegmentRow(name, len(ids), 0, int(ids[0]), int(ids[-1]))
-
-
-def begin(manifest: ManifestWriter, what: str, segment: str | None) -> None:
-    """Journal what is going to be done; whoever comes after a crash removes what was left."""
-    manifest.run(
-        "INSERT INTO intents (what, first_chunk, segment, started) VALUES (?, NULL, ?, ?)",
-        (what, segment, time.time()),
-    )
-
-
 def change_embedder(manifest: ManifestWriter, embedder: str) -> None:
     """Publish a generation without vectors, in which every chunk waits for one of this embedder.
 
     No other intent is under way.
     """
-    old = [s.name for s in manifest.segments()]
-    begin(manifest, "embedder", None)
+    old = manifest.segments()
+    manifest.begin_intent("embedder")
     faults.reach("embedder.begin")
     manifest.start()
-    manifest.run("DELETE FROM segments")
-    manifest.run("DELETE FROM pending")
-    manifest.run("INSERT INTO pending (chunk) SELECT id FROM chunks")
+    manifest.drop_segments()
+    manifest.make_all_pending()
     manifest.set_meta("embedder", embedder)
-    manifest.set_meta("merges", int(manifest.meta("merges", 0)) + 1)
-    manifest.publish([], settled=False)
+    manifest.publish(settled=False)
     faults.reach("embedder.end")
     _unlink(manifest, old)
 
@@ -81,22 +56,23 @@ def add(
     parts: Sequence[Rows],
     refused: Sequence[tuple[int, str]],
 ) -> None:
-    """Publish vectors of chunks that waited for them, and say of which none can be made.
+    """Publish vectors of chunks that waited for them, and record of which none can be made.
 
     Args:
+        manifest: No transaction is open.
         ids: Pending chunks, ascending; may be empty.
         kinds: Their kind codes.
         parts: Their vectors.
         refused: Pending chunks and why they are given up.
     """
-    name = f"{int(ids[0]) if len(ids) else 0:012d}-g{manifest.generation + 1}.vec"
-    begin(manifest, "fill", name)
+    name = manifest.segment_name(int(ids[0]) if len(ids) else 0)
+    manifest.begin_intent("fill", segment=name)
     faults.reach("fill.intent")
-    rows = [write(manifest.directory, name, ids, kinds, parts)] if len(ids) else []
+    rows = [write_segment(manifest.directory, name, ids, kinds, parts)] if len(ids) else []
     faults.reach("fill.vectors")
     manifest.start()
-    manifest.many("DELETE FROM pending WHERE chunk = ?", ((i,) for i in ids.tolist()))
-    manifest.many("UPDATE pending SET refused = ? WHERE chunk = ?", ((why, i) for i, why in refused))
+    manifest.remove_pending(ids.tolist())
+    manifest.refuse(refused)
     manifest.publish(rows)
     faults.reach("fill.end")
 
@@ -126,70 +102,43 @@ def compact(manifest: ManifestWriter) -> None:
 def _merge(manifest: ManifestWriter, group: list[SegmentRow]) -> None:
     if not group or (len(group) == 1 and not group[0].dead):
         return
-    alive = _alive_ranges(manifest, min(s.first_chunk for s in group), max(s.last_chunk for s in group))
+    tombstones = manifest.tombstones()
     parts: list[Rows] = []
     ids: list[NDArray[np.int64]] = []
     kinds: list[NDArray[np.uint8]] = []
     for s in group:
-        segment = Segment(os.path.join(manifest.directory, VECTORS, s.name), s.rows)
-        keep = _inside(segment.ids, alive)
-        ids.append(segment.ids[keep])
-        kinds.append(segment.kinds[keep])
-        parts.append(segment.select(keep))
+        segment = Segment(segment_path(manifest.directory, s.name), s.rows, tombstones.get(s.name))
+        live = segment.live()
+        ids.append(segment.ids[live])
+        kinds.append(segment.kinds[live])
+        parts.append(segment.select(live))
     all_ids, all_kinds = np.concatenate(ids), np.concatenate(kinds)
     if np.any(all_ids[1:] < all_ids[:-1]):  # their ranges overlap
         order = np.argsort(all_ids, kind="stable")
         all_ids, all_kinds = all_ids[order], all_kinds[order]
-        parts = [
-            Rows(
-                np.concatenate([p.planes for p in parts], axis=1)[:, order],
-                np.concatenate([p.scales for p in parts])[order],
-                np.concatenate([p.codes for p in parts])[order],
-            )
-        ]
-    m = manifest
-    number = int(m.meta("merges", 0)) + 1
-    name = f"{group[0].first_chunk:012d}-{number}.vec"
+        parts = [Rows.concat(parts).take(order)]
+    name = manifest.segment_name(group[0].first_chunk)
     faults.reach("merge.intent.before")
-    begin(m, "merge", name)
+    manifest.begin_intent("merge", segment=name)
     faults.reach("merge.intent.after")
     faults.reach("merge.vectors.before")
-    rows = [write(m.directory, name, all_ids, all_kinds, parts)] if len(all_ids) else []
+    rows = [write_segment(manifest.directory, name, all_ids, all_kinds, parts)] if len(all_ids) else []
     faults.reach("merge.vectors.after")
-    m.start()
-    m.set_meta("merges", number)
-    m.many("DELETE FROM segments WHERE name = ?", [(s.name,) for s in group])
-    m.many("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", rows)
+    manifest.start()
+    manifest.replace_segments(group, rows)
     faults.reach("merge.manifest.before")
-    m.commit()
+    manifest.commit()
     faults.reach("merge.manifest.after")
-    _unlink(m, [s.name for s in group])
+    _unlink(manifest, group)
 
 
-def _unlink(manifest: ManifestWriter, names: Sequence[str]) -> None:
-    for name in names:
-        faults.reach("merge.unlink", name)
+def _unlink(manifest: ManifestWriter, segments: Sequence[SegmentRow]) -> None:
+    for segment in segments:
+        faults.reach("merge.unlink", segment.name)
         try:
-            os.unlink(os.path.join(manifest.directory, VECTORS, name))
+            os.unlink(segment_path(manifest.directory, segment.name))
         except FileNotFoundError:
             pass
     faults.reach("merge.end.before")
-    manifest.run("DELETE FROM intents")  # only now: it makes the next writer look for leftovers
+    manifest.end_intents()  # only now: an intent makes the next writer look for leftovers
     faults.reach("merge.end.after")
-
-
-def _alive_ranges(manifest: ManifestWriter, first: int, last: int) -> NDArray[np.int64]:
-    rows = manifest.all(
-        "SELECT first_chunk, first_chunk + chunks FROM files "
-        "WHERE chunks > 0 AND first_chunk + chunks > ? AND first_chunk <= ? ORDER BY first_chunk",
-        (first, last),
-    )
-    return np.asarray(rows, np.int64).reshape(-1, 2)
-
-
-def _inside(ids: NDArray[np.int64], ranges: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Row numbers of the ids that fall into one of the ascending, disjoint ranges."""
-    if not len(ranges):
-        return np.zeros(0, np.intp)
-    at = np.searchsorted(ranges[:, 0], ids, side="right") - 1
-    return np.flatnonzero((at >= 0) & (ids < ranges[np.maximum(at, 0), 1]))

@@ -1,18 +1,27 @@
-"""What travels from phase 1 to the writer: every file's result, packed.
+"""Packets: the results of phase 1 for a piece of a batch, as bytes on their way to the writer.
 
-A packet is columns and bytes, not objects: marshalled, it costs some 3 µs a
-chunk both ways.
+A packet holds columns and bytes, not object graphs. It is encoded with
+marshal, pinned to format version 4, which every Python since 3.4 reads and
+writes alike for the types used here (None, int, float, str, bytes, tuple,
+list): sender and receiver need not run the same version. It costs some 3 µs a
+chunk both ways. marshal is not safe against a hostile sender; packets come
+from Spelunk's own workers only.
 """
 
 from __future__ import annotations
 
 import marshal
+import sys
+from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 import xxhash
 
+from spelunk.store.records import ChunkRecord, FieldRecord
 from spelunk.types import Candidate, Definition
+
+MARSHAL_VERSION: Final = 4
 
 
 class Item(NamedTuple):
@@ -32,18 +41,33 @@ class Item(NamedTuple):
 
 
 class FilePacket(NamedTuple):
-    """An indexed file as it travels to the writer; see ``schema.py`` for the columns.
+    """An indexed file on its way to the writer.
 
-    ``rows`` holds one tuple a chunk: start_line, end_line, start, end, kind,
-    symbol, scope, definitions. ``layout`` is a digest over the content and where it
-    was cut: files that agree in it have the same vectors. ``donor`` is the first
-    chunk id and the index of the workspace whose vectors serve again, or None where
-    they are in the packet. ``seal`` is :func:`seal` over the rest.
+    Attributes:
+        item: Number of the file in its batch.
+        digest: 16 bytes over the raw content.
+        cut_digest: 16 bytes over content, language and where it was cut: files that
+            agree in it have the same vectors.
+        language: Canonical language name.
+        flags: :class:`spelunk.types.Flag` as an integer.
+        encoding: The codec that decoded it.
+        size: Raw size in bytes.
+        lines: Number of lines.
+        text: The text, compressed.
+        line_map: The raw line of each line, compressed; None where they are the same.
+        path_terms: Terms of the path, blank-separated.
+        chunks: The chunks, numbered from 0.
+        bodies: Terms of each chunk's text, blank-separated.
+        names: Terms of the names that each chunk defines, blank-separated.
+        fields: Front-matter fields.
+        donor: First chunk id and index of the workspace whose vectors are copied; None
+            where the vectors are in the packet, or are made later.
+        checksum: :func:`row_checksum` over the rest.
     """
 
     item: int
     digest: bytes
-    layout: bytes
+    cut_digest: bytes
     language: str
     flags: int
     encoding: str
@@ -52,20 +76,28 @@ class FilePacket(NamedTuple):
     text: bytes
     line_map: bytes | None
     path_terms: str
-    rows: list[tuple[Any, ...]]
+    chunks: list[ChunkRecord]
     bodies: list[str]
     names: list[str]
-    fields: list[tuple[int, str, str]]
+    fields: list[FieldRecord]
     donor: tuple[int, int] | None
-    seal: bytes
+    checksum: bytes
 
 
 class Packet(NamedTuple):
-    """What became of a piece of a batch: a result for every file in it.
+    """The result of every file in a piece of a batch.
 
-    ``planes``, ``scales`` and ``codes`` are the columns of
-    :class:`spelunk.store.scan.Rows` as bytes, for the files without a donor.
-    ``seconds`` is the time spent on the piece by stage: read, chunk, tokenise, embed.
+    Attributes:
+        files: Files that were read, cut and tokenised.
+        same: Numbers of files whose content did not change.
+        skipped: (number, reason, detail).
+        failed: (number, stage, error).
+        source_bytes: Raw bytes of ``files``.
+        planes: Sign bits, scales and codes of :class:`spelunk.store.segment.Rows` as
+            bytes, for the files without a donor.
+        scales: See ``planes``.
+        codes: See ``planes``.
+        seconds: Time spent on the piece by stage: read, chunk, tokenise, embed.
     """
 
     files: list[FilePacket]
@@ -80,51 +112,88 @@ class Packet(NamedTuple):
 
     @property
     def chunks(self) -> int:
-        """Chunks in the packet."""
-        return sum(len(f.rows) for f in self.files)
+        """Number of chunks in the packet."""
+        return sum(len(f.chunks) for f in self.files)
 
 
 def dump(packet: Packet) -> bytes:
-    """A packet as bytes; only for a process of the same interpreter."""
-    return marshal.dumps((list(map(tuple, packet.files)), *packet[1:]))
+    """Encode a packet."""
+    files = [
+        (*f[:11], [(*c[:9], [*map(tuple, c.definitions)]) for c in f.chunks], *f[12:14],
+         [*map(tuple, f.fields)], *f[15:])
+        for f in packet.files
+    ]  # fmt: skip
+    return marshal.dumps((files, *packet[1:]), MARSHAL_VERSION)
 
 
 def load(data: bytes | memoryview) -> Packet:
-    """The inverse of :func:`dump`."""
+    """Decode what :func:`dump` encoded."""
     files, *rest = marshal.loads(data)
-    return Packet([FilePacket._make(f) for f in files], *rest)
+    packets = []
+    for file in files:
+        packet = FilePacket._make(file)
+        chunks = [ChunkRecord(*c[:9], tuple(map(Definition._make, c[9]))) for c in packet.chunks]
+        packets.append(packet._replace(chunks=chunks, fields=[*map(FieldRecord._make, packet.fields)]))
+    return Packet(packets, *rest)
 
 
-def seal(
-    about: tuple[Any, ...],
-    rows: Sequence[tuple[Any, ...]],
-    fields: Sequence[tuple[int, str, str]],
+class FileFacts(NamedTuple):
+    """The columns of a file that its checksum covers."""
+
+    path: str
+    digest: bytes
+    language: str
+    flags: int
+    encoding: str
+    lines: int
+
+
+def row_checksum(
+    file: FileFacts,
+    chunks: Sequence[ChunkRecord],
+    fields: Sequence[FieldRecord],
     text: bytes,
     line_map: bytes | None,
 ) -> bytes:
-    """8 bytes over what the manifest says of a file; a check holds the manifest's rows against it.
+    """8 bytes of xxh3-64 over the rows that the manifest holds of a file.
+
+    The hashed bytes are: all numbers as little-endian 64-bit integers, among
+    them the length of every string and of every byte string, so that no two
+    different rows give the same bytes; then the strings in UTF-8 and the byte
+    strings. Nothing in it depends on the version of Python.
 
     Args:
-        about: path, digest, language, flags, encoding, lines.
-        rows: As in :class:`FilePacket`.
-        fields: As in :class:`FilePacket`.
+        file: Columns of the file.
+        chunks: Its chunks; ids count from 0 and the file's id does not count.
+        fields: Its front-matter fields, numbered like the chunks.
         text: The compressed text.
         line_map: The compressed line map.
+
+    Raises:
+        TypeError, OverflowError, UnicodeError: A value is of another type or out of
+            range, as in a damaged row.
     """
-    written = repr((about, rows, fields, line_map)).encode("utf-8", "backslashreplace")
-    return xxhash.xxh3_64_digest(text, xxhash.xxh3_64_intdigest(written))
-
-
-def pack_definitions(definitions: Sequence[Definition]) -> str | None:
-    """Definitions as one column: name TAB kind TAB line, one a row; None if there are none."""
-    if not definitions:
-        return None
-    return "\n".join(f"{' '.join(d.name.split())}\t{d.kind}\t{d.line}" for d in definitions)
-
-
-def unpack_definitions(text: str | None) -> tuple[Definition, ...]:
-    """The inverse of :func:`pack_definitions`."""
-    if not text:
-        return ()
-    rows = (row.split("\t") for row in text.split("\n"))
-    return tuple(Definition(name, kind, int(line)) for name, kind, line in rows)
+    strings = [file.path, file.language, file.encoding]
+    numbers = [
+        file.flags, file.lines, len(file.digest), len(text), -1 if line_map is None else len(line_map),
+        len(chunks), len(fields), len(file.path), len(file.language), len(file.encoding),
+    ]  # fmt: skip
+    for c in chunks:
+        kind, symbol, scope, definitions = c[6:]
+        strings += kind, symbol, scope
+        numbers += (c[0], *c[2:6], len(kind), len(symbol), len(scope), len(definitions))
+        for name, what, line, inside, end_line in definitions:
+            strings += name, what, inside
+            numbers += line, end_line, len(name), len(what), len(inside)
+    for chunk, key, value in fields:
+        strings += key, value
+        numbers += chunk, len(key), len(value)
+    packed = array("q", numbers)
+    if sys.byteorder == "big":
+        packed.byteswap()
+    hasher = xxhash.xxh3_64(packed.tobytes())
+    hasher.update("".join(strings).encode("utf-8", "surrogatepass"))
+    hasher.update(file.digest)
+    hasher.update(text)
+    hasher.update(line_map or b"")
+    return hasher.digest()

@@ -1,35 +1,37 @@
-"""Mend what a check found, without re-doing what is intact. The writer's lock is held."""
+"""Repair what a check found, without doing again what is intact. The writer's lock is held."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spelunk import faults
 from spelunk.errors import IndexCorruptError
 from spelunk.store import check
 from spelunk.store import full_text as lexical
+from spelunk.store.document import document_of, path_document
 from spelunk.store.full_text import LexicalWriter
-from spelunk.store.manifest import ChunkRow, FileRow, Manifest, ManifestWriter, SegmentRow
-from spelunk.store.paths import MAX_KINDS, VECTORS, lexical_name, remove_leftovers
-from spelunk.store.scan import Segment
+from spelunk.store.leftovers import remove_leftovers
+from spelunk.store.manifest_writer import ManifestWriter
+from spelunk.store.paths import MAX_KINDS, full_text_name
+from spelunk.store.records import SegmentRow
+from spelunk.store.segment import Segment, pack_rows
+from spelunk.store.segment_file import segment_path
 from spelunk.store.texts import unpack
-from spelunk.text.tokens import LEXICON, LONG_WORD, path_terms, words
 from spelunk.types import Problem
 
 HEAP: Final = 64 * 1024 * 1024
 
 
 def repair(directory: str, problems: tuple[Problem, ...]) -> bool:
-    """Mend the stores from the manifest; vectors that were lost are pending afterwards.
+    """Repair the stores from the manifest; vectors that were lost are pending afterwards.
 
     Returns:
-        Whether files have to be indexed again for it to be complete: texts
-        that were lost, which are now marked as changed.
+        Whether files have to be indexed again, because their texts were lost;
+        they are marked as changed.
     """
     kinds = {p.what for p in problems}
     manifest = ManifestWriter(directory)
@@ -54,73 +56,60 @@ def repair(directory: str, problems: tuple[Problem, ...]) -> bool:
 
 
 def _forget(manifest: ManifestWriter, paths: list[str]) -> None:
-    """Take files out, so that the next update reads them again."""
+    """Remove files, so that the next update reads them again."""
     known = manifest.known()
     manifest.start()
     for path in paths:
-        file = known[path]  # what it says of its chunks may be what is damaged
-        manifest.run("DELETE FROM chunks WHERE file = ?", (file.id,))
-        manifest.run("INSERT OR IGNORE INTO purges VALUES (?)", (file.id,))
-        manifest.remove_file(file._replace(chunks=0))
+        manifest.forget_file(known[path])
     manifest.set_meta("complete", 0)
-    manifest.publish([])
+    manifest.publish()
 
 
 def _drop_orphans(manifest: ManifestWriter) -> None:
     manifest.start()
-    for table in check.PARTS:
-        manifest.run(f"DELETE FROM {table} WHERE file NOT IN (SELECT id FROM files)")
-    manifest.publish([])
+    manifest.remove_orphans()
+    manifest.publish()
 
 
 def _recount(manifest: ManifestWriter) -> None:
-    """Note anew how many rows of each segment belong to no file."""
-    published = np.asarray([i for (i,) in manifest.all("SELECT id FROM chunks")], np.int64)
+    """Record anew which rows of each segment belong to no file."""
+    published = np.asarray([i for i, _ in manifest.chunk_kinds()], np.int64)
     manifest.start()
     for row in manifest.segments():
         try:
-            segment = Segment(os.path.join(manifest.directory, VECTORS, row.name), row.rows)
+            segment = Segment(segment_path(manifest.directory, row.name), row.rows)
         except IndexCorruptError:
             continue  # its vectors are made again
-        dead = segment.rows - int(np.isin(segment.ids, published).sum())
-        manifest.run("UPDATE segments SET dead = ? WHERE name = ?", (dead, row.name))
-    manifest.publish([])
+        _set_dead(manifest, row.name, segment, published)
+    manifest.publish()
 
 
-def document(manifest: Manifest, file: FileRow) -> Iterator[tuple[ChunkRow, str, list[str], str, str]]:
-    """A file's chunks as the full text is given them: (chunk, text, words, body, names)."""
-    text = unpack(*manifest.content(file.id))
-    for chunk in manifest.chunks_of(file):
-        piece = text.of(chunk)
-        found = words(piece)
-        body = " ".join(map(LEXICON.__getitem__, found))
-        if text.cuts_line(chunk):
-            body += " " + LONG_WORD
-        names = " ".join(LEXICON[w] for d in chunk.definitions for w in words(d.name))
-        yield chunk, piece, found, body, names
+def _set_dead(manifest: ManifestWriter, name: str, segment: Segment, published: NDArray[np.int64]) -> None:
+    dead = ~np.isin(segment.ids, published)
+    manifest.set_tombstones(name, pack_rows(dead), int(dead.sum()))
 
 
 def rebuild_full_text(directory: str, manifest: ManifestWriter) -> None:
-    """Build the full text anew from the stored texts beside the old one, and switch to it."""
-    number = int(manifest.meta("lexical", 1)) + 1
-    target = os.path.join(directory, f"lexical-{number}")
-    lexical.remove(target)
+    """Build a full text from the stored texts beside the old one, and switch to it."""
+    number = manifest.next_full_text()
+    target = os.path.join(directory, full_text_name(number))
     writer = LexicalWriter(target, heap=HEAP)
     for file in manifest.all_files():
         faults.reach("repair.full-text.file", file.path)
-        path = path_terms(file.path)
-        for chunk, _, _, body, names in document(manifest, file):
-            writer.add(chunk.id, file.id, body, names, path, file.language, chunk.kind)
+        path = path_document(file.path)
+        text = unpack(*manifest.content(file.id)).text
+        for chunk in manifest.chunks_of(file):
+            made = document_of(text, chunk.start, chunk.end, (d.name for d in chunk.definitions))
+            writer.add(chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind)
     faults.reach("repair.full-text.before")
     writer.commit()
     writer.close()
     faults.reach("repair.full-text.after")
-    old = lexical_name(manifest)
+    old = manifest.full_text_name
     manifest.start()
-    manifest.set_meta("lexical", number)
-    manifest.run("DELETE FROM purges")
+    manifest.switch_full_text(number)
     faults.reach("repair.full-text.switch.before")
-    manifest.publish([])
+    manifest.publish()
     faults.reach("repair.full-text.switch.after")
     lexical.remove(os.path.join(directory, old))
     faults.reach("repair.full-text.end")
@@ -128,45 +117,45 @@ def rebuild_full_text(directory: str, manifest: ManifestWriter) -> None:
 
 def _mend_vectors(manifest: ManifestWriter) -> None:
     """Keep the intact segments; every chunk that lost its vector waits for one."""
-    rows = manifest.all("SELECT id, kind FROM chunks ORDER BY id")
+    rows = manifest.chunk_kinds()
     published = np.asarray([i for i, _ in rows], np.int64)
     kind_of = dict(rows)
     names: dict[int, str] = {}
     have = np.zeros(0, np.int64)
-    kept: list[SegmentRow] = []
+    kept: list[tuple[SegmentRow, Segment]] = []
     for name, segment in check.intact_segments(manifest):
         ids = np.array(segment.ids)
         alive = np.isin(ids, published)
         if np.isin(ids[alive], have).any():
             continue  # a vector twice: what only this one has is made again
-        found = {
+        pairs = {
             *zip(segment.kinds[alive].tolist(), map(kind_of.__getitem__, ids[alive].tolist()), strict=True)
         }
-        codes = {**names, **dict(found)}
-        if any(codes[code] != kind for code, kind in found if code < MAX_KINDS):
+        codes = {**names, **dict(pairs)}
+        if any(codes[code] != kind for code, kind in pairs if code < MAX_KINDS):
             continue  # kinds of another numbering
         names = codes
         have = np.concatenate([have, ids[alive]])
-        kept.append(SegmentRow(name, len(ids), int(len(ids) - alive.sum()), int(ids[0]), int(ids[-1])))
+        kept.append((SegmentRow(name, len(ids), 0, int(ids[0]), int(ids[-1])), segment))
     manifest.start()
-    manifest.run("DELETE FROM segments")
-    manifest.many("DELETE FROM pending WHERE chunk = ?", ((i,) for i in have.tolist()))
-    manifest.run("DELETE FROM pending WHERE chunk NOT IN (SELECT id FROM chunks)")
-    lacking = np.setdiff1d(published, have).tolist()
-    manifest.many("INSERT OR IGNORE INTO pending (chunk) VALUES (?)", ((i,) for i in lacking))
-    manifest.set_meta("merges", int(manifest.meta("merges", 0)) + 1)
-    manifest.set_meta("kinds", json.dumps(_kinds(manifest.kinds(), names)))
+    manifest.replace_segments(manifest.segments(), [row for row, _ in kept])
+    for row, segment in kept:
+        _set_dead(manifest, row.name, segment, published)
+    manifest.remove_pending(have.tolist())
+    manifest.remove_stray_pending()
+    manifest.add_pending(np.setdiff1d(published, have).tolist())
+    manifest.set_kinds(_kinds(manifest.kinds(), names))
     faults.reach("repair.vectors.switch.before")
-    manifest.publish(kept)
+    manifest.publish()
     faults.reach("repair.vectors.switch.after")
 
 
-def _kinds(noted: list[str], found: dict[int, str]) -> list[str]:
-    """Kind names by the code that the vectors carry; a place of none is kept free."""
-    out = list(noted) + [""] * (max(found, default=-1) + 1 - len(noted))
-    for code, kind in found.items():
+def _kinds(noted: list[str], carried: dict[int, str]) -> list[str]:
+    """Return the names of kinds by the code that the vectors carry; an unused code gets a placeholder."""
+    out = list(noted) + [""] * (max(carried, default=-1) + 1 - len(noted))
+    for code, kind in carried.items():
         out[code] = kind
     for code, kind in enumerate(out):
-        if not kind or (code not in found and kind in found.values()):
+        if not kind or (code not in carried and kind in carried.values()):
             out[code] = f"?{code}"
     return out

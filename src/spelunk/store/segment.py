@@ -1,150 +1,227 @@
-"""Here are some chunk ids, give me their cosine with a question: without numpy.
-
-A warm search re-scores the few hundred chunks that the words found; importing
-numpy would take longer than that. A process that goes on asking is no command
-line: it gets numpy, and the same numbers in a tenth of the time. The layout of a segment's file is decided
-here; :mod:`spelunk.store.scan` writes it and scans it.
-"""
+"""Vector segments: quantise vectors, write them to immutable files, map and select their rows."""
 
 from __future__ import annotations
 
-import mmap
-import struct
-import sys
-from bisect import bisect_left
-from collections.abc import Iterable
-from operator import mul
-from typing import Final, NamedTuple
+import os
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
-from spelunk.errors import IndexCorruptError
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
 
-MAGIC: Final = b"SPLKVEC1"
-HEADER: Final = struct.Struct("<8sIIQ16s24x")  # magic, dimensions, reserved, rows, digest of the body
-ALIGN: Final = 64
-PLAIN: Final = 24
-"""Look-ups without numpy, one a segment and search, before it is imported."""
+from spelunk import faults
+from spelunk.errors import StorageError
+from spelunk.io.atomic import replacing
+from spelunk.store.records import SegmentRow
+from spelunk.store.segment_file import (
+    ALIGN,
+    HEADER,
+    MAGIC,
+    SegmentFile,
+    file_layout,
+    open_segment,
+    segment_path,
+)
 
-_asked = 0
-
-ADVICE: Final = "run `spelunk check --repair`"
-
-
-def layout(rows: int, dimensions: int) -> tuple[list[tuple[int, int]], int]:
-    """(offset, bytes) of ids, planes, scales, kinds, codes; and the file's size."""
-    at = HEADER.size
-    columns = []
-    for width in (8, dimensions // 8, 4, 1, dimensions):
-        columns.append((at, rows * width))
-        at += -(-rows * width // ALIGN) * ALIGN
-    return columns, at
+LITTLE: Final = "little"
+"""Order of bits in a byte, in sign planes and tombstones."""
 
 
-class Question(NamedTuple):
-    """A query's vector in whole numbers, ``levels * step``.
-
-    A sum of products with int8 codes stays below 2**24, exact in float32 in
-    whatever order it is added: a chunk has one score wherever it lies.
-    """
-
-    levels: list[int]
-    step: float
-
-
-def question(vector: Iterable[float]) -> Question:
-    """A query's vector, ``(dimensions,)``, made ready."""
-    values = [float(x) for x in vector]
-    largest = max(map(abs, values), default=0.0)
-    if not largest:
-        return Question([0] * len(values), 0.0)
-    step = largest / ((2**24 - 1) // (127 * len(values)))
-    return Question([round(x / step) for x in values], step)
-
-
-class Opened(NamedTuple):
-    """A segment's file, mapped, its header checked against its size."""
-
-    map: mmap.mmap
-    dimensions: int
-    rows: int
-    digest: bytes
-    columns: list[tuple[int, int]]
-
-
-def open_segment(path: str, expected_rows: int | None = None) -> Opened:
-    """Map a segment.
-
-    Raises:
-        IndexCorruptError: Missing, truncated or not a segment.
-    """
-    try:
-        with open(path, "rb") as f:
-            mapped = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
-    except (OSError, ValueError) as error:
-        raise IndexCorruptError(f"{path}: vectors missing or empty ({error}); {ADVICE}") from None
-    if len(mapped) < HEADER.size:
-        raise IndexCorruptError(f"{path}: vectors truncated; {ADVICE}")
-    magic, dimensions, _, rows, digest = HEADER.unpack_from(mapped)
-    if magic != MAGIC or dimensions % 64 or not dimensions:
-        raise IndexCorruptError(f"{path}: not a vector segment; {ADVICE}")
-    columns, size = layout(rows, dimensions)
-    if size != len(mapped) or (expected_rows is not None and rows != expected_rows):
-        raise IndexCorruptError(f"{path}: vectors truncated or not the ones published; {ADVICE}")
-    return Opened(mapped, int(dimensions), int(rows), digest, columns)
-
-
-class Codes:
-    """A segment's codes by chunk id.
+class Rows(NamedTuple):
+    """Quantised vectors: columns of equal length.
 
     Attributes:
-        dimensions: Columns.
+        planes: ``(dimensions // 64, n)`` uint64 sign bits.
+        scales: ``(n,)`` float32; a vector is ``codes * scale``.
+        codes: ``(n, dimensions)`` int8.
     """
 
-    def __init__(self, path: str, expected_rows: int | None = None) -> None:
-        """Map the file.
+    planes: NDArray[np.uint64]
+    scales: NDArray[np.float32]
+    codes: NDArray[np.int8]
+
+    @classmethod
+    def concat(cls, parts: Sequence[Rows]) -> Rows:
+        """Join rows, in the order given; there must be at least one part."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([p.planes for p in parts], axis=1),
+            np.concatenate([p.scales for p in parts]),
+            np.concatenate([p.codes for p in parts]),
+        )
+
+    def take(self, index: NDArray[np.intp] | slice) -> Rows:
+        """Select rows by number; a slice gives views, an array copies."""
+        return Rows(self.planes[:, index], self.scales[index], self.codes[index])
+
+
+def quantise(matrix: NDArray[np.float32]) -> Rows:
+    """int8 codes with one scale a row (largest magnitude = 127), and sign bits.
+
+    Args:
+        matrix: ``(n, dimensions)`` float32; dimensions a multiple of 64.
+    """
+    n, dimensions = matrix.shape
+    peak = np.abs(matrix).max(axis=1) if n else np.zeros(0, np.float32)
+    scales = (peak / 127).astype(np.float32)
+    inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
+    codes = np.rint(matrix * inverse[:, None]).astype(np.int8)
+    packed = np.packbits(matrix > 0, axis=1, bitorder=LITTLE).view("<u8")
+    return Rows(np.ascontiguousarray(packed.reshape(n, dimensions // 64).T), scales, codes)
+
+
+def pack_rows(mask: NDArray[np.bool_]) -> bytes:
+    """Encode one boolean a row as one bit a row, lowest first."""
+    return np.packbits(mask, bitorder=LITTLE).tobytes()
+
+
+class Segment:
+    """A memory-mapped segment; columns are views into the map.
+
+    Attributes:
+        path: Where it was opened.
+        rows: Number of vectors.
+        dimensions: Columns of the vectors.
+        ids: ``(rows,)`` chunk ids, ascending.
+        planes: ``(dimensions // 64, rows)`` sign bits.
+        scales: ``(rows,)`` float32.
+        kinds: ``(rows,)`` kind codes.
+        codes: ``(rows, dimensions)`` int8.
+        digest: xxh3-128 that the body had when it was written.
+    """
+
+    def __init__(
+        self, file: SegmentFile | str, expected_rows: int | None = None, tombstones: bytes | None = None
+    ) -> None:
+        """Use a mapped segment, or map the one at a path; no vector is read.
+
+        Args:
+            file: The segment.
+            expected_rows: Rows that it must have.
+            tombstones: One bit for each row that belongs to no file any more; None if all are live.
 
         Raises:
             IndexCorruptError: Missing, truncated or not a segment.
         """
-        opened = open_segment(path, expected_rows)
-        self.dimensions = opened.dimensions
-        view = memoryview(opened.map)
-        (ids, id_bytes), _, (scales, scale_bytes), _, (self._codes, _) = opened.columns
-        self._ids = view[ids : ids + id_bytes].cast("q")
-        self._scales = view[scales : scales + scale_bytes].cast("f")
-        self._bytes = view.cast("b")
+        opened = open_segment(file, expected_rows) if isinstance(file, str) else file
+        self.path, self.dimensions, self.rows = opened.path, opened.dimensions, opened.rows
+        self.digest, self._map, self._tombstones = opened.digest, opened.map, tombstones
+        columns = opened.columns
 
-    def cosines(self, ids: Iterable[int], asked: Question) -> dict[int, float]:
-        """The cosine of those chunks that are here."""
-        global _asked
-        _asked += 1
-        if _asked > PLAIN or "numpy" in sys.modules:
-            return self._by_matrix(list(ids), asked)
-        rows, scales, codes, width = self._ids, self._scales, self._bytes, self.dimensions
-        levels, step, count = asked.levels, asked.step, len(self._ids)
-        found: dict[int, float] = {}
-        for i in ids:
-            n = bisect_left(rows, i)
-            if n < count and rows[n] == i:
-                at = self._codes + n * width
-                found[i] = sum(map(mul, codes[at : at + width], levels)) * scales[n] * step
-        return found
+        def column(i: int, dtype: str, *shape: int) -> NDArray[Any]:
+            count = columns[i][1] // np.dtype(dtype).itemsize
+            return np.frombuffer(opened.map, dtype, count, columns[i][0]).reshape(shape)
 
-    def _by_matrix(self, ids: list[int], asked: Question) -> dict[int, float]:
-        """The same in whole numbers by numpy, so the same to the last bit."""
-        import numpy as np
+        self.ids = column(0, "<i8", self.rows)
+        self.planes = column(1, "<u8", self.dimensions // 64, self.rows)
+        self.scales = column(2, "<f4", self.rows)
+        self.kinds = column(3, "u1", self.rows)
+        self.codes = column(4, "i1", self.rows, self.dimensions)
 
-        count, width = len(self._ids), self.dimensions
-        if not count or not ids:
-            return {}
-        rows = np.frombuffer(self._ids, np.int64)
-        wanted = np.asarray(ids, np.int64)
-        at = np.minimum(np.searchsorted(rows, wanted), count - 1)
-        here = rows[at] == wanted
-        at = at[here]
-        codes = np.frombuffer(self._bytes, np.int8, count * width, self._codes).reshape(count, width)
-        sums = codes[at].astype(np.int32) @ np.asarray(asked.levels, np.int32)
-        scales, step = self._scales, asked.step
-        return {
-            i: total * scales[n] * step
-            for i, total, n in zip(wanted[here].tolist(), sums.tolist(), at.tolist(), strict=True)
-        }
+    def intact(self) -> bool:
+        """Return whether the body has the digest that it was written with. Reads the whole file."""
+        body = memoryview(self._map)[HEADER.size :]
+        return bool(xxhash.xxh3_128(body).digest() == self.digest)
+
+    @property
+    def all_live(self) -> bool:
+        """Whether no row is dead."""
+        return not self._tombstones
+
+    def live(self) -> NDArray[np.bool_]:
+        """Return one boolean a row: false where the row's file was replaced or removed."""
+        if not self._tombstones:
+            return np.ones(self.rows, np.bool_)
+        bits = np.frombuffer(self._tombstones, np.uint8)
+        dead = np.unpackbits(bits, bitorder=LITTLE, count=self.rows).astype(np.bool_)
+        return ~dead
+
+    def inside(self, ranges: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return one boolean a row: whether its chunk id is in one of the ranges.
+
+        Args:
+            ranges: ``(m, 2)`` disjoint ``[first, end)`` of chunk ids.
+        """
+        steps = np.zeros(self.rows + 1, np.int32)
+        np.add.at(steps, np.searchsorted(self.ids, ranges[:, 0]), 1)
+        np.subtract.at(steps, np.searchsorted(self.ids, ranges[:, 1]), 1)
+        return np.cumsum(steps[:-1]) > 0
+
+    def select(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Rows:
+        """Copy some of the rows."""
+        return Rows(np.ascontiguousarray(self.planes[:, index]), self.scales[index], self.codes[index])
+
+    def lookup(self, ids: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return the row numbers of those ids that are in the segment."""
+        at = np.searchsorted(self.ids, ids)
+        inside = at < self.rows
+        at, ids = at[inside], ids[inside]
+        rows: NDArray[np.intp] = at[self.ids[at] == ids]
+        return rows
+
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """Return a row as it was stored, ``(dimensions,)`` float32, of nearly unit length."""
+        stored: NDArray[np.float32] = self.codes[row].astype(np.float32) * self.scales[row]
+        return stored
+
+
+def write_segment(
+    directory: str, name: str, ids: NDArray[np.int64], kinds: NDArray[np.uint8], parts: Sequence[Rows]
+) -> SegmentRow:
+    """Write a segment file into an index directory, on disk when it returns; nothing refers to it yet.
+
+    Args:
+        directory: The index directory.
+        name: The segment's name.
+        ids: ``(n,)`` chunk ids, ascending; not empty.
+        kinds: ``(n,)`` kind codes.
+        parts: Rows whose lengths add up to ``n``, in the order of ``ids``.
+
+    Raises:
+        StorageError: The disk is full or refuses.
+    """
+    path = segment_path(directory, name)
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with replacing(path, durable=True) as aside:
+            _write(aside, ids, kinds, parts)
+            faults.reach("segment.rename.before")
+        faults.reach("segment.rename.after")
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot write vectors: {error.strerror}; nothing published was lost"
+        ) from None
+    return SegmentRow(name, len(ids), 0, int(ids[0]), int(ids[-1]))
+
+
+def _write(path: str, ids: NDArray[np.int64], kinds: NDArray[np.uint8], parts: Sequence[Rows]) -> None:
+    n, dimensions = len(ids), parts[0].codes.shape[1]
+    columns, size = file_layout(n, dimensions)
+    body = [
+        [ids.astype("<i8")],
+        [np.concatenate([p.planes[i] for p in parts]) for i in range(dimensions // 64)],
+        [p.scales for p in parts],
+        [kinds],
+        [p.codes for p in parts],
+    ]
+    hasher = xxhash.xxh3_128()
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with open(fd, "wb") as f:
+        f.write(b"\0" * HEADER.size)
+        for (_, width), arrays in zip(columns, body, strict=True):
+            for array in arrays:
+                data = np.ascontiguousarray(array).tobytes()
+                hasher.update(data)
+                faults.write("segment.write", f.write, data)
+            pad = b"\0" * (-width % ALIGN)
+            hasher.update(pad)
+            f.write(pad)
+        if f.tell() != size:
+            raise AssertionError("columns of a segment of another length than its ids")
+        f.seek(0)
+        f.write(HEADER.pack(MAGIC, dimensions, 0, n, hasher.digest()))
+        f.flush()
+        faults.reach("segment.flush")
+        os.fsync(fd)

@@ -1,39 +1,43 @@
 """A read-only view of one generation: manifest, full text and vectors that agree.
 
 Opening costs milliseconds and reads no vector: segments are mapped when the
-dense side is first asked.
+dense side is first used.
 """
 
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError
-from spelunk.store.full_text import FullTextDamaged, LexicalReader, LostReader
-from spelunk.store.manifest import ChunkRow, FileRow, Manifest
-from spelunk.store.paths import VECTORS, lexical_name
+from spelunk.store.full_text import FullTextDamaged, LexicalReader
+from spelunk.store.manifest import Manifest
+from spelunk.store.protocols import ChunkId, FileId, Filter, Requirement, Scored, TextField
+from spelunk.store.records import ChunkRecord, FileRow
+from spelunk.store.segment_file import SegmentFile, open_segment, segment_path
 from spelunk.store.texts import Text, unpack
+from spelunk.store.where import FileSpan, Where
 
 if TYPE_CHECKING:
-    from spelunk.store.scan import Segment
-    from spelunk.store.segment import Codes
+    from spelunk.store.scorer import SegmentScorer
+    from spelunk.store.segment import Segment
 
 ATTEMPTS: Final = 20
 """Tries to open while a writer purges or merges; each ends with a publish between them."""
 
 
 class Snapshot:
-    """One generation. Usable from one thread at a time; close it.
+    """One generation: the :class:`~spelunk.store.protocols.Reader` of the local stores.
+
+    Usable from one thread at a time; close it.
 
     Attributes:
-        manifest: Inside a read transaction.
-        lexical: The full text as of this generation or later; what a later one
-            added is not in the manifest and is dropped by :meth:`visible`.
         generation: Its number.
-        damage: What is wrong with the full text, if anything: every search of it raises.
+        documents: Chunks in it.
+        damage: What is wrong with the full text, if anything.
     """
 
     def __init__(self, directory: str) -> None:
@@ -42,39 +46,41 @@ class Snapshot:
         Raises:
             IndexMissingError: Nothing was published yet.
             IndexCorruptError: The manifest is damaged. A damaged full text shows in
-                :attr:`damage`, and damaged vectors when :attr:`segments` are asked for.
+                :attr:`damage`, and damaged vectors when they are first read.
             IndexFormatError: Written by a newer Spelunk.
         """
         self.directory = directory
-        self.manifest = Manifest(directory)
+        self._manifest = Manifest(directory)
         try:
             self._open()
         except BaseException:
-            self.manifest.close()
+            self._manifest.close()
             raise
         self._texts: dict[int, Text] = {}
+        self._wheres: dict[Filter, Where] = {}
 
     def _open(self) -> None:
-        manifest = self.manifest
+        manifest = self._manifest
         self.damage: str | None = None
+        self._full_text: LexicalReader | None = None
         for attempt in range(ATTEMPTS):
             manifest.end()
             manifest.begin()
-            before = (manifest.meta("purge", 0), manifest.meta("merges", 0), manifest.meta("lexical", 1))
+            before = self._marks()
             lost: FullTextDamaged | None = None
             try:
-                self.lexical = LexicalReader(self.lexical_directory)
+                self._full_text = LexicalReader(os.path.join(self.directory, manifest.full_text_name))
             except FullTextDamaged as error:
                 lost = error
-            self._segments = manifest.segments()
-            missing = any(not os.path.exists(self._segment_path(s.name)) for s in self._segments)
+            self._segment_files = self._open_segments()
+            missing = any(isinstance(file, IndexCorruptError) for file in self._segment_files)
             if lost or missing:
                 manifest.end()
                 if attempt + 1 < ATTEMPTS and before != self._marks():
                     continue  # a merge or a repair took them away
                 manifest.begin()
             if lost:
-                self.lose_full_text(lost)
+                self._lose_full_text(lost)
             # A purge between the two opens took out documents that this generation still shows.
             generation = manifest.generation
             manifest.end()
@@ -83,27 +89,42 @@ class Snapshot:
                 if manifest.generation == generation:
                     self.generation = generation
                     self._opened = before
+                    self._settle()
                     return
         raise IndexCorruptError(
             f"{self.directory}: no consistent view in {ATTEMPTS} tries; run `spelunk check`"
         )
 
-    def lose_full_text(self, error: FullTextDamaged) -> None:
-        """Go on without the full text: it is damaged."""
+    def _settle(self) -> None:
+        """Count the chunks, and hide what the full text holds of other generations."""
+        manifest = self._manifest
+        self.documents = manifest.counts()[1]
+        if self._full_text is not None and self._full_text.documents != self.documents:
+            self._full_text.hide(int(manifest.meta("next_chunk", 1)), manifest.superseded())
+
+    def _lose_full_text(self, error: FullTextDamaged) -> None:
         self.damage = str(error)
-        self.lexical = LostReader(self.lexical_directory, self.damage)
+        self._full_text = None
 
-    @property
-    def lexical_directory(self) -> str:
-        """Folder of the full text of this generation."""
-        return os.path.join(self.directory, lexical_name(self.manifest))
+    def _marks(self) -> tuple[object, ...]:
+        m = self._manifest
+        return (m.replaced, m.name, m.meta("purge", 0), m.meta("merges", 0), m.meta("lexical", 1))
 
-    def _marks(self) -> tuple[int, int, int]:
-        m = self.manifest
-        return (m.meta("purge", 0), m.meta("merges", 0), m.meta("lexical", 1))
+    def _open_segments(self) -> list[SegmentFile | IndexCorruptError]:
+        """Map every segment of the generation; the error of one that is damaged is kept for later."""
+        out: list[SegmentFile | IndexCorruptError] = []
+        for s in self._manifest.segments():
+            try:
+                out.append(open_segment(segment_path(self.directory, s.name), s.rows))
+            except IndexCorruptError as error:
+                out.append(error)
+        return out
 
-    def _segment_path(self, name: str) -> str:
-        return os.path.join(self.directory, VECTORS, name)
+    def _intact_files(self) -> list[SegmentFile]:
+        for file in self._segment_files:
+            if isinstance(file, IndexCorruptError):
+                raise file
+        return [file for file in self._segment_files if not isinstance(file, IndexCorruptError)]
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -112,75 +133,207 @@ class Snapshot:
         Raises:
             IndexCorruptError: One is missing or damaged.
         """
-        from spelunk.store.scan import Segment
+        from spelunk.store.segment import Segment
 
-        return [Segment(self._segment_path(s.name), s.rows) for s in self._segments]
+        tombstones = self._manifest.tombstones()
+        return [
+            Segment(file, tombstones=tombstones.get(os.path.basename(file.path)))
+            for file in self._intact_files()
+        ]
 
     @cached_property
-    def codes(self) -> list[Codes]:
-        """The vector segments for looking up single chunks, mapped without numpy.
+    def _scorers(self) -> list[SegmentScorer]:
+        """The vector segments for looking up single chunks, mapped without numpy."""
+        from spelunk.store.scorer import SegmentScorer
 
-        Raises:
-            IndexCorruptError: One is missing or damaged.
-        """
-        from spelunk.store.segment import Codes
+        return [SegmentScorer(file) for file in self._intact_files()]
 
-        return [Codes(self._segment_path(s.name), s.rows) for s in self._segments]
+    def _where(self, wanted: Filter) -> Where:
+        resolved = self._wheres.get(wanted)
+        if resolved is None:
+            resolved = self._wheres[wanted] = Where(self._manifest, wanted)
+        return resolved
 
-    @property
-    def dead(self) -> int:
-        """Vector rows of files that were replaced or removed."""
-        return sum(s.dead for s in self._segments)
+    def frequencies(self, terms: Collection[str], field: TextField) -> dict[str, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        if self._full_text is None:
+            return {}
+        try:
+            return self._full_text.frequencies(terms, field)
+        except FullTextDamaged as error:
+            self._lose_full_text(error)
+            return {}
 
-    def visible(self, ids: list[int]) -> dict[int, ChunkRow]:
-        """The chunks of this generation among the ids."""
-        return self.manifest.chunks(ids)
+    def lexical(
+        self,
+        terms: Mapping[str, float],
+        fields: Mapping[TextField, float],
+        where: Filter,
+        limit: int,
+        requires: Sequence[Requirement] = (),
+    ) -> list[Scored]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        if self._full_text is None:
+            return []
+        condition = self._where(where).full_text
+        try:
+            return self._full_text.top(terms, limit, fields=fields, where=condition, requires=requires)
+        except FullTextDamaged as error:
+            self._lose_full_text(error)
+            return []
 
-    def text(self, file: int) -> Text:
-        """A file's text; kept for the snapshot's life."""
-        found = self._texts.get(file)
-        if found is None:
-            found = self._texts[file] = unpack(*self.manifest.content(file))
-        return found
-
-    def forget(self, file: int) -> None:
-        """Drop a text that is not needed again."""
-        self._texts.pop(file, None)
-
-    def files_of(self, chunks: list[int]) -> set[int]:
-        """Ids of the files that these chunks of this generation belong to."""
-        ranges = self.manifest.all(
-            "SELECT first_chunk, id, chunks FROM files WHERE chunks > 0 ORDER BY first_chunk"
-        )
-        firsts = [r[0] for r in ranges]
-        out: set[int] = set()
-        for chunk in chunks:
-            at = bisect_right(firsts, chunk) - 1
-            if at >= 0 and chunk < ranges[at][0] + ranges[at][2]:
-                out.add(ranges[at][1])
+    def listed(self, where: Filter, limit: int, requires: Sequence[Requirement] = ()) -> list[ChunkId]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        resolved = self._where(where)
+        passing = self._matching(resolved, requires) if requires or resolved.by_chunks else None
+        out: list[ChunkId] = []
+        for span in resolved.spans:
+            if passing is not None:
+                out += passing[bisect_left(passing, span.first) : bisect_left(passing, span.end)]
+            elif resolved.by_chunks:
+                rows = self._manifest.all(
+                    "SELECT id, kind FROM chunks WHERE id >= ? AND id < ? ORDER BY id", (span.first, span.end)
+                )
+                out += [i for i, kind in rows if where.allows_kind(kind)]
+            else:
+                out += range(span.first, span.end)
+            if len(out) >= limit:
+                return out[:limit]
         return out
 
-    def files(self, ids: list[int]) -> dict[int, FileRow]:
-        """Files by id."""
-        return self.manifest.files(ids)
+    def files_with(self, where: Filter, groups: Sequence[Sequence[Requirement]]) -> list[FileRow]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        resolved = self._where(where)
+        spans = resolved.spans
+        if resolved.by_chunks:
+            spans = _holding(spans, self._matching(resolved, ()))
+        everywhere = self._where(Filter())
+        for group in groups:
+            spans = _holding(spans, self._matching(everywhere, group))
+        ids = [span.file for span in spans]
+        rows = self._manifest.files(ids)
+        return [rows[i] for i in ids]
+
+    def _matching(self, where: Where, requires: Sequence[Requirement]) -> list[ChunkId] | None:
+        """Ids that pass in the full text, ascending; None where it cannot tell."""
+        if self._full_text is None:
+            return None
+        try:
+            return self._full_text.matching(where.full_text, requires)
+        except FullTextDamaged as error:
+            self._lose_full_text(error)
+            return None
+
+    @property
+    def embedder(self) -> str:
+        """Id of the embedder that made the vectors; "" where there are none."""
+        return str(self._manifest.meta("embedder", "")) if self._segment_files else ""
+
+    @property
+    def dimensions(self) -> int:
+        """Dimensions of the vectors; 0 where there are none.
+
+        Raises:
+            IndexCorruptError: The vectors are damaged.
+        """
+        return self._scorers[0].dimensions if self._scorers else 0
+
+    def nearest(self, vector: Sequence[float], where: Filter, limit: int) -> list[Scored]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        from spelunk.store import scan
+
+        allowed = self._where(where).vectors()
+        return [Scored(i, cosine) for i, cosine in scan.nearest(self.segments, vector, limit, allowed)]
+
+    def cosines(self, vector: Sequence[float], ids: Sequence[ChunkId]) -> dict[ChunkId, float]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        from spelunk.store.scorer import quantize_query
+
+        query = quantize_query(vector)
+        scores: dict[ChunkId, float] = {}
+        for scorer in self._scorers:
+            scores.update(scorer.cosines(ids, query))
+        return scores
+
+    def vector(self, chunk: ChunkId) -> list[float] | None:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        import numpy as np
+
+        for segment in self.segments:
+            rows = segment.lookup(np.asarray([chunk]))
+            if len(rows):
+                return [float(x) for x in segment.vector(int(rows[0]))]
+        return None
+
+    def missing_vectors(self) -> tuple[int, str]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        pending, _ = self._manifest.pending()
+        return pending, str(self._manifest.meta("embedder_error", "")) if pending else ""
+
+    def chunks(self, ids: Sequence[ChunkId]) -> dict[ChunkId, ChunkRecord]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return self._manifest.chunks(ids)
+
+    def files(self, ids: Sequence[FileId]) -> dict[FileId, FileRow]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return self._manifest.files(ids)
+
+    def file(self, path: str) -> FileRow | None:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return self._manifest.file(path)
+
+    def all_files(self) -> Iterator[FileRow]:
+        """Every file, by path."""
+        return self._manifest.all_files()
+
+    def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return self._manifest.chunks_of(file)
+
+    def text(self, file: FileId) -> Text:
+        """A file's text; kept for the snapshot's life or until :meth:`forget`."""
+        text = self._texts.get(file)
+        if text is None:
+            text = self._texts[file] = unpack(*self._manifest.content(file))
+        return text
+
+    def forget(self, file: FileId) -> None:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        self._texts.pop(file, None)
+
+    def field_names(self) -> set[str]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return self._manifest.field_keys()
+
+    def fields_of(self, chunks: Sequence[ChunkId]) -> dict[ChunkId, list[tuple[str, str]]]:
+        """Front-matter fields of chunks."""
+        return self._manifest.fields_of(chunks)
+
+    def coverage(self) -> tuple[int, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        files = self._manifest.counts()[0]
+        if self._manifest.meta("complete", 0):
+            return files, files
+        return files, int(self._manifest.meta("planned", 0)) or files
 
     def rest(self) -> None:
-        """Let go of the generation and keep what is open, for :meth:`resume`."""
-        self.manifest.end()
+        """Release the generation and keep what is open, for :meth:`resume`."""
+        self._manifest.end()
         self._texts.clear()
+        self._wheres.clear()
 
     def resume(self) -> bool:
-        """Hold on to the generation again; False if another one is published by now."""
+        """Hold the generation again; False if another one is published by now."""
         try:
-            self.manifest.begin()
-            return self.manifest.generation == self.generation and self._marks() == self._opened
+            self._manifest.begin()
+            return self._manifest.generation == self.generation and self._marks() == self._opened
         except SpelunkError:
             return False
 
     def close(self) -> None:
-        """Let go of everything."""
-        self.manifest.end()
-        self.manifest.close()
+        """Release everything."""
+        self._manifest.end()
+        self._manifest.close()
         self._texts.clear()
 
     def __enter__(self) -> Snapshot:
@@ -188,3 +341,10 @@ class Snapshot:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _holding(spans: list[FileSpan], chunks: list[ChunkId] | None) -> list[FileSpan]:
+    """The files with one of the chunks, which are ascending; all files where None is known."""
+    if chunks is None:
+        return spans
+    return [s for s in spans if bisect_left(chunks, s.first) < bisect_left(chunks, s.end)]

@@ -1,4 +1,4 @@
-"""Are the full text's files what Tantivy wrote? Their own checksums tell."""
+"""Verify the files of a full-text index against the checksums in their footers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from zlib import crc32
 
 FOOTER_MAGIC: Final = 1337
 ATTEMPTS: Final = 20
-"""Looks at a commit that no merge replaces meanwhile."""
+"""Tries to read a commit that no merge replaces meanwhile."""
 
 
 def damaged_files(directory: str) -> list[str]:
-    """Segment files whose contents do not match the CRC-32 in their footer.
+    """Return the segment files whose contents do not match the CRC-32 in their footer.
 
     A Tantivy file ends with a JSON footer that holds the checksum of what is
     before it, the footer's length and a magic number, each 32 bits.
@@ -29,7 +29,7 @@ def damaged_files(directory: str) -> list[str]:
 
 
 def _committed(directory: str) -> tuple[str, ...] | None:
-    """Names that the files of the last commit start with; None if it cannot be read."""
+    """Return what the names of the last commit's files start with; None if it cannot be read."""
     try:
         with open(os.path.join(directory, "meta.json"), encoding="utf-8") as meta:
             data = json.load(meta)

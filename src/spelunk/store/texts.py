@@ -1,4 +1,4 @@
-"""A file's text as kept in the manifest: compressed once, cut by chunk offsets."""
+"""Texts of files as stored in the manifest: compressed once, cut by chunk offsets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 import zstandard
 
 from spelunk.errors import IndexCorruptError
-from spelunk.store.manifest import ChunkRow
+from spelunk.store.records import ChunkRecord
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,9 @@ class Text:
     text: str
     line_map: Sequence[int] | None = None
 
-    def of(self, chunk: ChunkRow) -> str:
-        """A chunk's text."""
+    def of(self, chunk: ChunkRecord) -> str:
+        """Return a chunk's text."""
         return self.text[chunk.start : chunk.end]
-
-    def cuts_line(self, chunk: ChunkRow) -> bool:
-        """Does the chunk begin or end inside a line?"""
-        text = self.text
-        begins_inside = chunk.start > 0 and text[chunk.start - 1] != "\n"
-        return begins_inside or (chunk.end < len(text) and text[chunk.end - 1] != "\n")
 
     @cached_property
     def starts(self) -> list[int]:
@@ -47,8 +41,8 @@ class Text:
             at = find("\n", at + 1)
         return out
 
-    def with_context(self, chunk: ChunkRow, before: int, after: int) -> tuple[str, int, int]:
-        """A chunk's text with lines around it: (text, first line, last line).
+    def with_context(self, chunk: ChunkRecord, before: int, after: int) -> tuple[str, int, int]:
+        """Return a chunk's text with lines around it: (text, first line, last line).
 
         A wrapped format has no lines around a chunk that people could cite, so
         there the chunk alone is given.
@@ -64,7 +58,7 @@ class Text:
 
 
 def unpack(text: bytes, lines: bytes | None) -> Text:
-    """Decompress what the manifest keeps.
+    """Decompress the content of a file as the manifest stores it.
 
     Raises:
         IndexCorruptError: It does not decompress.

@@ -1,18 +1,16 @@
-"""Here are packets, make them a generation: the one writer over all three stores.
+"""Write packets to the three stores and publish them as generations.
 
-A publish goes: journal the intent → vectors (aside, flushed, renamed) → full
+A publish goes: journal the intent → vectors (beside, flushed, renamed) → full
 text (commit) → manifest transaction, which makes it visible. What a crash
-leaves behind has ids the manifest never handed out as published: the next
-writer removes it. Documents that were replaced are purged from the full text
-after the publish that hides them, so the old generation stays whole until the
-new one is visible.
+leaves behind has ids that no generation ever published: the next writer
+removes it. Documents that were replaced are purged from the full text after
+the publish that hides them, so the old generation stays whole until the new
+one is visible.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,23 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spelunk import faults
-from spelunk.store import merge as segments
+from spelunk.store import merge
 from spelunk.store.full_text import LexicalWriter
-from spelunk.store.manifest import Known, ManifestWriter, SegmentRow
+from spelunk.store.leftovers import remove_leftovers
+from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.packet import FilePacket, Item, Packet
-from spelunk.store.paths import MAX_KINDS, lexical_name, remove_leftovers
-from spelunk.store.scan import Rows, Segment
+from spelunk.store.paths import MAX_KINDS
+from spelunk.store.records import FileColumns, Known, SegmentRow
 from spelunk.store.schema import encode_path
+from spelunk.store.segment import Rows, Segment, write_segment
 from spelunk.types import Candidate, Failed, Skipped
 
 
 def signature(c: Candidate) -> tuple[int, int, int, int]:
-    """What is compared to know that a file is unchanged."""
+    """Return what is compared to know that a file is unchanged."""
     return c.size, c.mtime_ns, c.ctime_ns, c.inode
 
 
 def _vectors_of(packet: Packet) -> Rows | None:
-    """The vectors made by the worker, for the files without a donor; None where none were."""
+    """Return the vectors that the worker made, for the files without a donor; None without any."""
     if not packet.scales:
         return None
     n = len(packet.scales) // 4
@@ -48,7 +48,7 @@ def _vectors_of(packet: Packet) -> Rows | None:
 
 
 class StoreWriter:
-    """Takes packets; :meth:`publish` makes all taken so far one generation."""
+    """Applies packets to the stores; :meth:`publish` makes all that were applied one generation."""
 
     def __init__(self, directory: str, manifest: ManifestWriter, *, heap: int, threads: int) -> None:
         """Open the stores for writing and undo what a crash left unpublished.
@@ -62,7 +62,7 @@ class StoreWriter:
         self.directory = directory
         self.manifest = manifest
         self._lexical = LexicalWriter(
-            os.path.join(directory, lexical_name(manifest)),
+            os.path.join(directory, manifest.full_text_name),
             heap=heap,
             threads=threads,
             create=manifest.generation == 0,
@@ -74,6 +74,7 @@ class StoreWriter:
         self._donor_segments: list[list[Segment]] = []
         self._open = False
         self._generation = 0
+        self._segment = ""
         self._begin_values()
         self.recover()
 
@@ -81,25 +82,26 @@ class StoreWriter:
         self._ids: list[int] = []
         self._kind_codes: list[int] = []
         self._parts: list[Rows] = []
-        self._first_chunk = self._next_chunk
         self.pending_chunks = 0
         self.pending_files = 0
 
     def use(self, known: Mapping[str, Known], donor_segments: list[list[Segment]]) -> None:
-        """What the manifest holds now, and where donors' vectors lie."""
+        """Set what the manifest holds now, and the open segments of each workspace with reusable vectors."""
         self._known = known
         self._donor_segments = donor_segments
 
     def recover(self) -> None:
-        """Undo unpublished work of a writer that died, and finish its purges."""
-        if self.manifest.all("SELECT 1 FROM intents LIMIT 1"):
+        """Undo unpublished work of a writer that died."""
+        if self.manifest.building:
+            return  # new and empty, and what lies beside it is the published generation's
+        if self.manifest.journalled():
             faults.reach("recover.full-text.before")
             self._lexical.delete_from(self._next_chunk)
             self._lexical.commit()
             faults.reach("recover.full-text.after")
             remove_leftovers(self.directory, self.manifest)
             faults.reach("recover.intents.before")
-            self.manifest.run("DELETE FROM intents")  # last: until then a check expects leftovers
+            self.manifest.end_intents()  # last: until then a check expects leftovers
             faults.reach("recover.intents.after")
         else:
             remove_leftovers(self.directory, self.manifest)
@@ -107,19 +109,14 @@ class StoreWriter:
     def _begin(self) -> None:
         if not self._open:
             faults.reach("intent.before")
-            self.manifest.run(
-                "INSERT INTO intents (what, first_chunk, segment, started) VALUES ('publish', ?, ?, ?)",
-                (self._next_chunk, self._segment_name(), time.time()),
-            )
+            self._segment = self.manifest.segment_name(self._next_chunk)
+            self.manifest.begin_intent("publish", self._next_chunk, self._segment)
             faults.reach("intent.after")
             self.manifest.start()
             self._generation = self.manifest.generation + 1
             self._open = True
 
-    def _segment_name(self) -> str:
-        return f"{self._first_chunk:012d}.vec"
-
-    def take(self, items: Sequence[Item], packet: Packet) -> None:
+    def apply(self, items: Sequence[Item], packet: Packet) -> None:
         """Apply a packet to the stores; nothing of it is visible yet."""
         self._begin()
         at = 0
@@ -127,123 +124,110 @@ class StoreWriter:
         for file in packet.files:
             first = self._next_chunk
             self._take_file(items[file.item].candidate, file)
-            count = len(file.rows)
-            codes = [self._kind_code(row[4]) for row in file.rows]
+            count = len(file.chunks)
+            codes = [self._kind_code(c.kind) for c in file.chunks]
             vectors: Rows | None = None
             if file.donor is not None:
                 vectors = self._donated(file.donor, count)
             elif embedded is not None:
                 stop = at + count
-                vectors = Rows(embedded.planes[:, at:stop], embedded.scales[at:stop], embedded.codes[at:stop])
+                vectors = embedded.take(slice(at, stop))
                 at = stop
             if vectors is None:
-                self.manifest.many(
-                    "INSERT INTO pending (chunk) VALUES (?)", ((i,) for i in range(first, first + count))
-                )
+                self.manifest.add_pending(range(first, first + count))
             elif count:
                 self._parts.append(vectors)
                 self._ids.extend(range(first, first + count))
                 self._kind_codes.extend(codes)
         for i in packet.same:
-            self.manifest.touch(items[i].candidate)
-            self.manifest.remove_other(items[i].candidate.path)
+            self.manifest.update_stamp(items[i].candidate)
+            self.manifest.remove_unindexed(items[i].candidate.path)
         for i, reason, detail in packet.skipped:
-            self._set_other(Skipped(items[i].candidate.path, reason, detail), items[i].candidate)
+            self._set_unindexed(Skipped(items[i].candidate.path, reason, detail), items[i].candidate)
         for i, stage, error in packet.failed:
-            self._set_other(Failed(items[i].candidate.path, stage, error), items[i].candidate)
+            self._set_unindexed(Failed(items[i].candidate.path, stage, error), items[i].candidate)
         self.pending_chunks += packet.chunks
         self.pending_files += len(packet.files) + len(packet.same) + len(packet.skipped) + len(packet.failed)
         faults.reach("take.end")
 
-    def _set_other(self, what: Skipped | Failed, candidate: Candidate) -> None:
+    def _set_unindexed(self, what: Skipped | Failed, candidate: Candidate) -> None:
         known = self._known.get(what.path)
         if known is not None:
             self.manifest.remove_file(known)
-        self.manifest.set_other(what, signature(candidate))
+        self.manifest.set_unindexed(what, signature(candidate))
 
     def _take_file(self, candidate: Candidate, file: FilePacket) -> None:
         known = self._known.get(candidate.path)
         if known is not None:
             self.manifest.remove_file(known)
         else:
-            self.manifest.remove_other(candidate.path)
+            self.manifest.remove_unindexed(candidate.path)
         number, first = self._next_file, self._next_chunk
         self._next_file += 1
-        self._next_chunk += len(file.rows)
-        m = self.manifest
-        m.add_file(
-            (
-                number, encode_path(candidate.path), *signature(candidate), file.digest, file.layout,
-                file.language, file.flags, file.encoding, first, len(file.rows), file.lines, self._generation,
-            )
+        self._next_chunk += len(file.chunks)
+        size, mtime_ns, ctime_ns, inode = signature(candidate)
+        self.manifest.add_file(
+            FileColumns(
+                id=number, path=encode_path(candidate.path),
+                size=size, mtime_ns=mtime_ns, ctime_ns=ctime_ns, inode=inode,
+                digest=file.digest, cut_digest=file.cut_digest,
+                language=file.language, flags=file.flags, encoding=file.encoding,
+                first_chunk=first, chunks=len(file.chunks), lines=file.lines, generation=self._generation,
+            ),
+            file.chunks,
+            file.fields,
+            (file.text, file.line_map),
+            file.checksum,
         )  # fmt: skip
-        m.run("INSERT INTO contents VALUES (?, ?, ?)", (number, file.text, file.line_map))
-        m.run("INSERT INTO seals VALUES (?, ?)", (number, file.seal))
-        m.many(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(first + n, number, *row) for n, row in enumerate(file.rows)],
-        )
-        if file.fields:
-            m.many(
-                "INSERT INTO fields VALUES (?, ?, ?, ?)",
-                [(first + n, number, k, v) for n, k, v in file.fields],
-            )
         faults.reach("take.rows", candidate.path)
         add = self._lexical.add
-        for n, (row, body, name) in enumerate(zip(file.rows, file.bodies, file.names, strict=True)):
+        for chunk, body, name in zip(file.chunks, file.bodies, file.names, strict=True):
             if faults.ARMED:
                 faults.reach("take.document", candidate.path)
-            add(first + n, number, body, name, file.path_terms, file.language, row[4])
+            add(first + chunk.id, number, body, name, file.path_terms, file.language, chunk.kind)
 
     def _kind_code(self, kind: str) -> int:
         return self._kinds.setdefault(kind, min(len(self._kinds), MAX_KINDS))
 
     def _donated(self, donor: tuple[int, int], count: int) -> Rows | None:
-        """The vectors of a donor's chunks, which may lie in several segments; None if one is missing."""
+        """Return the vectors of a donor's chunks, from one or several segments; None if one is missing."""
         first, workspace = donor
         ids = np.arange(first, first + count)
-        found: list[Rows] = []
+        parts: list[Rows] = []
         places: list[NDArray[np.int64]] = []
         for segment in self._donor_segments[workspace]:
             if segment.rows and segment.ids[0] < first + count and segment.ids[-1] >= first:
                 index = segment.lookup(ids)
-                found.append(segment.select(index))
+                parts.append(segment.select(index))
                 places.append(segment.ids[index])
-        order = np.argsort(np.concatenate(places)) if places else np.zeros(0, np.intp)
-        if len(order) != count:
+        if sum(map(len, places)) != count or not parts:
             return None
-        return Rows(
-            np.concatenate([r.planes for r in found], axis=1)[:, order],
-            np.concatenate([r.scales for r in found])[order],
-            np.concatenate([r.codes for r in found])[order],
-        )
+        return Rows.concat(parts).take(np.argsort(np.concatenate(places)))
 
     def remove(self, path: str, known: Known | None) -> None:
-        """A file is gone: it leaves with the next publish."""
+        """Remove a file that is gone; it leaves with the next publish."""
         self._begin()
         if known is not None:
             self.manifest.remove_file(known)
         else:
-            self.manifest.remove_other(path)
+            self.manifest.remove_unindexed(path)
 
     def set_walk(self, dirs: Sequence[tuple[str, int]], rules: Sequence[tuple[str, int, int, int]]) -> None:
-        """Remember what the walk saw, for the quick look before a search."""
+        """Record what the walk saw, for the quick look before a search."""
         self._begin()
         self.manifest.set_walk(dirs, rules)
 
-    def outdate(self) -> None:
-        """Other contents are asked for: no file counts as done.
+    def mark_all_stale(self) -> None:
+        """Mark every file as changed, because other contents are asked for, so that this run reindexes it.
 
         Published together with the first files that are redone, so that a run
-        that is interrupted goes on where it was.
+        that is interrupted is continued where it was.
         """
         self._begin()
-        m = self.manifest
-        m.run("UPDATE files SET mtime_ns = -1, digest = x''")
-        m.run("UPDATE others SET mtime_ns = -1")
+        self.manifest.mark_all_stale()
 
     def publish(self, **meta: Any) -> int:
-        """Make everything taken visible as one generation.
+        """Make everything applied visible as one generation.
 
         Args:
             meta: Further values of the manifest's ``meta`` table.
@@ -261,7 +245,7 @@ class StoreWriter:
         if self._ids:
             ids = np.asarray(self._ids, np.int64)
             kinds = np.asarray(self._kind_codes, np.uint8)
-            rows.append(segments.write(self.directory, self._segment_name(), ids, kinds, self._parts))
+            rows.append(write_segment(self.directory, self._segment, ids, kinds, self._parts))
         faults.reach("publish.vectors.after")
         faults.reach("publish.full-text.before")
         if self.pending_chunks:
@@ -270,7 +254,7 @@ class StoreWriter:
         m = self.manifest
         m.set_meta("next_chunk", self._next_chunk)
         m.set_meta("next_file", self._next_file)
-        m.set_meta("kinds", json.dumps(list(self._kinds)))
+        m.set_kinds(list(self._kinds))
         for key, value in meta.items():
             m.set_meta(key, value)
         number = m.publish(rows)
@@ -280,39 +264,34 @@ class StoreWriter:
         return number
 
     def purge(self) -> None:
-        """Take replaced documents out of the full text; call it after their publish."""
-        gone = [row[0] for row in self.manifest.all("SELECT file FROM purges")]
-        if not gone:
+        """Delete replaced documents from the full text; call it after their publish."""
+        superseded = self.manifest.superseded()
+        if not superseded:
             return
         faults.reach("purge.mark.before")
         # A reader that opened its manifest before this and its full text after it looks at the
-        # number again, sees that it moved, and opens afresh.
-        self.manifest.start()
-        self.manifest.set_meta("purge", int(self.manifest.meta("purge", 0)) + 1)
-        self.manifest.commit()
+        # number again, sees that it moved, and opens anew.
+        self.manifest.mark_purge()
         faults.reach("purge.mark.after")
         faults.reach("purge.full-text.before")
-        self._lexical.delete_files(gone)
+        self._lexical.delete_files(superseded)
         self._lexical.commit()
         faults.reach("purge.full-text.after")
         faults.reach("purge.end.before")
-        self.manifest.start()
-        self.manifest.run("DELETE FROM purges")
-        self.manifest.set_meta("purged", self.manifest.meta("purge", 0))
-        self.manifest.commit()
+        self.manifest.end_purge()
         faults.reach("purge.end.after")
 
     def compact(self) -> None:
-        """See :func:`spelunk.store.merge.compact`."""
-        segments.compact(self.manifest)
+        """Merge vector segments; see :func:`spelunk.store.merge.compact`."""
+        merge.compact(self.manifest)
 
-    def close(self, *, merge: bool = True) -> None:
-        """Forget what was not published and close the full text.
+    def close(self, *, wait: bool = True) -> None:
+        """Drop what was not published and close the full text.
 
         Args:
-            merge: Let background merges end; without it they are dropped.
+            wait: Let background merges of the full text end; without it they are dropped.
         """
         self.manifest.abandon()
         self._open = False
-        if merge:
+        if wait:
             self._lexical.close()

@@ -1,13 +1,12 @@
-"""One writer per index: the operating system's lock, and who holds it.
+"""The lock that makes one process the writer of an index, and the record of who holds it.
 
-The lock is ``flock`` on ``writer.lock``; it ends with its holder, however that
-ends, so no stale lock ever needs a person. ``writer.json`` beside it says who
-holds it and is believed only while the lock is held.
+The lock is ``flock`` on ``writer.lock``; the system releases it when its holder
+ends, however that happens, so no stale lock ever has to be removed by hand.
+``writer.json`` beside it names the holder and is believed only while the lock is held.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -16,12 +15,17 @@ from typing import Any, Final
 
 from spelunk import faults
 from spelunk.errors import IndexBusyError, StorageError
+from spelunk.io import filelock
+from spelunk.io.atomic import write_bytes
+from spelunk.io.json_file import read_object
 
 LOCK: Final = "writer.lock"
 HOLDER: Final = "writer.json"
-POLL_SECONDS: Final = 0.05
 GRACE_SECONDS: Final = 0.2
 """A look at the holder takes the lock for microseconds; a writer that met one tries again."""
+MAX_PID: Final = 2**32
+MAX_TIME: Final = 1e11
+"""Seconds since the epoch; the year 5138."""
 
 
 class WriterLock:
@@ -42,34 +46,23 @@ class WriterLock:
             IndexBusyError: Held by another; names pid, host, command and age.
             StorageError: The lock file cannot be made.
         """
-        path = os.path.join(self._directory, LOCK)
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StorageError(
-                f"{self._directory}: cannot be written ({error.strerror}); choose another place with --index-dir"
-            ) from None
-        patience = time.monotonic() + GRACE_SECONDS
-        while True:
+            fd = filelock.open_lock(os.path.join(self._directory, LOCK))
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not wait and time.monotonic() > patience:
-                    os.close(fd)
-                    raise IndexBusyError(describe(self._directory)) from None
-                time.sleep(POLL_SECONDS)
+                taken = filelock.acquire(fd, timeout=None if wait else GRACE_SECONDS)
+                if not taken:
+                    raise IndexBusyError(describe(self._directory))
             except BaseException:
                 os.close(fd)
                 raise
-        self._fd = fd
-        faults.reach("lock.taken")
-        info = {"pid": os.getpid(), "host": os.uname().nodename, "command": command, "since": time.time()}
-        aside = os.path.join(self._directory, f"{HOLDER}.new")  # the lock is held: nobody else writes it
-        try:
-            with open(aside, "wb") as f:
-                faults.write("lock.registry", f.write, json.dumps(info).encode())
-            os.replace(aside, os.path.join(self._directory, HOLDER))
+            self._fd = fd
+            faults.reach("lock.taken")
+            info = {"pid": os.getpid(), "host": os.uname().nodename, "command": command, "since": time.time()}
+            write_bytes(
+                os.path.join(self._directory, HOLDER),
+                json.dumps(info).encode(),
+                write=lambda write, data: faults.write("lock.registry", write, data),
+            )
         except OSError as error:
             self.release()
             raise StorageError(
@@ -78,50 +71,57 @@ class WriterLock:
         faults.reach("lock.ready")
 
     def release(self) -> None:
-        """Give the lock back; harmless when not held."""
+        """Release the lock; does nothing when it is not held."""
         if self._fd is not None:
             fd, self._fd = self._fd, None  # first: a signal between the two must not close it twice
             os.close(fd)
 
     def forget(self) -> None:
-        """In a forked child: close the inherited descriptor's copy; the parent keeps the lock."""
+        """In a forked child: close the inherited copy of the descriptor; the parent keeps the lock."""
         self.release()
 
 
 def holder(directory: str) -> dict[str, Any] | None:
-    """Who writes to this index now: pid, host, command, since; None when nobody does."""
+    """Return who writes to an index now, or None when nobody does.
+
+    Returns:
+        ``pid`` (int), ``host`` (str), ``command`` (str) and ``since`` (seconds since
+        the epoch), those of them that the holder's record gives.
+    """
     try:
-        fd = os.open(os.path.join(directory, LOCK), os.O_RDWR | os.O_CLOEXEC)
+        fd = filelock.open_lock(os.path.join(directory, LOCK), create=False)
     except OSError:
         return None
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pass
-    else:
+        if filelock.acquire(fd, exclusive=False):
+            return None
+    except OSError:
         return None
     finally:
         os.close(fd)
-    try:
-        with open(os.path.join(directory, HOLDER), encoding="utf-8") as f:
-            info = json.load(f)
-    except (OSError, ValueError):
-        return {}
-    return info if isinstance(info, dict) else {}
+    info = read_object(os.path.join(directory, HOLDER)) or {}
+    out: dict[str, Any] = {key: info[key] for key in ("host", "command") if isinstance(info.get(key), str)}
+    for key, kinds, limit in (("pid", int, MAX_PID), ("since", (int, float), MAX_TIME)):
+        value = info.get(key)
+        if isinstance(value, kinds) and not isinstance(value, bool) and 0 < value < limit:
+            out[key] = value
+    return out
 
 
 def describe(directory: str) -> str:
-    """One line for someone who was refused."""
+    """Return one line for a user whose command was refused because another process writes."""
     info = holder(directory) or {}
-    if not info.get("pid"):
+    if "pid" not in info:
         return f"{directory}: another process is writing to this index; try again or use --wait"
-    age = max(0, int(time.time() - float(info.get("since", 0))))
-    return (
-        f"{directory}: `{info.get('command')}` (pid {info['pid']} on {info.get('host')}) has been writing for "
-        f"{age} s; wait for it with --wait"
-    )
+    line = f"{directory}: `{info.get('command', 'another command')}` (pid {info['pid']}"
+    if "host" in info:
+        line += f" on {info['host']}"
+    line += ") has been writing"
+    if "since" in info:
+        line += f" for {max(0, int(time.time() - info['since']))} s"
+    return f"{line}; wait for it with --wait"
 
 
 def command_line() -> str:
-    """This process's command as people typed it."""
+    """Return this process's command as people typed it."""
     return " ".join([os.path.basename(sys.argv[0]) or "python", *sys.argv[1:3]])

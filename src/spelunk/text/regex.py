@@ -1,4 +1,4 @@
-r"""Regular expressions in time linear in the text, and what a match must contain.
+r"""Regular expressions in time linear in the text.
 
 The engine is RE2, so no pattern backtracks: look-around and back-references do
 not exist. As in ripgrep ``^`` and ``$`` match at line boundaries, ``.`` matches
@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from spelunk.errors import UsageError
-from spelunk.text.required import Run, required, required_runs, satisfied
+from spelunk.text.required import Run, required
 
-__all__ = ["Pattern", "Run", "compile", "finditer_lines", "required", "required_runs", "satisfied"]
+__all__ = ["Pattern", "Run", "compile", "required"]
 
+MAX_REASON: Final = 300
+"""Characters of the engine's reason that are quoted; it quotes the pattern."""
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _HINTS: Final = (
     (re.compile(r"\(\?<?[=!]"), "look-around is not supported; match the surroundings, or use a second term"),
@@ -74,10 +76,10 @@ class Pattern:
 
 
 def compile(pattern: str, *, ignore_case: bool = False) -> Pattern:
-    """A pattern ready to search.
+    """Compile a pattern.
 
     Raises:
-        UsageError: Not a regex, or one that needs look-around or
+        UsageError: The pattern is no regex, or needs look-around or
             back-references; the message is one line and says what to do.
     """
     import re2  # the engine, loaded by the first regex
@@ -85,24 +87,13 @@ def compile(pattern: str, *, ignore_case: bool = False) -> Pattern:
     options = re2.Options()
     options.log_errors = False
     options.case_sensitive = not ignore_case
+    options.never_capture = True  # thousands of groups would be located in every match
     try:
         engine = re2.compile(b"(?m)" + pattern.encode(), options)
     except (re2.error, UnicodeEncodeError) as error:
         raise UsageError(_explained(error, pattern)) from None
     own_line_ends = "\r" in pattern or "\\r" in pattern or "\\x" in pattern or "\\0" in pattern
     return Pattern(pattern, ignore_case, engine.finditer, engine.search, own_line_ends)
-
-
-def finditer_lines(pattern: Pattern, text: str) -> Iterator[tuple[int, int, int]]:
-    """Each match as its 1-based line in ``text`` and its start and end in characters.
-
-    A match over several lines is given once, by the line it starts on.
-    """
-    line, seen = 1, 0
-    for start, end in pattern.spans(text):
-        line += text.count("\n", seen, start)
-        seen = start
-        yield line, start, end
 
 
 def _encoded(text: str) -> bytes:
@@ -128,6 +119,6 @@ def _explained(error: Exception, pattern: str) -> str:
         return "not a regex: it holds half of a surrogate pair"
     raw = error.args[0] if error.args else str(error)
     reason = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-    reason = " ".join(reason.replace("(?m)", "").split())
+    reason = " ".join(reason[:MAX_REASON].replace("(?m)", "").split())
     hint = next((text for test, text in _HINTS if test.search(pattern)), "")
     return f"not a regex: {reason}" + (f"; {hint}" if hint else "")

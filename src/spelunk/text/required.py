@@ -1,7 +1,7 @@
-r"""A pattern -> what the tokens of every text it matches must contain.
+r"""Derive from a regular expression what the tokens of every matching text must contain.
 
-Useful to look up few candidates instead of scanning all texts; no use for
-deciding a match. A *token* here is a maximal ``[A-Za-z0-9_]+`` in lower case.
+The result selects candidates by a look-up instead of a scan of all texts; it
+never decides a match. A *token* here is a maximal ``[A-Za-z0-9_]+`` in lower case.
 
 The pattern is read by Python's parser, so the plan is made only in the syntax
 that Python and RE2 read alike, and whatever is not understood requires nothing.
@@ -15,10 +15,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 MAX_ALTERNATIVES: Final = 16
-"""Strings kept apart in one set; more cost more look-ups than they save."""
+"""Strings kept apart in one set; the look-ups of more would cost more than they save."""
 
 MAX_CLASS: Final = 6
 """Characters of a class kept apart: ``ba[rz]``, but not ``0x[0-9a-f]``."""
+
+MAX_CLAUSES: Final = 64
+"""Sets kept of one pattern, those expected to rule out most. Implied sets are found by comparing all
+pairs: a pattern of 4,000 words took 12 s without a bound."""
 
 _MAX_RUN: Final = 48
 _WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
@@ -47,14 +51,6 @@ class Run:
     starts: bool = False
     ends: bool = False
 
-    def fits(self, token: str) -> bool:
-        """Whether a token has the run in its place."""
-        if self.starts and self.ends:
-            return token == self.text
-        if self.starts:
-            return token.startswith(self.text)
-        return token.endswith(self.text) if self.ends else self.text in token
-
 
 def required(pattern: str, *, ignore_case: bool = False) -> list[frozenset[Run]] | None:
     r"""Sets all of which a matching text satisfies, each by a token that fits any of its runs.
@@ -65,8 +61,9 @@ def required(pattern: str, *, ignore_case: bool = False) -> list[frozenset[Run]]
     words of 120 MB of C). Necessary, never sufficient.
 
     Returns:
-        The sets, the most telling first; None where nothing is required or the
-        pattern is not understood: every text has to be scanned.
+        The sets, the most selective first, at most :data:`MAX_CLAUSES`; None where
+        nothing is required or the pattern is not understood: every text has to be
+        scanned.
     """
     if _DIFFERENT_IN_PYTHON.search(pattern):
         return None
@@ -81,23 +78,6 @@ def required(pattern: str, *, ignore_case: bool = False) -> list[frozenset[Run]]
     if exact is not None and _tells(exact):
         clauses.append(exact)
     return [frozenset(map(_run, one_of)) for one_of in _reduced(clauses)] or None
-
-
-def required_runs(pattern: str, *, ignore_case: bool = False) -> list[frozenset[str]] | None:
-    r"""As :func:`required`, without places: each set holds if a token contains any of its strings.
-
-    ``foo_ba[rz]\(x`` gives ``[{"foo_bar", "foo_baz"}, {"x"}]``.
-    """
-    found = required(pattern, ignore_case=ignore_case)
-    return None if found is None else [frozenset(run.text for run in one_of) for one_of in found]
-
-
-def satisfied(needed: list[frozenset[Run]] | None, text: str) -> bool:
-    """Whether the tokens of a text have what :func:`required` gave."""
-    if not needed:
-        return True
-    tokens = {token.lower() for token in re.findall("[A-Za-z0-9_]+", text)}
-    return all(any(run.fits(token) for run in one_of for token in tokens) for one_of in needed)
 
 
 class _Builder:
@@ -211,7 +191,7 @@ def _extend(builder: _Builder, items: list[Any], folds: bool) -> None:
 
 def _characters(members: list[Any], folds: bool) -> frozenset[str]:
     """The word characters a class stands for, lower-case; empty where it is anything else."""
-    found: set[str] = set()
+    characters: set[str] = set()
     for op, argument in members:
         name = str(op)
         if name not in ("LITERAL", "RANGE"):
@@ -219,10 +199,10 @@ def _characters(members: list[Any], folds: bool) -> frozenset[str]:
         low, high = (argument, argument) if name == "LITERAL" else argument
         if high - low > 2 * MAX_CLASS:
             return frozenset()
-        found.update(map(chr, range(low, high + 1)))
-    if not found <= _WORD or (folds and found & _FOLDS_BEYOND_ASCII):
+        characters.update(map(chr, range(low, high + 1)))
+    if not characters <= _WORD or (folds and characters & _FOLDS_BEYOND_ASCII):
         return frozenset()
-    lowered = frozenset(c.lower() for c in found)
+    lowered = frozenset(c.lower() for c in characters)
     return lowered if len(lowered) <= MAX_CLASS else frozenset()
 
 
@@ -290,18 +270,23 @@ def _repeat(builder: _Builder, low: int, high: int, inner: list[Any], folds: boo
 
 
 def _weight(one_of: frozenset[str]) -> tuple[int, int]:
-    """How much a set is expected to rule out: long strings in their place, then few of them."""
+    """How much a set is expected to rule out: the length of its shortest string, then how few there are."""
     return min(map(len, one_of)), -len(one_of)
 
 
+def _order(one_of: frozenset[str]) -> tuple[tuple[int, int], list[str]]:
+    return _weight(one_of), sorted(one_of)
+
+
 def _reduced(clauses: list[frozenset[str]]) -> list[frozenset[str]]:
-    """``clauses`` without those that others imply, the most telling first."""
-    marked = [frozenset(_whole(text) for text in one_of) for one_of in clauses]
+    """At most :data:`MAX_CLAUSES` of ``clauses``, without those that others imply, the most selective first."""
+    marked = {frozenset(_whole(text) for text in one_of) for one_of in clauses}
+    heaviest = sorted(marked, key=_order, reverse=True)[:MAX_CLAUSES]
     minimal = {
-        frozenset(s for s in one_of if not any(t in s and t != s for t in one_of)) for one_of in marked
+        frozenset(s for s in one_of if not any(t in s and t != s for t in one_of)) for one_of in heaviest
     }
     kept: list[frozenset[str]] = []
-    for one_of in sorted(minimal, key=lambda s: (_weight(s), sorted(s)), reverse=True):
+    for one_of in sorted(minimal, key=_order, reverse=True):
         if not any(all(any(run in longer for run in one_of) for longer in other) for other in kept):
             kept.append(one_of)
     return kept

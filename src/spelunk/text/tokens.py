@@ -1,12 +1,15 @@
-"""Here is a text, give me its words and the terms they are indexed under.
+"""Split texts into words, and words into the terms that they are indexed under.
 
 A *word* is a run of ``\\w``. Each word is indexed whole, in lower case, and,
 where it has several, by its camelCase, snake_case and digit parts. A part is
-indexed as its :func:`stem`, so that a question about *parsing* finds a
-*parser*. Both stores are fed from one pass: the full-text index takes the
-terms as one string with blanks, the embedder takes the words.
+indexed as its :func:`stem`, so that a query for *parsing* finds a *parser*.
+One pass serves both stores: the full-text index takes the terms as one string
+with blanks, the embedder takes the words.
 
-The regex planner (``regexplan.py``) relies on two facts: every run of
+All functions take time linear in the text, whatever its words are: a word
+beyond :data:`MAX_WORD` is cut before it is split into parts.
+
+The regex planner (:mod:`spelunk.text.required`) relies on two facts: every run of
 ``[A-Za-z0-9_]`` in a text is a term of its chunk in lower case, and a word
 longer than :data:`MAX_WORD` leaves :data:`LONG_WORD` in its chunk.
 """
@@ -18,13 +21,13 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 MAX_WORD: Final = 120
-"""Longer words are data (base64, digests), not names: their head alone is indexed."""
+"""Characters. Longer words are data (base64, digests), not names: only their first part is indexed."""
 
 LONG_WORD: Final = "\x01long"
-"""A term that no word can be; marks a chunk that holds a word beyond :data:`MAX_WORD`."""
+"""A term that is never a word; marks a chunk that holds a word beyond :data:`MAX_WORD`."""
 
 MAX_CACHED: Final = 131_072
-"""Words whose terms are remembered: some 25 MB. A corpus full of constants has millions."""
+"""Entries of a cache of words, together some 25 MB. A corpus full of constants has millions of words."""
 
 _V = TypeVar("_V")
 
@@ -73,9 +76,9 @@ _ENDS: Final = tuple(ending for ending, _ in _ENDINGS)
 def stem(part: str) -> str:
     """A lower-case part without its English ending: parser, parsed and parsing give pars.
 
-    One pass over a short list of the endings that code and questions about it
-    differ in (verbs, their agents and nouns); a stem is a key, not a word.
-    Other languages' words and short ones stay as they are.
+    One pass over a short list of the endings in which code and queries about it
+    differ (verbs, their agents and nouns); a stem is a key, not a word. Words of
+    other languages and short words stay as they are.
     """
     part = singular(part)
     if len(part) < 4 or not part.isascii():
@@ -99,11 +102,17 @@ def stem(part: str) -> str:
 
 
 class Recent(dict[str, _V]):
-    """A key -> value cache of bounded size that keeps what is used again.
+    """A cache of a pure function, of bounded size: two generations, of which the older one is dropped.
 
-    A look-up of a key it holds is a plain one of ``dict``. When it is full it
-    starts anew, and what the full one held moves over as it is asked for: words
-    that recur survive, and constants met once do not push them out.
+    A hit costs one look-up of ``dict``. When the young generation holds half the
+    capacity it becomes the old one, and entries move back as they are used:
+    words that recur survive, and constants met once do not push them out. Keys
+    beyond :data:`MAX_WORD` are computed each time and never kept, so the memory
+    is bounded in bytes as well.
+
+    Threads may share it: each step is one operation of ``dict``. Two threads that
+    miss at the same time may compute a value twice, or drop a generation early;
+    every value that is returned is right.
     """
 
     def __init__(self, make: Callable[[str], _V], capacity: int) -> None:
@@ -113,8 +122,10 @@ class Recent(dict[str, _V]):
         self._old: dict[str, _V] = {}
 
     def __missing__(self, key: str) -> _V:
+        if len(key) > MAX_WORD:
+            return self._make(key)
         if len(self) >= self._half:
-            self._old = dict(self)
+            self._old = self.copy()
             self.clear()
         value = self._old.pop(key, None)
         if value is None:
@@ -124,7 +135,7 @@ class Recent(dict[str, _V]):
 
 
 _STEMS: Final = Recent(stem, MAX_CACHED)
-"""The parts of names recur far more than the names."""
+"""Part -> its stem, for this process. The parts of names recur far more often than the names."""
 
 
 def parts(word: str) -> list[str]:
@@ -143,26 +154,33 @@ def parts(word: str) -> list[str]:
     return [p.lower() for p in _PART.findall(word)]
 
 
+def part_spans(word: str) -> list[tuple[int, int]]:
+    """Where the parts of an identifier begin and end in it, as :func:`parts` cuts it."""
+    if word[0] in _DIGITS:
+        return [(0, len(word))]
+    return [m.span() for m in _PART.finditer(word)]
+
+
 def terms(word: str) -> list[str]:
-    """What a word is indexed under: the whole first, then each part that adds something."""
+    """The terms of a word: the whole word first, then the stem of each part that differs from it."""
     if len(word) > MAX_WORD:
         return [word[:MAX_WORD].lower(), LONG_WORD]
     whole = word.lower()
     if not word.isascii():
-        # The regex planner's tokens are ASCII runs; each must be a term by itself.
+        # the regex planner's tokens are ASCII runs; each must be a term by itself
         runs = (run.lower() for run in _ASCII_RUN.findall(word))
         return list(dict.fromkeys([whole, *map(_STEMS.__getitem__, parts(word)), *runs]))
     if word[0] in _DIGITS:
         return [whole]
-    if whole.isalpha() and (word == whole or word.isupper()):  # most words: spare them the rest
+    if whole.isalpha() and (word == whole or word.isupper()):  # most words
         stemmed = _STEMS[whole]
         return [whole] if stemmed == whole else [whole, stemmed]
     return list(dict.fromkeys([whole, *map(_STEMS.__getitem__, parts(word))]))
 
 
 LEXICON: Final = Recent(lambda word: " ".join(terms(word)), MAX_CACHED)
-"""Word -> its terms with blanks between, this process's: the full text and a
-bag-of-words embedder share its work.
+"""Word -> its terms with blanks between, for this process; the full text and a
+bag-of-words embedder share it.
 
 ``" ".join(map(LEXICON.__getitem__, words(text)))`` runs at C speed (30 MB/s
 against 4 MB/s with a function call a word).

@@ -17,7 +17,6 @@ from spelunk.config import Options
 from spelunk.errors import IndexMissingError
 from spelunk.files.explain import Explanation, IndexedFile, why
 from spelunk.store.manifest import Manifest
-from spelunk.store.schema import encode_path
 from spelunk.types import Failed, Skipped
 
 PENDING: Final = "no rule leaves it out: the next `spelunk index` indexes it"
@@ -51,7 +50,7 @@ def explain(root: str, directory: str, path: str, options: Options) -> Explanati
 
 
 def _with_index(manifest: Manifest, rules: Explanation, root: str) -> Explanation:
-    other = manifest.other(rules.path)
+    other = manifest.unindexed_file(rules.path)
     if isinstance(other, Skipped):
         return replace(rules, verdict="skipped", rule=other.reason, detail=other.detail)
     if isinstance(other, Failed):
@@ -59,12 +58,9 @@ def _with_index(manifest: Manifest, rules: Explanation, root: str) -> Explanatio
     file = manifest.file(rules.path)
     if file is None:
         return rules if os.path.isdir(os.path.join(root, rules.path)) else _pending(rules)
-    ((encoding, generation),) = manifest.all(
-        "SELECT encoding, generation FROM files WHERE path = ?", (encode_path(rules.path),)
-    )
     kinds = Counter(chunk.kind for chunk in manifest.chunks_of(file))
     stored = IndexedFile(
-        file.language, str(encoding), file.lines, file.chunks, tuple(kinds.most_common()), int(generation)
+        file.language, file.encoding, file.lines, file.chunks, tuple(kinds.most_common()), file.generation
     )
     return replace(rules, language=file.language, flags=file.flags, index=stored)
 

@@ -14,7 +14,6 @@ from spelunk.config import Options
 from spelunk.errors import ConfigError
 from spelunk.files.stamp import unchanged
 from spelunk.store.manifest import Manifest
-from spelunk.store.schema import encode_path
 from spelunk.workspace.state import embeds, fingerprint, walk_fingerprint
 
 RELAXED: Final = float("inf")
@@ -78,16 +77,14 @@ def stale_paths(manifest: Manifest, root: str, paths: set[str]) -> set[str]:
     """Those of the paths whose file changed or vanished since it was indexed."""
     out: set[str] = set()
     for path in paths:
-        rows = manifest.all(
-            "SELECT size, mtime_ns, ctime_ns, inode FROM files WHERE path = ?", (encode_path(path),)
-        )
+        known = manifest.signature(path)
         try:
             st = os.lstat(os.path.join(root, path))
         except OSError:
             out.add(path)
             continue
-        same = bool(rows) and rows[0] == (st.st_size, rows[0][1], rows[0][2], st.st_ino)
         # A time that could not be trusted when it was taken is -1: the file is looked into again.
-        if not same or (rows[0][1] >= 0 and rows[0][1:3] != (st.st_mtime_ns, st.st_ctime_ns)):
+        same = known is not None and known == (st.st_size, known[1], known[2], st.st_ino)
+        if known is None or not same or (known[1] >= 0 and known[1:3] != (st.st_mtime_ns, st.st_ctime_ns)):
             out.add(path)
     return out

@@ -21,13 +21,14 @@ from spelunk.io import atomic
 from spelunk.io.cache_dir import expand_user, index_home
 from spelunk.io.json_file import read_object
 from spelunk.io.regular import read_regular
+from spelunk.store.paths import manifest_name
 
 WORKSPACE: Final = "workspace.json"
-MANIFEST: Final = "manifest.sqlite"
 
 _TEMPORARY: Final = r"(\.new|\.tmp|\.\d+(\.tmp)?)?"
 OWN_FILES: Final = re.compile(
-    rf"manifest\.sqlite(-wal|-shm|-journal)?|writer\.lock|at-work|(workspace|writer|breakers)\.json{_TEMPORARY}"
+    rf"manifest(-\d+)?\.sqlite(\.new)?(-wal|-shm|-journal)?|writer\.lock|at-work"
+    rf"|(workspace|writer|breakers)\.json{_TEMPORARY}"
 )
 """Names of the files that Spelunk itself writes into an index directory."""
 OWN_FOLDERS: Final = {
@@ -35,7 +36,7 @@ OWN_FOLDERS: Final = {
         r"[0-9a-f]{32}(\.\d+)?\.(idx|pos|term|store|fast|fieldnorm|del|temp)"
         r"|meta\.json|\.managed\.json|\.tantivy-(meta|writer)\.lock|\.tmp\w*"
     ),
-    re.compile(r"vectors"): re.compile(r"\d+(-g?\d+)?\.vec(\.tmp)?"),
+    re.compile(r"vectors"): re.compile(r"\d+(-g?\d+)*\.vec(\.tmp|\.\d+\.tmp)?"),
 }
 """Names of its folders, and of the files in each."""
 
@@ -87,7 +88,7 @@ def _default_directory(root: str) -> str:
 
 def has_index(directory: str) -> bool:
     """Whether an index was begun in a directory; it may not be published yet."""
-    return os.path.exists(os.path.join(directory, MANIFEST))
+    return manifest_name(directory) is not None
 
 
 def claim(directory: str, root: str) -> None:
@@ -133,7 +134,7 @@ def _refuse_foreign(directory: str) -> None:
     """
     names = sorted(os.listdir(directory))
     other = [name for name in names if not _is_own(directory, name)]
-    if not other and MANIFEST not in names:
+    if not other and not has_index(directory):
         other = [name for name in names if not OWN_FILES.fullmatch(name)]
     if other:
         raise WorkspaceError(

@@ -112,15 +112,13 @@ def _status_of(manifest: Manifest, base: Status, options: Options, look: bool) -
     error = str(manifest.meta("embedder_error", "")) if pending else ""
     now, detail = _state_of(manifest, base.root, options, look, pending, error)
     files, chunks = manifest.counts()
-    others = [outcome for outcome, _ in manifest.others().values()]
-    published = manifest.all("SELECT max(published) FROM generations")[0][0]
-    languages = manifest.all("SELECT language, count(*) FROM files GROUP BY 1 ORDER BY 2 DESC, 1")
+    others = [outcome for outcome, _ in manifest.unindexed().values()]
     return replace(
         base,
         state=now,
         detail=detail,
         generation=manifest.generation,
-        published=float(published or 0),
+        published=manifest.published_at(),
         files=files,
         chunks=chunks,
         vectors=sum(s.rows - s.dead for s in manifest.segments()),
@@ -133,7 +131,7 @@ def _status_of(manifest: Manifest, base: Status, options: Options, look: bool) -
         refused=tuple(Refused(*row) for row in manifest.refused(MAX_REFUSED_SHOWN)),
         degraded=error or None,
         breakers=states(base.directory),
-        languages=tuple((str(name), int(n)) for name, n in languages),
+        languages=tuple(manifest.languages()),
     )
 
 

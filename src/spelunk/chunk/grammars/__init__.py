@@ -1,1 +1,1 @@
-"""Grammar tables: which nodes of a tree are definitions, by language."""
+"""Grammar tables: one module for each family of languages, loaded when one of its languages is met."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spelunk.evaluate.run import Comparison, Evaluation, Score
+    from spelunk.evaluate.compare import Comparison
+    from spelunk.evaluate.measures import Evaluation, Score
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
-    from spelunk.cli.commands.search import MODES
+    from spelunk.search.request import MODES
 
     parser.add_argument("queries", metavar="QUERIES", help="labelled queries, one JSON object a line")
     parser.add_argument("--corpora", metavar="DIR", required=True, help="the folder with the corpora")
@@ -29,12 +30,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Search all queries, and print the measures."""
     from spelunk.cli.output import note, put, put_json
-    from spelunk.evaluate import run as evaluate
+    from spelunk.evaluate.compare import compare, load_results, save_results
+    from spelunk.evaluate.measures import evaluate
+    from spelunk.evaluate.run import load_queries, search_all
     from spelunk.present.objects import SCHEMA_VERSION
 
-    queries = evaluate.load_queries(args.queries)
-    earlier = evaluate.load_results(args.against) if args.against else None
-    results, took = evaluate.run(
+    queries = load_queries(args.queries)
+    earlier = load_results(args.against) if args.against else None
+    results, took = search_all(
         queries,
         args.corpora,
         mode=args.mode,
@@ -43,11 +46,11 @@ def run(args: argparse.Namespace) -> int:
         progress=lambda repo: note(args, repo or args.corpora) if args.verbose else None,
     )
     if args.out:
-        evaluate.save_results(args.out, results)
-    measured = evaluate.evaluate(queries, results)
+        save_results(args.out, results)
+    measured = evaluate(queries, results)
     compared = None
     if earlier is not None:
-        compared = evaluate.compare(queries, measured, evaluate.evaluate(queries, earlier))
+        compared = compare(queries, measured, evaluate(queries, earlier))
     median = sorted(took)[len(took) // 2]
     if args.json:
         from dataclasses import asdict

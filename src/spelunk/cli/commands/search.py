@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from spelunk.cli.observed import metrics_file
 from spelunk.cli.parser import whole
+from spelunk.search.request import MODES
 
 if TYPE_CHECKING:
     from spelunk.index import Index
     from spelunk.search.answer import Answer
     from spelunk.workspace.targets import Target
-
-MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -77,8 +76,22 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.cli.targets import announce, open_target
     from spelunk.search.many import search_many
     from spelunk.search.query import parse
+    from spelunk.search.request import SearchRequest
 
     targets = _targets(args)
+    request = SearchRequest(
+        args.query,
+        mode=args.mode,
+        limit=args.limit,
+        languages=args.lang,
+        include=args.include,
+        exclude=args.exclude,
+        kinds=args.kind,
+        within=[target.within for target in targets],
+        context=args.context or 0,
+        explain=args.explain,
+        refresh=not args.no_refresh,
+    )
     with ExitStack() as stack:
         run = stack.enter_context(progress(args, stack.enter_context(observed(args, targets))))
         indexes = [stack.enter_context(open_target(args, target, run)) for target in targets]
@@ -87,20 +100,7 @@ def run(args: argparse.Namespace) -> int:
             for index in indexes:
                 announce(args, index)
         stack.enter_context(hushed(args.verbose))
-        answer = search_many(
-            indexes,
-            args.query,
-            mode=args.mode,
-            limit=args.limit,
-            languages=args.lang,
-            include=args.include,
-            exclude=args.exclude,
-            kinds=args.kind,
-            within=[target.within for target in targets],
-            context=args.context or 0,
-            explain=args.explain,
-            refresh=not args.no_refresh,
-        )
+        answer = search_many(indexes, request)
         status = show(args, answer)
         if not answer.hits and not args.quiet:
             for index, target in zip(indexes, targets, strict=True):
@@ -138,17 +138,16 @@ def _targets(args: argparse.Namespace) -> list[Target]:
 def show(args: argparse.Namespace, answer: Answer) -> int:
     """Print an answer in the form that the flags ask for; the exit status."""
     from spelunk.cli.output import colored, note, put, put_utf8
-    from spelunk.present.render import View, fit, notices, render
+    from spelunk.present.render import View, notices, render
 
     context = getattr(args, "context", None)
     view = View(color=colored(args), full=args.full, context=context, max_tokens=args.max_tokens)
-    fitted = fit(answer, args.form, view)
-    text = render(fitted, args.form, view)
+    text, shown = render(answer, args.form, view)
     if args.form in ("json", "jsonl"):
         put_utf8(text)
     else:
         put(text)
-    for line in notices(fitted):
+    for line in notices(shown):
         note(args, line)
     if args.verbose:
         note(args, f"{len(answer.hits)} hits in {answer.took_ms:.1f} ms, generation {answer.generation}")

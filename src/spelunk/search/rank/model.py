@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from spelunk.search.rank import signals
-from spelunk.search.rank.signals import Candidate, QueryFacts, StemMatches
+from spelunk.search.rank.signals import QueryFacts, ScoredChunk, StemMatches
 
 BREADTH: Final = 30
 """Chunks of one file that count towards its breadth."""
@@ -22,6 +22,10 @@ BREADTH: Final = 30
 ASKED_FOR: Final = 0.5
 """What is left of a flag's weight where the query has a word for it: "test client"
 may mean the client for tests or the tests of a client."""
+
+
+ORDER_DIGITS: Final = 9
+"""Digits of a score that decide the order; the rest depends on the order of additions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,11 @@ DEFAULT: Final = Weights()
 
 
 def rank(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[ScoredChunk],
     query: QueryFacts,
     path_rarity: Mapping[str, float],
     weights: Weights = DEFAULT,
-) -> list[Candidate]:
+) -> list[ScoredChunk]:
     """Candidates in order, with their signals and scores filled in.
 
     Ties go to the path, then to the line: never to the order of indexing.
@@ -105,28 +109,35 @@ def rank(
     return sorted(candidates, key=_order)
 
 
-def _best_first(chunks: Sequence[Candidate], own: Sequence[float]) -> list[int]:
+def _best_first(chunks: Sequence[ScoredChunk], own: Sequence[float]) -> list[int]:
     if len(chunks) == 1:
         return [0]
     places = [(-own[n], c.chunk.start_line, c.chunk.start, n) for n, c in enumerate(chunks)]
     return [place[3] for place in sorted(places)]
 
 
-def _order(c: Candidate) -> tuple[float, int, str, int, int]:
-    return (-c.score, c.source, c.file.path, c.chunk.start_line, c.chunk.start)
+def _order(c: ScoredChunk) -> tuple[float, str, int, int, int]:
+    return (
+        -round(c.score, ORDER_DIGITS),
+        c.place or c.file.path,
+        c.chunk.start_line,
+        c.chunk.start,
+        c.source,
+    )
 
 
-def _twin_key(c: Candidate) -> tuple[int, str, int]:
+def _twin_key(c: ScoredChunk) -> tuple[int, str, int]:
     return c.source, signals.path_facts(c.file.path)[2], int(c.file.flags)
 
 
-def _relevance(candidates: Sequence[Candidate]) -> tuple[list[float], list[float]]:
+def _relevance(candidates: Sequence[ScoredChunk]) -> tuple[list[float], list[float]]:
     """Each chunk's relevance by words and nearness by meaning, 1 for the best of each.
 
-    Where the words found nothing, nearness is relevance. A chunk that has no
-    vector yet is as near as the others are on average: it gains and loses nothing.
+    Where the words were not searched or found nothing, nearness is relevance. A
+    chunk that has no vector yet is as near as the others are on average: it gains
+    and loses nothing.
     """
-    lexical = max((c.lexical for c in candidates), default=0.0)
+    lexical = max((c.lexical or 0.0 for c in candidates), default=0.0)
     known = [max(0.0, c.dense) for c in candidates if c.dense is not None]
     best = max(known, default=0.0)
     if best <= 0:
@@ -136,7 +147,13 @@ def _relevance(candidates: Sequence[Candidate]) -> tuple[list[float], list[float
         nearness = [usual if c.dense is None else max(0.0, c.dense) / best for c in candidates]
     if lexical <= 0:
         return nearness, [0.0] * len(candidates)
-    return [c.lexical / lexical for c in candidates], nearness
+    relevance = [
+        near if c.lexical is None else c.lexical / lexical
+        for c, near in zip(candidates, nearness, strict=True)
+    ]
+    return relevance, [
+        0.0 if c.lexical is None else near for c, near in zip(candidates, nearness, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +173,7 @@ class _Model:
     largest: Mapping[tuple[int, str, int], int]
 
     def score(
-        self, chunks: Sequence[Candidate], relevance: Sequence[float], nearness: Sequence[float]
+        self, chunks: Sequence[ScoredChunk], relevance: Sequence[float], nearness: Sequence[float]
     ) -> None:
         """Give the chunks of one file their signals and scores."""
         weights, query = self.weights, self.query
@@ -177,12 +194,12 @@ class _Model:
             said |= found
         best = sorted(relevance, reverse=True)
         shared = {
-            "match": weights.match / 2 * signals.geometric(best),
+            "match": weights.match / 2 * signals.discounted_sum(best),
             "breadth": weights.breadth * sum(best[:BREADTH]) / BREADTH,
         }
         if any(nearness):
             nearest = sorted(nearness, reverse=True)
-            shared["meaning"] = weights.meaning / 2 * signals.geometric(nearest)
+            shared["meaning"] = weights.meaning / 2 * signals.discounted_sum(nearest)
         for signal, value in self._file_signals(chunks[0], definition, name, said).items():
             if value:
                 shared[signal] = worth[signal] * value
@@ -199,7 +216,9 @@ class _Model:
                 c.signals["repeat"] = -weights.repeat * place
                 c.score += c.signals["chunk"] + c.signals["repeat"]
 
-    def _file_signals(self, c: Candidate, definition: float, name: float, said: set[str]) -> dict[str, float]:
+    def _file_signals(
+        self, c: ScoredChunk, definition: float, name: float, said: set[str]
+    ) -> dict[str, float]:
         in_name, folders, _, depth = signals.path_facts(c.file.path)
         return {
             "stem": self.matches.match(in_name),

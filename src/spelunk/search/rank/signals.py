@@ -1,4 +1,4 @@
-"""Here are a file's candidates and a query, give me the facts that speak for the file.
+"""The signals of a file and its chunks for a query, which the model weighs.
 
 Every signal is a number from 0 to about 1 (``depth`` and ``folders`` may
 exceed it) and is absent where it is 0. They come from what was stored at index
@@ -16,7 +16,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from spelunk.store.manifest import ChunkRow, FileRow
+from spelunk.search.terms import content_words
+from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.text.tokens import parts, stem, words
 from spelunk.types import Flag
 
@@ -24,17 +25,6 @@ from spelunk.types import Flag
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
-
-STOP_WORDS: Final = _words(
-    """
-    a an and are as at be been being but by can could did do does doing for from get gets had has have
-    how i if in into is it its let me of on or should so than that the their them then there these they
-    this those to up use used uses using was we were what when where which while who whom whose why will
-    with would you your about after all also any before between both each implement implemented
-    implementation work works
-    """
-)
-"""Words of questions, not of answers; kept when a query has nothing else."""
 
 CONTAINERS: Final = _words(
     "class interface struct trait enum type module protocol object record union namespace"
@@ -69,7 +59,10 @@ _ASKS_FOR: Final = {
 }
 _FLAG_OF_WORD: Final = {w: flag for flag, text in _ASKS_FOR.items() for w in _words(text)}
 _DATA: Final = _words("json xml csv yaml toml")
-_QUALIFIED: Final = re.compile(r"\w+(?:(?:::|->|\.|#|\\)~?\w+)+")
+_QUALIFIED: Final = re.compile(r"\b\w++(?:(?:::|->|\.|#|\\)~?\w++)+")
+"""A name with its scopes. It starts at a word boundary and gives nothing back: linear in the text."""
+MAX_STEMS: Final = 256
+"""Stems of a query that are ranked by; each is compared with the stems of every candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +94,27 @@ class QueryFacts:
 
 
 @dataclass(slots=True)
-class Candidate:
-    """A chunk on its way to becoming a hit; ``source`` numbers the index it is from.
+class ScoredChunk:
+    """A chunk on its way to becoming a hit.
 
-    ``lexical`` is its BM25 score, 0 where the words did not find it, and
-    ``dense`` the cosine of its vector with the query's, None where it has none
-    or was not asked. ``signals`` are filled in by the model and sum to ``score``.
+    Attributes:
+        chunk: Its row.
+        file: Its file's row.
+        source: Number of the index that it is from.
+        place: The path as shown; breaks ties.
+        lexical: Its score by words, 0 where they did not find it; None where the
+            words of its index were not searched.
+        dense: The cosine of its vector with the query's; None where it has no
+            vector or none was looked up.
+        signals: Filled in by the model; they sum to ``score``.
+        score: Filled in by the model.
     """
 
-    chunk: ChunkRow
+    chunk: ChunkRecord
     file: FileRow
     source: int = 0
-    lexical: float = 0.0
+    place: str = ""
+    lexical: float | None = 0.0
     dense: float | None = None
     signals: dict[str, float] = field(default_factory=dict)
     score: float = 0.0
@@ -121,12 +123,6 @@ class Candidate:
     def key(self) -> tuple[int, int]:
         """The file, unique over all indexes searched."""
         return self.source, self.file.id
-
-
-def content_words(text: str) -> list[str]:
-    """The words of a query without stop words; all of them where nothing else is there."""
-    found = words(text)
-    return [w for w in found if w.lower() not in STOP_WORDS] or found
 
 
 def facts(text: str, kind: str, rarity: Mapping[str, float]) -> QueryFacts:
@@ -163,8 +159,8 @@ def facts(text: str, kind: str, rarity: Mapping[str, float]) -> QueryFacts:
 
 
 def query_stems(text: str) -> list[str]:
-    """The distinct stems of the parts of a query's words, stop words left out."""
-    return list(dict.fromkeys(stem(p) for w in content_words(text) for p in parts(w)))
+    """The first distinct stems of the parts of a query's words, stop words left out."""
+    return list(dict.fromkeys(stem(p) for w in content_words(text) for p in parts(w)))[:MAX_STEMS]
 
 
 @lru_cache(maxsize=65_536)
@@ -236,7 +232,7 @@ class StemMatches(dict[str, tuple[float, tuple[tuple[str, float], ...]]]):
         return sum(weights.get(s, 0.0) * d for s, d in said.items()) * told / len(name)
 
 
-def definition_match(chunk: ChunkRow, query: QueryFacts) -> tuple[float, float, set[str]]:
+def definition_match(chunk: ChunkRecord, query: QueryFacts) -> tuple[float, float, set[str]]:
     """(how well a name defined here matches, whether it is a name asked for, the stems found).
 
     The first is the weight of the query that a name says, times the share of
@@ -246,10 +242,7 @@ def definition_match(chunk: ChunkRow, query: QueryFacts) -> tuple[float, float, 
     best = named = 0.0
     found: set[str] = set()
     weights, names = query.weights, query.names
-    if not chunk.defined:
-        return best, named, found
-    for row in chunk.defined.split("\n"):  # as packed: headers define hundreds, and hundreds are looked at
-        name, kind, _ = row.split("\t")
+    for name, kind, _, _, _ in chunk.definitions:
         stems = name_stems(name)
         if not stems.isdisjoint(weights):
             both = [s for s in stems if s in weights]
@@ -297,7 +290,7 @@ def depth_below(depth: int, shallowest: int) -> float:
     return math.log2(1 + depth - shallowest)
 
 
-def geometric(scores: Sequence[float], terms: int = 10) -> float:
+def discounted_sum(scores: Sequence[float], terms: int = 10) -> float:
     """The sum of the best scores, each next one at half its worth; at most twice the first.
 
     Args:

@@ -1,8 +1,12 @@
-"""A ``path:`` value or glob -> a test of paths, in time linear in the path."""
+"""Tests of paths for ``path:`` values and globs, in time linear in the path."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+
+MAX_GLOB: Final = 4_096
+"""Characters of a glob; a longer one is taken as a part of a path, which none has."""
 
 
 def path_predicate(pattern: str) -> Callable[[str], bool]:
@@ -16,7 +20,7 @@ def path_predicate(pattern: str) -> Callable[[str], bool]:
     passes too, since folders are named so (``app/[slug]``).
     """
     pattern = pattern.removeprefix("./")
-    if not any(c in pattern for c in "*?["):
+    if not any(c in pattern for c in "*?[") or len(pattern) > MAX_GLOB:
         part = pattern.casefold()
         return lambda path: part in path.casefold()
     import re2  # linear time, whatever the pattern; 10 ms that only a glob pays
@@ -39,10 +43,10 @@ def _utf8(text: str) -> bytes:
 
 def _translated(glob: str) -> str:
     out: list[str] = []
-    i = 0
+    i, last = 0, glob.rfind("]")
     while i < len(glob):
         c = glob[i]
-        close = glob.find("]", i + 2) if c == "[" else -1
+        close = glob.find("]", i + 2) if c == "[" and i + 2 <= last else -1
         if glob.startswith("**/", i):
             out.append("(?:.*/)?")
             i += 2

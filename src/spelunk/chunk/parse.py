@@ -1,0 +1,108 @@
+"""Parse a document once: its rows, its grammar and its syntax tree.
+
+Plain parsing cannot be interrupted, and some grammars take quadratic time or
+never end on hostile texts. Such texts are recognised before they are parsed, or
+parsed with a limit that counts steps, so that the same text always gives the
+same result.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+from spelunk.chunk.grammar import ASCII_ONLY, ENDLESS, LanguageGrammar, grammar_for
+from spelunk.chunk.rows import TextRows
+from spelunk.types import Document
+
+MAX_LINE: Final = 20_000
+"""Characters. A file with a longer line is not parsed: it holds data, or it is hostile. Some grammars
+take quadratic time on one expression (100 kB of ``a<b(`` in a shell script: 31 s)."""
+
+MAX_UNCLOSED: Final = 1_000
+"""A file with more brackets opened than closed, or the reverse, is not parsed, for the same reason."""
+
+MAX_STEPS: Final = 2_000
+"""Hundreds of parser steps, besides one hundred for each byte, after which a parse is given up.
+Well-formed code takes two steps a byte."""
+
+_QUOTED: Final = re.compile(
+    rb"""//[^\n]*|/\*(?:[^*]|\*(?!/))*|"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|`(?:[^`\\]|\\.)*`?""",
+    re.DOTALL,
+)
+"""Strings and comments. One that is not closed reaches to the end, so that no text takes quadratic time."""
+_NO_BRACKET: Final = re.compile(rb"[^][(){}]+")
+_CLOSING: Final = dict(zip(b"([{", b")]}", strict=True))
+
+_ASCII: Final = bytes(range(128)) + b"x" * 128
+"""Every byte of a character outside ASCII as a letter: positions stay, and names are read from the source."""
+
+
+class Parsed(NamedTuple):
+    """A document with its syntax tree, made once and shared by all that read the tree.
+
+    Attributes:
+        document: What was parsed.
+        rows: Its rows.
+        grammar: The grammar of its language; None where the text was not parsed.
+        tree: The ``tree_sitter.Tree``; None where the text was not parsed. Nodes do not keep it alive.
+        source: The UTF-8 bytes that the tree's positions refer to.
+    """
+
+    document: Document
+    rows: TextRows
+    grammar: LanguageGrammar | None = None
+    tree: Any = None
+    source: bytes = b""
+
+
+def parse_code(document: Document) -> Parsed:
+    """Parse a source file; without a tree where the language has no grammar or the text is not fit for it."""
+    rows = TextRows(document)
+    grammar = grammar_for(document.language)
+    if grammar is None or _is_hostile(rows):
+        return Parsed(document, rows)
+    source = document.text.encode("utf-8", "replace")
+    tree = _tree(grammar, source.translate(_ASCII) if grammar.name in ASCII_ONLY else source)
+    if tree is None:
+        return Parsed(document, rows)
+    return Parsed(document, rows, grammar, tree, source)
+
+
+def _tree(grammar: LanguageGrammar, source: bytes) -> Any:
+    """The tree; None where the parse was given up."""
+    # bytes, not callbacks: in 0.26.1 what a read callback returns is never freed, and only
+    # with one can a parse be stopped
+    if grammar.name not in ENDLESS or _is_nested(source):
+        return grammar.parser.parse(source)
+    left = MAX_STEPS + len(source)
+
+    def stop(*_: object) -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    try:
+        return grammar.parser.parse(lambda at, _: source[at:], progress_callback=stop)
+    except ValueError:  # stopped
+        grammar.parser.reset()
+        return None
+
+
+def _is_nested(source: bytes) -> bool:
+    """Whether every bracket outside strings and comments closes the last one opened."""
+    open_ = bytearray()
+    for bracket in _NO_BRACKET.sub(b"", _QUOTED.sub(b"", source)):
+        closing = _CLOSING.get(bracket)
+        if closing is not None:
+            open_.append(closing)
+        elif not open_ or open_.pop() != bracket:
+            return False
+    return not open_
+
+
+def _is_hostile(rows: TextRows) -> bool:
+    text = rows.text
+    if len(text) > MAX_LINE and max(map(len, rows.lines)) > MAX_LINE:
+        return True
+    return any(abs(text.count(a) - text.count(b)) > MAX_UNCLOSED for a, b in ("()", "[]", "{}"))

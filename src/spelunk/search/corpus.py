@@ -1,0 +1,157 @@
+"""The indexes of one search, taken as one corpus: statistics are sums over all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spelunk.search.query import Match, Query
+from spelunk.search.terms import negated_terms
+from spelunk.store.protocols import FieldFilter, Filter, Reader, TextField
+
+if TYPE_CHECKING:
+    from spelunk.embed import Embedder
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTarget:
+    """One index to search.
+
+    Attributes:
+        reader: Its generation.
+        embedder: Gives its embedder when the dense side is needed.
+        prefix: Put before its paths where several are searched, with a slash.
+        names: What ``repo:`` is held against.
+        branch: The branch checked out, for ``branch:``.
+        root: Absolute path of its workspace.
+        within: Files and folders of it to stay in, relative; everywhere without any.
+    """
+
+    reader: Reader
+    embedder: Callable[[], Embedder]
+    prefix: str = ""
+    names: tuple[str, ...] = ()
+    branch: str = ""
+    root: str = ""
+    within: tuple[str, ...] = ()
+
+    def passes(self, query: Query) -> bool:
+        """Whether ``repo:`` and ``branch:`` allow this index."""
+        filters = query.filters
+        return _name_matches(filters.repo, self.names) and _name_matches(filters.branch, (self.branch,))
+
+
+@dataclass(slots=True)
+class Part:
+    """One index during one search.
+
+    Attributes:
+        number: Its place among those searched.
+        target: The index.
+        where: The query's filters, for this index.
+        notices: Why a side of it is missing from the answer.
+        broken: Neither side of it can be read.
+        by_words: Whether its full text was searched.
+    """
+
+    number: int
+    target: SearchTarget
+    where: Filter
+    notices: list[str] = field(default_factory=list)
+    broken: bool = False
+    by_words: bool = False
+
+    @property
+    def reader(self) -> Reader:
+        """The index's generation."""
+        return self.target.reader
+
+
+class Corpus:
+    """The indexes that a query's ``repo:`` and ``branch:`` leave."""
+
+    def __init__(self, targets: Sequence[SearchTarget], query: Query) -> None:
+        """Nothing is read yet."""
+        self.parts = [
+            Part(number, target, filter_of(query, prefix=target.prefix, within=target.within))
+            for number, target in enumerate(targets)
+            if target.passes(query)
+        ]
+        self._readers = [target.reader for target in targets]
+
+    @property
+    def documents(self) -> int:
+        """Chunks in all indexes, at least 1."""
+        return max(1, sum(reader.documents for reader in self._readers))
+
+    def frequencies(self, terms: Collection[str], field: TextField) -> dict[str, int]:
+        """How many chunks of all indexes have each term; terms of none are left out."""
+        sums: dict[str, int] = {}
+        for reader in self._readers:
+            for term, count in reader.frequencies(terms, field).items():
+                sums[term] = sums.get(term, 0) + count
+        return sums
+
+    def inverse_frequency(self, count: int) -> float:
+        """The weight of a term that ``count`` chunks have (Robertson and Spärck Jones, never negative)."""
+        total = max(self.documents, count)
+        return math.log(1 + (total - count + 0.5) / (count + 0.5))
+
+    def degraded(self) -> str | None:
+        """What is missing from the answer and why, each reason with its index where there are several."""
+        several = len(self._readers) > 1
+        reasons = [
+            f"{part.target.prefix.rstrip('/') or part.target.root}: {notice}" if several else notice
+            for part in self.parts
+            for notice in part.notices
+        ]
+        return "; ".join(sorted(reasons) if several else reasons) or None
+
+
+class PathRarity(dict[str, float]):
+    """Stem -> how rare it is among the paths: 0 in every chunk's, near 1 in one's."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        super().__init__()
+        self._corpus = corpus
+        self._total = corpus.documents
+
+    def __missing__(self, stem: str) -> float:
+        count = self._corpus.frequencies((stem,), "path").get(stem, 0)
+        scale = math.log(1 + self._total)
+        value = self[stem] = max(0.0, math.log((1 + self._total) / (1 + count)) / scale)
+        return value
+
+
+def filter_of(query: Query, *, prefix: str = "", within: Iterable[str] = ()) -> Filter:
+    """The filters of a query, but ``repo:`` and ``branch:``, for one index.
+
+    Args:
+        prefix: Put before each path for ``path:``.
+        within: Files and folders to stay in, relative to the root; everywhere without any.
+    """
+    filters = query.filters
+    return Filter(
+        languages=filters.lang.include,
+        not_languages=filters.lang.exclude,
+        kinds=filters.kind.include,
+        not_kinds=filters.kind.exclude,
+        paths=filters.path.include,
+        not_paths=filters.path.exclude,
+        fields=tuple(FieldFilter(key, match.include, match.exclude) for key, match in filters.fields),
+        within=tuple(within),
+        not_terms=negated_terms(query),
+        prefix=prefix,
+    )
+
+
+def _name_matches(match: Match, names: Sequence[str]) -> bool:
+    """Whether a workspace of these names passes; parts count, in any case."""
+    lowered = [n.casefold() for n in names]
+
+    def holds(value: str) -> bool:
+        return any(value.casefold() in n for n in lowered)
+
+    return (not match.include or any(map(holds, match.include))) and not any(map(holds, match.exclude))

@@ -1,0 +1,215 @@
+"""The protocol between search and storage: neutral filters, requirements, and the reader of a generation.
+
+Importable without numpy and Tantivy. Whatever search asks of a store is here, so
+that another store, remote or in memory, can stand behind the same search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from spelunk.store.records import ChunkRecord, FileRow
+from spelunk.store.texts import Text
+from spelunk.text.required import Run
+
+ChunkId = int
+FileId = int
+TextField = Literal["body", "name", "path"]
+"""Fields of the full text: a chunk's text, the names it defines, its path."""
+
+
+class FieldFilter(NamedTuple):
+    """A filter on a front-matter field; case does not count."""
+
+    key: str
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which chunks may be returned; a store applies it before it chooses the best.
+
+    The members hold together; the values of one are alternatives. An empty
+    tuple is no condition.
+
+    Attributes:
+        languages: Canonical languages of the file.
+        not_languages: Languages left out.
+        kinds: Kinds of the chunk.
+        not_kinds: Kinds left out.
+        paths: Parts of paths or globs (:mod:`spelunk.store.path_filter`), held
+            against ``prefix`` + path.
+        not_paths: The same, left out.
+        fields: Front-matter fields of the file.
+        within: Files and folders to stay in, relative to the root.
+        not_terms: Terms of the body that a chunk must not have.
+        prefix: Put before each path for ``paths`` and ``not_paths``.
+    """
+
+    languages: tuple[str, ...] = ()
+    not_languages: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    not_kinds: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    not_paths: tuple[str, ...] = ()
+    fields: tuple[FieldFilter, ...] = ()
+    within: tuple[str, ...] = ()
+    not_terms: tuple[str, ...] = ()
+    prefix: str = ""
+
+    def allows_kind(self, kind: str) -> bool:
+        """Whether chunks of this kind pass."""
+        return (not self.kinds or kind in self.kinds) and kind not in self.not_kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A necessary condition of a match: the field has a term that fits one of the runs.
+
+    A chunk that was cut inside a line, or holds a word too long to be indexed
+    whole, meets every requirement on the body.
+    """
+
+    any_of: frozenset[Run]
+    field: Literal["body", "name"] = "body"
+
+
+class Scored(NamedTuple):
+    """A chunk with its score.
+
+    Attributes:
+        id: The chunk.
+        score: Higher is better; comparable between readers for the same arguments.
+        tie: Orders chunks of equal score: a number that depends on the content of
+            the chunk alone.
+    """
+
+    id: ChunkId
+    score: float
+    tie: int = 0
+
+
+class Reader(Protocol):
+    """One generation of an index, read-only. Usable from one thread at a time.
+
+    What it returns is a function of the files of the generation alone: never
+    of the order in which they were added, nor of what was deleted before.
+
+    Attributes:
+        generation: The generation's number.
+        documents: Chunks in it.
+        damage: Why the full text cannot be read; None while it can. With it
+            :meth:`frequencies` knows no term, :meth:`lexical` returns nothing, and
+            :meth:`listed` and :meth:`files_with` apply neither requirements nor
+            ``not_terms``.
+        embedder: Id of the embedder that made the vectors; "" where there are none.
+        dimensions: Of the vectors; 0 where there are none.
+    """
+
+    @property
+    def generation(self) -> int: ...  # noqa: D102
+    @property
+    def documents(self) -> int: ...  # noqa: D102
+    @property
+    def damage(self) -> str | None: ...  # noqa: D102
+    @property
+    def embedder(self) -> str: ...  # noqa: D102
+    @property
+    def dimensions(self) -> int: ...  # noqa: D102
+
+    def frequencies(self, terms: Collection[str], field: TextField) -> dict[str, int]:
+        """How many chunks of the generation have each term in a field; terms of none are left out."""
+        ...
+
+    def lexical(
+        self,
+        terms: Mapping[str, float],
+        fields: Mapping[TextField, float],
+        where: Filter,
+        limit: int,
+        requires: Sequence[Requirement] = (),
+    ) -> list[Scored]:
+        """The chunks with the highest sum of term weight times field weight times impact.
+
+        Args:
+            terms: Weight by term, inverse document frequency included.
+            fields: Weight by field.
+            where: Which chunks may be returned.
+            limit: How many; more only where the last ones are equal in score and ``tie``.
+            requires: What a chunk must meet besides.
+
+        Returns:
+            Best first; equal scores by ``tie``.
+        """
+        ...
+
+    def listed(self, where: Filter, limit: int, requires: Sequence[Requirement] = ()) -> list[ChunkId]:
+        """The first chunks that pass, by path and place in the file."""
+        ...
+
+    def files_with(self, where: Filter, groups: Sequence[Sequence[Requirement]]) -> list[FileRow]:
+        """Files with a chunk that passes and, for each group, a chunk that meets all of the group; by path."""
+        ...
+
+    def nearest(self, vector: Sequence[float], where: Filter, limit: int) -> list[Scored]:
+        """The chunks whose vectors have the highest positive cosine with ``vector``, best first.
+
+        Raises:
+            IndexCorruptError: The vectors are damaged.
+        """
+        ...
+
+    def cosines(self, vector: Sequence[float], ids: Sequence[ChunkId]) -> dict[ChunkId, float]:
+        """The cosine of those of the chunks that have a vector.
+
+        Raises:
+            IndexCorruptError: The vectors are damaged.
+        """
+        ...
+
+    def vector(self, chunk: ChunkId) -> list[float] | None:
+        """The stored vector of a chunk; None if it has none.
+
+        Raises:
+            IndexCorruptError: The vectors are damaged.
+        """
+        ...
+
+    def missing_vectors(self) -> tuple[int, str]:
+        """How many chunks still wait for a vector, and why."""
+        ...
+
+    def chunks(self, ids: Sequence[ChunkId]) -> dict[ChunkId, ChunkRecord]:
+        """Chunks by id; ids that are not of this generation are left out."""
+        ...
+
+    def files(self, ids: Sequence[FileId]) -> dict[FileId, FileRow]:
+        """Files by id."""
+        ...
+
+    def file(self, path: str) -> FileRow | None:
+        """The file at a path."""
+        ...
+
+    def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
+        """The chunks of a file, in order."""
+        ...
+
+    def text(self, file: FileId) -> Text:
+        """The text of a file as it was indexed."""
+        ...
+
+    def forget(self, file: FileId) -> None:
+        """Drop a file's text from memory; it is not needed again."""
+        ...
+
+    def field_names(self) -> set[str]:
+        """The front-matter fields that some file has."""
+        ...
+
+    def coverage(self) -> tuple[int, int]:
+        """Files that are searchable, and files that will be when the running first update is done."""
+        ...

@@ -1,0 +1,127 @@
+"""Rows of the manifest as named columns; the same records travel from a worker to the writer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from spelunk.types import Definition, Flag
+
+
+class ChunkRecord(NamedTuple):
+    """A chunk, from the worker that cut it to the search that reads it.
+
+    Attributes:
+        id: Chunk id; it changes when the file does. In a packet: the chunk's
+            number in its file, from 0.
+        file: Id of the file version; 0 in a packet.
+        start_line: First line, 1-based.
+        end_line: Last line, inclusive.
+        start: Offset of the first character in the file's text.
+        end: Offset behind the last character.
+        kind: ``function``, ``class``, ``section``, ...
+        symbol: The main name; "" if none.
+        scope: Enclosing names; "" at top level.
+        definitions: Every name defined here, the main one first.
+    """
+
+    id: int
+    file: int
+    start_line: int
+    end_line: int
+    start: int
+    end: int
+    kind: str
+    symbol: str
+    scope: str
+    definitions: tuple[Definition, ...] = ()
+
+
+class FieldRecord(NamedTuple):
+    """A front-matter field; ``chunk`` as :attr:`ChunkRecord.id`."""
+
+    chunk: int
+    key: str
+    value: str
+
+
+class FileColumns(NamedTuple):
+    """The columns of the table ``files``, in order; see ``schema.py``."""
+
+    id: int
+    path: str | bytes
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    digest: bytes
+    cut_digest: bytes
+    language: str
+    flags: int
+    encoding: str
+    first_chunk: int
+    chunks: int
+    lines: int
+    generation: int
+
+
+class Known(NamedTuple):
+    """What is known of an indexed file without reading it."""
+
+    id: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    digest: bytes
+    first_chunk: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """An indexed file version.
+
+    Attributes:
+        id: A new one for every version of a file.
+        path: Relative path.
+        size: Raw size in bytes.
+        digest: 16 bytes over the raw content.
+        language: Canonical language name.
+        flags: What ranking weighs.
+        first_chunk: Id of its first chunk; the others follow without a gap.
+        chunks: Number of chunks.
+        lines: Number of lines.
+        encoding: The codec that decoded it.
+        generation: The generation that added it.
+    """
+
+    id: int
+    path: str
+    size: int
+    digest: bytes
+    language: str
+    flags: Flag
+    first_chunk: int
+    chunks: int
+    lines: int
+    encoding: str = ""
+    generation: int = 0
+
+
+class SegmentRow(NamedTuple):
+    """A vector segment; ``dead`` of its ``rows`` belong to files that were replaced or removed."""
+
+    name: str
+    rows: int
+    dead: int
+    first_chunk: int
+    last_chunk: int
+
+
+class Donor(NamedTuple):
+    """An indexed file whose vectors can be copied, by the digest over content and cuts."""
+
+    cut_digest: bytes
+    first_chunk: int
+    size: int
