@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PROMETHEUS := $(VENV)/.prometheus
 GRAPHITE := $(VENV)/.graphite
 
-.PHONY: model demo test test-long check format lock clean
+.PHONY: model demo test test-long test-second check format lock clean
 
 demo: $(STAMP)
 	@SPELUNK_HOME="$(CURDIR)/$(VENV)/demo-home" sh scripts/demo "$(BIN)/spelunk"
@@ -17,11 +17,18 @@ test: $(STAMP) $(PROMETHEUS) $(GRAPHITE)
 test-long: $(STAMP) $(PROMETHEUS) $(GRAPHITE)
 	$(BIN)/python -m pytest -n auto -rs -m slow
 
+# The fast tests on a second Python, where one can be had; else the reason is printed.
+SECOND ?= 3.13
+test-second: $(STAMP)
+	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/second-python $(SECOND) $(VENV)-$(SECOND); made=$$?; \
+	if [ $$made = 3 ]; then exit 0; elif [ $$made != 0 ]; then exit $$made; fi; \
+	$(VENV)-$(SECOND)/bin/python -m pytest -n auto -rs -m "not slow"
+
 check: $(STAMP)
 	$(BIN)/ruff format --check src tests benchmarks training
 	$(BIN)/ruff check src tests benchmarks training
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_imports.py
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_imports.py tests/test_structure.py
 
 format: $(STAMP)
 	$(BIN)/ruff format src tests benchmarks training
@@ -64,4 +71,4 @@ model: $(STAMP)
 	$(BIN)/python -m training.export --model $(WORK)/model.npz --into src/spelunk/embed/static.table
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-$(SECOND) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -74,3 +74,16 @@ def test_a_notebook_is_cut_by_cells_with_headings_as_scope():
         ("cell", "Load", "Train", 4),
         ("cell", "Load > Train", "", 5),
     ]
+
+
+def test_a_large_key_below_a_comment_is_opened_at_its_members():
+    """The key itself was found again, so that its members stayed one block."""
+    text = "# about jobs\njobs:\n" + "".join(
+        f"  job{i}:\n{big()}\n".replace("  key", "    key") for i in range(4)
+    )
+
+    result = chunks(text, "yaml")
+
+    names = [(d.scope, d.name, d.line) for c in result for d in c.definitions]
+    assert names[0] == ("", "jobs", 2)
+    assert [name for scope, name, _ in names if scope == "jobs"] == ["job0", "job1", "job2", "job3"]

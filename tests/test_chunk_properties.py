@@ -64,6 +64,8 @@ def check(doc, chunks):
 @example(
     text="class A {\r\ndef f(x):\r\n{\r\n" + "word " * 900
 )  # java: the class was absorbed by a row without a kind
+@example(text="\u2028\n=")  # lua: a name of nothing but a line separator
+@example(text="\f\nclass A {\ndef f(x):\n" + "word " * 900)  # yaml: a key below a blank row
 @given(text=TEXTS)
 def test_chunks_partition_every_text(language, text):
     text = text.encode("utf-8", "replace").decode("utf-8")

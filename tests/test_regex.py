@@ -211,3 +211,12 @@ def test_deep_nesting_is_compiled_or_refused(left: str, right: str) -> None:
         regex.compile(pattern)
     except UsageError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"), [("((?P<n>(?:a|[Kk])))", "\u212a"), ("x(?:a|[sS])", "x\u017f"), ("[Kk]", "K")]
+)
+def test_a_class_of_both_cases_may_match_beyond_ascii(pattern: str, text: str) -> None:
+    """RE2 folds such a class; the plan required an ASCII letter and lost the match."""
+    if regex.compile(pattern).search(text):
+        assert satisfied(regex.required(pattern), text)

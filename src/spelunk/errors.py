@@ -11,7 +11,7 @@
     │   ├── IndexMissingError  nothing was indexed yet
     │   ├── IndexCorruptError  a store is damaged: `spelunk check --repair`
     │   ├── IndexFormatError   written by a newer Spelunk
-    │   └── IndexBusyError     another writer holds the lock
+    │   └── IndexBusyError     another process writes, or locks the manifest
     ├── MemoryLimitError       the cap is too small for the work
     ├── StorageError           disk full, read-only, I/O error
     └── ProviderError          an embedder or a remote store failed
@@ -69,7 +69,7 @@ class IndexFormatError(IndexStateError):
 
 
 class IndexBusyError(IndexStateError):
-    """Another process is writing to this index."""
+    """Another process writes to this index, or another program locks its manifest."""
 
 
 class MemoryLimitError(SpelunkError):

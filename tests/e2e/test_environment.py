@@ -1,5 +1,6 @@
 """The command in a hostile or poor environment: locales, modules in the current folder, closed streams, damaged files."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -33,15 +34,12 @@ def umlauts(tmp_path):
         ["index", "--rebuild", "--mode", "parallel", "--workers", "2"],
         ["search", "naïve"],
         ["search", "naïve", "--full", "--explain", "-v"],
-        ["search", "naïve", "--markdown"],
         ["status"],
         ["list"],
         ["check"],
         ["why", "söürces/añadir.py"],
         ["similar", "söürces/añadir.py:1"],
-        ["doctor"],
         ["search", "--help"],
-        ["--help"],
     ],
     ids=" ".join,
 )
@@ -217,30 +215,20 @@ GARBAGE = {
 }
 
 
-@pytest.mark.parametrize("name", ["workspace.json", "writer.json", "breakers.json"])
 @pytest.mark.parametrize("garbage", GARBAGE)
-def test_garbage_in_a_small_file_never_ends_in_a_traceback(cli, tree, name, garbage):
+def test_garbage_in_the_small_files_never_ends_in_a_traceback(cli, tree, garbage):
     cli.ok("index")
     (index,) = cli.home.iterdir()
-    (index / name).write_bytes(GARBAGE[garbage])
+    for name in ("workspace.json", "writer.json", "breakers.json"):
+        (index / name).write_bytes(GARBAGE[garbage])
     with open(index / "writer.lock") as lock:
-        import fcntl
-
         fcntl.flock(lock, fcntl.LOCK_EX)  # somebody writes: writer.json is believed
-        results = [cli(*args) for args in (["status"], ["status", "--json"], ["list", "--json"], ["index"])]
-        results += [cli(*args) for args in (["search", "flush"], ["clear", "-y"], ["why", "README.md"])]
-    results += [
-        cli("index"),
-        cli("search", "flush", "-k", "1"),
-        cli("doctor"),
-        cli("check"),
-        cli("clear", "-y"),
-    ]
+        results = [cli(*args) for args in (["status", "--json"], ["list"], ["index"], ["clear", "-y"])]
+    results += [cli("search", "flush", "-k", "1"), cli("clear", "-y")]
 
     for done in results:
         assert "Traceback" not in done.stderr and "this is a bug" not in done.stderr, done
-    assert results[-4].returncode == 0
-    assert "queue.py" in results[-4].stdout
+    assert "queue.py" in results[-2].stdout
 
 
 def test_a_fifo_in_place_of_a_small_file_holds_nobody_up(cli, tree):

@@ -32,6 +32,7 @@ from spelunk.search.query import parse
 from spelunk.search.request import SearchRequest
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.manifest import Manifest
+from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.packet import FilePacket, Packet, dump, load
 from spelunk.store.records import ChunkRecord
 from spelunk.store.scan import nearest
@@ -247,8 +248,8 @@ def pristine() -> Path:
         index.update()
         (root / "core.c").unlink()
         index.update()
-    manifest = Manifest(str(place), write=True)
-    manifest.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    manifest = ManifestWriter(str(place))
+    manifest.fold_log()
     manifest.close()
     return place
 

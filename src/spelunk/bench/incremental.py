@@ -39,29 +39,29 @@ def measure(
         UsageError: Fewer files than asked for.
         SpelunkError: A run failed.
     """
-    found = sample.candidates(root)
-    sizes = sample.counts(files, len(found)) if files else [min(FILES, len(found))]
+    candidates = sample.candidates(root)
+    sizes = sample.counts(files, len(candidates)) if files else [min(FILES, len(candidates))]
     rows: list[dict[str, Any]] = []
     for count in sizes:
-        rows += _size(root, found, count, changed, rounds, say)
+        rows += _size(root, candidates, count, changed, rounds, say)
     labels = list(dict.fromkeys(r["update"] for r in rows))
     by = {(r["update"], r["files"]): r["seconds"] for r in rows}
     chart = Chart(
         "Bringing an index up to date", "seconds, whole process", tuple(labels),
         {f"{n:,} files": [by.get((label, n)) for label in labels] for n in sizes},
     )  # fmt: skip
-    return Result("incremental", tuple(rows), chart, {"rounds": rounds, "files_available": len(found)})
+    return Result("incremental", tuple(rows), chart, {"rounds": rounds, "files_available": len(candidates)})
 
 
 def _size(
-    root: str, found: Sequence[Any], count: int, changed: Sequence[int], rounds: int, say: Say
+    root: str, candidates: Sequence[Any], count: int, changed: Sequence[int], rounds: int, say: Say
 ) -> list[dict[str, Any]]:
     numbers = sorted({min(n, count) for n in changed or USUAL})
     times: dict[str, list[float]] = {}
     indexed: dict[str, list[int]] = {}
     for turn in range(rounds):
         with sandbox() as place:
-            folder = sample.copy(root, found, count, os.path.join(place, "sample"))
+            folder = sample.copy(root, candidates, count, os.path.join(place, "sample"))
             for name, files in (FULL, 0), ("nothing changed", 0), *((_label(n), n) for n in numbers):
                 say(f"{count:,} files, {name}, round {turn + 1} of {rounds}")
                 touch(folder, files, turn)

@@ -120,12 +120,12 @@ def in_turn(variants: Mapping[str, Callable[[], float]], rounds: int) -> dict[st
         variants: By name; each returns its seconds.
         rounds: At least 1.
     """
-    found: dict[str, list[float]] = {name: [] for name in variants}
+    results: dict[str, list[float]] = {name: [] for name in variants}
     order = list(variants)
     for n in range(rounds):
         for name in order if n % 2 == 0 else reversed(order):
-            found[name].append(variants[name]())
-    return found
+            results[name].append(variants[name]())
+    return results
 
 
 def compare(times: Mapping[str, Sequence[float]], base: str) -> dict[str, Timing]:

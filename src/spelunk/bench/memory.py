@@ -39,13 +39,13 @@ def measure(
     """
     if not os.path.exists("/proc/self/smaps_rollup"):
         raise UsageError("bench memory reads /proc/PID/smaps_rollup, which only Linux has")
-    found = sample.candidates(root)
-    sizes = sample.counts(files, len(found))
+    candidates = sample.candidates(root)
+    sizes = sample.counts(files, len(candidates))
     extra = ["--memory-limit", limit] if limit else []
     rows: list[dict[str, Any]] = []
     for count in sizes:
         with sandbox() as place:
-            folder = sample.copy(root, found, count, os.path.join(place, "sample"))
+            folder = sample.copy(root, candidates, count, os.path.join(place, "sample"))
             best: dict[str, dict[str, Any]] = {}
             for _ in range(rounds):
                 for mode, flags in MODES.items():
@@ -60,7 +60,7 @@ def measure(
         "Peak memory of an index run, all processes", "MiB", tuple(f"{n:,} files" for n in sizes),
         {mode: [by[n, mode] for n in sizes] for mode in MODES},
     )  # fmt: skip
-    return Result("memory", tuple(rows), chart, {"memory_limit": limit, "files_available": len(found)})
+    return Result("memory", tuple(rows), chart, {"memory_limit": limit, "files_available": len(candidates)})
 
 
 def peak(words: Sequence[str]) -> dict[str, Any]:
@@ -110,13 +110,13 @@ def tree(pid: int) -> list[int]:
 
 def sizes(pid: int) -> tuple[int, int, int]:
     """Proportional, proportional anonymous and resident set size of a process in bytes."""
-    found: dict[str, int] = {}
+    by_name: dict[str, int] = {}
     try:
         with open(f"/proc/{pid}/smaps_rollup") as f:
             for line in f:
                 key, _, rest = line.partition(":")
                 if key in ("Pss", "Pss_Anon", "Rss"):
-                    found[key] = int(rest.split()[0]) * 1024
+                    by_name[key] = int(rest.split()[0]) * 1024
     except OSError:
         pass
-    return found.get("Pss", 0), found.get("Pss_Anon", 0), found.get("Rss", 0)
+    return by_name.get("Pss", 0), by_name.get("Pss_Anon", 0), by_name.get("Rss", 0)

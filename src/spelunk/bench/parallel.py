@@ -36,13 +36,13 @@ def measure(
         UsageError: Fewer files than asked for.
         SpelunkError: A run failed.
     """
-    found = sample.candidates(root)
+    candidates = sample.candidates(root)
     numbers = sorted(set(workers)) or usual_workers()
     rows: list[dict[str, Any]] = []
-    for count in sample.counts(files, len(found)):
+    for count in sample.counts(files, len(candidates)):
         turns = rounds if count < LARGE else min(rounds, max(3, rounds // 2))
         with sandbox() as place:
-            folder = sample.copy(root, found, count, os.path.join(place, "sample"))
+            folder = sample.copy(root, candidates, count, os.path.join(place, "sample"))
             rows += _sizes(folder, place, count, numbers, turns, say)
     variants = list(dict.fromkeys(r["variant"] for r in rows))
     sizes = list(dict.fromkeys(r["files"] for r in rows))
@@ -51,7 +51,7 @@ def measure(
         "Indexing from nothing: speed against one process", "times as fast", tuple(f"{n:,} files" for n in sizes),
         {v: [by[n, v] for n in sizes] for v in variants},
     )  # fmt: skip
-    return Result("parallel", tuple(rows), chart, {"files_available": len(found)})
+    return Result("parallel", tuple(rows), chart, {"files_available": len(candidates)})
 
 
 def usual_workers() -> list[int]:

@@ -58,8 +58,8 @@ def measure(
         SpelunkError: The folder cannot be indexed.
     """
     options = resolve(root, {"embedder": embedder})
-    asked = list(queries) or made_up(root, embedder)
-    if not asked:
+    questions = list(queries) or made_up(root, embedder)
+    if not questions:
         raise UsageError(f"{root}: no words to search for; give queries with --queries FILE")
     with sandbox() as place:
         directory = os.path.join(place, "index")
@@ -69,22 +69,22 @@ def measure(
         )
         with Index.open(root, index_dir=directory, embedder=options.embedder, freshness="relaxed") as index:
             chunks = index.status(look=False).chunks
-            rows = [_mode(index, mode, asked, rounds, say) for mode in modes or MODES]
+            rows = [_mode(index, mode, questions, rounds, say) for mode in modes or MODES]
         say(COMMAND)
-        rows += _command(root, directory, place, asked[0], options.embedder, max(5, rounds))
+        rows += _command(root, directory, place, questions[0], options.embedder, max(5, rounds))
     charted = [r for r in rows if r["what"] not in (IMPORT, COMMAND)]
     chart = Chart(
         f"Time of an answer, {chunks:,} chunks", "milliseconds", tuple(r["what"] for r in charted),
         {"p50": [r["p50_ms"] for r in charted], "p95": [r["p95_ms"] for r in charted]},
     )  # fmt: skip
-    about = {"chunks": chunks, "queries": len(asked), "rounds": rounds, "embedder": options.embedder}
+    about = {"chunks": chunks, "queries": len(questions), "rounds": rounds, "embedder": options.embedder}
     return Result("search", tuple(rows), chart, about)
 
 
 def made_up(root: str, embedder: str | None = None) -> list[str]:
     """Queries of words that stand together in files spread over the folder; the same each time."""
     options = resolve(root, {"embedder": embedder})
-    found: list[str] = []
+    queries: list[str] = []
     files = sample.candidates(root, options)
     for candidate in sample.spread(files, min(len(files), 4 * QUERIES)):
         document = read(root, candidate, options)
@@ -94,18 +94,18 @@ def made_up(root: str, embedder: str | None = None) -> list[str]:
         for line in lines[len(lines) // 2 :]:
             said = [w for w in words(line) if len(w) > 2 and w.isidentifier()]
             if len(said) >= WORDS - 1:
-                found.append(" ".join(said[:WORDS]))
+                queries.append(" ".join(said[:WORDS]))
                 break
-    return sample.spread(found, min(len(found), QUERIES))
+    return sample.spread(queries, min(len(queries), QUERIES))
 
 
 def _mode(index: Index, mode: str, queries: Sequence[str], rounds: int, say: Say) -> dict[str, Any]:
     say(mode)
-    asked = [max(q.split(), key=len) for q in queries] if mode in BY_NAME else queries
+    texts = [max(q.split(), key=len) for q in queries] if mode in BY_NAME else queries
     times: list[float] = []
     hits = 0
     for turn in range(rounds + 1):
-        for query in asked:
+        for query in texts:
             began = time.perf_counter()
             answer = index.search(query, mode=mode, refresh=False)
             if turn:  # the first time fills caches and opens files
@@ -153,7 +153,7 @@ def load(path: str) -> list[str]:
             lines = [line.strip() for line in f]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    found: list[str] = []
+    queries: list[str] = []
     for line in lines:
         if line.startswith("{"):
             try:
@@ -161,7 +161,7 @@ def load(path: str) -> list[str]:
             except (ValueError, KeyError):
                 raise UsageError(f"{path}: a line is neither a question nor an object with a query") from None
         if line:
-            found.append(line)
-    if not found:
+            queries.append(line)
+    if not queries:
         raise UsageError(f"{path}: holds no query")
-    return found
+    return queries

@@ -112,7 +112,7 @@ class _Walker:
                     kind = rule.kind
                     if kind == "function" and methods:
                         kind = "method"
-                    if symbol and len(symbol) <= MAX_SYMBOL:
+                    if symbol and not symbol.isspace() and len(symbol) <= MAX_SYMBOL:
                         if merge and units and units[-1].symbol == symbol and units[-1].kind == kind:
                             units[-1].grow(end, node)
                             continue
@@ -203,7 +203,7 @@ class _Walker:
                 if not units or units[-1].end < end:
                     self._other(units, max(start, units[-1].end + 1 if units else start), end, None, scope)
                 continue
-            if role is not BOX and (not names or not names[0].name):
+            if role is not BOX and (not names or not names[0].name.strip()):
                 self._other(units, start, end, node, scope)
                 continue
             unit = self._unit(Unit(start, end, scope=scope), target, role is BOX, names, inside, depth)
@@ -242,8 +242,8 @@ class _Walker:
         outer = unit.scope
         body = None
         for name, kind, row, own_scope, own_body, last_row in names:
-            if not name:
-                continue  # recovered syntax
+            if not name.strip():
+                continue  # recovered syntax, or a line separator that a grammar takes for a letter
             if kind == "function" and inside in METHOD_HOLDERS:
                 kind = "method"
             elif kind == "variable" and name.isupper() and len(name) > 1:

@@ -51,6 +51,7 @@ class _Section(NamedTuple):
         scope: Keys around it, joined by dots.
         symbol: Its key; "" for the whole document.
         level: Keys around its members.
+        key_row: Row of its key, below comments and blank rows.
     """
 
     first: int
@@ -58,6 +59,7 @@ class _Section(NamedTuple):
     scope: str = ""
     symbol: str = ""
     level: int = 0
+    key_row: int = 0
 
     @property
     def inner(self) -> str:
@@ -67,7 +69,7 @@ class _Section(NamedTuple):
 
 def _cut(rows: TextRows, out: list[Chunk], find: Finder, section: _Section) -> None:
     """Emit the chunks of a section."""
-    parts = find(rows.lines, section.first, section.stop, section.level)
+    parts = find(rows.lines, section.key_row, section.stop, section.level)
     row_of = {key: row for row, key in reversed(parts)}
     parts = _with_comments(rows.lines, parts, section.first)
     kind = "entry" if section.symbol or parts else "block"
@@ -91,7 +93,12 @@ def _cut(rows: TextRows, out: list[Chunk], find: Finder, section: _Section) -> N
             flush(row)
         if own > TARGET_CHARS * 2 and key and section.level < MAX_LEVELS:
             flush(row)
-            _cut(rows, out, find, _Section(row, end, section.inner, key, section.level + 1))
+            _cut(
+                rows,
+                out,
+                find,
+                _Section(row, end, section.inner, key, section.level + 1, _row_in(row_of, key, row, end)),
+            )
             continue
         group.append((row, key))
         total += own
@@ -101,20 +108,25 @@ def _cut(rows: TextRows, out: list[Chunk], find: Finder, section: _Section) -> N
 def _piece(rows: TextRows, section: _Section, kind: str, group: list[Part], row_of: dict[str, int]) -> Piece:
     """What a group of parts is called and defines; the last part only says where the group ends."""
     names: list[Definition] = []
-    first, stop = group[0][0], group[-1][0]
+    stop = group[-1][0]
     symbol = section.symbol[:MAX_SYMBOL]
     for (row, key), (end, _) in pairwise(group):
         if key:
-            at = max(row, row_of[key]) if row_of[key] < stop else row
+            at = _row_in(row_of, key, row, stop)
             last = max(rows.end_line(row, end), rows.raw_line(at))
             names.append(Definition(key[:MAX_SYMBOL], "key", rows.raw_line(at), section.inner, last))
     if group[0][1] == "" and section.level and symbol:
         last = rows.end_line(section.first, section.stop)
-        names.insert(0, Definition(symbol, "key", rows.raw_line(first), section.scope, last))
+        names.insert(0, Definition(symbol, "key", rows.raw_line(section.key_row), section.scope, last))
         return Piece(kind, symbol, section.scope, tuple(names))
     if names:
         return Piece(kind, names[0].name, section.inner, tuple(names))
     return Piece(kind, section.symbol, section.scope)
+
+
+def _row_in(row_of: dict[str, int], key: str, first: int, stop: int) -> int:
+    """The row of a key in ``[first, stop)``; of a key that stands there twice its first row."""
+    return row_of[key] if first <= row_of[key] < stop else first
 
 
 def _with_comments(lines: list[str], parts: list[Part], first: int) -> list[Part]:

@@ -129,7 +129,7 @@ class Worker:
         skipped: list[tuple[int, str, str]] = []
         failed: list[tuple[int, str, str]] = []
         texts: list[str] = []
-        found: list[list[str]] = []
+        text_words: list[list[str]] = []
         fresh: list[tuple[bytes, int]] = []
         total = 0
         reading = chunking = tokenising = 0.0
@@ -169,11 +169,11 @@ class Worker:
                 packet = packet._replace(donor=donor)
             elif self._embedder is not None:
                 texts += chunk_texts
-                found += chunk_words
+                text_words += chunk_words
                 fresh.append((packet.cut_digest, len(chunks)))
             files.append(packet)
         began = perf_counter()
-        planes, scales, codes = self._vectors(fresh, texts, found)
+        planes, scales, codes = self._vectors(fresh, texts, text_words)
         seconds = (reading, chunking, tokenising, perf_counter() - began)
         return Packet(files, same, skipped, failed, total, planes, scales, codes, seconds)
 
@@ -246,7 +246,7 @@ class Worker:
         )
 
     def _vectors(
-        self, fresh: list[tuple[bytes, int]], texts: list[str], found: list[list[str]]
+        self, fresh: list[tuple[bytes, int]], texts: list[str], text_words: list[list[str]]
     ) -> tuple[bytes, bytes, bytes]:
         if self._embedder is None or not texts:
             return b"", b"", b""
@@ -267,7 +267,7 @@ class Worker:
             first_of[digest] = len(new_texts)
             stop = int(ends[n])
             new_texts += texts[stop - count : stop]
-            new_words += found[stop - count : stop]
+            new_words += text_words[stop - count : stop]
         made = quantise(self._embedder.embed(new_texts, new_words))
         parts: list[Rows] = []
         for digest, count in fresh:

@@ -204,19 +204,9 @@ class Manifest:
         for row in self.all(f"SELECT {_FILE} FROM files ORDER BY path"):
             yield _file(row)
 
-    def file_ids(self) -> list[int]:
-        """Return the id of every published file."""
-        return [row[0] for row in self.all("SELECT id FROM files")]
-
     def languages(self) -> list[tuple[str, int]]:
         """Return the number of files by language, most first."""
         return [*map(tuple, self.all("SELECT language, count(*) FROM files GROUP BY 1 ORDER BY 2 DESC, 1"))]
-
-    def language_ranges(self) -> Iterator[tuple[str, int, int]]:
-        """Yield (language, first chunk, chunks) of every file that has any, by first chunk."""
-        yield from self.all(
-            "SELECT language, first_chunk, chunks FROM files WHERE chunks > 0 ORDER BY first_chunk"
-        )
 
     def donors(self, sizes: Collection[int]) -> list[Donor]:
         """Return the files of these sizes in bytes whose chunks all have a vector."""
@@ -267,13 +257,13 @@ class Manifest:
         """Return the ids of the chunks that define exactly this name, ascending."""
         return [i for (i,) in self.all("SELECT chunk FROM definitions WHERE name = ? ORDER BY 1", (name,))]
 
-    def files_of_chunks(self, ids: Sequence[int]) -> set[int]:
-        """Return the ids of the files that published chunks belong to."""
-        return {row[0] for row in self._by_id("SELECT DISTINCT file FROM chunks WHERE id IN", ids)}
-
     def chunk_kinds(self) -> list[tuple[int, str]]:
         """Return id and kind of every chunk of a published file, by id."""
         return self.all("SELECT id, kind FROM chunks WHERE file IN (SELECT id FROM files) ORDER BY id")
+
+    def kinds_between(self, first: int, end: int) -> list[tuple[int, str]]:
+        """Return id and kind of the published chunks from ``first`` to ``end - 1``, by id."""
+        return self.all("SELECT id, kind FROM chunks WHERE id >= ? AND id < ? ORDER BY id", (first, end))
 
     def content(self, file: int) -> tuple[bytes, bytes | None]:
         """Return a file version's compressed text, and its line map if it has one."""
@@ -308,16 +298,6 @@ class Manifest:
     def field_keys(self) -> set[str]:
         """Return the name of every front-matter field."""
         return {row[0] for row in self.all("SELECT DISTINCT key FROM fields")}
-
-    def files_with_field(self, key: str, values: Sequence[str]) -> set[int]:
-        """Return the ids of files with one of the values in a front-matter field; case does not count."""
-        marks = ",".join("?" * len(values))
-        rows = self.all(
-            "SELECT DISTINCT file FROM fields "
-            f"WHERE key = ? COLLATE NOCASE AND value COLLATE NOCASE IN ({marks})",
-            (key, *values),
-        )
-        return {row[0] for row in rows}
 
     # Vectors
 

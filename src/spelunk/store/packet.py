@@ -11,6 +11,7 @@ from Spelunk's own workers only.
 from __future__ import annotations
 
 import marshal
+import os
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
@@ -159,8 +160,8 @@ def row_checksum(
 
     The hashed bytes are: all numbers as little-endian 64-bit integers, among
     them the length of every string and of every byte string, so that no two
-    different rows give the same bytes; then the strings in UTF-8 and the byte
-    strings. Nothing in it depends on the version of Python.
+    different rows give the same bytes; then the bytes of the path, the strings in
+    UTF-8 and the byte strings. Nothing in it depends on the version of Python.
 
     Args:
         file: Columns of the file.
@@ -173,10 +174,11 @@ def row_checksum(
         TypeError, OverflowError, UnicodeError: A value is of another type or out of
             range, as in a damaged row.
     """
-    strings = [file.path, file.language, file.encoding]
+    path = os.fsencode(file.path)  # the bytes of a name: its text depends on the locale
+    strings = [file.language, file.encoding]
     numbers = [
         file.flags, file.lines, len(file.digest), len(text), -1 if line_map is None else len(line_map),
-        len(chunks), len(fields), len(file.path), len(file.language), len(file.encoding),
+        len(chunks), len(fields), len(path), len(file.language), len(file.encoding),
     ]  # fmt: skip
     for c in chunks:
         kind, symbol, scope, definitions = c[6:]
@@ -192,6 +194,7 @@ def row_checksum(
     if sys.byteorder == "big":
         packed.byteswap()
     hasher = xxhash.xxh3_64(packed.tobytes())
+    hasher.update(path)
     hasher.update("".join(strings).encode("utf-8", "surrogatepass"))
     hasher.update(file.digest)
     hasher.update(text)

@@ -191,10 +191,8 @@ class Snapshot:
             if passing is not None:
                 out += passing[bisect_left(passing, span.first) : bisect_left(passing, span.end)]
             elif resolved.by_chunks:
-                rows = self._manifest.all(
-                    "SELECT id, kind FROM chunks WHERE id >= ? AND id < ? ORDER BY id", (span.first, span.end)
-                )
-                out += [i for i, kind in rows if where.allows_kind(kind)]
+                kinds = self._manifest.kinds_between(span.first, span.end)
+                out += [i for i, kind in kinds if where.allows_kind(kind)]
             else:
                 out += range(span.first, span.end)
             if len(out) >= limit:

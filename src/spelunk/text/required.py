@@ -200,6 +200,8 @@ def _characters(members: list[Any], folds: bool) -> frozenset[str]:
         if high - low > 2 * MAX_CLASS:
             return frozenset()
         characters.update(map(chr, range(low, high + 1)))
+    # RE2 reads a|[Kk] as a|(?i:k), which matches the Kelvin sign
+    folds = folds or {"k", "K"} <= characters or {"s", "S"} <= characters
     if not characters <= _WORD or (folds and characters & _FOLDS_BEYOND_ASCII):
         return frozenset()
     lowered = frozenset(c.lower() for c in characters)
