@@ -60,6 +60,7 @@ def kept(before: str, after: str) -> bool:
 
 
 @given(anything | documents())
+@settings(deadline=None)
 @case("")
 @case("\ufeff---\nstatus: draft\n---\n")
 @case("---\n---")
@@ -85,7 +86,7 @@ def situation(name: str, *, with_pull: bool, title: str = "T") -> refresh.Situat
 
 
 @given(documents() | anything, st.booleans(), st.sampled_from(["T", "a # b #", "`x`", "ü|"]))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_refresh_twice_equals_once(text: str, with_pull: bool, title: str) -> None:
     now = situation("feat/x", with_pull=with_pull, title=title)
 
@@ -101,7 +102,7 @@ def test_refresh_twice_equals_once(text: str, with_pull: bool, title: str) -> No
 
 
 @given(documents(), st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_refresh_leaves_everything_else_alone(text: str, with_pull: bool) -> None:
     before = Worklog.parse(text)
     try:
@@ -155,7 +156,7 @@ def apply_step(doc: Worklog, kind: str, section: str, text: str) -> Worklog:
 @given(documents(), steps)
 @case("", [("item", "Notes", "[ ]"), ("item", "Notes", "[")])
 @case("", [("item", "dod", "[x]"), ("item", "dod", "[ ] a")])
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_any_sequence_of_log_and_update_keeps_every_byte(
     text: str, sequence: list[tuple[str, str, str]]
 ) -> None:
@@ -174,7 +175,7 @@ def test_any_sequence_of_log_and_update_keeps_every_byte(
 
 
 @given(documents(), words)
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_what_was_added_is_there_to_be_read(text: str, summary: str) -> None:
     heading = fit.heading_text(f"2025-09-01 10:00 UTC: [@ada] {summary}")
     try:
@@ -188,6 +189,7 @@ def test_what_was_added_is_there_to_be_read(text: str, summary: str) -> None:
 
 
 @given(documents(), st.sampled_from(["2", "a", "b", "x"]))
+@settings(deadline=None)
 def test_ticking_changes_one_character(text: str, wanted: str) -> None:
     doc = Worklog.parse(text)
     try:
@@ -200,6 +202,7 @@ def test_ticking_changes_one_character(text: str, wanted: str) -> None:
 
 
 @given(st.text(st.sampled_from("ab: #'\"[]{},&*!|>%@`-?~/\\0.1yesné"), min_size=1, max_size=10))
+@settings(deadline=None)
 def test_any_value_is_read_back_as_it_was_set(value: str) -> None:
     if value != value.strip():
         return
@@ -211,7 +214,7 @@ def test_any_value_is_read_back_as_it_was_set(value: str) -> None:
 
 
 @given(documents())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_checks_twice_equal_once(text: str) -> None:
     checks = (CheckRun("build", "❌ Fail", "GitHub: CI"), CheckRun("lint", "✅ Pass", "GitHub: CI"))
     try:
