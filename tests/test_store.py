@@ -23,6 +23,7 @@ from spelunk.store.records import ChunkRecord, FieldRecord
 from spelunk.store.snapshot import Snapshot
 from spelunk.store.writer_lock import HOLDER, WriterLock, describe, holder
 from spelunk.types import Definition
+from spelunk.workspace.catalogue import catalogue
 from tests.corpus import python_file, write_tree
 
 SOURCE = Path(spelunk.__file__).parent
@@ -266,6 +267,7 @@ def test_a_manifest_that_another_program_locks_is_reported(
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 2 and done.stdout == ""
         assert "locked by another program" in done.stderr and len(done.stderr.splitlines()) == 1
+        assert [entry.state for entry in catalogue().workspaces] == ["locked"]
     finally:
         other.communicate("")
 

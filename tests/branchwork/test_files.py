@@ -113,6 +113,27 @@ def test_a_checkout_moves_the_link_through_the_hook(box: Sandbox) -> None:
     assert seen == ["CURRENT-feat-a.md", None, "CURRENT-feat-b.md"]
 
 
+TRAPS = ("__future__", "typing", "json", "re", "subprocess", "pathlib", "dataclasses", "argparse", "spelunk")
+
+
+def test_a_checkout_runs_no_code_of_the_repository(box: Sandbox) -> None:
+    box.branch("feat/a")
+    box.work.create()
+    for name in TRAPS:
+        (box.root / f"{name}.py").write_text(f"open('sprung', 'a').write('{name} ')\n")
+    box.git("add", "-f", *(f"{name}.py" for name in TRAPS))
+    box.commit()
+    hook.install(box.work.repo)
+    box.git("checkout", "-q", "main")
+
+    box.git("checkout", "-q", "feat/a")
+
+    assert (box.root / ".agents/logs/CURRENT.md").readlink().name == "CURRENT-feat-a.md"
+    (box.root / "spelunk.py").unlink()  # the interpreter itself finds a package of that name there
+    assert box.bw("list").returncode == 0
+    assert not (box.root / "sprung").exists()
+
+
 def test_a_rebase_leaves_the_link_where_it_was(box: Sandbox) -> None:
     box.branch("feat/a")
     box.work.create()

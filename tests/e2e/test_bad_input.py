@@ -145,6 +145,25 @@ def test_a_long_query_is_shown_around_its_fault(cli, index_dir):
     assert shown[mark.index("^")] == '"'
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["index", ""], ["status", ""], ["clear", "", "--yes"], ["trust", ""], ["check", ""], ["why", ""],
+     ["search", "x", ""], ["search", "x", ".", ""], ["clear", "--yes", "--index-dir", ""]],
+    ids=" ".join,
+)  # fmt: skip
+def test_an_empty_path_is_not_the_current_folder(cli, index_dir, words):
+    assert "is empty" in cli.refused(*words)
+
+    assert cli.json("status")["state"] == "current"
+
+
+def test_a_place_that_does_not_exist_builds_no_index(cli, tree):
+    assert "no such file" in cli.refused("similar", "src/nowhere.py:1")
+    assert "no such file" in cli.refused("similar", tree / "nowhere" / "a.py:1", cwd=tree.parent)
+
+    assert cli.json("list")["workspaces"] == []
+
+
 def test_an_empty_query(cli):
     assert "empty" in cli.refused("search", "  ")
 

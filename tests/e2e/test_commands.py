@@ -225,6 +225,26 @@ def test_similar_leaves_the_place_itself_out(cli, tree):
     assert cli.json("similar", "src/other.py:2", cwd=tree / "src")["hits"][0]["path"] == "src/queue.py"
 
 
+def test_a_file_belongs_to_the_indexed_folder_that_holds_it(cli, tree):
+    cli.ok("index")
+    (tree / "empty.py").touch()
+    cli.ok("index")
+    above = tree.parent
+
+    for name, verdict in (("src/queue.py", "indexed"), ("empty.py", "skipped"), ("gone.py", "missing")):
+        shown = json.loads(cli("why", f"project/{name}", "--json", cwd=above).stdout)
+        assert (shown["root"], shown["path"], shown["verdict"]) == (str(tree), name, verdict)
+    cli("similar", "project/src/queue.py:4", cwd=above)
+    assert [w["root"] for w in cli.json("list")["workspaces"]] == [str(tree)]
+
+
+def test_in_an_indexed_folder_the_paths_are_its_own(cli, tree):
+    cli.ok("index", "src")
+    cli.ok("index")
+
+    assert json.loads(cli("why", "src/queue.py", "--json").stdout)["root"] == str(tree)
+
+
 def test_status_names_the_state(cli, tree):
     assert cli.json("status")["state"] == "missing"
     cli.ok("index")

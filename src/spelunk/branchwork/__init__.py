@@ -1,13 +1,14 @@
 """Branchwork: the per-branch worklog, one Markdown file for each git branch.
 
 Names are loaded at their first use, so that importing the package is cheap.
+It imports no module at all, so that ``python -m spelunk.branchwork`` can take the
+current folder off the search path before anything is looked up there.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from spelunk.branchwork.actions.listing import Listed
     from spelunk.branchwork.api import Branchwork
     from spelunk.branchwork.document.check import WorklogProblem
@@ -42,7 +43,7 @@ _FORMER_NAMES = {"Document": "Worklog", "Problem": "WorklogProblem"}
 """Names of earlier versions; they still work."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     from importlib import import_module
 
     name = _FORMER_NAMES.get(name, name)

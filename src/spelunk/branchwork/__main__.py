@@ -2,6 +2,6 @@
 
 import sys
 
-from spelunk.cli import main
+sys.argv.insert(1, "branchwork")
 
-sys.exit(main(["branchwork", *sys.argv[1:]]))
+import spelunk.__main__  # noqa: E402, F401  it takes the current folder off the search path, and runs

@@ -149,8 +149,19 @@ def parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Nam
     """Parse arguments; positional ones and flags may be mixed, and all are positional after ``--``.
 
     Raises:
-        UsageError: The arguments do not fit the parser.
+        UsageError: The arguments do not fit the parser, or a path is empty.
     """
+    args = _parsed(parser, words)
+    for name in ("path", "paths", "index_dir"):
+        value = getattr(args, name, None)
+        # An unset variable of a shell, not the current folder: `clear "$FOLDER" --yes` deletes.
+        if value == "" or (isinstance(value, list) and "" in value):
+            what = "--index-dir" if name == "index_dir" else "PATH"
+            raise UsageError(f"{what} is empty; write . for the current folder")
+    return args
+
+
+def _parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
     flags, literal = list(words), list[str]()
     if "--" in flags:
         at = flags.index("--")

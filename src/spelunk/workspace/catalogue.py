@@ -10,11 +10,13 @@ from spelunk.config import DEFAULTS, load
 from spelunk.errors import ConfigError, IndexBusyError, WorkspaceError
 from spelunk.io.cache_dir import index_home
 from spelunk.workspace.locate import known_workspaces, resolve_root
-from spelunk.workspace.state import MISSING
 from spelunk.workspace.status import Status, read_status
 
 VANISHED: Final = "vanished"
 """State of an index whose root no longer exists."""
+
+LOCKED: Final = "locked"
+"""State of an index whose manifest another program keeps locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class CatalogueEntry:
     Attributes:
         root: The workspace.
         directory: Its index directory.
-        state: A state of :mod:`spelunk.workspace.state`, or :data:`VANISHED`.
+        state: A state of :mod:`spelunk.workspace.state`, :data:`VANISHED` or :data:`LOCKED`.
         detail: The one-line reason where the state alone does not say it.
         files: Files indexed.
         chunks: Chunks indexed.
@@ -74,7 +76,7 @@ def _entry(root: str, directory: str) -> CatalogueEntry:
     try:
         status = read_status(root, directory, options, look=not vanished)
     except IndexBusyError as error:
-        status = Status(root, directory, MISSING, detail=str(error))
+        status = Status(root, directory, LOCKED, detail=str(error))
     return CatalogueEntry(
         root=root,
         directory=directory,

@@ -88,21 +88,24 @@ def file_in(path: str, index_dir: str | None = None) -> Target:
     """Resolve the path of one file, which need not exist.
 
     A name that the current folder does not have is taken relative to the root
-    of the current workspace, as search prints it.
+    of the current workspace, as search prints it. A current folder without an
+    index gives way to an indexed folder that holds the file.
 
     Raises:
         WorkspaceError: It is in no workspace.
     """
-    here = targets([], index_dir)[0]
+    here = targets([], index_dir)[0].root
     absolute = os.path.abspath(os.path.expanduser(path))
-    if not os.path.lexists(absolute) and not os.path.isabs(path):
-        below = os.path.join(here.root, path)
-        if os.path.lexists(below) or here.root == os.path.realpath("."):
-            return Target(here.root, (os.path.normpath(path),))
+    missing = not os.path.lexists(absolute) and not os.path.isabs(path)
+    if missing and os.path.lexists(os.path.join(here, path)):
+        return Target(here, (os.path.normpath(path),))
     # Only the links of the folder are resolved: a link itself is a file of the workspace.
     folder = os.path.realpath(os.path.dirname(absolute))
     absolute = os.path.join(folder, os.path.basename(absolute))
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
-    root = here.root if locate.is_within(absolute, here.root) else target_of(folder, index_dir).root
+    root, inside = here, locate.is_within(absolute, here)
+    if not inside or (not index_dir and locate.known(here) is None):
+        indexed = None if index_dir else next(_upwards(folder), None)
+        root = indexed or (here if inside or missing else target_of(folder, index_dir).root)
     return Target(root, (os.path.relpath(absolute, root),))

@@ -30,7 +30,7 @@ def hook_path(repo: Repo) -> str:
 def block(python: str = sys.executable) -> bytes:
     """The lines that are added: silent, in a subshell, and without effect on the hook's own status."""
     lines = f"""if [ "${{3:-1}}" = 1 ]; then
-  ( if [ -x {shlex.quote(python)} ]; then {shlex.quote(python)} -m spelunk.branchwork link
+  ( if [ -x {shlex.quote(python)} ]; then {shlex.quote(python)} -P -m spelunk.branchwork link
     elif command -v spelunk; then spelunk branchwork link; fi ) </dev/null >/dev/null 2>&1 || :
 fi
 """

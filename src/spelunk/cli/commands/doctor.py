@@ -220,7 +220,7 @@ def _git() -> Iterator[Finding]:
 
 
 def _indexes() -> Iterator[Finding]:
-    from spelunk.workspace.catalogue import VANISHED, catalogue
+    from spelunk.workspace.catalogue import LOCKED, VANISHED, catalogue
     from spelunk.workspace.state import ACTIONS, CORRUPT, TOO_NEW
 
     entries = catalogue().workspaces
@@ -231,6 +231,8 @@ def _indexes() -> Iterator[Finding]:
         if entry.state == VANISHED:
             advice = f"`spelunk clear {entry.root}` deletes the index"
             yield Finding("warn", name, "the folder no longer exists", advice)
+        elif entry.state == LOCKED:
+            yield Finding("warn", name, entry.detail)
         elif entry.state in (CORRUPT, TOO_NEW):
             advice = "" if entry.detail else ACTIONS[entry.state]
             yield Finding("fail", name, f"{entry.state}: {entry.detail}", advice)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 
-from spelunk.errors import UsageError
+from spelunk.errors import UsageError, WorkspaceError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +23,14 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.cli.commands.search import show
     from spelunk.cli.stderr import hushed
     from spelunk.cli.targets import announce, open_target
+    from spelunk.workspace.locate import has_index
     from spelunk.workspace.targets import file_in
 
     path, line = parse_place(args.place)
     target = file_in(path, args.index_dir)
     with open_target(args, target) as index, hushed(args.verbose):
+        if not has_index(index.directory) and not os.path.isfile(os.path.join(target.root, *target.within)):
+            raise WorkspaceError(f"{path}: no such file")  # and no index is built for it
         if not args.no_refresh:
             announce(args, index)
         answer = index.similar(target.within[0], line, limit=args.limit, refresh=not args.no_refresh)
