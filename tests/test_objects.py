@@ -52,3 +52,13 @@ def test_names_from_disk_cannot_steer_the_terminal() -> None:
     for text in texts:
         assert "\x1b" not in text and "\x07" not in text
         assert not any(line.startswith("b") for line in text.splitlines())
+
+
+def test_a_check_advises_to_repair_only_what_is_left() -> None:
+    detail = "/ix/manifest.sqlite: damaged; run `spelunk check --repair`"
+
+    report = CheckReport(False, (Problem("manifest", "manifest.sqlite", detail),), 1, 1, 1)
+    left, repaired = check_text(report), check_text(report.mended())
+
+    assert "--repair" not in repaired and "repaired: manifest" in repaired
+    assert left.count("--repair") == 1

@@ -145,6 +145,13 @@ def test_a_long_query_is_shown_around_its_fault(cli, index_dir):
     assert shown[mark.index("^")] == '"'
 
 
+def test_an_index_directory_that_is_a_file(cli, tree):
+    assert "not a folder" in cli.refused("index", "--index-dir", "build.log")
+    assert "not a folder" in cli.refused("index", "--index-dir", os.devnull)
+
+    assert (tree / "build.log").read_text() == "noise\n"
+
+
 @pytest.mark.parametrize(
     "words",
     [["index", ""], ["status", ""], ["clear", "", "--yes"], ["trust", ""], ["check", ""], ["why", ""],

@@ -242,11 +242,15 @@ def _reasons(skipped: Sequence[Skipped]) -> str:
     return ", ".join(f"{n:,} {reason}" for reason, n in Counter(x.reason for x in skipped).most_common())
 
 
+_ADVICE: Final = "; run `spelunk check --repair`"
+"""End of many messages; the report of a check says it once, below the problems that are left."""
+
+
 def check_text(report: CheckReport) -> str:
     """Format the report of a check."""
     out = [
         f"{'repaired' if p.repaired else 'problem'}: {printable(p.what)}: {printable_name(p.where)}"
-        + (f": {printable(p.detail)}" if p.detail else "")
+        + (f": {printable(p.detail.removesuffix(_ADVICE))}" if p.detail else "")
         for p in report.problems
     ]
     counts = ", ".join(

@@ -28,7 +28,7 @@ _HINTS: Final = (
     (re.compile(r"\(\?[>#(]|[+*?}]\+"), "atomic groups, possessive repeats and conditions are not supported"),
     (re.compile(r"\\[zZ]"), r"use $ or \z for the end"),
     (re.compile(r"^[*+?]"), r"escape it (\*) to find the character itself"),
-    (re.compile(r"[\[({]"), r"escape ( [ { with a backslash to find them themselves"),
+    (re.compile(r"[\[({]"), r"escape ( [ { with a backslash to find the characters themselves"),
 )
 
 
@@ -116,9 +116,9 @@ def _without_returns(data: bytes) -> tuple[bytes, list[int]]:
 
 def _explained(error: Exception, pattern: str) -> str:
     if isinstance(error, UnicodeEncodeError):
-        return "not a regex: it holds half of a surrogate pair"
+        return "not a valid regex: it holds half of a surrogate pair"
     raw = error.args[0] if error.args else str(error)
     reason = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
     reason = " ".join(reason[:MAX_REASON].replace("(?m)", "").split())
     hint = next((text for test, text in _HINTS if test.search(pattern)), "")
-    return f"not a regex: {reason}" + (f"; {hint}" if hint else "")
+    return f"not a valid regex ('{reason}')" + (f"; {hint}" if hint else "")

@@ -58,7 +58,9 @@ def resolve_root(path: str) -> str:
     if not os.path.exists(root):
         raise WorkspaceError(f"{shown}: no such folder")
     if not os.path.isdir(root):
-        raise WorkspaceError(f"{shown}: a file, not a folder; index its folder and filter with path:")
+        raise WorkspaceError(
+            f"{shown}: a file, not a folder; index its folder, and name the file in a search"
+        )
     if not os.access(root, os.R_OK | os.X_OK):
         raise WorkspaceError(f"{shown}: cannot be read (permission denied)")
     return root
@@ -113,6 +115,8 @@ def claim(directory: str, root: str) -> None:
         raise WorkspaceError(
             f"{directory}: holds the workspace {root} itself; choose an empty folder with --index-dir"
         )
+    if os.path.lexists(directory) and not os.path.isdir(directory):
+        raise WorkspaceError(f"{directory}: not a folder; choose an empty folder with --index-dir")
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         owner = owner_of(directory)
