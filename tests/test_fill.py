@@ -147,7 +147,10 @@ FAILURES: dict[str, tuple[Callable[[Provider], None], str]] = {
     "429, by date": (said(429, Retry_After=formatdate(time.time() + 900, usegmt=True)), "answered 429"),
     "429, no word when": (said(429), "answered 429"),
     "not JSON": (always(lambda h, t: h.send(200, b"<html>")), "cannot be read (not JSON)"),
-    "JSON of another shape": (always(lambda h, t: h.send(200, {"data": {"a": 1}})), "gave"),
+    "JSON of another shape": (
+        always(lambda h, t: h.send(200, {"data": {"a": 1}})),
+        "returned an answer that cannot be read",
+    ),
     "too few": (always(lambda h, t: h.vectors([[1.0, 2.0]] * (len(t) + 1))), "vectors for"),
     "ragged": (always(lambda h, t: h.vectors([[1.0] * n for n in range(len(t))])), "dimension"),
     "not numbers": (always(lambda h, t: h.vectors([[float("nan"), 1.0]] * len(t))), "not numbers"),
@@ -159,7 +162,7 @@ FAILURES: dict[str, tuple[Callable[[Provider], None], str]] = {
     ),
     "torn in the middle": (always(lambda h, t: h.reset()), "connection broke"),
     "401": (said(401, "bad key sk-secret"), "answered 401: bad key ***; the key in SOME_KEY is refused"),
-    "404": (said(404, "no such model"), "answered 404: no such model; look at SPELUNK_EMBEDDING_URL"),
+    "404": (said(404, "no such model"), "answered 404: no such model; check SPELUNK_EMBEDDING_URL"),
     "refuses every text": (said(400, "the model is gone"), "answered 400: the model is gone"),
 }
 TOLD_APART = ("401", "404", "redirect")
@@ -362,7 +365,7 @@ def test_another_width_in_the_middle_is_not_mixed_in(tree: Path, tmp_path: Path,
 
     assert report.pending_vectors and report.refused_vectors == 0  # no text is given up for it
     assert re.search(
-        r"gave vectors of (50 dimensions, not of 100|100 dimensions, not of 50)", str(report.degraded)
+        r"returned vectors of (50 dimensions, not of 100|100 dimensions, not of 50)", str(report.degraded)
     )
     provider.behave = lambda handler, texts: False
     assert counts(index.update(rebuild=True)) == (0, 0)

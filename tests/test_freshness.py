@@ -273,3 +273,17 @@ def test_a_dry_run_is_no_look(root: Path) -> None:
 def test_other_values_are_refused(root: Path, setting: str) -> None:
     with pytest.raises(ConfigError, match="use strict, bounded:SECONDS or relaxed"):
         Index.open(root, freshness=setting)
+
+
+def test_another_exclude_that_leaves_nothing_out_is_recorded(tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "a.py").write_text("def walrus():\n    return 1\n")
+    place = str(tmp_path / "ix")
+    Index.open(root, index_dir=place).update()
+    index = Index.open(root, index_dir=place, exclude=["*.nothing"])
+    assert index.status().state == "behind"
+
+    index.update()
+
+    assert index.status().state == "current"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -281,7 +282,7 @@ def test_an_index_of_an_older_format_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "tree" / "a.py").write_text("def flush_queue():\n    return 1\n")
     with Index.open(tmp_path / "tree", index_dir=str(tmp_path / "ix")) as index:
         index.update()
-    with sqlite3.connect(tmp_path / "ix" / "manifest.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "ix" / "manifest.sqlite")) as db, db:
         db.execute("UPDATE meta SET value = 1 WHERE key = 'format'")
 
     with Index.open(tmp_path / "tree", index_dir=str(tmp_path / "ix")) as index:

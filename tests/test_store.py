@@ -9,6 +9,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,7 @@ def test_definitions_are_rows_that_are_found_by_name(tmp_path: Path) -> None:
 
 
 def to_format(place: Path, number: int) -> None:
-    with sqlite3.connect(place / "manifest.sqlite") as db:
+    with closing(sqlite3.connect(place / "manifest.sqlite")) as db, db:
         db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (number,))
         db.execute("DROP TABLE definitions")
 

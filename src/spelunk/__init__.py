@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
-    from spelunk.search.answer import Answer
+    from spelunk.search.answer import Answer, Matched
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
+    from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
     from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
     from spelunk.workspace.status import Refused, Status
@@ -54,6 +55,7 @@ _MODULES = {
     "IndexFormatError": "errors",
     "IndexMissingError": "errors",
     "IndexedFile": "files.explain",
+    "Matched": "search.answer",
     "MemoryLimitError": "errors",
     "Problem": "types",
     "ProviderDownError": "errors",
@@ -68,6 +70,7 @@ _MODULES = {
     "SpelunkError": "errors",
     "Status": "workspace.status",
     "StorageError": "errors",
+    "Untrusted": "settings",
     "UsageError": "errors",
     "WorkspaceError": "errors",
     "search_many": "search.many",
@@ -89,6 +92,7 @@ __all__ = [
     "IndexMissingError",
     "IndexStateError",
     "IndexedFile",
+    "Matched",
     "MemoryLimitError",
     "Problem",
     "ProviderDownError",
@@ -103,6 +107,7 @@ __all__ = [
     "SpelunkError",
     "Status",
     "StorageError",
+    "Untrusted",
     "UsageError",
     "WorkspaceError",
     "__version__",

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 
 import pytest
 
@@ -187,7 +188,7 @@ def test_a_back_reference_is_refused(cli, index_dir):
 
 
 def test_a_newer_format_is_refused_and_kept(cli, index_dir):
-    with sqlite3.connect(index_dir / "manifest.sqlite") as db:
+    with closing(sqlite3.connect(index_dir / "manifest.sqlite")) as db, db:
         db.execute("UPDATE meta SET value = 99 WHERE key = 'format'")
 
     assert "format 99 is newer" in cli.refused("search", "x")

@@ -44,6 +44,7 @@ def answers(cli, **more):
 
 def test_it_finds_by_meaning_what_shares_no_word(cli, tree, model):
     (tree / "spelunk.toml").write_text(f'embedder = "onnx:{model}"\n')
+    cli.ok("trust")
 
     cli.ok("index")
 
@@ -55,6 +56,7 @@ def test_it_finds_by_meaning_what_shares_no_word(cli, tree, model):
 
 def test_a_changed_file_has_its_new_meaning(cli, tree, model):
     (tree / "spelunk.toml").write_text(f'embedder = "onnx:{model}"\n')
+    cli.ok("trust")
     cli.ok("index")
 
     (tree / "bread.md").write_text(TEXTS["coast.md"])

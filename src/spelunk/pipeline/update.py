@@ -277,12 +277,14 @@ def _with_reusable(job: Job, todo: Plan, embedder: str, *, own: bool) -> tuple[P
 
 def _record_walk(job: Job, manifest: ManifestWriter, walked: Walk) -> None:
     """Record the walk where there is nothing to index, for the quick look before a search."""
-    if walked.fence == manifest.fence() and manifest.meta("complete", 0):
+    options = walk_fingerprint(job.options)
+    recorded = walked.fence == manifest.fence() and manifest.meta("walk") == options
+    if recorded and manifest.meta("complete", 0):
         return
     manifest.start()
     manifest.set_fence(walked.fence)
     manifest.set_meta("complete", 1)
-    manifest.set_meta("walk", walk_fingerprint(job.options))
+    manifest.set_meta("walk", options)
     faults.reach("settle.before")
     manifest.commit()
     faults.reach("settle.after")

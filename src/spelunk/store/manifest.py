@@ -63,6 +63,11 @@ class Manifest:
         """Close the connection."""
         self.db.close()
 
+    def __del__(self) -> None:
+        # A view that its owner did not close; from 3.13 on Python warns of such connections.
+        if hasattr(self, "db"):
+            self.db.close()
+
     def begin(self) -> None:
         """Start a read transaction: see one generation until :meth:`end`.
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from typing import Final
 
 from spelunk import faults
 from spelunk.errors import SpelunkError, StorageError
 from spelunk.io.atomic import sync_directory
-from spelunk.store.leftovers import remove_leftovers
+from spelunk.store.leftovers import leftovers, remove_leftovers
 from spelunk.store.manifest_writer import REBUILD, ManifestWriter
 from spelunk.store.paths import (
     BUILDING,
@@ -28,6 +29,9 @@ from spelunk.store.paths import (
 )
 
 LOG: Final = ("-wal", "-shm", "-journal")
+DISCARD_ATTEMPTS: Final = 10
+DISCARD_PAUSE: Final = 0.05
+"""Seconds between two attempts to delete the stores of a failed rebuild."""
 
 
 def begin(directory: str) -> str:
@@ -108,14 +112,22 @@ def publish(directory: str, name: str) -> None:
 
 
 def discard(directory: str) -> None:
-    """Delete what a failed rebuild made; what cannot be deleted now is left to the next writer."""
+    """Delete what a failed rebuild made; what cannot be deleted now is left to the next writer.
+
+    Threads of a full-text writer that failed may still create files in its
+    folder, so the deletion is repeated. The intent stays while anything is left.
+    """
     try:
         manifest = ManifestWriter(directory)
     except (SpelunkError, OSError):
         return
     try:
-        remove_leftovers(directory, manifest)
-        manifest.end_intents()
+        for _ in range(DISCARD_ATTEMPTS):
+            remove_leftovers(directory, manifest)
+            if not leftovers(manifest):
+                manifest.end_intents()
+                break
+            time.sleep(DISCARD_PAUSE)
     except (SpelunkError, OSError):
         pass
     finally:
