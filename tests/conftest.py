@@ -16,6 +16,14 @@ def _no_write_follows_a_link_out(tmp_path_factory: pytest.TempPathFactory) -> No
     hold(str(tmp_path_factory.getbasetemp()))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_index_in_the_home_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fixtures of a module or session run before :func:`own_home`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPELUNK_HOME", str(tmp_path_factory.mktemp("shared-home")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     home = tmp_path_factory.mktemp("home")
