@@ -88,6 +88,8 @@ def script() -> NoReturn:
     # Before numpy can be imported: starting its threads takes longer than a search.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Threads of an onnx model's tokeniser would not survive a fork of this process.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from spelunk.cli.output import never_raise
 
     never_raise()

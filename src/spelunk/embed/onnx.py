@@ -139,9 +139,6 @@ class OnnxEmbedder:
                 self._session = self._open()
 
     def _open(self) -> Any:
-        # Neither library needs a network; threads of the tokeniser would not survive a later fork.
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
         import onnxruntime
         from tokenizers import Tokenizer
 
