@@ -13,9 +13,11 @@ import pytest
 
 from spelunk import Index
 from spelunk.embed.static import StaticEmbedder
+from spelunk.errors import IndexCorruptError
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.segment import Segment
 from spelunk.store.segment_file import file_layout
+from spelunk.store.texts import unpack
 from spelunk.testing import logical_content
 from tests.corpus import write_tree
 
@@ -35,6 +37,12 @@ def sql(place: Path, statement: str) -> None:
     db.execute(statement)
     db.commit()
     db.close()
+
+
+@pytest.mark.parametrize("text", [None, 1, "text", b"no zstandard"])
+def test_a_stored_text_of_another_type_is_damage(text: object) -> None:
+    with pytest.raises(IndexCorruptError, match="damaged"):
+        unpack(text, None)  # type: ignore[arg-type]
 
 
 def orphan(place: Path) -> None:

@@ -69,6 +69,6 @@ def unpack(text: bytes, lines: bytes | None) -> Text:
         if lines is not None:
             line_map = array.array("Q")
             line_map.frombytes(zstandard.ZstdDecompressor().decompress(lines))
-    except (zstandard.ZstdError, UnicodeDecodeError, ValueError) as error:
+    except (zstandard.ZstdError, TypeError, ValueError) as error:  # TypeError: NULL after a changed byte
         raise IndexCorruptError(f"a stored text is damaged ({error}); run `spelunk check --repair`") from None
     return Text(plain, line_map)
