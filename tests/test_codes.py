@@ -173,3 +173,8 @@ def test_the_nearest_are_those_of_all_vectors(tmp_path: Path, dimensions: int) -
 
     assert answer[0][0] == 17
     assert len({i for i, _ in answer} & set(best)) >= 3
+
+
+@pytest.mark.parametrize("value", [0.0, 5e-324])
+def test_a_vector_of_almost_nothing_counts_as_zeros(value: float) -> None:
+    assert quantize_query([value] * 64) == ([0] * 64, 0.0)

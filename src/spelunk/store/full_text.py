@@ -16,6 +16,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from typing import Any, Final
 
 import tantivy
@@ -240,6 +241,7 @@ class LexicalReader:
             self._searcher = _searcher_of_read_only(directory)
         self._hidden: list[Clause] = []
         self._frequencies: dict[tuple[str, str], int] = {}
+        self._counts: dict[tuple[str, str], list[int]] = {}
         with _reading(directory):
             # Each document has one language; the counts include deleted documents until a merge.
             counts: Any = self._searcher.terms_with_prefix("language", "")
@@ -281,6 +283,7 @@ class LexicalReader:
         """How many documents that are alive and not hidden have each term; terms of none are left out."""
         if len(self._frequencies) > MAX_FREQUENCIES:
             self._frequencies.clear()
+            self._counts.clear()
         known = self._frequencies
         for term in terms:
             if (field, term) not in known:
@@ -288,14 +291,21 @@ class LexicalReader:
         return {term: known[field, term] for term in terms if known[field, term]}
 
     def _frequency(self, term: str, field: str) -> int:
+        count = sum(self._form_counts(term, field))
         with _reading(self.directory):
-            count = sum(int(self._searcher.doc_freq(field, form)) for form in forms(term))
             if self._exact or not count:
                 return count
             # Document frequencies count deleted documents until they are merged away.
             clauses = [(Occur.Must, has_term(term, field)), *self._hidden]
             counted: Any = self._searcher.search(Query.boolean_query(clauses), 1, count=True)
             return int(counted.count)
+
+    def _form_counts(self, term: str, field: str) -> list[int]:
+        """The documents with each form of the term, deleted ones included; kept, since a search asks twice."""
+        if (field, term) not in self._counts:
+            with _reading(self.directory):
+                self._counts[field, term] = [int(self._searcher.doc_freq(field, f)) for f in forms(term)]
+        return self._counts[field, term]
 
     def top(
         self,
@@ -323,13 +333,13 @@ class LexicalReader:
             return []
         clauses: list[Clause] = []
         with _reading(self.directory):
-            for term, weight in terms.items():
-                for level, form in enumerate(forms(term)):
-                    for field, boost in fields.items():
-                        if self._searcher.doc_freq(field, form):
-                            units = float(score_units(weight, boost, level, scale))
-                            query = Query.term_query(SCHEMA, field, form, "basic")
-                            clauses.append((Occur.Should, Query.const_score_query(query, units)))
+            for (term, weight), (field, boost) in product(terms.items(), fields.items()):
+                counts = self._form_counts(term, field)
+                for level, (form, count) in enumerate(zip(forms(term), counts, strict=True)):
+                    if count:
+                        units = float(score_units(weight, boost, level, scale))
+                        query = Query.term_query(SCHEMA, field, form, "basic")
+                        clauses.append((Occur.Should, Query.const_score_query(query, units)))
         if not clauses:
             return []
         outer = [(Occur.Must, Query.boolean_query(clauses)), *self._conditions(where, requires)]

@@ -33,10 +33,9 @@ class QuantizedQuery(NamedTuple):
 def quantize_query(vector: Iterable[float]) -> QuantizedQuery:
     """Quantise a query's vector, ``(dimensions,)``."""
     values = [float(x) for x in vector]
-    largest = max(map(abs, values), default=0.0)
-    if not largest:
+    step = max(map(abs, values), default=0.0) / ((2**24 - 1) // (127 * max(1, len(values))))
+    if not step:  # zeros, or numbers so small that their step is none
         return QuantizedQuery([0] * len(values), 0.0)
-    step = largest / ((2**24 - 1) // (127 * len(values)))
     return QuantizedQuery([round(x / step) for x in values], step)
 
 
