@@ -8,10 +8,8 @@ published meanwhile.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import partial
-from typing import Any, Final, cast
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from spelunk.errors import IndexCorruptError
 from spelunk.store import schema
@@ -43,11 +41,6 @@ def _file(row: Any) -> FileRow:
 
 def _unindexed(path: str, failed: int, reason: str, detail: str) -> Skipped | Failed:
     return Failed(path, reason, detail) if failed else Skipped(path, reason, detail)
-
-
-# The same as _make, which is a Python function, at C speed: a search makes hundreds of them.
-_record: Final = cast("Callable[[Iterable[Any]], ChunkRecord]", partial(tuple.__new__, ChunkRecord))
-_definition: Final = cast("Callable[[Iterable[Any]], Definition]", partial(tuple.__new__, Definition))
 
 
 class Manifest:
@@ -232,7 +225,7 @@ class Manifest:
                 f"SELECT {_DEFINITION} FROM definitions WHERE chunk IN", ids, "ORDER BY chunk, number"
             )
         )
-        return {row[0]: _record((*row, defined.get(row[0], ()))) for row in rows}
+        return {row[0]: ChunkRecord._make((*row, defined.get(row[0], ()))) for row in rows}
 
     def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
         """Return a file's chunks in order, with their definitions."""
@@ -245,14 +238,14 @@ class Manifest:
                 span,
             )
         )
-        return [_record((*row, defined.get(row[0], ()))) for row in rows]
+        return [ChunkRecord._make((*row, defined.get(row[0], ()))) for row in rows]
 
     @staticmethod
     def _definitions(rows: Iterable[Any]) -> dict[int, tuple[Definition, ...]]:
         """Group rows of definitions by chunk, in their order."""
-        out: defaultdict[int, list[Definition]] = defaultdict(list)
-        for row in rows:
-            out[row[0]].append(_definition(row[1:]))
+        out: dict[int, list[Definition]] = {}
+        for chunk, *definition in rows:
+            out.setdefault(chunk, []).append(Definition._make(definition))
         return {chunk: tuple(definitions) for chunk, definitions in out.items()}
 
     def defining(self, name: str) -> list[int]:
