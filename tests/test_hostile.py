@@ -18,10 +18,12 @@ import pytest
 from spelunk import Index
 from spelunk.config import Options
 from spelunk.errors import SpelunkError, UsageError
+from spelunk.files.directory import Directory, start
 from spelunk.files.folder import FolderSource
 from spelunk.files.git_dir import branch_of
 from spelunk.files.read import read
 from spelunk.files.stamp import file_stamp
+from spelunk.files.walk import _Gathered, _open
 from spelunk.types import Document, Entry, Failed, Flag, Skipped
 from tests.confine import OutsideError
 from tests.e2e.conftest import Cli
@@ -105,6 +107,25 @@ def test_a_folder_that_became_a_link_is_not_followed(root: Path, tmp_path: Path,
     got = read(FolderSource(str(root)), entry("pkg/a.py", stamp), Options())
 
     assert isinstance(got, Skipped) and got.reason == "symlink"
+
+
+@pytest.mark.parametrize("relative", ["pkg", "pkg/inner"])
+def test_a_walk_does_not_enter_a_folder_that_became_a_link(root: Path, tmp_path: Path, relative: str) -> None:
+    (root / "pkg" / "inner").mkdir()
+    (tmp_path / "outside" / "inner").mkdir()
+    options = Options()
+    first, seen = start(str(root), options, 0)
+    gathered = _Gathered(options, first, seen, 0)
+    os.close(_open(first, gathered))
+    listed = Directory(
+        f"{root}/{relative}/", f"{relative}/", first.rules, inode=(root / relative).stat().st_ino
+    )
+    os.close(_open(listed, gathered))
+    (root / "pkg").rename(tmp_path / "aside")
+    (root / "pkg").symlink_to(tmp_path / "outside")
+
+    with pytest.raises(NotADirectoryError):
+        _open(listed, gathered)
 
 
 def test_a_file_replaced_by_another_is_read(root: Path) -> None:

@@ -50,6 +50,7 @@ class Directory:
         kept: Whether the ``include`` setting takes in everything here.
         repository: Whether it is in a repository.
         depth: Directories below the repository's top.
+        inode: What the listing of the directory above named; 0 for the root.
     """
 
     path: str
@@ -62,6 +63,7 @@ class Directory:
     kept: bool = True
     repository: bool = False
     depth: int = 0
+    inode: int = 0
 
 
 def start(root: str, options: Options, now_ns: int) -> tuple[Directory, list[Seen]]:

@@ -48,7 +48,7 @@ _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.
 class _Gathered:
     """What a walk has found so far."""
 
-    __slots__ = ("failed", "folders", "now", "options", "pending", "rows", "rule_files", "skipped")
+    __slots__ = ("device", "failed", "folders", "now", "options", "pending", "rows", "rule_files", "skipped")
 
     def __init__(self, options: Options, first: Directory, rule_files: list[Seen], now: int) -> None:
         walk = Walk()
@@ -57,6 +57,7 @@ class _Gathered:
         self.rule_files = rule_files
         self.pending = [first]
         self.options, self.now = options, now
+        self.device = 0
 
 
 def walk(root: str, options: Options = DEFAULTS) -> Walk:
@@ -87,7 +88,7 @@ def walk(root: str, options: Options = DEFAULTS) -> Walk:
 
 def _list(directory: Directory, gathered: _Gathered) -> None:
     try:
-        fd = os.open(directory.path, _OPEN)
+        fd = _open(directory, gathered)
     except (FileNotFoundError, NotADirectoryError):
         return  # gone since its parent was listed
     except OSError as error:
@@ -103,6 +104,33 @@ def _list(directory: Directory, gathered: _Gathered) -> None:
         gathered.failed.append(_failed(directory.relative[:-1], error))
     finally:
         os.close(fd)
+
+
+def _open(directory: Directory, gathered: _Gathered) -> int:
+    """Open a directory; a link that took its place, or that of a directory above it, is not followed.
+
+    The directory that the parent's listing named is in the workspace wherever it
+    was reached. Any other (a mount, a replaced one) is opened again, one name at a time.
+
+    Raises:
+        OSError: It cannot be opened; NotADirectoryError if a link is in the way.
+    """
+    fd = os.open(directory.path, _OPEN)
+    if not directory.relative:
+        gathered.device = os.fstat(fd).st_dev
+        return fd
+    st = os.fstat(fd)
+    if st.st_ino == directory.inode and st.st_dev == gathered.device:
+        return fd
+    os.close(fd)
+    here = os.open(directory.path[: -len(directory.relative)], _OPEN)
+    for name in directory.relative[:-1].split("/"):
+        try:
+            below = os.open(name, _OPEN, dir_fd=here)
+        finally:
+            os.close(here)
+        here = below
+    return here
 
 
 def _failed(path: str, error: OSError) -> Failed:
@@ -174,6 +202,7 @@ def _visit(directory: Directory, names: dict[str, os.DirEntry[str]], gathered: _
         elif entry.is_dir(follow_symlinks=False):
             below = decide_folder(directory, name, options)
             if isinstance(below, Directory):
+                below.inode = entry.inode()
                 gathered.pending.append(below)
             elif isinstance(below, Skipped) and directory.held is None:
                 skipped.append(below)
