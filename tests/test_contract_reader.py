@@ -28,6 +28,7 @@ from spelunk.store.snapshot import Snapshot
 from spelunk.testing import MemoryReader
 from spelunk.text.required import Run
 from spelunk.text.tokens import words
+from spelunk.types import Flag
 from tests.corpus import python_file
 
 LONG = "x" * 200
@@ -148,6 +149,7 @@ filters = st.builds(
     not_languages=choice("python", "c", "cobol"),
     kinds=choice("function", "section", "block", "no-such-kind"),
     not_kinds=choice("function", "section"),
+    not_flags=st.sampled_from([0, 0, int(Flag.TEST), int(Flag.TEST | Flag.DOCS), 63]),
     paths=choice("pkg", "docs/", "**/*.py", "MOD_", "app/[slug].ts", "ÄÖ", "äö", "nowhere"),
     not_paths=choice("pkg1", "*.md", "tests"),
     fields=st.lists(

@@ -150,8 +150,21 @@ class LexicalWriter:
                 raise StorageError(f"{directory}: held by another writer ({_first_line(error)})") from None
             raise _storage_error(directory, error) from None
 
-    def add(self, cid: int, file: int, body: str, name: str, path: str, language: str, kind: str) -> None:
-        """Add one chunk; ``body``, ``name`` and ``path`` are encoded (:mod:`spelunk.store.document`)."""
+    def add(
+        self,
+        cid: int,
+        file: int,
+        body: str,
+        name: str,
+        path: str,
+        language: str,
+        kind: str,
+        flags: Sequence[str] = (),
+    ) -> None:
+        """Add one chunk; ``body``, ``name`` and ``path`` are encoded (:mod:`spelunk.store.document`).
+
+        ``flags`` are the file's, from :func:`flag_terms`.
+        """
         document = tantivy.Document()
         document.add_unsigned("cid", cid)
         document.add_unsigned("file", file)
@@ -162,6 +175,8 @@ class LexicalWriter:
         document.add_text("path", path)
         document.add_text("language", language)
         document.add_text("kind", kind)
+        for flag in flags:
+            document.add_text("flag", flag)
         try:
             self._writer.add_document(document)
         except ValueError as error:

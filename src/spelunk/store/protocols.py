@@ -53,6 +53,7 @@ class Filter:
         fields: Front-matter fields of the file.
         within: Files and folders to stay in, relative to the root.
         not_terms: Terms of the body that a chunk must not have.
+        not_flags: Flags of files left out (:class:`spelunk.types.Flag`), as bits.
         prefix: Put before each path for ``paths`` and ``not_paths``.
     """
 
@@ -65,6 +66,7 @@ class Filter:
     fields: tuple[FieldFilter, ...] = ()
     within: tuple[str, ...] = ()
     not_terms: tuple[str, ...] = ()
+    not_flags: int = 0
     prefix: str = ""
 
     def allows_kind(self, kind: str) -> bool:

@@ -307,6 +307,8 @@ class MemoryReader:
                     yield chunk
 
     def _file_passes(self, file: FileRow, where: Filter) -> bool:
+        if int(file.flags) & where.not_flags:
+            return False
         if where.languages and file.language not in where.languages:
             return False
         fields = self._fields[file.id]

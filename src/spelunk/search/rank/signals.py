@@ -264,9 +264,7 @@ def flags_of(file: FileRow) -> list[str]:
     """What kind of file it is, where ranking weighs that."""
     bits = int(file.flags)
     found = [name for bit, name in FLAGS if bits & bit] if bits else []
-    if file.language == "text" and "docs" not in found:
-        found.append("docs")
-    elif file.language in _DATA and "config" not in found:
+    if file.language in _DATA and "config" not in found:
         found.append("config")
     return found
 
