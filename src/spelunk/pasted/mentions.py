@@ -40,22 +40,13 @@ _BLOB: Final = re.compile(
 )
 
 EXTENSIONS: Final = frozenset(
-    """
-py pyi pyx pxd ipynb js jsx ts tsx mjs cjs mts cts vue svelte java kt kts scala sc groovy gradle clj cljs go rs c h cc cpp cxx hh
-hpp hxx m mm cs fs vb rb erb rake php swift ex exs erl hrl hs lhs ml mli lua pl pm t r jl dart zig nim d pas f90 sh bash
-zsh fish ps1 bat sql proto graphql html htm css scss sass less md rst txt adoc tex json jsonc yaml yml toml ini cfg conf xml
-csv cmake mk make dockerfile tf hcl nix el vim lock in tmpl tpl j2 jinja jinja2 csproj sln props gemspec cabal po pot inc
-""".split()
+    ["py", "pyi", "pyx", "pxd", "ipynb", "js", "jsx", "ts", "tsx", "mjs", "cjs", "mts", "cts", "vue", "svelte", "java", "kt", "kts", "scala", "sc", "groovy", "gradle", "clj", "cljs", "go", "rs", "c", "h", "cc", "cpp", "cxx", "hh", "hpp", "hxx", "m", "mm", "cs", "fs", "vb", "rb", "erb", "rake", "php", "swift", "ex", "exs", "erl", "hrl", "hs", "lhs", "ml", "mli", "lua", "pl", "pm", "t", "r", "jl", "dart", "zig", "nim", "d", "pas", "f90", "sh", "bash", "zsh", "fish", "ps1", "bat", "sql", "proto", "graphql", "html", "htm", "css", "scss", "sass", "less", "md", "rst", "txt", "adoc", "tex", "json", "jsonc", "yaml", "yml", "toml", "ini", "cfg", "conf", "xml", "csv", "cmake", "mk", "make", "dockerfile", "tf", "hcl", "nix", "el", "vim", "lock", "in", "tmpl", "tpl", "j2", "jinja", "jinja2", "csproj", "sln", "props", "gemspec", "cabal", "po", "pot", "inc"]
 )  # fmt: skip
 """Extensions by which a bare ``name.ext`` is a file and not a method of an object."""
 
 _ABBREVIATIONS: Final = frozenset(("e.g", "i.e", "a.k.a", "w.r.t", "etc", "vs", "cf"))
 _NO_NAMES: Final = frozenset(
-    """
-self this true false none null nil undefined def class import from return print println console.log int str string bool
-float void function const let var new public private static if else for while try except catch finally raise throw with
-as in is not and or lambda async await https http foo bar baz qux github iphone macos javascript typescript readme youtube
-""".split()
+    ["self", "this", "true", "false", "none", "null", "nil", "undefined", "def", "class", "import", "from", "return", "print", "println", "console.log", "int", "str", "string", "bool", "float", "void", "function", "const", "let", "var", "new", "public", "private", "static", "if", "else", "for", "while", "try", "except", "catch", "finally", "raise", "throw", "with", "as", "in", "is", "not", "and", "or", "lambda", "async", "await", "https", "http", "foo", "bar", "baz", "qux", "github", "iphone", "macos", "javascript", "typescript", "readme", "youtube"]
 )  # fmt: skip
 
 

@@ -139,9 +139,7 @@ class _Reading:
                 self._pieces(message)
             if weight:
                 self.name(name.text, weight * name.shape)
-        if region == SOURCE_LINE and error:
-            region = ERROR_LINE
-        elif region == CODE and error:
+        if (region == SOURCE_LINE and error) or (region == CODE and error):
             region = ERROR_LINE
         if region in (TITLE, HEADING, PROSE, ERROR_LINE):
             for option in mentions.options(linkless):

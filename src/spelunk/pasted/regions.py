@@ -57,8 +57,24 @@ severity|priority|type|component|reproduce the problem|reference to project
 """.replace("\n", "|").strip("|").split("|")
 )  # fmt: skip
 _ENVIRONMENT_WORDS: Final = frozenset(
-    "environment env version versions os platform dependencies packages system browser info information device "
-    "hardware setup runtime".split()
+    [
+        "environment",
+        "env",
+        "version",
+        "versions",
+        "os",
+        "platform",
+        "dependencies",
+        "packages",
+        "system",
+        "browser",
+        "info",
+        "information",
+        "device",
+        "hardware",
+        "setup",
+        "runtime",
+    ]
 )
 _LABELS: Final = frozenset(
     """
