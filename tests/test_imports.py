@@ -16,7 +16,7 @@ LAYERS: list[set[str]] = [
     {"errors", "types", "versions"},
     {"faults"},
     {"io", "observe.events", "observe"},
-    {"text"},
+    {"text", "pasted"},
     {"files.glob", "files.languages", "files.language_tables", "files.language_heuristics"},
     {"settings", "settings_files", "trust", "config"},
     {"files", "remote", "observe.logs", "observe.metrics", "observe.prometheus"},
