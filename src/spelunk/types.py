@@ -163,6 +163,29 @@ class Chunk(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit.
+
+    Attributes:
+        id: Its full id.
+        subject: The first line of its message.
+        body: The rest of it.
+        author: The author's name.
+        date: The author's time in UTC, ``2024-03-11T10:22:05Z``.
+        files: Files that it changed, under today's paths, at most 200; empty where they are not known.
+        file_count: How many it changed.
+    """
+
+    id: str
+    subject: str
+    body: str
+    author: str
+    date: str
+    files: tuple[str, ...] = ()
+    file_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A ranked result.
 
@@ -179,6 +202,8 @@ class Hit:
         signals: What made the score, by name; empty without ``explain``.
         chunk_id: 16 hex digits, stable across rebuilds of the same content.
         root: The workspace's root the path is relative to.
+        commit: Of a hit of kind ``commit``, whose path is its id: the commit.
+        changed: The last commit that changed its lines, where that was asked for and is known.
     """
 
     path: str
@@ -192,6 +217,8 @@ class Hit:
     signals: dict[str, float] = field(default_factory=dict)
     chunk_id: str = ""
     root: str = ""
+    commit: Commit | None = None
+    changed: Commit | None = None
 
     @property
     def citation(self) -> str:

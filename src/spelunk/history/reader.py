@@ -10,13 +10,19 @@ import math
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from spelunk import embed
+from spelunk.config import BUILT_IN, DEFAULTS
 from spelunk.errors import IndexMissingError, SpelunkError
 from spelunk.store.commits import CommitStore, FileHistory, StoredCommit
 from spelunk.store.paths import HISTORY
 from spelunk.store.protocols import Filter, TextField
 from spelunk.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from spelunk.embed import Embedder
 
 FIELDS: Final[Mapping[TextField, float]] = {"body": 1.0, "name": 0.5, "path": 0.5}
 """Weight of a message's words, of its subject's, and of the paths that the commit changed."""
@@ -85,6 +91,12 @@ class History:
     def count(self) -> int:
         """Commits whose messages are searched, as chunks."""
         return self.snapshot.documents
+
+    def embedder(self) -> Embedder:
+        """The embedder of the messages' vectors, one of the package."""
+        named = (replace(DEFAULTS, embedder=name) for name in BUILT_IN)
+        mine = next((o for o in named if embed.identify(o) == self.snapshot.embedder), DEFAULTS)
+        return embed.get(mine)
 
     def frequencies(self, terms: Collection[str], field: TextField = "body") -> dict[str, int]:
         """How many messages have each term."""

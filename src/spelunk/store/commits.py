@@ -307,6 +307,16 @@ class CommitStore:
             for row in rows
         }  # fmt: skip
 
+    def newest(self, limit: int, only: Collection[str] | None = None) -> list[StoredCommit]:
+        """The newest commits that are searched, of those given."""
+        rows = self._db.execute(
+            "SELECT id FROM commits WHERE files > 0 AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))"
+            " ORDER BY position LIMIT ?2",
+            (None if only is None else json.dumps([*only]), limit),
+        ).fetchall()
+        found = self.commits([row[0] for row in rows])
+        return [found[row[0]] for row in rows]
+
     def message(self, commit: str) -> tuple[str, list[str | bytes]] | None:
         """The message of a commit and the paths that it changed, as they were called and are stored."""
         row = self._db.execute("SELECT number, message FROM commits WHERE id = ?", (commit,)).fetchone()

@@ -54,6 +54,7 @@ class Filter:
         within: Files and folders to stay in, relative to the root.
         not_terms: Terms of the body that a chunk must not have.
         prefix: Put before each path for ``paths`` and ``not_paths``.
+        only: Paths of files, exactly; None for no condition.
     """
 
     languages: tuple[str, ...] = ()
@@ -66,6 +67,7 @@ class Filter:
     within: tuple[str, ...] = ()
     not_terms: tuple[str, ...] = ()
     prefix: str = ""
+    only: tuple[str, ...] | None = None
 
     def allows_kind(self, kind: str) -> bool:
         """Whether chunks of this kind pass."""
