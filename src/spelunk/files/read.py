@@ -15,7 +15,7 @@ from spelunk.files.content import BINARY_PROBE, content_flags, looks_binary, loo
 from spelunk.files.languages import refine
 from spelunk.files.path_rules import FLAGS, language_bits
 from spelunk.files.source import Source
-from spelunk.types import Document, Entry, Failed, Skipped
+from spelunk.types import COMMIT, Document, Entry, Failed, Skipped
 
 HEAD_CHARS: Final = 4_096
 """How much of a text decides its language and flags."""
@@ -49,6 +49,10 @@ def decode(entry: Entry, raw: bytes) -> Document | Skipped:
     path = entry.path
     if not raw:
         return Skipped(path, "empty")
+    if entry.language == COMMIT:
+        message, *places = raw.decode("utf-8", "replace").split("\0")
+        digest = xxhash.xxh3_128_digest(raw)
+        return Document(path, message, digest, COMMIT, size=len(raw), places=tuple(places))
     if looks_binary(raw[:BINARY_PROBE]):
         return Skipped(path, "binary")
     decoded = text_of(raw)

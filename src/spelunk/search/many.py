@@ -11,15 +11,17 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Protocol, Unpack
 
+from spelunk.errors import UsageError
 from spelunk.files.git_dir import branch_of
 from spelunk.observe import Observer, null_observer
 from spelunk.search.answer import NOTHING_MATCHED, Answer, Matched
 from spelunk.search.request import SearchOverrides, SearchRequest, request_of
 from spelunk.text import worklog
-from spelunk.types import Hit
+from spelunk.types import COMMIT, Hit
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.search.corpus import SearchTarget
     from spelunk.search.query import Query
@@ -51,6 +53,10 @@ class Searchable(Protocol):
 
     def embedder(self) -> Embedder:
         """Its embedder."""
+        ...
+
+    def commits(self) -> AbstractContextManager[History | None]:
+        """The commits behind its files; None where none are indexed."""
         ...
 
     def changed_paths(self, reader: Reader, paths: Collection[str]) -> Collection[str]:
@@ -92,10 +98,17 @@ def search_many(
         not_path=request.exclude,
         kind=request.kinds,
     )
+    for_commits = _asks_for_commits(parsed)
     fresh = True
     if request.refresh:
         for index in indexes:
             fresh &= index.refresh(progress=progress)
+    if for_commits:
+        from spelunk.search.commits import search_commits
+
+        answer = search_commits(indexes, request, parsed, fresh=fresh)
+        _tell(indexes, answer)
+        return answer
     began = time.perf_counter()
     with ExitStack() as stack:
         readers = [stack.enter_context(index.snapshot()) for index in indexes]
@@ -115,6 +128,18 @@ def search_many(
         )
     _tell(indexes, answer)
     return answer
+
+
+def _asks_for_commits(query: Query) -> bool:
+    """Whether a query wants commits.
+
+    Raises:
+        UsageError: It wants chunks of files too.
+    """
+    kinds = query.filters.kind.include
+    if COMMIT in kinds and len(kinds) > 1:
+        raise UsageError("kind commit stands alone: commits and files are two indexes; search twice")
+    return COMMIT in kinds
 
 
 def _fields(readers: Sequence[Reader], query: Query) -> set[str]:
@@ -158,14 +183,14 @@ def targets_of(
         for index, reader, prefix, places in zip(
             indexes,
             readers,
-            _prefixes([index.root for index in indexes]),
+            prefixes([index.root for index in indexes]),
             within or [()] * len(indexes),
             strict=True,
         )
     ]
 
 
-def _prefixes(roots: Sequence[str]) -> list[str]:
+def prefixes(roots: Sequence[str]) -> list[str]:
     """The shortest distinct ends of the roots, with a slash; nothing for a single one."""
     if len(roots) == 1:
         return [""]

@@ -55,6 +55,7 @@ class Filter:
         not_terms: Terms of the body that a chunk must not have.
         not_flags: Flags of files left out (:class:`spelunk.types.Flag`), as bits.
         prefix: Put before each path for ``paths`` and ``not_paths``.
+        only: Paths of files, exactly; None for no condition.
     """
 
     languages: tuple[str, ...] = ()
@@ -68,6 +69,7 @@ class Filter:
     not_terms: tuple[str, ...] = ()
     not_flags: int = 0
     prefix: str = ""
+    only: tuple[str, ...] | None = None
 
     def allows_kind(self, kind: str) -> bool:
         """Whether chunks of this kind pass."""

@@ -49,7 +49,7 @@ class Where:
     def by_files(self) -> bool:
         """Whether some condition can only be decided file by file."""
         f = self._filter
-        return bool(f.paths or f.not_paths or f.fields or f.within)
+        return bool(f.paths or f.not_paths or f.fields or f.within) or f.only is not None
 
     @property
     def by_columns(self) -> bool:
@@ -75,7 +75,7 @@ class Where:
             sql.append("AND flags & CAST(? AS INTEGER) = 0")
             values.append(str(f.not_flags))
         rows = self._manifest.all(" ".join(sql) + " ORDER BY path", values)
-        if f.paths or f.not_paths or f.within:
+        if f.paths or f.not_paths or f.within or f.only is not None:
             test = path_test(f)
             rows = [row for row in rows if test(decode_path(row[3]))]
         for field in f.fields:  # SQLite ignores the case of ASCII alone
