@@ -112,8 +112,12 @@ def search_many(
     began = time.perf_counter()
     with ExitStack() as stack:
         readers = [stack.enter_context(index.snapshot()) for index in indexes]
+        histories = [
+            stack.enter_context(index.commits()) if _wants_history(parsed, request) else None
+            for index in indexes
+        ]
         parsed = with_known_fields(parsed, _fields(readers, parsed))
-        targets = targets_of(indexes, readers, request.within)
+        targets = targets_of(indexes, readers, request.within, histories)
         result = search(targets, parsed, request)
         hits = _without_changed(indexes, targets, result.hits) if request.refresh else result.hits
         answer = answer_of(
@@ -128,6 +132,11 @@ def search_many(
         )
     _tell(indexes, answer)
     return answer
+
+
+def _wants_history(query: Query, request: SearchRequest) -> bool:
+    """Whether the commits behind the files help to rank: for names and patterns they do not."""
+    return request.mode in ("hybrid", "lexical") and not query.regexes and query.kind_of_query != "symbol"
 
 
 def _asks_for_commits(query: Query) -> bool:
@@ -165,7 +174,10 @@ def _tell(indexes: Sequence[Searchable], answer: Answer) -> None:
 
 
 def targets_of(
-    indexes: Sequence[Searchable], readers: Sequence[Reader], within: Sequence[Sequence[str]] = ()
+    indexes: Sequence[Searchable],
+    readers: Sequence[Reader],
+    within: Sequence[Sequence[str]] = (),
+    histories: Sequence[History | None] = (),
 ) -> list[SearchTarget]:
     """The indexes as the engine takes them, with a prefix for the paths of each if there are several."""
     from spelunk.search.corpus import SearchTarget
@@ -179,12 +191,14 @@ def targets_of(
             branch_of(index.root),
             index.root,
             tuple(places),
+            history=history,
         )
-        for index, reader, prefix, places in zip(
+        for index, reader, prefix, places, history in zip(
             indexes,
             readers,
             prefixes([index.root for index in indexes]),
             within or [()] * len(indexes),
+            histories or [None] * len(indexes),
             strict=True,
         )
     ]

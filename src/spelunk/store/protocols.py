@@ -222,6 +222,16 @@ class Reader(Protocol):
         """The file at a path; None where there is none."""
         ...
 
+    def files_named(self, names: Collection[str]) -> list[FileRow]:
+        """The files that are called by one of the names, by path.
+
+        Args:
+            names: In lower case: last components of paths, with extensions or without
+                any; a file such as ``__init__.py`` is called by its folder's name too
+                (:func:`spelunk.store.paths.names_of`).
+        """
+        ...
+
     def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
         """The chunks of a file, in order."""
         ...

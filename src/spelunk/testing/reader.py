@@ -19,6 +19,7 @@ from spelunk.store.document import tie_of
 from spelunk.store.impact import decode, score_scale, score_units
 from spelunk.store.packet import FilePacket, Item
 from spelunk.store.path_filter import path_test
+from spelunk.store.paths import names_of
 from spelunk.store.protocols import ChunkId, FileId, Filter, Reader, Requirement, Scored, TextField
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.schema import encode_path
@@ -263,6 +264,11 @@ class MemoryReader:
     def file(self, path: str) -> FileRow | None:
         """See :class:`~spelunk.store.protocols.Reader`."""
         return next((file for file in self._files.values() if file.path == path), None)
+
+    def files_named(self, names: Collection[str]) -> list[FileRow]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        called = [f for f in self._files.values() if f.chunks and not names_of(f.path).isdisjoint(names)]
+        return sorted(called, key=lambda file: file.path)
 
     def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
         """See :class:`~spelunk.store.protocols.Reader`."""

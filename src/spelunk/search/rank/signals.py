@@ -14,12 +14,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from spelunk.search.terms import content_words
+from spelunk.search.terms import STOP_WORDS, content_words
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.text.tokens import parts, stem, words
 from spelunk.types import Flag
+
+if TYPE_CHECKING:
+    from spelunk.pasted import Pasted
 
 
 def _words(text: str) -> frozenset[str]:
@@ -154,8 +157,24 @@ def facts(text: str, kind: str, rarity: Mapping[str, float]) -> QueryFacts:
     for word in content:  # glTF names a GLTFLoader
         if len(pieces := parts(word)) > 1:
             joined[stem("".join(pieces))] = tuple(map(stem, pieces))
-    asked = frozenset(_FLAG_OF_WORD[w] for w in lowered if w in _FLAG_OF_WORD)
-    return QueryFacts(kind, names, scopes, weights, joined, asked)
+    return QueryFacts(kind, names, scopes, weights, joined, flags_asked_for(" ".join(content)))
+
+
+def text_stems(pasted: Pasted) -> dict[str, float]:
+    """The stems of the heaviest words of a pasted text, each with the largest weight of its words."""
+    weights: dict[str, float] = {}
+    for word, worth in pasted.words.items():
+        if word.lower() not in STOP_WORDS:
+            for part in parts(word):
+                key = stem(part)
+                weights[key] = max(worth, weights.get(key, 0.0))
+    return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MAX_STEMS])
+
+
+def flags_asked_for(text: str) -> frozenset[str]:
+    """The flags that a text has a word for."""
+    lowered = (word.lower() for word in words(text))
+    return frozenset(_FLAG_OF_WORD[w] for w in lowered if w in _FLAG_OF_WORD)
 
 
 def query_stems(text: str) -> list[str]:
