@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"files", "remote", "observe.logs", "observe.metrics", "observe.prometheus"},
     {"chunk", "embed"},
     {"store"},
-    {"search.query", "search.query_syntax", "search.answer", "search.request"},
+    {"search.query", "search.query_syntax", "search.reading", "search.answer", "search.request"},
     {"workspace"},
     {"search", "pipeline"},
     {"index"},

@@ -43,7 +43,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import QuerySyntaxError
 from spelunk.search.query_syntax import (
@@ -58,6 +58,9 @@ from spelunk.search.query_syntax import (
     read_terms,
     regex_term,
 )
+
+if TYPE_CHECKING:
+    from spelunk.pasted import Pasted
 
 __all__ = [
     "FILTER", "FILTERS", "PHRASE", "REGEX", "SYMBOL", "WORD",
@@ -123,10 +126,15 @@ class Query:
     Attributes:
         terms: The terms in the order given.
         source: What was typed; not part of equality.
+        pasted: What a text that was pasted says, where the query was read as one
+            (:mod:`spelunk.search.reading`); not part of equality.
+        reading: How it was read, for people: ``query``, or a sentence.
     """
 
     terms: tuple[Term, ...]
     source: str = field(default="", compare=False)
+    pasted: Pasted | None = field(default=None, compare=False, repr=False)
+    reading: str = field(default="query", compare=False)
 
     def __str__(self) -> str:
         return " ".join(map(str, self.terms))
@@ -194,7 +202,10 @@ class Query:
 
 
 def parse(text: str, *, mode: str = "hybrid") -> Query:
-    """The query tree of ``text``; ``parse(str(parse(x))) == parse(x)``.
+    """The query tree of ``text`` read in the query language; ``parse(str(parse(x))) == parse(x)``.
+
+    A search reads its query by :func:`spelunk.search.reading.read`, which takes text
+    that plainly is no query as text.
 
     Args:
         text: What was typed.
