@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     {"chunk", "embed"},
     {"store"},
     {"history"},
-    {"search.query", "search.query_syntax", "search.answer", "search.request"},
+    {"search.query", "search.query_syntax", "search.reading", "search.answer", "search.request"},
     {"workspace"},
     {"search", "pipeline"},
     {"history.update"},

@@ -75,22 +75,24 @@ def search_many(
 
     Args:
         indexes: Where to search; with several, paths carry the workspace's name.
-        query: Text in the query language, or a whole request.
+        query: A query or a pasted text, or a whole request.
         progress: Called while indexes are brought up to date.
         overrides: Fields of :class:`SearchRequest`.
 
     Raises:
-        QuerySyntaxError: The query does not parse; carries the column.
+        QuerySyntaxError: The query is empty, or was to be read as a query and does
+            not parse; carries the column.
         UsageError: An argument cannot be used.
         IndexMissingError: Nothing was indexed yet, and ``refresh`` is false.
         IndexCorruptError: No store of any index can be read.
     """
     from spelunk.search.engine import search
-    from spelunk.search.query import narrow, parse, with_known_fields
+    from spelunk.search.query import narrow, with_known_fields
+    from spelunk.search.reading import read
     from spelunk.search.terms import matched_by
 
     request = request_of(query, overrides)
-    parsed = parse(request.query, mode=request.mode)
+    parsed = read(request.query, mode=request.mode, reading=request.reading)
     parsed = narrow(
         parsed,
         lang=request.languages,
@@ -129,6 +131,7 @@ def search_many(
             readers,
             stale=not fresh or len(hits) < len(result.hits),
             matched=matched_by(parsed, request.mode),
+            reading=parsed.reading,
         )
     _tell(indexes, answer)
     return answer
@@ -239,6 +242,7 @@ def answer_of(
     *,
     stale: bool,
     matched: Matched = NOTHING_MATCHED,
+    reading: str = "query",
 ) -> Answer:
     """Hits with the state of the indexes that gave them; ``began`` is of ``time.perf_counter``."""
     counts = [reader.coverage() for reader in readers]
@@ -253,4 +257,5 @@ def answer_of(
         coverage=round(min(1.0, done / planned), 4) if done < planned else 1.0,
         stale=stale,
         matched=matched,
+        reading=reading,
     )

@@ -202,7 +202,10 @@ class Query:
 
 
 def parse(text: str, *, mode: str = "hybrid") -> Query:
-    """The query tree of ``text``; ``parse(str(parse(x))) == parse(x)``.
+    """The query tree of ``text`` read in the query language; ``parse(str(parse(x))) == parse(x)``.
+
+    A search reads its query by :func:`spelunk.search.reading.read`, which takes text
+    that plainly is no query as text.
 
     Args:
         text: What was typed.
