@@ -375,9 +375,8 @@ def present(
     targets: Sequence[SearchTarget], query: Query, ranked: Sequence[ScoredChunk], request: SearchRequest
 ) -> tuple[Hit, ...]:
     """Ranked chunks as hits with their text, labelled with the name searched for where they define it."""
-    return tuple(
-        _hit(targets[c.source], c, request.context, request.explain, query.bare_names) for c in ranked
-    )
+    names = query.bare_names
+    return tuple(_hit(targets[c.source], c, request.context, request.explain, names) for c in ranked)
 
 
 def _hit(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk.search.terms import STOP_WORDS, content_words
 from spelunk.store.records import ChunkRecord, FileRow
-from spelunk.text.tokens import parts, stem, words
+from spelunk.text.tokens import STEMS, parts, words
 from spelunk.types import Flag
 
 if TYPE_CHECKING:
@@ -153,10 +153,10 @@ def facts(text: str, kind: str, rarity: Mapping[str, float]) -> QueryFacts:
         and (word in certain or len(parts(word)) > 1 or not (word.islower() or [word] == opening))
     }
     lowered = [w.lower() for w in content]
-    joined: dict[str, tuple[str, ...]] = {stem(a + b): (stem(a), stem(b)) for a, b in pairwise(lowered)}
+    joined: dict[str, tuple[str, ...]] = {STEMS[a + b]: (STEMS[a], STEMS[b]) for a, b in pairwise(lowered)}
     for word in content:  # glTF names a GLTFLoader
         if len(pieces := parts(word)) > 1:
-            joined[stem("".join(pieces))] = tuple(map(stem, pieces))
+            joined[STEMS["".join(pieces)]] = tuple(STEMS[p] for p in pieces)
     return QueryFacts(kind, names, scopes, weights, joined, flags_asked_for(" ".join(content)))
 
 
@@ -166,7 +166,7 @@ def text_stems(pasted: Pasted) -> dict[str, float]:
     for word, worth in pasted.words.items():
         if word.lower() not in STOP_WORDS:
             for part in parts(word):
-                key = stem(part)
+                key = STEMS[part]
                 weights[key] = max(worth, weights.get(key, 0.0))
     return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MAX_STEMS])
 
@@ -179,13 +179,13 @@ def flags_asked_for(text: str) -> frozenset[str]:
 
 def query_stems(text: str) -> list[str]:
     """The first distinct stems of the parts of a query's words, stop words left out."""
-    return list(dict.fromkeys(stem(p) for w in content_words(text) for p in parts(w)))[:MAX_STEMS]
+    return list(dict.fromkeys(STEMS[p] for w in content_words(text) for p in parts(w)))[:MAX_STEMS]
 
 
 @lru_cache(maxsize=65_536)
 def name_stems(name: str) -> frozenset[str]:
     """The stems of a name's parts."""
-    return frozenset(stem(p) for w in words(name) for p in parts(w))
+    return frozenset(STEMS[p] for w in words(name) for p in parts(w))
 
 
 @lru_cache(maxsize=16_384)
