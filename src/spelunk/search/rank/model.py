@@ -91,6 +91,7 @@ TEXT: Final = Weights(
         "depth": 0.5,
         "twin": -0.4,
         "history": 1.85,
+        "together": 1.3,
         "mention": 1.6,
         "frame": 1.5,
         "message": 1.5,
@@ -144,6 +145,25 @@ def rank(
             [candidates[n] for n in group], [relevance[n] for n in group], [nearness[n] for n in group]
         )
     return sorted(candidates, key=_order)
+
+
+def raised(
+    ranked: Sequence[ScoredChunk], signal: str, strengths: Mapping[tuple[int, int], float], worth: float
+) -> list[ScoredChunk]:
+    """Ranked chunks in order again, with one more signal of their files.
+
+    Args:
+        ranked: From :func:`rank`; changed in place.
+        signal: Its name.
+        strengths: From 0 to 1, by file.
+        worth: The signal's weight.
+    """
+    for c in ranked:
+        strength = strengths.get(c.key, 0.0)
+        if strength and worth:
+            c.signals[signal] = worth * strength
+            c.score += worth * strength
+    return sorted(ranked, key=_order)
 
 
 def _best_first(chunks: Sequence[ScoredChunk], own: Sequence[float]) -> list[int]:
