@@ -73,7 +73,7 @@ FORMATS: Final = (
     Format("elixir", "", rf"(?:\([\w.-]++ [^()\s]++\) )?+{_PATH}{_LINE}: (?P<function>[^\s()]++/\d++)", "first", hint="/"),
     Format("lua", "", rf"{_PATH}{_LINE}: in (?:function|method|field|upvalue|local|global) ['<](?P<function>[^'>\n]++)", "first", hint=": in "),
     Format("pytest", "", rf"{_PATH}{_LINE}: in (?P<function>\S++)", "last", hint=": in "),
-    Format("pytest", "", rf"(?P<path>[^\s:]++(?<=\.py)){_LINE}: (?P<message>\w*+(?:Error|Exception|Warning))?+$", "last", hint=".py:"),
+    Format("pytest", "", rf"(?P<path>[^\s:]++(?<=\.py)){_LINE}: (?P<message>[\w.]++(?:(?<=Error)|(?<=Exception)|(?<=Warning)))?+$", "last", hint=".py:"),
     Format("julia", "@ ", rf"@ (?:[\w.]++ )?+{_PATH}{_LINE}", "first", before=r"\s*+\[\d++\] (?P<function>[^\s(]++)"),
     Format("maven", "", rf"{_PATH}:\[(?P<line>\d{{1,7}}+),\d++\] ?+(?P<message>[^\n]*+)", hint=":["),
     Format("rustc", "-->", rf"--> {_PATH}{_LINE}{_COLUMN}"),

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from spelunk.pasted.vocabulary import ABBREVIATIONS, EXTENSIONS, NO_NAMES
+
 MIN_MESSAGE: Final = 8
 """Characters of a constant piece of a message, and two words at least: a shorter one is everywhere."""
 MAX_MESSAGE: Final = 200
 
 _NAME: Final = re.compile(
-    r"(?<![\w$])[@$]?+[A-Za-z_][\w$]*+(?:(?:\.|::|->|#|\\)~?+[A-Za-z_][\w$]*+)*+[!?]?+(?P<call>\()?+"
+    r"(?<![\w$])[@$]?+[A-Za-z_][\w$]*+(?:(?:\.|::|->|#)~?+[A-Za-z_][\w$]*+|\\[A-Z][\w$]*+)*+[!?]?+(?P<call>\()?+"
 )
 _SPLIT: Final = re.compile(r"\.|::|->|#|\\")
 _COMPOUND: Final = re.compile(r"[^\W_]_\w|^_+\w|[a-z0-9][A-Z]")
@@ -22,32 +24,27 @@ _OPTION: Final = re.compile(
 )
 _QUOTED: Final = re.compile(r'["“]([^"“”\n]{8,300}+)["”]')
 _ERROR: Final = re.compile(r"(?:Error|Exception|Warning|Fault|Failure|Panic|Interrupt|Abort)s?$")
-_ERRNO: Final = re.compile(r"E(?:[A-Z]{3,12}|\d{2,5})$|SIG[A-Z]{3,5}$|[A-Z]{1,4}\d{3,5}$")
+_ERRNO: Final = re.compile(r"E(?:[A-Z]{3,12}|\d{2,5})$|SIG[A-Z]{3,5}$")
+_CODE: Final = re.compile(r"(?!(?:SHA|RFC|ISO|UTF|HTTP|CVE|PEP|MD|CP)\d)[A-Z]{1,4}\d{3,5}$")
+"""A code of a compiler or a linter: E0308, TS2345, W0511."""
 _LABEL: Final = re.compile(
     r"(?:(?:fatal|syntax|runtime|type|compile|internal|parse|assertion)[ -])?(?:error|warning|warn|panic|fatal|exception|failed|failure|err)$",
     re.IGNORECASE,
 )
 _AFTER: Final = re.compile(r"\)?+(?:\s?\[[\w-]{1,12}\]|\s[A-Z]{1,5}\d{2,6}(?=:))?+:\s++(?=\S)|:(?=\S)")
 _VARIABLE: Final = re.compile(
-    r"'[^'\n]*+'|\"[^\"\n]*+\"|`[^`\n]*+`|“[^”\n]*+”|‘[^’\n]*+’|<[^<>\n]*+>|\{[^{}\n]*+\}|\[[^\[\]\n]*+\]|%[sdrifvq]\b"
+    r"'[^'\n]*+'|\"[^\"\n]*+\"|`[^`\n]*+`|“[^”\n]*+”|‘[^’\n]*+’|<[^<>\n]*+>|\{[^{}\n]*+\}|\([^()\n]*+\)|\[[^\[\]\n]*+\]|%[sdrifvq]\b"
     r"|\b0x[0-9A-Fa-f]++|[\w.~-]*+[/\\][^\s,;'\"()]*+|\S*[=]\S*|\b\d[\w.:-]*+"
 )
+_CODE_BEFORE: Final = re.compile(r"(?:[A-Z]{1,5}\d{2,6}|error|warning|fatal error)(?:\[\w++\])?+: ")
 _TOKEN: Final = re.compile(r"[^\s\"'`()\[\]<>{},;|=*“”‘’]++")
-_LOCATION: Final = re.compile(r"(?::(\d{1,7})(?:[:.-]\d++)*|#L?(\d{1,7})(?:-L?\d++)?)(?::?+(?=$))?")
+_EXTENSION: Final = re.compile(r"[A-Za-z]\w{0,7}")
+_PIECE: Final = re.compile(r"[\w.@+-]+")
+_LOCATION: Final = re.compile(r":(\d{1,7})|#L?(\d{1,7})")
 _LINE_AFTER: Final = re.compile(r"[\"'`)\]]?+,? (?:on |at )?lines? (\d{1,7})\b", re.IGNORECASE)
 _BLOB: Final = re.compile(
     r"https?://[^/\s]++/[^/\s]++/[^/\s]++/(?:-/)?+(?:blob|blame|tree|raw|src)/[^/\s]++/(?P<path>[^\s#?]++)(?:\?[^\s#]*+)?+(?:#L(?P<line>\d{1,7}))?"
 )
-
-EXTENSIONS: Final = frozenset(
-    ["py", "pyi", "pyx", "pxd", "ipynb", "js", "jsx", "ts", "tsx", "mjs", "cjs", "mts", "cts", "vue", "svelte", "java", "kt", "kts", "scala", "sc", "groovy", "gradle", "clj", "cljs", "go", "rs", "c", "h", "cc", "cpp", "cxx", "hh", "hpp", "hxx", "m", "mm", "cs", "fs", "vb", "rb", "erb", "rake", "php", "swift", "ex", "exs", "erl", "hrl", "hs", "lhs", "ml", "mli", "lua", "pl", "pm", "t", "r", "jl", "dart", "zig", "nim", "d", "pas", "f90", "sh", "bash", "zsh", "fish", "ps1", "bat", "sql", "proto", "graphql", "html", "htm", "css", "scss", "sass", "less", "md", "rst", "txt", "adoc", "tex", "json", "jsonc", "yaml", "yml", "toml", "ini", "cfg", "conf", "xml", "csv", "cmake", "mk", "make", "dockerfile", "tf", "hcl", "nix", "el", "vim", "lock", "in", "tmpl", "tpl", "j2", "jinja", "jinja2", "csproj", "sln", "props", "gemspec", "cabal", "po", "pot", "inc"]
-)  # fmt: skip
-"""Extensions by which a bare ``name.ext`` is a file and not a method of an object."""
-
-_ABBREVIATIONS: Final = frozenset(("e.g", "i.e", "a.k.a", "w.r.t", "etc", "vs", "cf"))
-_NO_NAMES: Final = frozenset(
-    ["self", "this", "true", "false", "none", "null", "nil", "undefined", "def", "class", "import", "from", "return", "print", "println", "console.log", "int", "str", "string", "bool", "float", "void", "function", "const", "let", "var", "new", "public", "private", "static", "if", "else", "for", "while", "try", "except", "catch", "finally", "raise", "throw", "with", "as", "in", "is", "not", "and", "or", "lambda", "async", "await", "https", "http", "foo", "bar", "baz", "qux", "github", "iphone", "macos", "javascript", "typescript", "readme", "youtube"]
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +66,11 @@ def names(line: str, *, code: bool) -> Iterator[Name]:
         call = m["call"] is not None
         text = m.group()[: -1 if call else None].lstrip("@")
         bare = text.strip("$!?")
-        if len(bare) < 2 or bare.lower() in _NO_NAMES or bare.lower() in _ABBREVIATIONS:
+        lowered = bare.lower()
+        if len(bare) < 2 or lowered in NO_NAMES or lowered in ABBREVIATIONS:
             continue
+        if "." in bare and not call and lowered.rpartition(".")[2] in EXTENSIONS:
+            continue  # a file
         while at < len(spans) and spans[at][1] <= m.start():
             at += 1
         inside = at < len(spans) and spans[at][0] <= m.start()
@@ -89,9 +89,9 @@ def _shape(name: str, *, call: bool) -> float:
     longest = max(map(len, parts))
     if longest <= 2:
         return 0.0
+    if _CODE.match(name):
+        return 0.7
     if len(parts) > 1:
-        if parts[-1].lower() in EXTENSIONS and len(parts) == 2 and "." in name:
-            return 0.0  # a file
         return 0.9
     if _COMPOUND.search(name):
         return 0.8
@@ -114,7 +114,7 @@ def options(line: str) -> Iterator[str]:
 def is_error(name: str) -> bool:
     """Whether a name is one of an error class, or a code of an error."""
     last = _SPLIT.split(name)[-1]
-    return bool((last[:1].isupper() and _ERROR.search(last)) or _ERRNO.match(name))
+    return bool((last[:1].isupper() and _ERROR.search(last)) or _ERRNO.match(name) or _CODE.match(name))
 
 
 def error_message(line: str, name: Name) -> str | None:
@@ -129,8 +129,8 @@ def error_message(line: str, name: Name) -> str | None:
 def constant_pieces(message: str) -> list[str]:
     """The pieces of a message between its variable parts: values in quotes, numbers, paths, addresses."""
     found = []
-    for piece in _VARIABLE.split(message[: 4 * MAX_MESSAGE]):
-        piece = " ".join(piece.split()).strip(" .,:;!?()-*…")
+    for piece in _VARIABLE.split(_CODE_BEFORE.sub("", message[: 4 * MAX_MESSAGE])):
+        piece = " ".join(piece.split()).strip(" .,:;!?()'\"`*…")
         if len(piece) >= MIN_MESSAGE and " " in piece:
             found.append(piece[:MAX_MESSAGE])
     return found
@@ -175,6 +175,8 @@ def paths(line: str) -> Iterator[Path]:
             if location is not None:
                 number = int(location.group(1) or location.group(2))
                 token = token[: cut.start()]
+        if ":" in token[2:] and "::" not in token:
+            token = token.rpartition(":")[2]  # a logger and its file
         after = _LINE_AFTER.match(line, m.end())
         if after is not None:
             number = int(after.group(1))
@@ -185,25 +187,26 @@ def paths(line: str) -> Iterator[Path]:
 
 def path_kind(token: str) -> str:
     """``file``, ``module`` or nothing for a token with dots, slashes or scopes."""
+    if "\\" in token and not all(len(p) > 2 and p[0].isupper() for p in token.split("\\") if p):
+        windows = token.lower().rpartition(".")[2] in EXTENSIONS
+    else:
+        windows = True
     path = token.replace("\\", "/")
     if "::" in path:
         pieces = path.split("::")
         return "module" if len(pieces) > 1 and all(p.isidentifier() for p in pieces) else ""
     name = path.rpartition("/")[2]
     stem, dot, extension = name.rpartition(".")
-    if (
-        dot
-        and extension.lower() in EXTENSIONS
-        and (stem or "/" in path)
-        and any(map(str.isalpha, stem or name))
-    ):
-        return "file"
+    if dot and any(map(str.isalpha, stem or extension)):
+        known = extension.lower() in EXTENSIONS and (stem or "/" in path)
+        if known or ("/" in path and windows and _EXTENSION.fullmatch(extension)):
+            return "file"
     if "/" in path:
         pieces = [p for p in path.split("/") if p not in ("", ".", "..", "~")]
-        if not pieces or not all(re.fullmatch(r"[\w.@+-]+", p) for p in pieces):
+        if len(pieces) < 2 or not windows or not all(_PIECE.fullmatch(p) for p in pieces):
             return ""
-        return "module" if any(map(str.isalpha, pieces[-1])) else ""
+        return "module" if len(pieces[-1]) > 1 and any(map(str.isalpha, pieces[-1])) else ""
     pieces = path.split(".")
     if len(pieces) < 2 or not all(p.isidentifier() for p in pieces) or max(map(len, pieces)) < 3:
         return ""
-    return "" if path.lower() in _ABBREVIATIONS else "module"
+    return "" if path.lower() in ABBREVIATIONS else "module"

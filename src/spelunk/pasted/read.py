@@ -11,12 +11,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from spelunk.pasted import mentions, regions, traces
 from spelunk.pasted.frames import formats_for
 from spelunk.pasted.regions import CODE, COMMENT, ENVIRONMENT, HEADING, PROSE, TEMPLATE, TITLE, Line
 from spelunk.pasted.types import Pasted, Place
+from spelunk.pasted.vocabulary import NO_SCOPES
 from spelunk.text.tokens import MAX_WORD, words
 
 MAX_HEAD: Final = 65_536
@@ -46,16 +48,23 @@ NAMES: Final[Mapping[str, float]] = {
     ENVIRONMENT: 0.05, TEMPLATE: 0.0, COMMENT: 0.0,
 }  # fmt: skip
 PATHS: Final[Mapping[str, float]] = {
-    TITLE: 1.0, HEADING: 0.8, PROSE: 0.7, ERROR_LINE: 0.6, CODE: 0.3, SOURCE_LINE: 0.1, ENVIRONMENT: 0.05,
+    TITLE: 1.0, HEADING: 0.8, PROSE: 0.7, ERROR_LINE: 0.6, CODE: 0.3, SOURCE_LINE: 0.1, ENVIRONMENT: 0.2,
     TEMPLATE: 0.05, COMMENT: 0.0,
 }  # fmt: skip
 MODULE: Final = 0.6
 """A module's weight beside a path's: dotted names are often attributes."""
+PAIR: Final = 0.4
+"""Of two parts: ``np.zeros`` and ``and/or`` are no modules."""
+SCOPE: Final = 0.5
+"""Of the component that a title names before a colon or in brackets."""
 DATA: Final = 0.1
 """Of a word that is a number, an address or a digest."""
 
 _DATA: Final = re.compile(r"\d+|0x[0-9A-Fa-f]+|(?=\w*\d)[0-9A-Fa-f]{7,}|[0-9]\w*[0-9]\w*")
 _LINK: Final = re.compile(r"https?://[^\s)>\]\"'`]++")
+_SCOPE: Final = re.compile(
+    r"\[([\w./-]{2,40})\]|[a-z]{2,10}\(([\w./-]{2,40})\)!?:|((?=\S{2,40}: )[\w-]++(?:(?:[./]|::)[\w-]++)*+):"
+)
 _TEST_NAME: Final = re.compile(
     r"(?:test_+(?P<snake>\w+)|(?P<snake2>\w+?)_(?:test|spec)s?|Tests?(?P<camel>[A-Z]\w*)|(?P<camel2>[A-Z]\w*?)(?:Tests?|TestCase|Specs?|IT))(?:_\w*)?"
 )
@@ -99,6 +108,7 @@ class _Reading:
         lines = regions.lines_of(text)
         rows = [line.text[:MAX_ROW] for line in lines]
         found, messages = traces.scan(rows, formats_for(text))
+        told = traces.message_places(messages)
         frames = {frame.at: frame for trace in found for frame in trace.frames}
         inside: set[int] = set()
         for trace in found:
@@ -116,10 +126,9 @@ class _Reading:
                 continue
             region = line.region
             message = messages.get(n)
-            if message is not None and message.path:
-                path, least = traces.where(message.path)
-                weight = traces.MESSAGE if region != ENVIRONMENT else PATHS[ENVIRONMENT]
-                self.place(Place(path, message.line, message.function, weight, "message", least))
+            if message is not None and n in told:
+                place = told[n]
+                self.place(place if region != ENVIRONMENT else replace(place, weight=PATHS[ENVIRONMENT]))
                 self._pieces(message.message)
             self._line(line, row, SOURCE_LINE if n in inside and region != TITLE else region)
 
@@ -129,6 +138,7 @@ class _Reading:
         error = False
         if region == TITLE and not self.title:
             self.title = " ".join(row.split())
+            self._scope(row)
         linkless = _LINK.sub(" ", row) if "://" in row else row
         for name in mentions.names(linkless, code=code):
             if mentions.is_error(name.text) and region != ENVIRONMENT:
@@ -153,12 +163,19 @@ class _Reading:
             for link in _LINK.findall(row):
                 self._count(link, WORDS[region] * DATA)
 
+    def _scope(self, title: str) -> None:
+        """``autodoc: …``, ``fix(router): …`` and ``[Console] …`` name a component."""
+        m = _SCOPE.match(title.strip())
+        scope = next((g for g in m.groups() if g), "") if m else ""
+        if scope and scope.lower() not in NO_SCOPES:
+            self.place(Place(scope.replace(".", "/").replace("::", "/"), None, "", SCOPE, "module"))
+
     def _paths(self, row: str, weight: float) -> None:
         for found in mentions.paths(row):
             path, least = traces.where(found.path.replace("::", "/"))
             if found.module and "/" not in path:
                 path = path.replace(".", "/")
-            share = MODULE if found.module else 1.0
+            share = 1.0 if not found.module else MODULE if path.count("/") > 1 else PAIR
             self.place(
                 Place(
                     path,
@@ -186,9 +203,10 @@ class _Reading:
 
     def _test(self, name: str) -> None:
         m = _TEST_NAME.fullmatch(name)
-        if m is not None:
+        subject = next((g for g in m.groups() if g), "").strip("_") if m else ""
+        if len(subject) > 1:
             self.tests.setdefault(name)
-            self.subjects.setdefault(next(g for g in m.groups() if g))
+            self.subjects.setdefault(subject)
 
     def name(self, name: str, weight: float) -> None:
         """Count a name, and its last part a little less."""

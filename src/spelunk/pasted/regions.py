@@ -7,6 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from spelunk.pasted.vocabulary import (
+    EMPTY_ANSWERS,
+    ENVIRONMENT_WORDS,
+    LABELS,
+    OUTPUT_ENDINGS,
+    TEMPLATE_HEADINGS,
+)  # fmt: skip
+
 TITLE, HEADING, PROSE, CODE, ENVIRONMENT, TEMPLATE, COMMENT = (
     "title", "heading", "prose", "code", "environment", "template", "comment",
 )  # fmt: skip
@@ -31,58 +39,6 @@ _CODE_LINE: Final = re.compile(
     r"\s*+(?:>>> |\.\.\. |\$ |%% |(?:def|class|import|from|func|fn|pub|package|using|namespace|const|let|var|public|private|static|#include|@\w++) ?[\w({<\".]|[})\];]+$)"
 )
 _CODE_END: Final = re.compile(r"(?:[{};]|\):|\)|->|=>|,)$")
-
-_EMPTY_ANSWERS: Final = frozenset(
-    ("no response", "n/a", "na", "no", "none", "yes", "-", "nothing", "see above", "tbd", "todo")
-)
-_TEMPLATE_HEADINGS: Final = frozenset(
-    """
-describe the bug|bug description|bug report|describe the issue|describe the problem|to reproduce|how to reproduce
-steps to reproduce|steps to reproduce the problem|steps to reproduce the behavior|steps to reproduce the behaviour
-procedure to reproduce the problem|reproduction|reproduction steps|reproducing code example|reproducible example
-minimal reproducible example|minimal example|mre|mwe|code to reproduce|sample code|expected behavior|expected behaviour
-expected result|expected results|expected output|actual behavior|actual behaviour|actual result|actual results
-actual output|current behavior|current behaviour|observed behavior|what happened|what did you do|what did you expect
-what did you expect to see|what did you see instead|what you expected to happen|what is the expected behavior
-what is the current behavior|screenshots|additional context|additional information|other information|your project
-command used|configuration|output|error|errors|error message|error messages|error log|error logs|error logs results|logs
-relevant log output|log output|traceback|stack trace|stacktrace|full traceback|checklist|prerequisites
-is your feature request related to a problem|is your feature request related to a problem please describe
-describe the solution you'd like|describe alternatives you've considered|feature request|proposed solution
-possible solution|possible fix|suggested solution|motivation|summary|description|problem|the problem|issue|context
-details|example|question|solution|workaround|notes|note|references|reference|links|code of conduct|how to fix
-issue description|bug|desired behavior|what's the problem this feature will solve|describe the feature|proposal
-implementation|subject|title|test case|steps|reproduce|result|results|expected|actual|code|code sample|alternatives
-severity|priority|type|component|reproduce the problem|reference to project
-""".replace("\n", "|").strip("|").split("|")
-)  # fmt: skip
-_ENVIRONMENT_WORDS: Final = frozenset(
-    [
-        "environment",
-        "env",
-        "version",
-        "versions",
-        "os",
-        "platform",
-        "dependencies",
-        "packages",
-        "system",
-        "browser",
-        "info",
-        "information",
-        "device",
-        "hardware",
-        "setup",
-        "runtime",
-    ]
-)
-_LABELS: Final = frozenset(
-    """
-os|operating system|platform|python|python version|version|versions|node|node version|npm|npm version|browser|device
-ruby version|go version|java version|jdk|php version|rust version|compiler|kernel|arch|architecture|distribution
-extra tools|machine|release|interpreter|implementation|shell|terminal|editor|package manager|installed via
-""".replace("\n", "|").strip("|").split("|")
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +138,14 @@ class _Scanner:
         if head is not None:
             spoken = plain(head)
             words = spoken.split()
-            if spoken in _TEMPLATE_HEADINGS:
+            if spoken in TEMPLATE_HEADINGS:
                 self.section = PROSE
                 return Line(TEMPLATE, head)
-            if 0 < len(words) <= 4 and (words[0] in _ENVIRONMENT_WORDS or words[-1] in _ENVIRONMENT_WORDS):
+            if 0 < len(words) <= 4 and (words[0] in ENVIRONMENT_WORDS or words[-1] in ENVIRONMENT_WORDS):
                 if self.titled:
                     self.section = ENVIRONMENT
                     return Line(TEMPLATE, head)
-            elif len(words) <= 4 and words and words[-1] in ("output", "log", "logs", "example", "traceback"):
+            elif len(words) <= 4 and words and words[-1] in OUTPUT_ENDINGS:
                 self.section = PROSE
                 return Line(TEMPLATE, head)
             self.section = PROSE
@@ -198,13 +154,13 @@ class _Scanner:
             self.titled = True
             return Line(TITLE, head)
         answer = plain(stripped)
-        if answer in _EMPTY_ANSWERS or not answer or _CHECK_BOX.match(stripped):
+        if answer in EMPTY_ANSWERS or not answer or _CHECK_BOX.match(stripped):
             return Line(TEMPLATE, stripped)
-        if answer in _TEMPLATE_HEADINGS and len(answer) > 3 and self.titled:
+        if answer in TEMPLATE_HEADINGS and len(answer) > 3 and self.titled:
             self.section = PROSE
             return Line(TEMPLATE, stripped)
         label = _LABEL.match(stripped)
-        if label and plain(label.group(1)) in _LABELS and len(stripped) < 120:
+        if label and plain(label.group(1)) in LABELS and len(stripped) < 120:
             return Line(ENVIRONMENT, text)
         if (
             len(stripped) < 100

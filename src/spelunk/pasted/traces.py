@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -21,7 +21,8 @@ OTHER_TRACE: Final = 0.7
 """Weight of a trace beside the one that failed: a wrapping exception, another process."""
 OTHER_THREAD: Final = 0.3
 MESSAGE: Final = 0.9
-"""Weight of the place of a compiler's or a test runner's message."""
+"""Weight of the place of a compiler's or a test runner's message; the n-th weighs 1 / (1 + n / 8) of it."""
+WARNING: Final = 0.5
 
 _BREAK: Final = re.compile(
     r"\s*+(?:\S++ +)?(?:Traceback|Caused by:|Suppressed:|During handling of|The above exception|goroutine \d|"
@@ -30,7 +31,7 @@ _BREAK: Final = re.compile(
 )
 _THREAD: Final = re.compile(r"\s*+(?:goroutine|Thread) \d", re.IGNORECASE)
 _PLATFORM_PATH: Final = re.compile(
-    r"/lib(?:64)?/python[\d.]++/(?!site-packages|dist-packages)|^<frozen|^(?:node:|internal/)|node:internal|^/rustc/|/rustlib/"
+    r"[Pp]ython\d*+/[Ll]ib/(?!site-packages)|/lib(?:64)?/python[\d.]++/(?!site-packages|dist-packages)|^<frozen|^(?:node:|internal/)|node:internal|^/rustc/|/rustlib/"
     r"|/go/src/(?:runtime|net|testing|reflect|sync)/|/usr/local/go/|/libexec/src/|/lib/ruby/[\d.]++/(?!gems)|/ruby/[\d.]++/lib/|^/build/glibc|\.\./sysdeps/"
     r"|^(?:java|javax|sun|jdk|kotlin|kotlinx|scala)/|^(?:System|Microsoft)/|/usr/include/|/rt/"
 )
@@ -144,13 +145,28 @@ def places_of(traces: Sequence[Trace]) -> list[Place]:
             place = _place(frame)
             if place is None:
                 continue
-            platform = bool(
-                _PLATFORM_PATH.search(frame.found.path.replace("\\", "/")) or _PLATFORM_PATH.match(place.path)
-            )
+            platform = is_platform(frame.found.path) or is_platform(place.path)
             weight = PLATFORM if platform else 1 / (1 + OUTWARDS * calls)
             calls += not platform
             found.append(replace(place, weight=round(max(0.05, weight) * factor, 4)))
     return found
+
+
+def message_places(messages: Mapping[int, Found]) -> dict[int, Place]:
+    """The places of messages with their weights, by the number of their row."""
+    found: dict[int, Place] = {}
+    for row, message in messages.items():
+        path, least = where(message.path)
+        weight = WARNING if message.message[:7].lower() in ("warning", "note: u") else MESSAGE
+        weight *= PLATFORM if is_platform(message.path) else 1 / (1 + len(found) / 8)
+        if path:
+            found[row] = Place(path, message.line, message.function, round(weight, 4), "message", least)
+    return found
+
+
+def is_platform(path: str) -> bool:
+    """Whether a path is one of a standard library."""
+    return _PLATFORM_PATH.search(path.replace("\\", "/")) is not None
 
 
 def _factors(traces: Sequence[Trace]) -> list[float]:
