@@ -97,7 +97,6 @@ def search(
         candidates = fuse(corpus, query, lexical, dense)
         facts = facts_of(corpus, query, request)
         ranked = model.rank(candidates, facts, PathRarity(corpus), weights, evidence)
-        ranked = with_neighbours(corpus, ranked, weights)
     hits = present(targets, query, ranked[: request.limit], request)
     return SearchResult(hits, corpus.degraded())
 
@@ -347,32 +346,6 @@ def fuse(corpus: Corpus, query: Query, lexical: Scores, dense: Scores) -> list[S
             if chunk.file in files
         ]
     return sorted(fused, key=lambda c: (c.place, c.chunk.start))
-
-
-def with_neighbours(corpus: Corpus, ranked: list[ScoredChunk], weights: model.Weights) -> list[ScoredChunk]:
-    """The same with files raised that commits changed together with the first ones."""
-    worth = weights.file.get("together", 0.0)
-    if not worth or not ranked:
-        return ranked
-    seeds: dict[tuple[int, int], ScoredChunk] = {}
-    for c in ranked:
-        seeds.setdefault(c.key, c)
-        if len(seeds) == past.SEEDS:
-            break
-    strengths: dict[tuple[int, int], float] = {}
-    for part in corpus.parts:
-        if part.target.history is None:
-            continue
-        mine = {
-            c.file.path: math.exp(c.score - ranked[0].score)
-            for c in seeds.values()
-            if c.source == part.number
-        }
-        near = past.changed_together(part.target.history, mine)
-        for c in ranked:
-            if c.source == part.number and c.file.path in near:
-                strengths[c.key] = near[c.file.path]
-    return model.raised(ranked, "together", strengths, worth) if strengths else ranked
 
 
 def facts_of(corpus: Corpus, query: Query, request: SearchRequest) -> QueryFacts:

@@ -47,27 +47,3 @@ def collect(
         row = reader.file(path)
         if row is not None:
             evidence.of_file(part, row.id, "history", sums[path] / sums[likely[0]])
-
-
-SEEDS: Final = 3
-"""First files whose companions in commits are raised."""
-MAX_COMPANIONS: Final = 40
-PRIOR: Final = 3
-"""Commits added to a file's own, so that one common commit of a new file says little."""
-
-
-def changed_together(history: History, seeds: Mapping[str, float]) -> dict[str, float]:
-    """How often files were changed in one commit with the seeds, from 0 to about 1.
-
-    Args:
-        history: The commits.
-        seeds: Weight by path, 1 for the best.
-    """
-    counts = history.files(list(seeds))
-    strengths: dict[str, float] = {}
-    for path, companions in history.together(seeds, MAX_COMPANIONS).items():
-        commits = counts[path].commits if path in counts else 0
-        for other, common in companions.items():
-            value = seeds[path] * common / (commits + PRIOR)
-            strengths[other] = max(value, strengths.get(other, 0.0))
-    return strengths
