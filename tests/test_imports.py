@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"search.query", "search.query_syntax", "search.reading", "search.answer", "search.request"},
     {"workspace"},
     {"search", "pipeline"},
-    {"history.update"},
+    {"history.update", "history.current"},
     {"index"},
     {"present", "evaluate", "testing"},
     {"bench"},

@@ -28,7 +28,6 @@ from spelunk.errors import (
     IndexMissingError,
     SpelunkError,
     StorageError,
-    WorkspaceError,
 )
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
@@ -44,6 +43,7 @@ from spelunk.workspace.status import Status, read_status
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
+    from spelunk.history.places import PlaceHistory
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.search.request import SearchOverrides, SearchRequest
@@ -194,7 +194,7 @@ class Index:
 
     def _refresh_history(self) -> None:
         """Index new commits, the first of many, if HEAD moved."""
-        from spelunk.history.update import is_current
+        from spelunk.history.current import is_current
 
         if not is_current(self.root, self.directory, self.options):
             self._update_history(whole=False)
@@ -342,6 +342,25 @@ class Index:
                 stale=not fresh,
             )
 
+    def history(
+        self, path: str, line: int | None = None, end_line: int | None = None, *, limit: int = 20
+    ) -> PlaceHistory:
+        """The commits and branchwork entries behind a file or some of its lines, read from git.
+
+        Args:
+            path: Relative to the root; a file that is no longer there has a history too.
+            line: First line, 1-based, as the file has it now; None for the whole file.
+            end_line: Last line; by default the first.
+            limit: Commits wanted, the newest.
+
+        Raises:
+            UsageError: The file has no such line.
+            GitError: git is missing, refuses the repository or does not answer.
+        """
+        from spelunk.history.places import history_of
+
+        return history_of(self.root, path, None if line is None else (line, end_line or line), limit)
+
     def status(self, *, look: bool = True) -> Status:
         """Read what the index holds and whether it is current.
 
@@ -396,19 +415,4 @@ class Index:
             IndexBusyError: Another process is writing to it.
             StorageError: A file cannot be deleted.
         """
-        owner = locate.owner_of(self.directory)
-        if owner is None:
-            return False
-        if owner != self.root:
-            raise WorkspaceError(f"{self.directory}: the index of {owner}, not of {self.root}")
-        writer = writer_lock.WriterLock(self.directory)
-        writer.acquire("clear")
-        try:
-            self.close()
-            locate.delete(self.directory)
-            locate.forget(self.root)
-        except OSError as error:
-            raise StorageError(f"{self.directory}: cannot be deleted: {error.strerror or error}") from None
-        finally:
-            writer.release()
-        return True
+        return locate.clear(self.directory, self.root, self.close)

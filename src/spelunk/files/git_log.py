@@ -6,12 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-import xxhash
-
 from spelunk.errors import SpelunkError
-from spelunk.files.git_dir import Repository, head_reference
+from spelunk.files.git_dir import Repository
 from spelunk.files.git_run import run_git
-from spelunk.files.stamp import file_stamp
 from spelunk.io.program import NOT_FOUND, TIMED_OUT, TOO_LARGE, Finished
 from spelunk.io.regular import read_small
 
@@ -72,28 +69,6 @@ class LoggedCommit(NamedTuple):
 
 class GitError(SpelunkError):
     """git is missing, refuses the repository or does not answer; the message is one line."""
-
-
-def head_fence(repository: Repository) -> bytes:
-    """A digest that stays the same while HEAD names the same commit: stats of a few files, no git process."""
-    reference = head_reference(repository)
-    places = [
-        os.path.join(repository.git_dir, "HEAD"),
-        os.path.join(repository.common, "packed-refs"),
-        os.path.join(repository.common, "shallow"),
-        os.path.join(repository.common, "info", "grafts"),
-        os.path.join(repository.git_dir, "reftable", "tables.list"),
-        os.path.join(repository.common, "reftable", "tables.list"),
-    ]
-    if reference:
-        places.append(os.path.join(repository.common, reference))
-    seen = [os.fsencode(repository.git_dir), os.fsencode(reference)]
-    for place in places:
-        try:
-            seen.append(file_stamp(os.stat(place)))
-        except (OSError, ValueError):
-            seen.append(b"-")
-    return xxhash.xxh3_128_digest(b"\0".join(seen))
 
 
 def newest(repository: Repository, limit: int) -> list[str]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
-import xxhash
-
 from spelunk.config import Options
 from spelunk.errors import WorkspaceError
 from spelunk.files.git_dir import Repository, repository_of
-from spelunk.files.git_log import Change, LoggedCommit, head_fence, newest, read_commits
+from spelunk.files.git_log import Change, LoggedCommit, newest, read_commits
 from spelunk.files.source import Row, Walk
-from spelunk.store.commits import CommitRow, CommitStore
+from spelunk.history.fence import fence_of
+from spelunk.store.commit_writer import CommitRow, CommitWriter
+from spelunk.store.commits import CommitStore
 from spelunk.store.schema import decode_path
 from spelunk.types import COMMIT, Entry, Failed, Skipped
 
@@ -63,10 +63,7 @@ class CommitSource:
 
     def fence(self) -> bytes:
         """A digest that stays the same while HEAD and the limit do; empty where there is no repository."""
-        repository = repository_of(self.root)
-        if repository is None:
-            return b""
-        return xxhash.xxh3_128_digest(head_fence(repository) + str(self.limit).encode())
+        return fence_of(self.root, self.limit)
 
     def walk(self, options: Options) -> Walk:
         """Read new commits from git, forget those out of reach, and list all.
@@ -82,7 +79,7 @@ class CommitSource:
         if repository is None:
             raise WorkspaceError(f"{self.root}: in no git repository")
         order = newest(repository, self.limit)
-        with CommitStore(self.directory, write=True) as store:
+        with CommitWriter(self.directory) as store:
             new = store.unknown(order)
             skipped = set(new[self.read_at_once :]) if self.read_at_once is not None else set()
             self.left = len(skipped)
@@ -98,7 +95,7 @@ class CommitSource:
         inside = os.path.relpath(self.root, os.path.realpath(repository.top))
         prefix = "" if inside == "." else inside + "/"
         for commit in read_commits(repository, ids):
-            yield _row(commit, prefix)
+            yield row_below(commit, prefix)
 
     def unchanged(self, fence: bytes, files: Iterable[tuple[str, bytes]] = ()) -> bool:
         """Whether HEAD is where it was; commits themselves never change."""
@@ -133,7 +130,7 @@ class CommitSource:
         self._store = None
 
 
-def _row(commit: LoggedCommit, prefix: str) -> CommitRow:
+def row_below(commit: LoggedCommit, prefix: str) -> CommitRow:
     """A commit with the changes below a folder of the repository, paths relative to it."""
     changes = tuple(c for change in commit.changes if (c := _below(change, prefix)) is not None)
     files = commit.files if not prefix or (changes and len(changes) == len(commit.changes)) else len(changes)

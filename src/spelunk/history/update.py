@@ -5,93 +5,20 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from dataclasses import dataclass, replace
 from typing import Final
 
-from spelunk import embed
-from spelunk.config import BUILT_IN, DEFAULTS, Options
+from spelunk.config import Options
 from spelunk.errors import IndexBusyError, IndexCorruptError, SpelunkError
-from spelunk.files.git_dir import repository_of
+from spelunk.history.current import is_current, is_wanted, options_of
 from spelunk.history.source import CommitSource
 from spelunk.pipeline.update import Job, update
-from spelunk.store.commits import CommitStore
-from spelunk.store.manifest import Manifest
+from spelunk.store.commit_writer import CommitWriter
 from spelunk.store.paths import HISTORY
 from spelunk.types import HistoryReport
 from spelunk.workspace import locate
-from spelunk.workspace.state import embeds, fingerprint
 
 READ_IN_SEARCH: Final = 500
 """New commits that a search reads first, some 0.3 s; `spelunk index` reads the others."""
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryState:
-    """What is stored of the commits.
-
-    Attributes:
-        commits: How many.
-        left: Commits that the next `spelunk index` reads.
-        error: Why git could not be read; "" if it could.
-    """
-
-    commits: int = 0
-    left: int = 0
-    error: str = ""
-
-
-def options_of(options: Options) -> Options:
-    """The settings of the index of commits: vectors come from an embedder of the package, or not at all."""
-    return replace(
-        DEFAULTS,
-        embedder=options.embedder if options.embedder in BUILT_IN else DEFAULTS.embedder,
-        workers=options.workers,
-        mode=options.mode,
-        memory_limit=options.memory_limit,
-        storage=options.storage,
-        io_threads=options.io_threads,
-        history=options.history,
-    )
-
-
-def is_wanted(root: str, options: Options) -> bool:
-    """Whether there is a repository, and the settings want its commits."""
-    return options.history > 0 and repository_of(root) is not None
-
-
-def is_current(root: str, directory: str, options: Options, *, whole: bool = False) -> bool:
-    """Whether HEAD is where it was at the last update; a few stats and one row.
-
-    Args:
-        root: The workspace.
-        directory: The index directory.
-        options: Its settings.
-        whole: Also whether no commit was left to read, and git did not fail.
-    """
-    folder = os.path.join(directory, HISTORY)
-    if not is_wanted(root, options):
-        return not os.path.isdir(folder)
-    fence = CommitSource(root, folder, options.history).fence()
-    try:
-        with CommitStore(folder) as store:
-            if store.meta("failed", b"") == fence:
-                return not whole
-            if whole and store.meta("left", 0):
-                return False
-        manifest = Manifest(folder)
-        try:
-            wanted = options_of(options)
-            return (
-                manifest.fence() == fence
-                and bool(manifest.meta("complete", 0))
-                and manifest.meta("fingerprint") == fingerprint(wanted)
-                and embeds(manifest.meta("embedder"), wanted)
-                and not (embed.in_workers(wanted) and manifest.pending()[0])
-            )
-        finally:
-            manifest.close()
-    except (SpelunkError, sqlite3.Error, OSError):
-        return False
 
 
 def update_history(
@@ -148,17 +75,6 @@ def update_history(
     )
 
 
-def read_state(directory: str) -> HistoryState | None:
-    """What is stored of the commits; None where nothing is."""
-    try:
-        with CommitStore(os.path.join(directory, HISTORY)) as store:
-            return HistoryState(
-                len(store.entries()), int(store.meta("left", 0)), str(store.meta("error", ""))
-            )
-    except (sqlite3.Error, OSError, ValueError):
-        return None
-
-
 def _delete(folder: str) -> None:
     try:
         locate.delete(folder)
@@ -170,7 +86,7 @@ def _note_failure(folder: str, source: CommitSource, reason: str) -> None:
     """Remember a failure, so that not every search tries again before HEAD moves."""
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        with CommitStore(folder, write=True) as store:
+        with CommitWriter(folder) as store:
             store.set_meta(error=reason, failed=source.fence())
     except (sqlite3.Error, OSError):
         pass

@@ -106,11 +106,7 @@ def search_many(
         for index in indexes:
             fresh &= index.refresh(progress=progress)
     if for_commits:
-        from spelunk.search.commits import search_commits
-
-        answer = search_commits(indexes, request, parsed, fresh=fresh)
-        _tell(indexes, answer)
-        return answer
+        return _answer_of_commits(indexes, request, parsed, fresh=fresh)
     began = time.perf_counter()
     with ExitStack() as stack:
         readers = [stack.enter_context(index.snapshot()) for index in indexes]
@@ -122,6 +118,10 @@ def search_many(
         targets = targets_of(indexes, readers, request.within, histories)
         result = search(targets, parsed, request)
         hits = _without_changed(indexes, targets, result.hits) if request.refresh else result.hits
+        if request.changes:
+            from spelunk.search.changes import with_changes
+
+            hits = with_changes(hits, {target.root: target.prefix for target in targets})
         answer = answer_of(
             request.query,
             request.mode,
@@ -140,6 +140,37 @@ def search_many(
 def _wants_history(query: Query, request: SearchRequest) -> bool:
     """Whether the commits behind the files help to rank: for names and patterns they do not."""
     return request.mode in ("hybrid", "lexical") and not query.regexes and query.kind_of_query != "symbol"
+
+
+def _answer_of_commits(
+    indexes: Sequence[Searchable], request: SearchRequest, parsed: Query, *, fresh: bool
+) -> Answer:
+    from spelunk.search.commits import CommitIndex, matched_words, search_commits
+
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        commits = [
+            CommitIndex(index.root, stack.enter_context(index.commits()), prefix, within)
+            for index, prefix, within in zip(
+                indexes,
+                prefixes([index.root for index in indexes]),
+                request.within or [()] * len(indexes),
+                strict=True,
+            )
+        ]
+        result = search_commits(commits, request, parsed)
+        answer = answer_of(
+            request.query,
+            request.mode,
+            began,
+            result.hits,
+            result.degraded,
+            [c.history.snapshot for c in commits if c.history is not None],
+            stale=not fresh,
+            matched=matched_words(parsed, request.mode),
+        )
+    _tell(indexes, answer)
+    return answer
 
 
 def _asks_for_commits(query: Query) -> bool:

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from spelunk import faults
@@ -21,6 +21,7 @@ from spelunk.io import atomic
 from spelunk.io.cache_dir import expand_user, index_home
 from spelunk.io.json_file import read_object
 from spelunk.store.paths import HISTORY, manifest_name
+from spelunk.store.writer_lock import WriterLock
 
 WORKSPACE: Final = "workspace.json"
 
@@ -162,6 +163,37 @@ def _is_own(directory: str, name: str) -> bool:
     if stat.S_ISDIR(mode):
         return name == HISTORY or any(pattern.fullmatch(name) for pattern in OWN_FOLDERS)
     return stat.S_ISREG(mode) and OWN_FILES.fullmatch(name) is not None
+
+
+def clear(directory: str, root: str, close: Callable[[], object]) -> bool:
+    """Delete the index of a workspace under the writer's lock; False where there is none.
+
+    Args:
+        directory: The index directory.
+        root: The workspace.
+        close: Called when the lock is held: releases what this process has open of it.
+
+    Raises:
+        WorkspaceError: The index directory holds the index of another workspace.
+        IndexBusyError: Another process is writing to it.
+        StorageError: A file cannot be deleted.
+    """
+    owner = owner_of(directory)
+    if owner is None:
+        return False
+    if owner != root:
+        raise WorkspaceError(f"{directory}: the index of {owner}, not of {root}")
+    writer = WriterLock(directory)
+    writer.acquire("clear")
+    try:
+        close()
+        delete(directory)
+        forget(root)
+    except OSError as error:
+        raise StorageError(f"{directory}: cannot be deleted: {error.strerror or error}") from None
+    finally:
+        writer.release()
+    return True
 
 
 def delete(directory: str) -> None:

@@ -81,7 +81,7 @@ def _damage_of_history(directory: str) -> Problem | None:
         return Problem(found[0].what, HISTORY, f"{found[0].where}: {found[0].detail}")
     try:
         with CommitStore(folder) as store:
-            store.count()
+            store.entries()
     except sqlite3.Error as error:
         return Problem(stores.MANIFEST_DAMAGED, HISTORY, f"{CommitStore.__name__}: {error}")
     return None
