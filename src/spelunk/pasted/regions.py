@@ -11,6 +11,7 @@ from spelunk.pasted.vocabulary import (
     EMPTY_ANSWERS,
     ENVIRONMENT_WORDS,
     LABELS,
+    NO_SCOPES,
     OUTPUT_ENDINGS,
     TEMPLATE_HEADINGS,
 )  # fmt: skip
@@ -21,6 +22,7 @@ TITLE, HEADING, PROSE, CODE, ENVIRONMENT, TEMPLATE, COMMENT = (
 """Regions. ``template`` is what an issue form brings along: its headings, empty answers, check boxes."""
 
 _FENCE: Final = re.compile(r"(?:[>\s]*+)(`{3,}+|~{3,}+)[ ]*+([\w+#.-]*+)")
+_QUOTE: Final = re.compile(r"^(?:> ?)++")
 _HEADING: Final = re.compile(r"#{1,6}+[ \t]++(?=\S)")
 _BOLD: Final = re.compile(r"(\*\*|__)(?=\S)([^*_\n]{1,80}+)\1:?+$")
 _RULE: Final = re.compile(r"(?:={3,}+|-{3,}+)$")
@@ -34,6 +36,9 @@ _VERSION_LINE: Final = re.compile(
     re.IGNORECASE,
 )
 _LABEL: Final = re.compile(r"[-*+•]?[ \t]*+\**+([A-Za-z][\w ./-]{1,40}?)\**+[ \t]*+:")
+_TITLE_LABEL: Final = re.compile(
+    r"(?:\[(?=[A-Za-z])([\w /-]{1,20})\]|([A-Za-z]{2,12}(?: [a-z]{2,12})?)(?=:)):?+\s++(?=\S)"
+)
 _INDENTED: Final = re.compile(r"(?: {4}|\t)(?=\s*+\S)")
 _CODE_LINE: Final = re.compile(
     r"\s*+(?:>>> |\.\.\. |\$ |%% |(?:def|class|import|from|func|fn|pub|package|using|namespace|const|let|var|public|private|static|#include|@\w++) ?[\w({<\".]|[})\];]+$)"
@@ -103,6 +108,9 @@ class _Scanner:
         self.indented = False
 
     def line(self, row: str, following: str) -> Line | None:
+        if row.startswith(">") and not row.startswith(">>>"):
+            row = _QUOTE.sub("", row, count=1)
+            following = _QUOTE.sub("", following, count=1)
         fence = _FENCE.match(row) if "```" in row or "~~~" in row else None
         if fence is not None:
             mark, info = fence.groups()
@@ -110,7 +118,7 @@ class _Scanner:
             if not self.fence:
                 if mark[0] not in rest:  # not a code span
                     self.fence = mark
-                    return None
+                    return Line(TEMPLATE, row[fence.end(1) :], True) if info or rest.strip() else None
             elif mark.startswith(self.fence) and not info and not rest.strip():
                 self.fence = ""
                 return None
@@ -175,7 +183,7 @@ class _Scanner:
             return Line(CODE, text)
         if not self.titled:
             self.titled = True
-            return Line(TITLE, _without_label(stripped))
+            return Line(TITLE, stripped)
         return Line(PROSE, text)
 
 
@@ -192,14 +200,12 @@ def _heading(stripped: str, following: str) -> str | None:
     return None
 
 
-def _without_label(title: str) -> str:
+def without_label(title: str) -> str:
     """A title without what forms and commit conventions put before it: ``[Bug]:``, ``Subject:``."""
-    label = re.match(
-        r"(?:\[[\w /-]{1,20}\]|(?:subject|title|bug|issue|feature request|summary)(?=:)):?+\s*+(?=\S)",
-        title,
-        re.IGNORECASE,
-    )
-    return title[label.end() :] if label else title
+    label = _TITLE_LABEL.match(title)
+    if label is None or plain(label.group(1) or label.group(2)) not in NO_SCOPES:
+        return title
+    return title[label.end() :]
 
 
 def looks_like_code(text: str) -> bool:
