@@ -61,7 +61,7 @@ DATA: Final = 0.1
 """Of a word that is a number, an address or a digest."""
 
 _DATA: Final = re.compile(r"\d+|0x[0-9A-Fa-f]+|(?=\w*\d)[0-9A-Fa-f]{7,}|[0-9]\w*[0-9]\w*")
-_LINK: Final = re.compile(r"https?://[^\s)>\]\"'`]++")
+_LINK: Final = re.compile(r"(?<!\w)https?://[^\s)>\]\"'`]++")
 _SCOPE: Final = re.compile(
     r"\[([\w./-]{2,40})\]|[a-z]{2,10}\(([\w./-]{2,40})\)!?:|((?=\S{2,40}: )[\w-]++(?:(?:[./]|::)[\w-]++)*+):"
 )
@@ -123,6 +123,8 @@ class _Reading:
                 self.name(place.function, 0.8 * place.weight)
         for n, (line, row) in enumerate(zip(lines, rows, strict=True)):
             region = line.region
+            if line.tags:
+                self.count(line.tags, WORDS[TEMPLATE])
             if n in frames or (region == TITLE and traces.is_header(row)):
                 self.count(row, WORDS[FRAME])
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from spelunk.pasted.vocabulary import (
@@ -24,7 +24,7 @@ TITLE, HEADING, PROSE, CODE, ENVIRONMENT, TEMPLATE, COMMENT = (
 _FENCE: Final = re.compile(r"(?:[>\s]*+)(`{3,}+|~{3,}+)[ ]*+([\w+#.-]*+)")
 _QUOTE: Final = re.compile(r"^(?:> ?)++")
 _HEADING: Final = re.compile(r"#{1,6}+[ \t]++(?=\S)")
-_BOLD: Final = re.compile(r"(\*\*|__)(?=\S)([^*_\n]{1,80}+)\1:?+$")
+_BOLD: Final = re.compile(r"\*\*(?=\S)([^*\n]{1,80}+)\*\*:?+$")
 _RULE: Final = re.compile(r"(?:={3,}+|-{3,}+)$")
 _TAG: Final = re.compile(
     r"</?+(?:details|summary|br|p|div|img|b|i|em|strong|pre|code|a|kbd|sub|sup|table|thead|tbody|tr|t[dh]|ul|ol|li|h[1-6]|span|font|center)(?=[\s/>])[^<>\n]*+>",
@@ -48,11 +48,12 @@ _CODE_END: Final = re.compile(r"(?:[{};]|\):|\)|->|=>|,)$")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: its region, and its text without the marks of Markdown and HTML around it."""
+    """One line: its region, its text without the marks of Markdown and HTML around it, and the tags of HTML."""
 
     region: str
     text: str
     fenced: bool = False
+    tags: str = ""
 
 
 def plain(text: str) -> str:
@@ -132,12 +133,13 @@ class _Scanner:
         text = _TAG.sub(" ", row) if "<" in row else row
         stripped = text.strip()
         if not stripped:
-            return None
+            return Line(TEMPLATE, row)  # tags alone
         if _INDENTED.match(row) and (blank or self.indented):
             self.indented = True
-            return Line(ENVIRONMENT if self.section == ENVIRONMENT else CODE, text)
+            return Line(ENVIRONMENT if self.section == ENVIRONMENT else CODE, row)
         self.indented = False
-        return self._unfenced(stripped, text, following.strip())
+        line = self._unfenced(stripped, text, following.strip())
+        return line if text is row or line is None else replace(line, tags=" ".join(_TAG.findall(row)))
 
     def _unfenced(self, stripped: str, text: str, following: str) -> Line | None:
         head = _heading(stripped, following)
@@ -194,7 +196,7 @@ def _heading(stripped: str, following: str) -> str | None:
         return stripped[mark.end() :].rstrip("# ")
     bold = _BOLD.match(stripped)
     if bold is not None:
-        return bold.group(2)
+        return bold.group(1)
     if following and following[0] in "=-" and _RULE.match(following) and len(stripped) < 120:
         return stripped
     return None
