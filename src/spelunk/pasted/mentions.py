@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,19 +25,22 @@ _OPTION: Final = re.compile(
 )
 _QUOTED: Final = re.compile(r'["“]([^"“”\n]{8,300}+)["”]')
 _ERROR: Final = re.compile(r"(?:Error|Exception|Warning|Fault|Failure|Panic|Interrupt|Abort)s?$")
-_ERRNO: Final = re.compile(r"E(?:[A-Z]{3,12}|\d{2,5})$|SIG[A-Z]{3,5}$")
+_SIGNAL: Final = re.compile(r"SIG[A-Z]{3,5}$")
+_ERRNO: Final = frozenset(errno.errorcode.values())
 _CODE: Final = re.compile(r"(?!(?:SHA|RFC|ISO|UTF|HTTP|CVE|PEP|MD|CP)\d)[A-Z]{1,4}\d{3,5}$")
 """A code of a compiler or a linter: E0308, TS2345, W0511."""
-_LABEL: Final = re.compile(
-    r"(?:(?:fatal|syntax|runtime|type|compile|internal|parse|assertion)[ -])?(?:error|warning|warn|panic|fatal|exception|failed|failure|err)$",
+_LABELLED: Final = re.compile(
+    r"(?<!\w)(?:error|warning|warn|panic|fatal|failed|failure|exception)(?:\[[\w-]{1,12}\]|\s[A-Z]{1,5}\d{2,6})?+:\s++(?=\S)",
     re.IGNORECASE,
 )
-_AFTER: Final = re.compile(r"\)?+(?:\s?\[[\w-]{1,12}\]|\s[A-Z]{1,5}\d{2,6}(?=:))?+:\s++(?=\S)|:(?=\S)")
+_AFTER: Final = re.compile(
+    r"[\])]?+(?:\s?\[[\w-]{1,12}\])?+:\s++(?=\S)|:(?=\S)|(?<=Error)\) |(?<=Exception)\) "
+)
 _VARIABLE: Final = re.compile(
     r"'[^'\n]*+'|\"[^\"\n]*+\"|`[^`\n]*+`|“[^”\n]*+”|‘[^’\n]*+’|<[^<>\n]*+>|\{[^{}\n]*+\}|\([^()\n]*+\)|\[[^\[\]\n]*+\]|%[sdrifvq]\b"
     r"|\b0x[0-9A-Fa-f]++|[\w.~-]*+[/\\][^\s,;'\"()]*+|\S*[=]\S*|\b\d[\w.:-]*+"
 )
-_CODE_BEFORE: Final = re.compile(r"(?:[A-Z]{1,5}\d{2,6}|error|warning|fatal error)(?:\[\w++\])?+: ")
+_CODE_BEFORE: Final = re.compile(r"^(?:[A-Z]{1,5}\d{2,6}|error|warning|fatal error)(?:\[\w++\])?+: ")
 _TOKEN: Final = re.compile(r"[^\s\"'`()\[\]<>{},;|=*“”‘’]++")
 _EXTENSION: Final = re.compile(r"[A-Za-z]\w{0,7}")
 _PIECE: Final = re.compile(r"[\w.@+-]+")
@@ -89,7 +93,7 @@ def _shape(name: str, *, call: bool) -> float:
     longest = max(map(len, parts))
     if longest <= 2:
         return 0.0
-    if _CODE.match(name):
+    if _CODE.match(name) or name in _ERRNO or _SIGNAL.match(name):
         return 0.7
     if len(parts) > 1:
         return 0.9
@@ -114,13 +118,23 @@ def options(line: str) -> Iterator[str]:
 def is_error(name: str) -> bool:
     """Whether a name is one of an error class, or a code of an error."""
     last = _SPLIT.split(name)[-1]
-    return bool((last[:1].isupper() and _ERROR.search(last)) or _ERRNO.match(name) or _CODE.match(name))
+    return bool(
+        (last[:1].isupper() and _ERROR.search(last))
+        or name in _ERRNO
+        or _SIGNAL.match(name)
+        or _CODE.match(name)
+    )
+
+
+def labelled(line: str) -> str | None:
+    """What follows a word such as ``error:`` or ``warning TS2345:``; None where there is none."""
+    label = _LABELLED.search(line)
+    return line[label.end() :] if label else None
 
 
 def error_message(line: str, name: Name) -> str | None:
-    """What follows an error class or a word such as ``error:``; None where nothing does."""
-    last = _SPLIT.split(name.text)[-1]
-    if not (is_error(name.text) or _LABEL.match(last)):
+    """What follows an error class or a code; None where nothing does."""
+    if not is_error(name.text):
         return None
     after = _AFTER.match(line, name.end)
     return line[after.end() :].strip() if after else None

@@ -61,7 +61,7 @@ DATA: Final = 0.1
 """Of a word that is a number, an address or a digest."""
 
 _DATA: Final = re.compile(r"\d+|0x[0-9A-Fa-f]+|(?=\w*\d)[0-9A-Fa-f]{7,}|[0-9]\w*[0-9]\w*")
-_LINK: Final = re.compile(r"https?://[^\s)>\]\"'`]++")
+_LINK: Final = re.compile(r"(?<!\w)https?://[^\s)>\]\"'`]++")
 _SCOPE: Final = re.compile(
     r"\[([\w./-]{2,40})\]|[a-z]{2,10}\(([\w./-]{2,40})\)!?:|((?=\S{2,40}: )[\w-]++(?:(?:[./]|::)[\w-]++)*+):"
 )
@@ -101,6 +101,7 @@ class _Reading:
         self.tests: dict[str, None] = {}
         self.subjects: dict[str, None] = {}
         self.title = ""
+        self.failure = ""
         self.traces = 0
 
     def part(self, text: str) -> None:
@@ -121,25 +122,32 @@ class _Reading:
             if place.function:
                 self.name(place.function, 0.8 * place.weight)
         for n, (line, row) in enumerate(zip(lines, rows, strict=True)):
-            if n in frames:
-                self._count(row, WORDS[FRAME])
-                continue
             region = line.region
+            if line.tags:
+                self.count(line.tags, WORDS[TEMPLATE])
+            if n in frames or (region == TITLE and traces.is_header(row)):
+                self.count(row, WORDS[FRAME])
+                continue
             message = messages.get(n)
             if message is not None and n in told:
                 place = told[n]
                 self.place(place if region != ENVIRONMENT else replace(place, weight=PATHS[ENVIRONMENT]))
                 self._pieces(message.message)
-            self._line(line, row, SOURCE_LINE if n in inside and region != TITLE else region)
+            self._line(line, row, SOURCE_LINE if n in inside else region)
 
     def _line(self, line: Line, row: str, region: str) -> None:
         code = region in (CODE, SOURCE_LINE) or line.fenced
         weight = NAMES[region]
         error = False
+        if region == TITLE:
+            whole, row = row, regions.without_label(row)
+            self.count(whole.removesuffix(row), WORDS[TEMPLATE])
         if region == TITLE and not self.title:
             self.title = " ".join(row.split())
             self._scope(row)
         linkless = _LINK.sub(" ", row) if "://" in row else row
+        if region not in (ENVIRONMENT, TEMPLATE, COMMENT):
+            self._pieces(mentions.labelled(linkless) or "")
         for name in mentions.names(linkless, code=code):
             if mentions.is_error(name.text) and region != ENVIRONMENT:
                 self.errors.setdefault(name.text)
@@ -149,8 +157,10 @@ class _Reading:
                 self._pieces(message)
             if weight:
                 self.name(name.text, weight * name.shape)
-        if (region == SOURCE_LINE and error) or (region == CODE and error):
+        if error and region in (SOURCE_LINE, CODE, PROSE):
             region = ERROR_LINE
+            if not self.title and not self.failure:
+                self.failure = " ".join(row.split())
         if region in (TITLE, HEADING, PROSE, ERROR_LINE):
             for option in mentions.options(linkless):
                 self.names.add(option, 0.7 * weight)
@@ -158,16 +168,16 @@ class _Reading:
                 self._pieces(text)
         if PATHS.get(region):
             self._paths(row, PATHS[region])
-        self._count(linkless, WORDS[region])
+        self.count(linkless, WORDS[region])
         if linkless is not row:
             for link in _LINK.findall(row):
-                self._count(link, WORDS[region] * DATA)
+                self.count(link, WORDS[region] * DATA)
 
     def _scope(self, title: str) -> None:
         """``autodoc: …``, ``fix(router): …`` and ``[Console] …`` name a component."""
         m = _SCOPE.match(title.strip())
         scope = next((g for g in m.groups() if g), "") if m else ""
-        if scope and scope.lower() not in NO_SCOPES:
+        if scope and scope.lower() not in NO_SCOPES and not mentions.is_error(scope):
             self.place(Place(scope.replace(".", "/").replace("::", "/"), None, "", SCOPE, "module"))
 
     def _paths(self, row: str, weight: float) -> None:
@@ -192,7 +202,8 @@ class _Reading:
             elif not found.module:
                 self._test(path.rpartition("/")[2].split(".")[0])
 
-    def _count(self, row: str, weight: float) -> None:
+    def count(self, row: str, weight: float) -> None:
+        """Count the words of a row."""
         for word in words(row):
             if len(word) <= MAX_WORD:
                 self.words.add(word, weight * DATA if word[0].isdigit() and _DATA.fullmatch(word) else weight)
@@ -240,8 +251,11 @@ def read_pasted(text: str) -> Pasted:
     if tail:
         reading.middle(middle)
         reading.part(tail)
-    if not reading.title and reading.errors:
-        reading.title = next(iter(reading.errors))
+    if not reading.title and reading.failure:  # a trace alone
+        reading.title = reading.failure
+        reading.count(reading.title, WORDS[TITLE])
+    if not reading.words.most:
+        reading.count(text, WORDS[PROSE])
     return Pasted(
         title=reading.title,
         words=reading.words.weights(MAX_WORDS),

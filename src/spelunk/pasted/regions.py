@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from spelunk.pasted.vocabulary import (
     EMPTY_ANSWERS,
     ENVIRONMENT_WORDS,
     LABELS,
+    NO_SCOPES,
     OUTPUT_ENDINGS,
     TEMPLATE_HEADINGS,
 )  # fmt: skip
@@ -21,8 +22,9 @@ TITLE, HEADING, PROSE, CODE, ENVIRONMENT, TEMPLATE, COMMENT = (
 """Regions. ``template`` is what an issue form brings along: its headings, empty answers, check boxes."""
 
 _FENCE: Final = re.compile(r"(?:[>\s]*+)(`{3,}+|~{3,}+)[ ]*+([\w+#.-]*+)")
+_QUOTE: Final = re.compile(r"^(?:> ?)++")
 _HEADING: Final = re.compile(r"#{1,6}+[ \t]++(?=\S)")
-_BOLD: Final = re.compile(r"(\*\*|__)(?=\S)([^*_\n]{1,80}+)\1:?+$")
+_BOLD: Final = re.compile(r"\*\*(?=\S)([^*\n]{1,80}+)\*\*:?+$")
 _RULE: Final = re.compile(r"(?:={3,}+|-{3,}+)$")
 _TAG: Final = re.compile(
     r"</?+(?:details|summary|br|p|div|img|b|i|em|strong|pre|code|a|kbd|sub|sup|table|thead|tbody|tr|t[dh]|ul|ol|li|h[1-6]|span|font|center)(?=[\s/>])[^<>\n]*+>",
@@ -34,6 +36,9 @@ _VERSION_LINE: Final = re.compile(
     re.IGNORECASE,
 )
 _LABEL: Final = re.compile(r"[-*+•]?[ \t]*+\**+([A-Za-z][\w ./-]{1,40}?)\**+[ \t]*+:")
+_TITLE_LABEL: Final = re.compile(
+    r"(?:\[(?=[A-Za-z])([\w /-]{1,20})\]|([A-Za-z]{2,12}(?: [a-z]{2,12})?)(?=:)):?+\s++(?=\S)"
+)
 _INDENTED: Final = re.compile(r"(?: {4}|\t)(?=\s*+\S)")
 _CODE_LINE: Final = re.compile(
     r"\s*+(?:>>> |\.\.\. |\$ |%% |(?:def|class|import|from|func|fn|pub|package|using|namespace|const|let|var|public|private|static|#include|@\w++) ?[\w({<\".]|[})\];]+$)"
@@ -43,11 +48,12 @@ _CODE_END: Final = re.compile(r"(?:[{};]|\):|\)|->|=>|,)$")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: its region, and its text without the marks of Markdown and HTML around it."""
+    """One line: its region, its text without the marks of Markdown and HTML around it, and the tags of HTML."""
 
     region: str
     text: str
     fenced: bool = False
+    tags: str = ""
 
 
 def plain(text: str) -> str:
@@ -103,6 +109,9 @@ class _Scanner:
         self.indented = False
 
     def line(self, row: str, following: str) -> Line | None:
+        if row.startswith(">") and not row.startswith(">>>"):
+            row = _QUOTE.sub("", row, count=1)
+            following = _QUOTE.sub("", following, count=1)
         fence = _FENCE.match(row) if "```" in row or "~~~" in row else None
         if fence is not None:
             mark, info = fence.groups()
@@ -110,7 +119,7 @@ class _Scanner:
             if not self.fence:
                 if mark[0] not in rest:  # not a code span
                     self.fence = mark
-                    return None
+                    return Line(TEMPLATE, row[fence.end(1) :], True) if info or rest.strip() else None
             elif mark.startswith(self.fence) and not info and not rest.strip():
                 self.fence = ""
                 return None
@@ -124,12 +133,13 @@ class _Scanner:
         text = _TAG.sub(" ", row) if "<" in row else row
         stripped = text.strip()
         if not stripped:
-            return None
+            return Line(TEMPLATE, row)  # tags alone
         if _INDENTED.match(row) and (blank or self.indented):
             self.indented = True
-            return Line(ENVIRONMENT if self.section == ENVIRONMENT else CODE, text)
+            return Line(ENVIRONMENT if self.section == ENVIRONMENT else CODE, row)
         self.indented = False
-        return self._unfenced(stripped, text, following.strip())
+        line = self._unfenced(stripped, text, following.strip())
+        return line if text is row or line is None else replace(line, tags=" ".join(_TAG.findall(row)))
 
     def _unfenced(self, stripped: str, text: str, following: str) -> Line | None:
         head = _heading(stripped, following)
@@ -175,7 +185,7 @@ class _Scanner:
             return Line(CODE, text)
         if not self.titled:
             self.titled = True
-            return Line(TITLE, _without_label(stripped))
+            return Line(TITLE, stripped)
         return Line(PROSE, text)
 
 
@@ -186,20 +196,18 @@ def _heading(stripped: str, following: str) -> str | None:
         return stripped[mark.end() :].rstrip("# ")
     bold = _BOLD.match(stripped)
     if bold is not None:
-        return bold.group(2)
+        return bold.group(1)
     if following and following[0] in "=-" and _RULE.match(following) and len(stripped) < 120:
         return stripped
     return None
 
 
-def _without_label(title: str) -> str:
+def without_label(title: str) -> str:
     """A title without what forms and commit conventions put before it: ``[Bug]:``, ``Subject:``."""
-    label = re.match(
-        r"(?:\[[\w /-]{1,20}\]|(?:subject|title|bug|issue|feature request|summary)(?=:)):?+\s*+(?=\S)",
-        title,
-        re.IGNORECASE,
-    )
-    return title[label.end() :] if label else title
+    label = _TITLE_LABEL.match(title)
+    if label is None or plain(label.group(1) or label.group(2)) not in NO_SCOPES:
+        return title
+    return title[label.end() :]
 
 
 def looks_like_code(text: str) -> bool:

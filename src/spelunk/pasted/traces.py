@@ -29,6 +29,10 @@ _BREAK: Final = re.compile(
     r"Exception in thread|Thread \d|Backtrace|stack backtrace)",
     re.IGNORECASE,
 )
+_HEADER: Final = re.compile(
+    r"\s*+(?:\S++ +)?(?:Traceback \(most recent|goroutine \d++ \[|stack backtrace|Backtrace:|Stack trace:|CallStack)",
+    re.IGNORECASE,
+)
 _THREAD: Final = re.compile(r"\s*+(?:goroutine|Thread) \d", re.IGNORECASE)
 _PLATFORM_PATH: Final = re.compile(
     r"[Pp]ython\d*+/[Ll]ib/(?!site-packages)|/lib(?:64)?/python[\d.]++/(?!site-packages|dist-packages)|^<frozen|^(?:node:|internal/)|node:internal|^/rustc/|/rustlib/"
@@ -36,7 +40,7 @@ _PLATFORM_PATH: Final = re.compile(
     r"|^(?:java|javax|sun|jdk|kotlin|kotlinx|scala)/|^(?:System|Microsoft)/|/usr/include/|/rt/"
 )
 _INSTALLED: Final = re.compile(
-    r"(?:.*/)?(?:site-packages|dist-packages|node_modules|gems/[^/]+|registry/src/[^/]+/[^/]+|pkg/mod/(?:[^/@]+/)*(?=[^/@]+@)|vendor/bundle|Cellar/[^/]+/[^/]+)/(?=.)"
+    r"(?:.*/)?(?:site-packages|dist-packages|node_modules|gems/[^/]+|registry/src/[^/]+/[^/]+|pkg/mod(?:/[^/@]+)*(?=/[^/@]+@)|vendor/bundle|Cellar/[^/]+/[^/]+)/(?=.)"
 )
 _VERSION: Final = re.compile(r"@v?\d[^/]*+")
 _UPWARDS: Final = re.compile(r"(?:(?:\.{1,2}|~)/)+")
@@ -53,6 +57,7 @@ def where(path: str) -> tuple[str, int]:
     drive = _DRIVE.match(path)
     absolute = drive is not None or path.startswith(("/", "~"))
     path = path[drive.end() :] if drive else path
+    path = path.lstrip("/")
     up = _UPWARDS.match(path)
     path = (path[up.end() :] if up else path).strip("/")
     return path, 2 if absolute and "/" in path else 1
@@ -102,11 +107,11 @@ def scan(rows: Sequence[str], formats: Sequence[Format]) -> tuple[list[Trace], d
         found = find(row, formats)
         if found is None:
             continue
-        if not found.format.order:
-            messages[n] = found
-            continue
         frame = Frame(n, found, found.line, found.function)
         _look_around(frame, rows)
+        if not found.format.order:
+            messages[n] = replace(found, line=frame.line)
+            continue
         last = traces[-1] if traces else None
         if (
             fresh
@@ -152,6 +157,11 @@ def places_of(traces: Sequence[Trace]) -> list[Place]:
     return found
 
 
+def is_header(row: str) -> bool:
+    """Whether a row begins a trace and says nothing else."""
+    return _HEADER.match(row) is not None
+
+
 def message_places(messages: Mapping[int, Found]) -> dict[int, Place]:
     """The places of messages with their weights, by the number of their row."""
     found: dict[int, Place] = {}
@@ -180,15 +190,21 @@ def _factors(traces: Sequence[Trace]) -> list[float]:
     return factors
 
 
+_AROUND: Final = re.compile(r"(?:block (?:\([^)]*\) )?in |rescue in |ensure in )+")
+_GENERIC: Final = re.compile(r"<(\w+)>[\w|]*|\[[^\]]*\]|`\d+")
 _LAMBDA: Final = re.compile(r"(?:lambda\$|\$?anonfun\$)(\w+?)\$\d+")
 
 
 def _place(frame: Frame) -> Place | None:
     found = frame.found
     path, least = where(found.path) if found.path else ("", 1)
-    function = _LAMBDA.sub(r"\1", frame.function)
+    function = _AROUND.sub("", _LAMBDA.sub(r"\1", frame.function))
     if found.qualified:
-        names = [p for p in re.split(r"[.$]", _LAMBDA.sub(r"\1", found.qualified)) if p and not p.isdigit()]
+        names = [
+            p
+            for p in re.split(r"[.$]", _GENERIC.sub(r"\1", _LAMBDA.sub(r"\1", found.qualified)))
+            if p and not p.isdigit()
+        ]
         if "/" not in path:  # the file of a package: org.jsoup.nodes.Element.append in Element.java
             packages = names[:-2]
             classes = next((n for n, p in enumerate(packages) if p[:1].isupper()), len(packages))
@@ -200,6 +216,6 @@ def _place(frame: Frame) -> Place | None:
         function = ".".join(n for n in names if n not in ("<init>", "<clinit>", "ctor"))
     if path.startswith("<") or not path:
         return None
-    if function.startswith("<") or function in ("eval", "top (required)", "main"):
+    if function.startswith("<") or function in ("eval", "top (required)"):
         function = ""
     return Place(path, frame.line, function, 1.0, "frame", least)

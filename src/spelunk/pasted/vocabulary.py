@@ -18,7 +18,7 @@ ABBREVIATIONS: Final = frozenset(("e.g", "i.e", "a.k.a", "w.r.t", "etc", "vs", "
 _NO_NAMES: Final = """
 self this true false none null nil undefined def class import from return print println console.log int str string bool
 float void function const let var new public private static if else for while try except catch finally raise throw with as
-in is not and or lambda async await https http foo bar baz qux github iphone macos javascript typescript readme youtube
+in is not and or lambda async await https http foo bar baz qux github iphone macos javascript typescript readme youtube main
 """
 NO_NAMES: Final = frozenset(_NO_NAMES.split())
 """Keywords, placeholders and brands that have the shape of a name or stand before a bracket."""
@@ -69,7 +69,7 @@ LABELS: Final = frozenset(_LABELS.replace("\n", "|").strip("|").split("|"))
 
 _NO_SCOPES: Final = """
 bug fix feat feature docs doc chore error warning refactor test tests perf style build ci question note rfc title subject
-issue request enhancement improvement regression hotfix wip todo update add remove revert bugfix info help problem http
+issue request enhancement improvement regression hotfix wip todo update add remove revert bugfix info help problem panic fatal failed failure http
 https security deprecated breaking change changed release proposal idea exception traceback
 """
 NO_SCOPES: Final = frozenset(_NO_SCOPES.split())
