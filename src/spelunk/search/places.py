@@ -20,7 +20,7 @@ MAX_FILES: Final = 5
 _LAST_NAME: Final = re.compile(r"[^.:#/$>]+$")
 
 
-class Found(NamedTuple):
+class NamedFile(NamedTuple):
     """A file that a place may mean.
 
     Attributes:
@@ -58,7 +58,7 @@ def collect(reader: Reader, part: int, places: Sequence[Place], evidence: Eviden
     return candidates
 
 
-def _named(chunks: Sequence[ChunkRecord], found: Found) -> list[ChunkRecord]:
+def _named(chunks: Sequence[ChunkRecord], found: NamedFile) -> list[ChunkRecord]:
     """The chunks of a file that define the named function; without one, those at the line.
 
     The name comes first: the text may be of another version, in which lines differ.
@@ -80,7 +80,7 @@ def _last(name: str) -> str:
     return match.group() if match else name
 
 
-def _resolve(reader: Reader, places: Sequence[Place]) -> Iterator[tuple[Place, Found]]:
+def _resolve(reader: Reader, places: Sequence[Place]) -> Iterator[tuple[Place, NamedFile]]:
     wanted = {place: _components(place.path) for place in places}
     names = {name for place, parts in wanted.items() for name in _keys(place, parts)}
     if not names:
@@ -95,7 +95,7 @@ def _resolve(reader: Reader, places: Sequence[Place]) -> Iterator[tuple[Place, F
         files, name = _module(parts, by_name) if place.source == "module" else _file(place, parts, by_name)
         if 0 < len(files) <= MAX_FILES:
             for file in files:
-                yield place, Found(file, place.weight / len(files), place.function or name, place.line)
+                yield place, NamedFile(file, place.weight / len(files), place.function or name, place.line)
 
 
 def _components(path: str) -> list[str]:

@@ -12,13 +12,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError
-from spelunk.store.full_text import FullTextDamaged, LexicalReader
+from spelunk.store.full_text import LexicalReader
 from spelunk.store.manifest import Manifest
 from spelunk.store.paths import names_of
 from spelunk.store.protocols import ChunkId, FileId, Filter, Requirement, Scored, TextField
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.schema import decode_path
 from spelunk.store.segment_file import SegmentFile, open_segment, segment_path
+from spelunk.store.tantivy_errors import FullTextDamaged
 from spelunk.store.texts import Text, unpack
 from spelunk.store.where import FileSpan, Where
 
