@@ -81,9 +81,9 @@ DEFAULT: Final = Weights()
 TEXT: Final = Weights(
     match=5.2,
     breadth=0.0,
-    meaning=1.0,
+    meaning=0.7,
     file={
-        "stem": 3.0,
+        "stem": 2.4,
         "cover": 1.9,
         "definition": 0.65,
         "name": 1.1,
