@@ -11,15 +11,17 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Protocol, Unpack
 
+from spelunk.errors import UsageError
 from spelunk.files.git_dir import branch_of
 from spelunk.observe import Observer, null_observer
 from spelunk.search.answer import NOTHING_MATCHED, Answer, Matched
 from spelunk.search.request import SearchOverrides, SearchRequest, request_of
 from spelunk.text import worklog
-from spelunk.types import Hit
+from spelunk.types import COMMIT, Hit
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.search.corpus import SearchTarget
     from spelunk.search.query import Query
@@ -51,6 +53,10 @@ class Searchable(Protocol):
 
     def embedder(self) -> Embedder:
         """Its embedder."""
+        ...
+
+    def commits(self) -> AbstractContextManager[History | None]:
+        """The commits behind its files; None where none are indexed."""
         ...
 
     def changed_paths(self, reader: Reader, paths: Collection[str]) -> Collection[str]:
@@ -94,17 +100,28 @@ def search_many(
         not_path=request.exclude,
         kind=request.kinds,
     )
+    for_commits = _asks_for_commits(parsed)
     fresh = True
     if request.refresh:
         for index in indexes:
             fresh &= index.refresh(progress=progress)
+    if for_commits:
+        return _answer_of_commits(indexes, request, parsed, fresh=fresh)
     began = time.perf_counter()
     with ExitStack() as stack:
         readers = [stack.enter_context(index.snapshot()) for index in indexes]
+        histories = [
+            stack.enter_context(index.commits()) if _wants_history(parsed, request) else None
+            for index in indexes
+        ]
         parsed = with_known_fields(parsed, _fields(readers, parsed))
-        targets = targets_of(indexes, readers, request.within)
+        targets = targets_of(indexes, readers, request.within, histories)
         result = search(targets, parsed, request)
         hits = _without_changed(indexes, targets, result.hits) if request.refresh else result.hits
+        if request.changes:
+            from spelunk.search.changes import with_changes
+
+            hits = with_changes(hits, {target.root: target.prefix for target in targets})
         answer = answer_of(
             request.query,
             request.mode,
@@ -118,6 +135,54 @@ def search_many(
         )
     _tell(indexes, answer)
     return answer
+
+
+def _wants_history(query: Query, request: SearchRequest) -> bool:
+    """Whether the commits behind the files help to rank: for names and patterns they do not."""
+    return request.mode in ("hybrid", "lexical") and not query.regexes and query.kind_of_query != "symbol"
+
+
+def _answer_of_commits(
+    indexes: Sequence[Searchable], request: SearchRequest, parsed: Query, *, fresh: bool
+) -> Answer:
+    from spelunk.search.commits import CommitIndex, matched_words, search_commits
+
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        commits = [
+            CommitIndex(index.root, stack.enter_context(index.commits()), prefix, within)
+            for index, prefix, within in zip(
+                indexes,
+                prefixes([index.root for index in indexes]),
+                request.within or [()] * len(indexes),
+                strict=True,
+            )
+        ]
+        result = search_commits(commits, request, parsed)
+        answer = answer_of(
+            request.query,
+            request.mode,
+            began,
+            result.hits,
+            result.degraded,
+            [c.history.snapshot for c in commits if c.history is not None],
+            stale=not fresh,
+            matched=matched_words(parsed, request.mode),
+        )
+    _tell(indexes, answer)
+    return answer
+
+
+def _asks_for_commits(query: Query) -> bool:
+    """Whether a query wants commits.
+
+    Raises:
+        UsageError: It wants chunks of files too.
+    """
+    kinds = query.filters.kind.include
+    if COMMIT in kinds and len(kinds) > 1:
+        raise UsageError("kind commit stands alone: commits and files are two indexes; search twice")
+    return COMMIT in kinds
 
 
 def _fields(readers: Sequence[Reader], query: Query) -> set[str]:
@@ -143,7 +208,10 @@ def _tell(indexes: Sequence[Searchable], answer: Answer) -> None:
 
 
 def targets_of(
-    indexes: Sequence[Searchable], readers: Sequence[Reader], within: Sequence[Sequence[str]] = ()
+    indexes: Sequence[Searchable],
+    readers: Sequence[Reader],
+    within: Sequence[Sequence[str]] = (),
+    histories: Sequence[History | None] = (),
 ) -> list[SearchTarget]:
     """The indexes as the engine takes them, with a prefix for the paths of each if there are several."""
     from spelunk.search.corpus import SearchTarget
@@ -157,18 +225,20 @@ def targets_of(
             branch_of(index.root),
             index.root,
             tuple(places),
+            history=history,
         )
-        for index, reader, prefix, places in zip(
+        for index, reader, prefix, places, history in zip(
             indexes,
             readers,
-            _prefixes([index.root for index in indexes]),
+            prefixes([index.root for index in indexes]),
             within or [()] * len(indexes),
+            histories or [None] * len(indexes),
             strict=True,
         )
     ]
 
 
-def _prefixes(roots: Sequence[str]) -> list[str]:
+def prefixes(roots: Sequence[str]) -> list[str]:
     """The shortest distinct ends of the roots, with a slash; nothing for a single one."""
     if len(roots) == 1:
         return [""]

@@ -13,12 +13,14 @@ never an error:
 
 A text becomes a query of plain words without constraints. What it says about code
 is in :attr:`spelunk.search.query.Query.pasted`, except of a line of a few words that
-names no place and no error: such a question is ranked like a query.
+names no place, no error and no change: such a question is ranked like a query.
+A plain query that asks for a change (``fix crash of the parser``) has it too.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import QuerySyntaxError
@@ -36,6 +38,72 @@ something have four or more."""
 MAX_LINE: Final = 8_192
 """Characters of a query: one of many filters is long."""
 
+MIN_CHANGE: Final = 3
+CHANGES: Final = frozenset(
+    [
+        "add",
+        "added",
+        "adds",
+        "adding",
+        "allow",
+        "allowed",
+        "allows",
+        "bump",
+        "bumped",
+        "cleanup",
+        "deprecate",
+        "deprecated",
+        "deprecates",
+        "disallow",
+        "don't",
+        "ensure",
+        "ensures",
+        "fix",
+        "fixed",
+        "fixes",
+        "fixing",
+        "implement",
+        "implemented",
+        "implements",
+        "improve",
+        "improved",
+        "improves",
+        "introduce",
+        "introduced",
+        "introduces",
+        "prevent",
+        "prevents",
+        "refactor",
+        "refactored",
+        "refactors",
+        "remove",
+        "removed",
+        "removes",
+        "removing",
+        "rename",
+        "renamed",
+        "renames",
+        "replace",
+        "replaced",
+        "replaces",
+        "revert",
+        "reverts",
+        "simplify",
+        "simplified",
+        "support",
+        "supports",
+        "tweak",
+        "update",
+        "updated",
+        "updates",
+    ]
+)
+"""First words of 70 % of the one-line subjects of commits, and of less than 2 % of the questions that
+ranking was fitted to (docs/benchmarks)."""
+_CONVENTIONAL: Final = re.compile(
+    r"(?:build|chore|ci|docs|feat|fix|perf|refactor|revert|style|test)(?:\([^()]{1,40}\))?!?: "
+)
+"""https://www.conventionalcommits.org"""
 _LINE_END: Final = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _EXCLUDED: Final = re.compile(r"[^\W\d]\w{2,}(?:[.-]\w+)*")
 _COMPILER_FLAG: Final = re.compile(r"(?:[WDXL][A-Za-z]|f[a-z]+-)")
@@ -74,8 +142,32 @@ def read(text: str, *, mode: str = "hybrid", reading: Reading = "auto") -> Query
                     why = f"; as a query, {str(error).removeprefix('query, ')}"
             else:
                 if _is_plain(text, query, mode):
-                    return query
+                    return _with_change(query, line)
     return _as_text(text, why)
+
+
+def _with_change(query: Query, line: str) -> Query:
+    """A query of plain words that asks for a change is ranked like the text of one."""
+    if not all(t.kind == WORD and not t.negated for t in query.terms) or not asks_for_change(line):
+        return query
+    from spelunk.pasted import read_pasted
+
+    return replace(query, pasted=read_pasted(line))
+
+
+def asks_for_change(line: str) -> bool:
+    """Whether a line begins as subjects of commits and titles of issues do: ``fix …``, ``feat(ui): …``.
+
+    Such a line looks for the code to change, a question for the code or the page
+    that explains it. It has three words at least.
+    """
+    words = line.split()
+    if len(words) < MIN_CHANGE:
+        return False
+    if _CONVENTIONAL.match(line):
+        return True
+    first = words[1] if words[0].startswith("[") or words[0].endswith(":") else words[0]
+    return first.lower() in CHANGES
 
 
 def _is_plain(text: str, query: Query, mode: str) -> bool:
@@ -116,5 +208,6 @@ def _as_text(text: str, why: str) -> Query:
     terms = tuple(Term(WORD, word) for word in text[:MAX_TEXT].split())
     pasted = read_pasted(text)
     line = text.strip()
-    question = len(line.split()) <= MAX_PLAIN and not _LINE_END.search(line) and not _PLACE.search(line)
+    short = len(line.split()) <= MAX_PLAIN and not _LINE_END.search(line)
+    question = short and not _PLACE.search(line) and not asks_for_change(line)
     return Query(terms, text, None if question else pasted, pasted.describe() + why)

@@ -31,6 +31,7 @@ class SearchOverrides(TypedDict, total=False):
     context: int
     explain: bool
     refresh: bool
+    changes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class SearchRequest:
         context: Lines around each hit.
         explain: Fill in each hit's signals.
         refresh: Bring the indexes up to date first, as their freshness setting says.
+        changes: Fill in the last commit that changed each hit's lines, where git tells.
 
     Raises:
         UsageError: A value cannot be used.
@@ -71,6 +73,7 @@ class SearchRequest:
     context: int = 0
     explain: bool = False
     refresh: bool = True
+    changes: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

@@ -57,8 +57,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--lang", metavar="L", action="append", default=[], help="only this language; may be repeated")
     add("--include", metavar="G", action="append", default=[], help="only paths with this part, or glob")
     add("--exclude", metavar="G", action="append", default=[], help="no path with this part, or glob")
-    add("--kind", metavar="K", action="append", default=[], help="only this kind: function, class, section …")
+    add(
+        "--kind",
+        metavar="K",
+        action="append",
+        default=[],
+        help="only this kind: function, class, section … or commit",
+    )
     add("-C", "--context", metavar="N", type=whole(0), help="N lines around what matches")
+    add("--changes", action="store_true", help="name the last commit that changed each result, and why")
     add("--explain", action="store_true", help="print the signals of each score")
     metrics_file(parser)
     presentation(parser)
@@ -113,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
         within=[target.within for target in targets],
         context=args.context or 0,
         explain=args.explain,
+        changes=args.changes,
         refresh=not args.no_refresh,
     )
     with ExitStack() as stack:
