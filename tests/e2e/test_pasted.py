@@ -22,6 +22,11 @@ NASTY = [
 ]
 
 
+@pytest.fixture
+def index_dir(cli):
+    cli.ok("index")
+
+
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 def test_a_text_is_no_syntax_error_and_finds_what_has_its_words(cli, index_dir, text):
     found = cli.json("search", "--", text)

@@ -107,7 +107,7 @@ class _Reading:
     def part(self, text: str) -> None:
         """Analyse a part of the text."""
         lines = regions.lines_of(text)
-        rows = [line.text[:MAX_ROW] for line in lines]
+        rows = [_head(line.text) for line in lines]
         found, messages = traces.scan(rows, formats_for(text))
         told = traces.message_places(messages)
         frames = {frame.at: frame for trace in found for frame in trace.frames}
@@ -123,6 +123,8 @@ class _Reading:
                 self.name(place.function, 0.8 * place.weight)
         for n, (line, row) in enumerate(zip(lines, rows, strict=True)):
             region = line.region
+            if len(line.text) > len(row):
+                self.count(line.text[len(row) :], WORDS[region])
             if line.tags:
                 self.count(line.tags, WORDS[TEMPLATE])
             if n in frames or (region == TITLE and traces.is_header(row)):
@@ -269,6 +271,16 @@ def read_pasted(text: str) -> Pasted:
         traces=reading.traces,
         partial=bool(tail),
     )
+
+
+def _head(row: str) -> str:
+    """The beginning of a long row, cut between two words."""
+    if len(row) <= MAX_ROW:
+        return row
+    at = MAX_ROW
+    while at > MAX_ROW - MAX_WORD and (row[at - 1].isalnum() or row[at - 1] == "_"):
+        at -= 1
+    return row[:at]
 
 
 def _cut(text: str) -> tuple[str, str, str]:
