@@ -511,7 +511,8 @@ def test_branchwork_documents_about_a_place_are_named(repo: Repository) -> None:
         merged = index.history(".").worklogs
 
     assert [(n.branch, n.status, n.text) for n in named] == [
-        ("fix", "approved", "- `retry.py` - three were too few")
+        ("fix", "approved", "- `retry.py` - three were too few"),
+        ("side", "approved", ""),
     ]
     assert named[0].heading.endswith("Five attempts") and named[0].line == 11
     assert [n.branch for n in merged if not n.text] == ["side"]
