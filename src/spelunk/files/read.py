@@ -11,8 +11,9 @@ from typing import Final
 import xxhash
 
 from spelunk.config import Options
-from spelunk.files.content import BINARY_PROBE, content_flags, looks_binary, looks_minified
+from spelunk.files.content import BINARY_PROBE, content_flags, looks_binary, looks_minified, test_flag
 from spelunk.files.languages import refine
+from spelunk.files.path_rules import FLAGS, language_bits
 from spelunk.files.source import Source
 from spelunk.types import COMMIT, Document, Entry, Failed, Skipped
 
@@ -63,7 +64,7 @@ def decode(entry: Entry, raw: bytes) -> Document | Skipped:
 
     head = text[:HEAD_CHARS]
     language = refine(path, head)
-    flags = entry.flags | content_flags(head)
+    flags = entry.flags | content_flags(head) | test_flag(language, text) | FLAGS[language_bits(language)]
     lines: tuple[int, ...] | None = None
     if language == "notebook":
         from spelunk.files.notebook import unwrap

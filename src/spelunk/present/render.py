@@ -86,6 +86,7 @@ def to_object(answer: Answer) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "query": _well_formed(answer.query),
         "mode": answer.mode,
+        "reading": _well_formed(answer.reading),
         "took_ms": _rounded(answer.took_ms, 2),
         "degraded": None if answer.degraded is None else _well_formed(answer.degraded),
         "index": {
@@ -122,6 +123,8 @@ def hit_object(hit: Hit) -> dict[str, Any]:
 def notices(answer: Answer) -> list[str]:
     """What a person must know beside the hits, a line each, for standard error."""
     found = []
+    if answer.reading != "query":
+        found.append(printable(answer.reading))
     if answer.degraded:
         found.append(f"degraded: {printable(answer.degraded)}")
     if answer.coverage < 1:

@@ -13,6 +13,7 @@ from spelunk.store.protocols import FieldFilter, Filter, Reader, TextField
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.history.reader import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class SearchTarget:
         root: Absolute path of its workspace.
         within: Files and folders of it to stay in, relative; everywhere without any.
         only: Files of it, exactly; None for all.
+        history: The commits behind its files; None where there are none or they do not count.
     """
 
     reader: Reader
@@ -38,6 +40,7 @@ class SearchTarget:
     root: str = ""
     within: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
+    history: History | None = None
 
     def passes(self, query: Query) -> bool:
         """Whether ``repo:`` and ``branch:`` allow this index."""

@@ -75,22 +75,24 @@ def search_many(
 
     Args:
         indexes: Where to search; with several, paths carry the workspace's name.
-        query: Text in the query language, or a whole request.
+        query: A query or a pasted text, or a whole request.
         progress: Called while indexes are brought up to date.
         overrides: Fields of :class:`SearchRequest`.
 
     Raises:
-        QuerySyntaxError: The query does not parse; carries the column.
+        QuerySyntaxError: The query is empty, or was to be read as a query and does
+            not parse; carries the column.
         UsageError: An argument cannot be used.
         IndexMissingError: Nothing was indexed yet, and ``refresh`` is false.
         IndexCorruptError: No store of any index can be read.
     """
     from spelunk.search.engine import search
-    from spelunk.search.query import narrow, parse, with_known_fields
+    from spelunk.search.query import narrow, with_known_fields
+    from spelunk.search.reading import read
     from spelunk.search.terms import matched_by
 
     request = request_of(query, overrides)
-    parsed = parse(request.query, mode=request.mode)
+    parsed = read(request.query, mode=request.mode, reading=request.reading)
     parsed = narrow(
         parsed,
         lang=request.languages,
@@ -108,8 +110,12 @@ def search_many(
     began = time.perf_counter()
     with ExitStack() as stack:
         readers = [stack.enter_context(index.snapshot()) for index in indexes]
+        histories = [
+            stack.enter_context(index.commits()) if _wants_history(parsed, request) else None
+            for index in indexes
+        ]
         parsed = with_known_fields(parsed, _fields(readers, parsed))
-        targets = targets_of(indexes, readers, request.within)
+        targets = targets_of(indexes, readers, request.within, histories)
         result = search(targets, parsed, request)
         hits = _without_changed(indexes, targets, result.hits) if request.refresh else result.hits
         if request.changes:
@@ -125,9 +131,15 @@ def search_many(
             readers,
             stale=not fresh or len(hits) < len(result.hits),
             matched=matched_by(parsed, request.mode),
+            reading=parsed.reading,
         )
     _tell(indexes, answer)
     return answer
+
+
+def _wants_history(query: Query, request: SearchRequest) -> bool:
+    """Whether the commits behind the files help to rank: for names and patterns they do not."""
+    return request.mode in ("hybrid", "lexical") and not query.regexes and query.kind_of_query != "symbol"
 
 
 def _answer_of_commits(
@@ -196,7 +208,10 @@ def _tell(indexes: Sequence[Searchable], answer: Answer) -> None:
 
 
 def targets_of(
-    indexes: Sequence[Searchable], readers: Sequence[Reader], within: Sequence[Sequence[str]] = ()
+    indexes: Sequence[Searchable],
+    readers: Sequence[Reader],
+    within: Sequence[Sequence[str]] = (),
+    histories: Sequence[History | None] = (),
 ) -> list[SearchTarget]:
     """The indexes as the engine takes them, with a prefix for the paths of each if there are several."""
     from spelunk.search.corpus import SearchTarget
@@ -210,12 +225,14 @@ def targets_of(
             branch_of(index.root),
             index.root,
             tuple(places),
+            history=history,
         )
-        for index, reader, prefix, places in zip(
+        for index, reader, prefix, places, history in zip(
             indexes,
             readers,
             prefixes([index.root for index in indexes]),
             within or [()] * len(indexes),
+            histories or [None] * len(indexes),
             strict=True,
         )
     ]
@@ -256,6 +273,7 @@ def answer_of(
     *,
     stale: bool,
     matched: Matched = NOTHING_MATCHED,
+    reading: str = "query",
 ) -> Answer:
     """Hits with the state of the indexes that gave them; ``began`` is of ``time.perf_counter``."""
     counts = [reader.coverage() for reader in readers]
@@ -270,4 +288,5 @@ def answer_of(
         coverage=round(min(1.0, done / planned), 4) if done < planned else 1.0,
         stale=stale,
         matched=matched,
+        reading=reading,
     )

@@ -76,3 +76,18 @@ def _names(directory: str) -> list[str]:
         return sorted(os.listdir(directory))
     except OSError:
         return []
+
+
+ENTRY_NAMES: Final = frozenset(("__init__", "mod", "index"))
+"""Files without a name of their own: modules of their folder's name."""
+
+
+def names_of(path: str) -> set[str]:
+    """The names by which a file is looked up, in lower case: the last component of its path, that
+    without extensions, and the folder's name for ``__init__.py`` and its like."""
+    folder, _, name = path.lower().rpartition("/")
+    stem = name.split(".", 1)[0] or name
+    names = {name, stem}
+    if stem in ENTRY_NAMES and folder:
+        names.add(folder.rpartition("/")[2])
+    return names
