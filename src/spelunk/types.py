@@ -156,6 +156,19 @@ class Chunk(NamedTuple):
     fields: Fields = ()
 
 
+class Place(NamedTuple):
+    """Lines of a file, 1-based and inclusive; the path as in :class:`Hit`."""
+
+    path: str
+    start_line: int
+    end_line: int
+
+    @property
+    def citation(self) -> str:
+        """``path:start-end``."""
+        return f"{self.path}:{self.start_line}-{self.end_line}"
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A ranked result.
@@ -173,6 +186,7 @@ class Hit:
         signals: What made the score, by name; empty without ``explain``.
         chunk_id: 16 hex digits, stable across rebuilds of the same content.
         root: The workspace's root the path is relative to.
+        copies: Places with nearly the same text, in other files, which this hit stands for.
     """
 
     path: str
@@ -186,6 +200,7 @@ class Hit:
     signals: dict[str, float] = field(default_factory=dict)
     chunk_id: str = ""
     root: str = ""
+    copies: tuple[Place, ...] = ()
 
     @property
     def citation(self) -> str:

@@ -73,26 +73,44 @@ class Corpus:
     """The indexes that a query's ``repo:`` and ``branch:`` leave."""
 
     def __init__(self, targets: Sequence[SearchTarget], query: Query) -> None:
-        """Nothing is read yet."""
+        """Nothing is read yet.
+
+        Attributes:
+            parts: The indexes that are searched.
+            readers: Of all indexes, in their order.
+        """
         self.parts = [
             Part(number, target, filter_of(query, prefix=target.prefix, within=target.within))
             for number, target in enumerate(targets)
             if target.passes(query)
         ]
-        self._readers = [target.reader for target in targets]
+        self.readers = [target.reader for target in targets]
 
     @property
     def documents(self) -> int:
         """Chunks in all indexes, at least 1."""
-        return max(1, sum(reader.documents for reader in self._readers))
+        return max(1, sum(reader.documents for reader in self.readers))
 
     def frequencies(self, terms: Collection[str], field: TextField) -> dict[str, int]:
         """How many chunks of all indexes have each term; terms of none are left out."""
         sums: dict[str, int] = {}
-        for reader in self._readers:
+        for reader in self.readers:
             for term, count in reader.frequencies(terms, field).items():
                 sums[term] = sums.get(term, 0) + count
         return sums
+
+    def vocabulary(self, prefix: str, field: TextField) -> dict[str, int]:
+        """The terms of a field that begin with ``prefix``, with the chunks of all indexes that have each."""
+        sums: dict[str, int] = {}
+        for reader in self.readers:
+            for term, count in reader.vocabulary(prefix, field).items():
+                sums[term] = sums.get(term, 0) + count
+        return sums
+
+    @property
+    def intact(self) -> bool:
+        """Whether the words of every index can be looked up, and there are any."""
+        return any(r.documents for r in self.readers) and not any(r.damage for r in self.readers)
 
     def inverse_frequency(self, count: int) -> float:
         """The weight of a term that ``count`` chunks have (Robertson and Spärck Jones, never negative)."""
@@ -101,7 +119,7 @@ class Corpus:
 
     def degraded(self) -> str | None:
         """What is missing from the answer and why, each reason with its index where there are several."""
-        several = len(self._readers) > 1
+        several = len(self.readers) > 1
         reasons = [
             f"{part.target.prefix.rstrip('/') or part.target.root}: {notice}" if several else notice
             for part in self.parts

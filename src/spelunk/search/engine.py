@@ -17,14 +17,16 @@ import xxhash
 
 from spelunk.errors import IndexCorruptError, SpelunkError, UsageError
 from spelunk.search import verify
+from spelunk.search.copies import Group, collapse
 from spelunk.search.corpus import Corpus, Part, PathRarity, SearchTarget
+from spelunk.search.findings import NO_FINDINGS, Findings, findings
 from spelunk.search.query import Query
 from spelunk.search.rank import model
 from spelunk.search.rank.signals import QueryFacts, ScoredChunk, facts, query_stems
 from spelunk.search.request import SearchRequest
 from spelunk.search.terms import query_text, rarest, term_weights
 from spelunk.store.protocols import ChunkId, Scored
-from spelunk.types import Hit
+from spelunk.types import Hit, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,10 +53,11 @@ Scores = dict[int, dict[ChunkId, float]]
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, and why a side of the search is missing, if one is."""
+    """Hits, why a side of the search is missing, if one is, and what is to say about them."""
 
     hits: tuple[Hit, ...]
     degraded: str | None = None
+    findings: Findings = NO_FINDINGS
 
 
 def search(
@@ -75,15 +78,19 @@ def search(
         IndexCorruptError: Neither side of any index can be read.
     """
     corpus = Corpus(targets, query)
+    known: QueryFacts | None = None
     if request.mode == "regex" or (query.regexes and not query.text):
         ranked = by_pattern(corpus, query, request.limit)
+        groups = [Group(c) for c in ranked[: request.limit]]
     else:
+        known = facts_of(corpus, query, request)
         lexical = by_words(corpus, query, request)
         dense = by_meaning(corpus, query, request, lexical, weights)
         candidates = fuse(corpus, query, lexical, dense)
-        ranked = model.rank(candidates, facts_of(corpus, query, request), PathRarity(corpus), weights)
-    hits = present(targets, query, ranked[: request.limit], request)
-    return SearchResult(hits, corpus.degraded())
+        ranked = model.rank(candidates, known, PathRarity(corpus), weights)
+        groups = grouped(targets, ranked, request)
+    hits = present(targets, query, groups, request)
+    return SearchResult(hits, corpus.degraded(), findings(corpus, query, request, groups, known))
 
 
 def pool_size(request: SearchRequest) -> int:
@@ -296,6 +303,15 @@ def facts_of(corpus: Corpus, query: Query, request: SearchRequest) -> QueryFacts
     return facts(text, kind, rarity)
 
 
+def grouped(
+    targets: Sequence[SearchTarget], ranked: Sequence[ScoredChunk], request: SearchRequest
+) -> list[Group]:
+    """The first hits of a ranking, near-copies taken together unless the request wants each."""
+    if request.copies:
+        return [Group(c) for c in ranked[: request.limit]]
+    return collapse(ranked, request.limit, lambda c: targets[c.source].reader.text(c.file.id).of(c.chunk))
+
+
 def chunk_id(file: FileRow, chunk: ChunkRecord) -> str:
     """16 hex digits over path, content and place: the same in every index of the same content."""
     place = f"\0{chunk.start}\0{chunk.end}\0{chunk.kind}".encode()
@@ -304,16 +320,23 @@ def chunk_id(file: FileRow, chunk: ChunkRecord) -> str:
 
 
 def present(
-    targets: Sequence[SearchTarget], query: Query, ranked: Sequence[ScoredChunk], request: SearchRequest
+    targets: Sequence[SearchTarget], query: Query, groups: Sequence[Group], request: SearchRequest
 ) -> tuple[Hit, ...]:
     """Ranked chunks as hits with their text, labelled with the name searched for where they define it."""
+    names = query.bare_names
     return tuple(
-        _hit(targets[c.source], c, request.context, request.explain, query.bare_names) for c in ranked
+        _hit(targets[g.shown.source], g.shown, request.context, request.explain, names, g.copies)
+        for g in groups
     )
 
 
 def _hit(
-    target: SearchTarget, scored: ScoredChunk, context: int, explain: bool, names: frozenset[str]
+    target: SearchTarget,
+    scored: ScoredChunk,
+    context: int,
+    explain: bool,
+    names: frozenset[str],
+    copies: Sequence[ScoredChunk] = (),
 ) -> Hit:
     chunk, file = scored.chunk, scored.file
     kind, symbol = chunk.kind, chunk.symbol
@@ -334,6 +357,7 @@ def _hit(
         signals=dict(scored.signals) if explain else {},
         chunk_id=chunk_id(file, chunk),
         root=target.root,
+        copies=tuple(Place(c.place, c.chunk.start_line, c.chunk.end_line) for c in copies),
     )
 
 

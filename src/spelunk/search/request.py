@@ -26,6 +26,7 @@ class SearchOverrides(TypedDict, total=False):
     context: int
     explain: bool
     refresh: bool
+    copies: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class SearchRequest:
         context: Lines around each hit.
         explain: Fill in each hit's signals.
         refresh: Bring the indexes up to date first, as their freshness setting says.
+        copies: Give each near-copy of a text a hit of its own.
 
     Raises:
         UsageError: A value cannot be used.
@@ -61,6 +63,7 @@ class SearchRequest:
     context: int = 0
     explain: bool = False
     refresh: bool = True
+    copies: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
