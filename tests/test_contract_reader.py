@@ -301,7 +301,9 @@ def test_frequencies_count_live_chunks_alone(pair: Pair, field: TextField) -> No
 
 
 @given(
-    prefix=st.one_of(st.sampled_from(WORDS).flatmap(lambda w: st.integers(0, 4).map(lambda n: w[:n])), st.text()),
+    prefix=st.one_of(
+        st.sampled_from(WORDS).flatmap(lambda w: st.integers(0, 4).map(lambda n: w[:n])), st.text()
+    ),
     field=st.sampled_from(["body", "name", "path"]),
 )
 @many

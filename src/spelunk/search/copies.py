@@ -1,6 +1,6 @@
 """Near-copies among ranked chunks: one hit for a text that several files hold, with the places of the others.
 
-Chunks of different files are copies where they are of one kind and name and
+Chunks of different files of a workspace are copies where they are of one kind and name and
 
 - their texts are equal but for white space, as in forks within one tree; or
 - their paths say that they are variants, which is another version, or a vendored,
@@ -36,8 +36,8 @@ SHARED_IN_PAGES: Final = 0.6
 EQUAL: Final = 1.0
 """The same for all other files: their texts must be equal."""
 LEAST_WORDS: Final = 40
-"""Words from which texts are compared; shorter ones are copies where the whole files are equal, or
-where they are equal in variants of one name."""
+"""Words from which texts are compared; shorter ones are copies where they are equal in files of
+one name, and the whole files are equal or variants."""
 LEAST_WORDS_IN_NAMESAKES: Final = 24
 """The same for variants of one name."""
 MOST_READ: Final = 120
@@ -53,9 +53,15 @@ _VERSION: Final = re.compile(
     r"[-_.]?((?:alpha|beta|rc|pre|preview|dev|next|snapshot)[-_.]?\d*)?"
 )
 """A name that states a version: ``v9``, ``10.x``, ``version-1.2``, ``lib-2.0-beta1``; not ``step-2``."""
-_UNRELEASED: Final = frozenset("next unreleased nightly canary dev develop trunk edge snapshot preview".split())
-_LEGACY: Final = frozenset(
-    "legacy deprecated old obsolete archive archives archived attic backup backups bak historical outdated".split()
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_UNRELEASED: Final = _names("next unreleased nightly canary dev develop trunk edge snapshot preview")
+_LEGACY: Final = _names(
+    "legacy deprecated old obsolete archive archives archived attic backup backups bak historical outdated"
 )
 _NEWEST: Final = (1 << 30,)
 """The version of a path that names none."""
@@ -91,7 +97,7 @@ def collapse(ranked: Sequence[ScoredChunk], limit: int, text_of: ReadText) -> li
         text_of: Reads the text of a chunk.
     """
     groups: list[list[ScoredChunk]] = []
-    alike: dict[tuple[str, str], list[list[ScoredChunk]]] = {}
+    alike: dict[tuple[int, str, str], list[list[ScoredChunk]]] = {}
     contents = _Contents(text_of)
     for c in ranked:
         rivals = alike.setdefault(_key(c), [])
@@ -106,9 +112,9 @@ def collapse(ranked: Sequence[ScoredChunk], limit: int, text_of: ReadText) -> li
     return [_group(members) for members in groups]
 
 
-def _key(c: ScoredChunk) -> tuple[str, str]:
-    """What copies have in common: their kind and name; the file's name where they have none."""
-    return c.chunk.kind, c.chunk.symbol or "/" + c.file.path.rpartition("/")[2]
+def _key(c: ScoredChunk) -> tuple[int, str, str]:
+    """What copies have in common: their index, kind and name; the file's name where they have none."""
+    return c.source, c.chunk.kind, c.chunk.symbol or "/" + c.file.path.rpartition("/")[2]
 
 
 class _Contents:
@@ -127,11 +133,11 @@ class _Contents:
 
     def is_copy(self, a: ScoredChunk, b: ScoredChunk) -> bool:
         """Whether two chunks of one kind and name hold nearly the same text."""
-        if a.file.digest == b.file.digest:
+        namesakes = _file_name(a) == _file_name(b)
+        if namesakes and a.file.digest == b.file.digest:
             return (a.chunk.start, a.chunk.end) == (b.chunk.start, b.chunk.end)
         if a.chunk.kind != SECTION and a.chunk.scope != b.chunk.scope:
             return False
-        namesakes = _file_name(a) == _file_name(b)
         least = _least_shared(a, b, namesakes)
         shorter, longer = sorted((a.chunk.end - a.chunk.start, b.chunk.end - b.chunk.start))
         if shorter < longer * least * DENSITY or len({*self._words, id(a), id(b)}) > MOST_READ:

@@ -107,6 +107,13 @@ class Corpus:
                 sums[term] = sums.get(term, 0) + count
         return sums
 
+    def passes_any(self, query: Query) -> bool:
+        """Whether any chunk passes the filters of a query, in the indexes that are searched."""
+        return any(
+            part.reader.listed(filter_of(query, prefix=part.target.prefix, within=part.target.within), 1)
+            for part in self.parts
+        )
+
     @property
     def intact(self) -> bool:
         """Whether the words of every index can be looked up, and there are any."""

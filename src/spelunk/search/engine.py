@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import xxhash
@@ -90,7 +91,14 @@ def search(
         ranked = model.rank(candidates, known, PathRarity(corpus), weights)
         groups = grouped(targets, ranked, request)
     hits = present(targets, query, groups, request)
-    return SearchResult(hits, corpus.degraded(), findings(corpus, query, request, groups, known))
+    found = findings(corpus, query, request.mode, hits, groups, known, partial(_finds, targets, request))
+    return SearchResult(hits, corpus.degraded(), found)
+
+
+def _finds(targets: Sequence[SearchTarget], request: SearchRequest, query: Query) -> bool:
+    """Whether a part of a query finds anything by its words."""
+    mode = "lexical" if request.mode == "semantic" else request.mode
+    return any(by_words(Corpus(targets, query), query, replace(request, mode=mode)).values())
 
 
 def pool_size(request: SearchRequest) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from spelunk.embed.protocol import STATIC_ID
+from spelunk.search.confidence import is_confident
 from spelunk.search.missing_words import missing_words
 
 if TYPE_CHECKING:
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from spelunk.search.corpus import Corpus
     from spelunk.search.query import Query
     from spelunk.search.rank.signals import QueryFacts
-    from spelunk.search.request import SearchRequest
+    from spelunk.search.reasons import Finds
+    from spelunk.types import Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,30 @@ NO_FINDINGS: Final = Findings()
 
 
 def findings(
-    corpus: Corpus, query: Query, request: SearchRequest, groups: Sequence[Group], known: QueryFacts | None
+    corpus: Corpus,
+    query: Query,
+    mode: str,
+    hits: Sequence[Hit],
+    groups: Sequence[Group],
+    facts: QueryFacts | None,
+    finds: Finds,
 ) -> Findings:
-    """What is said about the hits of a query."""
-    return Findings(missing_words(corpus, query, request.mode))
+    """What is said about the hits of a query.
+
+    Args:
+        corpus: The indexes searched.
+        query: The query.
+        mode: As of the request.
+        hits: What was found.
+        groups: The chunks of the hits.
+        facts: As ranking used them; None where nothing was ranked.
+        finds: Tries a part of the query, where nothing was found.
+    """
+    missing = missing_words(corpus, query, mode)
+    if not hits:
+        from spelunk.search.reasons import reasons  # for empty answers alone
+
+        return Findings(missing, False, reasons(corpus, query, mode, missing, finds))
+    by_cosine = all(part.reader.embedder == STATIC_ID for part in corpus.parts)
+    confident = facts is None or is_confident(hits, [g.shown for g in groups], facts, by_cosine=by_cosine)
+    return Findings(missing, confident)

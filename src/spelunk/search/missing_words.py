@@ -11,7 +11,6 @@ among the terms with the same beginning, and among those one edit away.
 
 from __future__ import annotations
 
-import os
 import string
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -160,10 +159,10 @@ def distance(a: str, b: str, most: int) -> int:
     """Edits between two words (optimal string alignment), :data:`MOST_FAR` where they exceed ``most``."""
     if abs(len(a) - len(b)) > most:
         return MOST_FAR
-    same = len(os.path.commonprefix((a, b)))
-    a, b = a[same:], b[same:]
-    same = len(os.path.commonprefix((a[::-1], b[::-1])))
-    a, b = a[: len(a) - same], b[: len(b) - same]
+    while a and b and a[0] == b[0]:
+        a, b = a[1:], b[1:]
+    while a and b and a[-1] == b[-1]:
+        a, b = a[:-1], b[:-1]
     before: list[int] = []
     last = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
