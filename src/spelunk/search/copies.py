@@ -42,6 +42,8 @@ LEAST_WORDS_IN_NAMESAKES: Final = 24
 """The same for variants of one name."""
 MOST_READ: Final = 120
 """Chunks whose texts are read for one answer; what is ranked behind them is taken for no copy."""
+MOST_RIVALS: Final = 8
+"""Hits of one kind and name that a further chunk is compared with."""
 MOST_COMPARED: Final = 4
 """Copies of a hit that a further chunk is compared with."""
 DENSITY: Final = 0.8
@@ -101,7 +103,7 @@ def collapse(ranked: Sequence[ScoredChunk], limit: int, text_of: ReadText) -> li
     contents = _Contents(text_of)
     for c in ranked:
         rivals = alike.setdefault(_key(c), [])
-        for group in rivals:
+        for group in rivals[:MOST_RIVALS]:
             if contents.are_copies(group, c):
                 group.append(c)
                 break

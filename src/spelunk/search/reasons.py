@@ -50,6 +50,8 @@ def reasons(
         why = _too_narrow(query, filters, finds) or _unmet(query, missing, finds)
     if why is None:
         why = _without_words(query, mode, missing)
+    if any(part.target.within for part in corpus.parts):
+        return why, f"only {_places(corpus)} was searched"
     return (why,)
 
 
@@ -58,6 +60,8 @@ def _empty_filter(corpus: Corpus, filters: Sequence[Term]) -> str | None:
     if not corpus.parts:
         given = _listed(t for t in filters if t.field in ("repo", "branch"))
         return f"no workspace passes {given}"
+    if not corpus.passes_any(Query(())):
+        return f"no indexed file in {_places(corpus)}; `spelunk why PATH` says why"
     keys = list(dict.fromkeys(t.field for t in filters if t.field not in ("repo", "branch")))
     for key in keys[:MOST_TRIED]:
         own = [t for t in filters if t.field == key]
@@ -66,6 +70,12 @@ def _empty_filter(corpus: Corpus, filters: Sequence[Term]) -> str | None:
     if keys and not corpus.passes_any(Query(tuple(filters))):
         return f"no file passes all filters together: {_listed(filters)}; leave one out"
     return None
+
+
+def _places(corpus: Corpus) -> str:
+    places = [place for part in corpus.parts for place in part.target.within]
+    more = " …" if len(places) > MOST_NAMED else ""
+    return " ".join(map(_shown, places[:MOST_NAMED])) + more
 
 
 def _noun(key: str) -> str:

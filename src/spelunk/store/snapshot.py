@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError
-from spelunk.store.full_text import FullTextDamaged, LexicalReader
+from spelunk.store.full_text import LexicalReader
+from spelunk.store.full_text_errors import FullTextDamaged
 from spelunk.store.manifest import Manifest
 from spelunk.store.protocols import ChunkId, FileId, Filter, Requirement, Scored, TextField
 from spelunk.store.records import ChunkRecord, FileRow
