@@ -78,12 +78,22 @@ def render(answer: Answer, form: str, view: View = DEFAULT_VIEW) -> Rendered:
 
 
 def to_object(answer: Answer) -> dict[str, Any]:
-    """The answer as plain values for JSON; ``dropped`` and ``truncated`` only where a budget bit."""
+    """The answer as plain values for JSON.
+
+    ``missing`` and ``notes`` only where there are any, ``dropped`` and ``truncated`` only where a budget bit.
+    """
     cut = (
         {"dropped": answer.dropped, "truncated": answer.truncated}
         if answer.dropped or answer.truncated
         else {}
     )
+    told: dict[str, Any] = {}
+    if answer.missing:
+        told["missing"] = [
+            {"word": _well_formed(m.word), "nearest": _well_formed(m.nearest), "parts": m.parts} for m in answer.missing
+        ]
+    if answer.notes:
+        told["notes"] = [_well_formed(note) for note in answer.notes]
     return {
         "schema_version": SCHEMA_VERSION,
         "query": _well_formed(answer.query),
@@ -98,10 +108,7 @@ def to_object(answer: Answer) -> dict[str, Any]:
             "stale": answer.stale,
         },
         "confident": answer.confident,
-        "missing": [
-            {"word": _well_formed(m.word), "nearest": m.nearest, "parts": m.parts} for m in answer.missing
-        ],
-        "notes": [_well_formed(note) for note in answer.notes],
+        **told,
         **cut,
         "hits": [hit_object(hit) for hit in answer.hits],
     }
