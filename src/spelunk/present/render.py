@@ -90,7 +90,8 @@ def to_object(answer: Answer) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if answer.missing:
         told["missing"] = [
-            {"word": _well_formed(m.word), "nearest": _well_formed(m.nearest), "parts": m.parts} for m in answer.missing
+            {"word": _well_formed(m.word), "nearest": _well_formed(m.nearest), "parts": m.parts}
+            for m in answer.missing
         ]
     if answer.notes:
         told["notes"] = [_well_formed(note) for note in answer.notes]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from spelunk.search.answer import MissingWord
@@ -40,8 +41,8 @@ SAME_BEGINNING: Final = 3
 LONG_BEGINNING: Final = 4
 """First letters that the terms of a beginning share with the word. An edit within them is found by
 trying each: some 170 terms to look up instead of a walk over much of the vocabulary. The second
-is for words of :data:`LONG_WORD` letters and more."""
-LONG_WORD: Final = 8
+is for words of :data:`LONG_FROM` letters and more."""
+LONG_FROM: Final = 8
 MOST_CONFIRMED: Final = 3
 """Candidates that are looked for in a text."""
 CHUNKS_READ: Final = 3
@@ -49,6 +50,7 @@ CHUNKS_READ: Final = 3
 MOST_FAR: Final = 100
 """A distance beyond any that counts."""
 
+FIELDS: Final[tuple[TextField, ...]] = ("body", "name", "path")
 _LETTERS: Final = string.ascii_lowercase + "_"
 
 
@@ -58,7 +60,7 @@ def missing_words(corpus: Corpus, query: Query, mode: str) -> tuple[MissingWord,
     Args:
         corpus: The indexes searched; a missing word is in none of them.
         query: The query.
-        mode: In ``symbol`` mode a word is missing where no definition has it.
+        mode: As of the request.
     """
     if mode == "regex" or not corpus.intact:
         return ()
@@ -67,24 +69,22 @@ def missing_words(corpus: Corpus, query: Query, mode: str) -> tuple[MissingWord,
     missing = []
     for word in typed:
         if 1 < len(word) <= MAX_WORD and not word.isdecimal():
-            fields: tuple[TextField, ...] = ("body", "name", "path")
-            fields = ("name",) if word in symbols else fields
-            found = _missing(corpus, word, fields)
+            found = _missing(corpus, word)
             if found is not None:
-                missing.append((found, fields[0]))
-    told = sorted(missing, key=lambda m: -len(m[0].word))[:MOST_MISSING]
+                missing.append(found)
+    told = sorted(missing, key=lambda m: -len(m.word))[:MOST_MISSING]
+    in_order = tuple(m for m in missing if m in told)
     if len(typed) > MOST_WORDS_SPELLED:
-        return tuple(m for m, _ in missing if any(m is t for t, _ in told))
+        return in_order
     return tuple(
-        MissingWord(m.word, nearest_word(corpus, m.word, field), m.parts)
-        for m, field in missing
-        if any(m is t for t, _ in told)
+        replace(m, nearest=nearest_word(corpus, m.word, "name" if m.word in symbols else "body"))
+        for m in in_order
     )
 
 
-def _missing(corpus: Corpus, word: str, fields: tuple[TextField, ...]) -> MissingWord | None:
+def _missing(corpus: Corpus, word: str) -> MissingWord | None:
     whole, *stems = terms(word)
-    known = {term for field in fields for term in corpus.frequencies((whole, *stems), field)}
+    known = {term for field in FIELDS for term in corpus.frequencies((whole, *stems), field)}
     if whole in known or (len(stems) == 1 and stems[0] in known):
         return None
     return MissingWord(word, parts=len(stems) > 1 and known.issuperset(stems))
@@ -116,7 +116,7 @@ def nearest_word(corpus: Corpus, word: str, field: TextField = "body") -> str:
 
 def _near_terms(corpus: Corpus, word: str, field: TextField, most: int) -> Iterator[tuple[int, int, str]]:
     """Terms at most so many edits away: (edits, number of chunks negated, term)."""
-    beginning = SAME_BEGINNING if len(word) < LONG_WORD else LONG_BEGINNING
+    beginning = SAME_BEGINNING if len(word) < LONG_FROM else LONG_BEGINNING
     counts = dict(corpus.vocabulary(word[:beginning], field))
     counts.update(corpus.frequencies(set(_edited_beginnings(word, beginning)), field))
     letters = set(word)

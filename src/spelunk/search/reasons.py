@@ -117,9 +117,9 @@ def _unmet(query: Query, missing: Sequence[MissingWord], finds: Finds) -> str | 
     for term in conditions[:MOST_TRIED]:
         if finds(Query((term,))):
             continue
-        occurs = {m.word for m in missing}.isdisjoint(words(term.value)) and finds(
-            Query((Term(WORD, term.value),))
-        )
+        occurs = finds(Query((Term(WORD, term.value),)))
+        if term.kind == PHRASE:
+            occurs = occurs and {m.word for m in missing}.isdisjoint(words(term.value))
         if term.kind == SYMBOL:
             return f"nothing here defines {_shown(term.value)}" + (
                 "; it is mentioned: search it as a word, without sym: or --mode symbol" if occurs else ""
