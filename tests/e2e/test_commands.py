@@ -30,15 +30,8 @@ def test_search_json_has_the_documented_object(cli):
     found = cli.json("search", "flush a batch", "-k", "1")
 
     assert set(found) == {
-        "schema_version",
-        "query",
-        "mode",
-        "took_ms",
-        "degraded",
-        "index",
-        "confident",
-        "hits",
-    }
+        "schema_version", "query", "mode", "reading", "took_ms", "degraded", "index", "confident", "hits",
+    }  # fmt: skip
     assert set(found["index"]) == {"generation", "files", "chunks", "coverage", "stale"}
     assert [set(hit) for hit in found["hits"]] == [HIT]
     assert found["hits"][0]["path"] == "src/queue.py"

@@ -59,6 +59,8 @@ class Answer:
         dropped: Hits left out to stay within a token budget.
         truncated: Hits whose content was cut for it.
         matched: What the query was matched by, for snippets.
+        reading: How the query was read: ``query``, or a sentence such as
+            ``read as text: 41 words, 3 paths, 1 stack trace``.
         files: Files that were searched, before any filter.
         chunks: Chunks of them.
         missing: Words of the query that occur nowhere, the most telling ones.
@@ -78,6 +80,7 @@ class Answer:
     dropped: int = 0
     truncated: int = 0
     matched: Matched = NOTHING_MATCHED
+    reading: str = "query"
     files: int = 0
     chunks: int = 0
     missing: tuple[MissingWord, ...] = ()

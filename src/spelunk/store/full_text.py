@@ -24,7 +24,6 @@ from tantivy import Occur, Query
 from spelunk import faults
 from spelunk.errors import IndexCorruptError, StorageError
 from spelunk.store.document import TIE_BITS, tie_of
-from spelunk.store.full_text_errors import damaged, disk_refuses, first_line, reading, storage_error, writing
 from spelunk.store.full_text_query import (
     ANALYSER,
     SCHEMA,
@@ -37,6 +36,14 @@ from spelunk.store.full_text_query import (
 )
 from spelunk.store.impact import forms, score_scale, score_units
 from spelunk.store.protocols import Requirement, Scored
+from spelunk.store.tantivy_errors import (
+    damaged,
+    disk_refuses,
+    first_line,
+    reading,
+    storage_error,
+    writing,
+)
 
 MIN_HEAP: Final = 16 * 1024 * 1024
 """Per indexing thread; Tantivy refuses less than 3 MB and thrashes below this."""
@@ -95,8 +102,21 @@ class LexicalWriter:
                 raise StorageError(f"{directory}: held by another writer ({first_line(error)})") from None
             raise storage_error(directory, error) from None
 
-    def add(self, cid: int, file: int, body: str, name: str, path: str, language: str, kind: str) -> None:
-        """Add one chunk; ``body``, ``name`` and ``path`` are encoded (:mod:`spelunk.store.document`)."""
+    def add(
+        self,
+        cid: int,
+        file: int,
+        body: str,
+        name: str,
+        path: str,
+        language: str,
+        kind: str,
+        flags: Sequence[str] = (),
+    ) -> None:
+        """Add one chunk; ``body``, ``name`` and ``path`` are encoded (:mod:`spelunk.store.document`).
+
+        ``flags`` are the file's, from :func:`flag_terms`.
+        """
         document = tantivy.Document()
         document.add_unsigned("cid", cid)
         document.add_unsigned("file", file)
@@ -107,6 +127,8 @@ class LexicalWriter:
         document.add_text("path", path)
         document.add_text("language", language)
         document.add_text("kind", kind)
+        for flag in flags:
+            document.add_text("flag", flag)
         try:
             self._writer.add_document(document)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Errors of the full text: what Tantivy raises, a panic included, as the errors of Spelunk."""
+"""Errors and panics of Tantivy as errors of the project: a damaged full text, a disk that refuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class FullTextDamaged(IndexCorruptError):  # noqa: N818 - says what is, as its s
 
 
 def damaged(directory: str, error: BaseException) -> FullTextDamaged:
-    """The error for a full text that cannot be read."""
+    """The error of a full text that cannot be read."""
     return FullTextDamaged(
         f"{directory}: full text damaged ({first_line(error)}); run `spelunk check --repair`"
     )
@@ -47,12 +47,12 @@ def is_panic(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, cut where it is long."""
+    """The first line of an error's message, at most 200 characters."""
     return str(error).split("\n", 1)[0][:200]
 
 
 def disk_refuses(error: BaseException) -> bool:
-    """Whether an error means that the disk is full, read-only or failing."""
+    """Whether the operating system refused, and nothing is damaged."""
     text = str(error)
     return isinstance(error, OSError) or any(
         s in text
@@ -61,7 +61,7 @@ def disk_refuses(error: BaseException) -> bool:
 
 
 def storage_error(directory: str, error: BaseException) -> StorageError:
-    """The error for a full text that cannot be written."""
+    """The error of a full text that cannot be written."""
     return StorageError(
         f"{directory}: cannot write the full text ({first_line(error)}); nothing published was lost"
     )
