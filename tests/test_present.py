@@ -244,7 +244,7 @@ def test_a_token_budget_is_never_exceeded(
 
 
 def test_the_first_hit_that_does_not_fit_is_cut_at_a_line_end() -> None:
-    text, fitted = present.render(answer(hit(), hit(), hit()), "json", View(max_tokens=458))
+    text, fitted = present.render(answer(hit(), hit(), hit()), "json", View(max_tokens=490))
 
     last = fitted.hits[-1]
     assert (len(fitted.hits), fitted.dropped, fitted.truncated) == (2, 1, 1)
