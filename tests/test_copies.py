@@ -17,7 +17,7 @@ from spelunk.search.rank.signals import ScoredChunk
 from spelunk.search.request import SearchRequest
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.testing import MemoryEmbedder, MemoryReader
-from spelunk.types import Flag, Hit, Place
+from spelunk.types import Copy, Flag, Hit
 
 PAGE = "# Routers\n\n" + " ".join(f"A router merges the procedures of number {n}." for n in range(12)) + "\n"
 FUNCTION = (
@@ -70,7 +70,7 @@ def test_versions_of_a_page_are_one_hit_and_the_newest_is_shown() -> None:
         ),
         ("src/other.md", []),
     ]
-    assert next(hit for hit in hits if hit.copies).copies[0] == Place(
+    assert next(hit for hit in hits if hit.copies).copies[0] == Copy(
         "versioned_docs/version-10.x/routers.md", 1, 3
     )
 

@@ -20,7 +20,7 @@ from spelunk.search.answer import Answer, MissingWord
 from spelunk.search.query import parse
 from spelunk.search.terms import matched_by
 from spelunk.text.token_estimate import token_estimate
-from spelunk.types import Hit, Place
+from spelunk.types import Copy, Hit
 
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -100,7 +100,7 @@ def test_json_has_the_documented_shape() -> None:
 
 
 def test_copies_are_named_in_every_form_and_all_of_them_in_json() -> None:
-    copies = tuple(Place(f"docs/v{n}/a\udcff.md", n, n + 5) for n in (9, 8, 7, 6))
+    copies = tuple(Copy(f"docs/v{n}/a\udcff.md", n, n + 5) for n in (9, 8, 7, 6))
     found = answer(hit(copies=copies))
 
     assert "+4 copies: docs/v9/a" in shown_text(found) and "v6" not in shown_text(found)

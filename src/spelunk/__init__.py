@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Failed, FileCounts, Hit, Place, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Copy, Failed, FileCounts, Hit, Problem, Report, Skipped
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -44,6 +44,7 @@ _MODULES = {
     "BreakerState": "remote.breaker",
     "CheckReport": "types",
     "ConfigError": "errors",
+    "Copy": "types",
     "Explanation": "files.explain",
     "Failed": "types",
     "FileCounts": "types",
@@ -58,7 +59,6 @@ _MODULES = {
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
     "MissingWord": "search.answer",
-    "Place": "types",
     "Problem": "types",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
@@ -83,6 +83,7 @@ __all__ = [
     "BreakerState",
     "CheckReport",
     "ConfigError",
+    "Copy",
     "Explanation",
     "Failed",
     "FileCounts",
@@ -97,7 +98,6 @@ __all__ = [
     "Matched",
     "MemoryLimitError",
     "MissingWord",
-    "Place",
     "Problem",
     "ProviderDownError",
     "ProviderError",

@@ -162,8 +162,8 @@ class Chunk(NamedTuple):
     fields: Fields = ()
 
 
-class Place(NamedTuple):
-    """Lines of a file, 1-based and inclusive; the path as in :class:`Hit`."""
+class Copy(NamedTuple):
+    """Where a near-copy of a hit's text is: path as that of a :class:`Hit`, lines 1-based and inclusive."""
 
     path: str
     start_line: int
@@ -231,7 +231,7 @@ class Hit:
     signals: dict[str, float] = field(default_factory=dict)
     chunk_id: str = ""
     root: str = ""
-    copies: tuple[Place, ...] = ()
+    copies: tuple[Copy, ...] = ()
     commit: Commit | None = None
     changed: Commit | None = None
 

@@ -22,8 +22,8 @@ def test_results_are_all_that_standard_output_gets(cli):
     cli.ok("index")
     done = cli("search", "flush a batch", "-v")
 
-    assert "hits in" in done.stderr
-    assert "hits in" not in done.stdout
+    assert "1 hit in 3 files (3 chunks)" in done.stderr
+    assert "hit in" not in done.stdout
 
 
 def test_search_json_has_the_documented_object(cli):

@@ -13,7 +13,7 @@ from spelunk.search.query import Query
 from spelunk.search.rank.signals import ScoredChunk
 from spelunk.search.request import SearchRequest
 from spelunk.store.records import ChunkRecord, FileRow
-from spelunk.types import Hit, Place
+from spelunk.types import Copy, Hit
 
 
 def grouped(
@@ -70,7 +70,7 @@ def _hit(
         signals=dict(scored.signals) if explain else {},
         chunk_id=chunk_id(file, chunk),
         root=target.root,
-        copies=tuple(Place(c.place, c.chunk.start_line, c.chunk.end_line) for c in copies),
+        copies=tuple(Copy(c.place, c.chunk.start_line, c.chunk.end_line) for c in copies),
     )
 
 
