@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
-    from spelunk.search.answer import Answer, Matched
+    from spelunk.search.answer import Answer, Matched, MissingWord
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Failed, FileCounts, Hit, Place, Problem, Report, Skipped
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -57,6 +57,8 @@ _MODULES = {
     "IndexedFile": "files.explain",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
+    "MissingWord": "search.answer",
+    "Place": "types",
     "Problem": "types",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
@@ -94,6 +96,8 @@ __all__ = [
     "IndexedFile",
     "Matched",
     "MemoryLimitError",
+    "MissingWord",
+    "Place",
     "Problem",
     "ProviderDownError",
     "ProviderError",
