@@ -155,9 +155,15 @@ def words_of(text: str) -> str:
 
 
 def ours(
-    index: Index, group: Sequence[Instance], name: str, limit: int, values: Mapping[str, float]
+    index: Index,
+    group: Sequence[Instance],
+    name: str,
+    limit: int,
+    values: Mapping[str, float],
+    *,
+    shown: bool = True,
 ) -> Results:
-    """One of Spelunk's modes over the instances of a revision."""
+    """One of Spelunk's modes over the instances of a revision; ``shown``: with what fits each budget."""
     _, mode, *rest = name.split("+")[0].split("-")
     found: Results = {}
     with changes.changed(values) if values else nullcontext():
@@ -176,7 +182,7 @@ def ours(
                     {"path": h.path, "start_line": h.start_line, "end_line": h.end_line} for h in answer.hits
                 ],
             }
-            if not values:
+            if shown and not values:
                 row["within"] = {
                     f"{form} {budget}": [
                         [h.path, h.start_line, h.end_line]
