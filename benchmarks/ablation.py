@@ -25,7 +25,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import weights as changes
-from localisation import Instance, by_tree, load, mean, number, ours, score
+from localisation import ours
+from localisation_score import Instance, by_tree, interval, load, mean, number, score
 
 from spelunk.evaluate import measures
 from spelunk.evaluate.run import load_queries
@@ -94,11 +95,10 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
     return tasks
 
 
-def interval(ours: Scores, base: Scores, measure: str) -> tuple[float, float]:
-    import localisation
-
+def certainty(ours: Scores, base: Scores, measure: str) -> tuple[float, float]:
+    """95 % of the difference over repositories."""
     items = [Instance("", "", repo, "", "", "", (), ()) for repo, _ in base]
-    return localisation.interval(items, [r[measure] for _, r in ours], [r[measure] for _, r in base])
+    return interval(items, [r[measure] for _, r in ours], [r[measure] for _, r in base])
 
 
 def main() -> None:
@@ -155,7 +155,7 @@ def main() -> None:
             if variant == AS_IT_IS:
                 cells += [number(mean(base, wanted[0])), "", *(number(mean(base, m)) for m in wanted[1:])]
                 continue
-            low, high = interval(by_variant[variant], by_variant[AS_IT_IS], wanted[0])
+            low, high = certainty(by_variant[variant], by_variant[AS_IT_IS], wanted[0])
             differences = [mean(rows, m) - mean(base, m) for m in wanted]
             cells += [
                 f"{differences[0]:+.4f}",

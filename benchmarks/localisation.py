@@ -7,17 +7,17 @@ An instance is a line ``{id, repo, parent_sha, language, query, files, hunks: [{
 and what was changed for it, in the revision ``parent_sha``. ``--trees`` holds a work tree of each revision,
 ``OWNER+NAME@SHA10``; or ``--repositories`` holds a clone of each with its history, ``OWNER+NAME``: then one work
 tree of each is moved from revision to revision under ``--work``, oldest first, and its index brought up to date.
-All systems search a revision before the next one is made. Each writes ``OUT/INSTANCES.SYSTEM.jsonl``, a line
+A labelled question of ``spelunk eval`` is searched in the folder ``DIR/REPO`` of ``--trees``. All systems search
+a revision before the next one is made. Each writes ``OUT/INSTANCES.SYSTEM.jsonl``, a line
 ``{id, results: [{path, start_line, end_line}]}`` for each text; what is there already is not run again
-(``--fresh`` does). Prints Markdown.
+(``--fresh`` does). Prints Markdown. Without ``--trees`` and ``--repositories`` it only prints what ``OUT`` holds.
 
 Systems: ``spelunk-hybrid``, ``spelunk-lexical`` and other modes, through the Python API; with ``-words`` the text
 goes in without punctuation. ``ripgrep``, ``bm25``, ``semble`` and ``semble-bm25`` as in ``localisation_peers.py``,
 with ``--peers``. ``--weights`` is ``{name: {signal: value}}``: sets of changes to the ranking's weights
 (``weights.py``); each is run in every mode, and for each fold of repositories the set that is best on the others.
 
-File rank is the order of the first result of each file. Acc@k: a changed file is among the first k files;
-All@k: all are; Hit@k: one of the first k results meets changed lines. MRR: of the first changed file.
+Measures as in ``localisation_score.py``.
 Within a token budget: what ``--max-tokens`` leaves of the output; for ripgrep, whole files in its order, the last
 cut; for semble, its JSON. Tokens are ``spelunk.text.token_estimate``'s.
 """
@@ -25,22 +25,29 @@ cut; for semble, its JSON. Tokens are ``spelunk.text.token_estimate``'s.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
-import random
 import re
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import weights as changes
+from localisation_score import (
+    BUDGETS,
+    Instance,
+    Results,
+    Row,
+    budget_table,
+    by_tree,
+    fold_table,
+    load,
+    table,
+)
 
 from spelunk.errors import SpelunkError
 from spelunk.index import Index
@@ -49,46 +56,7 @@ from spelunk.text.token_estimate import token_estimate
 
 OURS = ("spelunk-hybrid", "spelunk-hybrid-words", "spelunk-lexical", "spelunk-lexical-words")
 PEERS = ("ripgrep", "bm25", "semble", "semble-bm25")
-MEASURES = ("Acc@1", "Acc@5", "Acc@10", "Acc@50", "All@10", "MRR", "Hit@5", "Hit@10", "empty")
-CHOSEN_BY = ("Acc@1", "Acc@5", "All@10")
-"""A set of weights is chosen by the mean of these."""
-BUDGETS = (2_000, 8_000)
 FORMS = ("text", "markdown")
-
-Row = dict[str, Any]
-Results = dict[str, Row]
-"""Rows of one system by the instance's id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """A text and what was changed for it; ``kind`` is the name of its file."""
-
-    kind: str
-    id: str
-    repo: str
-    revision: str
-    language: str
-    text: str
-    files: tuple[str, ...]
-    hunks: tuple[tuple[str, int, int], ...]
-
-    @property
-    def tree(self) -> str:
-        return f"{self.repo.replace('/', '+')}@{self.revision[:10]}"
-
-
-def load(path: str) -> list[Instance]:
-    kind = Path(path).stem
-    with open(path, encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file if line.strip()]
-    return [
-        Instance(
-            kind, r["id"], r["repo"], r["parent_sha"], r["language"], r["query"], tuple(r["files"]),
-            tuple((h["path"], h["start"], h["end"]) for h in r["hunks"]),
-        )
-        for r in rows
-    ]  # fmt: skip
 
 
 # Revisions
@@ -97,13 +65,6 @@ def load(path: str) -> list[Instance]:
 def git(*arguments: str) -> str:
     command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout
-
-
-def by_tree(instances: Sequence[Instance]) -> dict[str, list[Instance]]:
-    groups: dict[str, list[Instance]] = defaultdict(list)
-    for i in instances:
-        groups[i.tree].append(i)
-    return groups
 
 
 def trees(
@@ -272,140 +233,6 @@ def read(root: str, path: str) -> str:
         return ""
 
 
-# Measures
-
-
-def score(instance: Instance, row: Row | None) -> dict[str, float]:
-    """The measures of one answer."""
-    results = row["results"] if row else []
-    files = list(dict.fromkeys(r["path"] for r in results))
-    ranks = [files.index(f) + 1 if f in files else 0 for f in instance.files]
-    first = min((r for r in ranks if r), default=0)
-    out = {f"Acc@{k}": float(0 < first <= k) for k in (1, 5, 10, 50)}
-    out["All@10"] = float(all(0 < r <= 10 for r in ranks))
-    out["MRR"] = 1 / first if first else 0.0
-    for k in (5, 10):
-        spans = [(r["path"], r["start_line"], r["end_line"]) for r in results[:k]]
-        out[f"Hit@{k}"] = float(meets(spans, instance.hunks))
-    out["empty"] = float(not results)
-    return out
-
-
-def meets(spans: Sequence[Sequence[Any]], hunks: Sequence[tuple[str, int, int]]) -> bool:
-    return any(p == path and s <= end and e >= start for p, s, e in spans for path, start, end in hunks)
-
-
-def mean(rows: Sequence[Mapping[str, float]], name: str) -> float:
-    return sum(r[name] for r in rows) / max(1, len(rows))
-
-
-def interval(
-    instances: Sequence[Instance], ours: Sequence[float], theirs: Sequence[float]
-) -> tuple[float, float]:
-    """95 % of the mean difference, whole repositories drawn anew 2,000 times."""
-    diff: dict[str, list[float]] = defaultdict(list)
-    for i, a, b in zip(instances, ours, theirs, strict=True):
-        diff[i.repo].append(a - b)
-    rng, repos = random.Random(0), sorted(diff)
-    means = []
-    for _ in range(2_000):
-        drawn = [d for _ in repos for d in diff[rng.choice(repos)]]
-        means.append(sum(drawn) / len(drawn))
-    means.sort()
-    return means[50], means[1949]
-
-
-def folds(repos: Sequence[str], n: int) -> list[list[str]]:
-    """The same repositories always give the same split."""
-    order = sorted(repos, key=lambda r: hashlib.sha256(r.encode()).hexdigest())
-    return [order[i::n] for i in range(n)]
-
-
-def number(x: float) -> str:
-    return f"{x:.3f}".replace("0.", ".", 1) if x < 1 else f"{x:.2f}"
-
-
-# Tables
-
-
-def table(instances: Sequence[Instance], found: Mapping[str, Results]) -> None:
-    scores = {s: [score(i, rows.get(i.id)) for i in instances] for s, rows in found.items()}
-    print(f"| {len(instances)} texts | {' | '.join(MEASURES)} | p50 ms |\n|-|{'-|' * len(MEASURES)}-|")
-    for system, rows in scores.items():
-        took = sorted(r["seconds"] * 1000 for r in found[system].values() if "seconds" in r)
-        cells = " | ".join(number(mean(rows, m)) for m in MEASURES)
-        print(f"| {system} | {cells} | {took[len(took) // 2] if took else 0:.0f} |")
-    best, rest = next(iter(scores)), list(scores)[1:]
-    if rest:
-        print(f"\n| {best} minus | Acc@1 | Acc@5 | All@10 | Hit@10 |\n|-|-|-|-|-|")
-    for system in rest:
-        cells = []
-        for m in ("Acc@1", "Acc@5", "All@10", "Hit@10"):
-            a, b = [r[m] for r in scores[best]], [r[m] for r in scores[system]]
-            low, high = interval(instances, a, b)
-            cells.append(f"{mean(scores[best], m) - mean(scores[system], m):+.3f} [{low:+.3f}, {high:+.3f}]")
-        print(f"| {system} | {' | '.join(cells)} |")
-    parts: list[tuple[str, Callable[[Instance], str]]] = [
-        ("language", lambda i: i.language),
-        ("repository", lambda i: i.repo),
-    ]
-    for title, key in parts:
-        if len({key(i) for i in instances}) < 2:
-            continue
-        for m in ("Acc@1", "Acc@5", "All@10", "Hit@10"):
-            print(f"\n| {m} by {title} | n | {' | '.join(scores)} |\n|-|-|{'-|' * len(scores)}")
-            for value in sorted({key(i) for i in instances}):
-                at = [n for n, i in enumerate(instances) if key(i) == value]
-                cells = " | ".join(number(mean([rows[n] for n in at], m)) for rows in scores.values())
-                print(f"| {value} | {len(at)} | {cells} |")
-
-
-def budget_table(instances: Sequence[Instance], found: Mapping[str, Results]) -> None:
-    """Shares of texts for which a changed file, all changed files, changed lines are within the budget."""
-    heads = [f"{what} ({b:,})" for b in BUDGETS for what in ("a file", "all files", "changed lines")]
-    print(f"\n| Seen within tokens | {' | '.join(heads)} |\n|-|{'-|' * len(heads)}")
-    for system, rows in found.items():
-        forms = {k.rpartition(" ")[0] for r in rows.values() for k in r.get("within", {})}
-        for form in sorted(forms):
-            cells = []
-            for budget in BUDGETS:
-                key = f"{form} {budget}".strip()
-                seen = [rows.get(i.id, {}).get("within", {}).get(key, []) for i in instances]
-                of = [{s[0] for s in spans} for spans in seen]
-                pairs = list(zip(instances, of, seen, strict=True))
-                cells += [
-                    sum(bool(paths & set(i.files)) for i, paths, _ in pairs) / len(instances),
-                    sum(paths >= set(i.files) for i, paths, _ in pairs) / len(instances),
-                    sum(meets(spans, i.hunks) for i, _, spans in pairs) / len(instances),
-                ]
-            print(f"| {system} {form} | {' | '.join(map(number, cells))} |")
-
-
-def fold_table(instances: Sequence[Instance], found: Mapping[str, Results], n: int) -> None:
-    """For each fold the set of weights that is best on the others, measured on the fold."""
-    families: dict[str, list[str]] = defaultdict(list)
-    for system in found:
-        families[system.split("+")[0]].append(system)
-    for base, variants in families.items():
-        if len(variants) < 2:
-            continue
-        scores = {v: [score(i, found[v].get(i.id)) for i in instances] for v in variants}
-        held_out: list[dict[str, float]] = []
-        print(
-            f"\n| {base}: fold | chosen on the others | {' | '.join(MEASURES)} |\n|-|-|{'-|' * len(MEASURES)}"
-        )
-        for f, fold in enumerate(folds(sorted({i.repo for i in instances}), n), 1):
-            test = [k for k, i in enumerate(instances) if i.repo in fold]
-            train = [k for k, i in enumerate(instances) if i.repo not in fold]
-            chosen = max(
-                variants, key=lambda v: sum(mean([scores[v][k] for k in train], m) for m in CHOSEN_BY)
-            )
-            rows = [scores[chosen][k] for k in test]
-            held_out += rows
-            print(f"| {f} ({len(test)}) | {chosen} | {' | '.join(number(mean(rows, m)) for m in MEASURES)} |")
-        print(f"| all, held out | | {' | '.join(number(mean(held_out, m)) for m in MEASURES)} |")
-
-
 # The run
 
 
@@ -524,7 +351,8 @@ def main() -> None:
             continue
         print(f"## {kind}\n")
         table(part, found)
-        budget_table(part, {s: r for s, r in found.items() if "+" not in s})
+        if part[0].hunks:
+            budget_table(part, {s: r for s, r in found.items() if "+" not in s})
         if sets:
             fold_table(part, found, args.folds)
         print()
