@@ -331,7 +331,10 @@ def main() -> None:
     args = parser.parse_args()
     args.work = args.work or os.path.join(args.out, "work")
     os.makedirs(args.out, exist_ok=True)
-    systems = args.systems.split(",") if args.systems else [*OURS, *(PEERS if args.peers else ())]
+    searching = bool(args.trees or args.repositories)
+    systems = (
+        args.systems.split(",") if args.systems else [*OURS, *(PEERS if args.peers or not searching else ())]
+    )
     unknown = [s for s in systems if not s.startswith("spelunk-") and s not in PEERS]
     if unknown:
         raise SystemExit(f"{', '.join(unknown)}: no such system")
@@ -339,7 +342,7 @@ def main() -> None:
     ours_too = [s for s in systems if s.startswith("spelunk-")]
     systems += [f"{s}+{name}" for s in ours_too for name in sets]
     instances = [i for path in args.instances for i in load(path)]
-    if args.trees or args.repositories:
+    if searching:
         if any(s in PEERS for s in systems) and not args.peers:
             raise SystemExit("--peers: name the interpreter that has the other systems")
         run(args, instances, systems, sets)
