@@ -18,8 +18,9 @@ with ``--peers``. ``--weights`` is ``{name: {signal: value}}``: sets of changes 
 (``weights.py``); each is run in every mode, and for each fold of repositories the set that is best on the others.
 
 Measures as in ``localisation_score.py``.
-Within a token budget: what ``--max-tokens`` leaves of the output; for ripgrep, whole files in its order, the last
-cut; for semble, its JSON. Tokens are ``spelunk.text.token_estimate``'s.
+Within a token budget: what ``--max-tokens`` leaves of the output; for ripgrep, whole files in its order; for the
+others the lines of each result below its place, as semble's text form; the last cut at a line. Tokens are
+``spelunk.text.token_estimate``'s.
 """
 
 from __future__ import annotations
@@ -183,8 +184,6 @@ class Peers:
             for row in rows.values():
                 budgets = {str(b): within(root, name, row["results"], b) for b in BUDGETS}
                 row["within"] = budgets
-                for result in row["results"]:
-                    result.pop("text", None)
         return found
 
     def close(self) -> None:
@@ -198,31 +197,20 @@ def within(root: str, system: str, results: Sequence[Row], budget: int) -> list[
     seen: list[list[Any]] = []
     left = budget
     for r in results:
-        if system == "ripgrep":
-            first, text = 1, read(root, r["path"])
-        elif "text" in r:
-            first, text = r["start_line"], r["text"]
-        else:
-            first, text = (
-                r["start_line"],
-                "".join(read(root, r["path"]).splitlines(True)[r["start_line"] - 1 : r["end_line"]]),
-            )
-        cost = token_estimate(text) + token_estimate(r["path"]) + 1
-        if cost <= left:
-            left -= cost
-            last = r["end_line"] if system != "ripgrep" else text.count("\n") + 1
-            seen.append([r["path"], first, last])
-            continue
-        left -= token_estimate(r["path"]) + 1
+        lines = read(root, r["path"]).splitlines(keepends=True)
+        first = 1 if system == "ripgrep" else r["start_line"]
+        lines = lines if system == "ripgrep" else lines[first - 1 : r["end_line"]]
+        left -= token_estimate(f"{r['path']}:{first}-{first + len(lines) - 1}\n\n")
         shown = 0
-        for line in text.splitlines(True):
+        for line in lines:
             left -= token_estimate(line)
             if left < 0:
                 break
             shown += 1
         if shown:
             seen.append([r["path"], first, first + shown - 1])
-        break
+        if left < 0:
+            break
     return seen
 
 

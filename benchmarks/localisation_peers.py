@@ -7,7 +7,7 @@ writes one, ``{system: {id: {"results": [{"path", "start_line", "end_line"}], "s
   lines are the 50 with the most distinct words.
 - ``bm25``: BM25 (bm25s, k1 1.5, b 0.75) over chunks of 50 lines of source code; words and the parts of names.
 - ``semble``, ``semble-bm25``: semble as its command has it, code alone, and with ``alpha`` 0: its BM25 and its
-  ranking without vectors. A result has its ``text`` as the command writes it.
+  ranking without vectors.
 """
 
 from __future__ import annotations
@@ -148,18 +148,14 @@ class Semble:
         self.index = SembleIndex.from_path(root)
 
     def search(self, text: str, limit: int, alpha: float | None) -> list[Row]:
-        from semble.utils import format_results
-
         found = self.index.search(text, top_k=limit, alpha=alpha)
-        entries = format_results(text, found)["results"]
         return [
             {
-                "path": e["file_path"].replace("\\", "/"),
-                "start_line": e["start_line"],
-                "end_line": e["end_line"],
-                "text": json.dumps(e),
+                "path": r.chunk.file_path.replace("\\", "/"),
+                "start_line": r.chunk.start_line,
+                "end_line": r.chunk.end_line,
             }
-            for e in entries
+            for r in found
         ]
 
 
