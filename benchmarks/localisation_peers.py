@@ -17,8 +17,10 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -140,12 +142,30 @@ class Chunks:
 
 
 class Semble:
-    """semble over one tree; the index is made anew and not saved."""
+    """semble over one tree; the index is made anew and not saved.
+
+    Version 0.7 ends with an error where a ``.gitignore`` has a line without meaning (``!``), as some test data
+    do; then it is given a copy of the tree without the ``.gitignore`` files below its root.
+    """
 
     def __init__(self, root: str) -> None:
         from semble import SembleIndex
 
-        self.index = SembleIndex.from_path(root)
+        try:
+            self.index = SembleIndex.from_path(root)
+        except ValueError as error:
+            print(f"semble: {root}: {error}; again without .gitignore files", file=sys.stderr)
+            with tempfile.TemporaryDirectory() as folder:
+                copy = os.path.join(folder, "tree")
+                shutil.copytree(
+                    root,
+                    copy,
+                    symlinks=True,
+                    ignore=lambda at, names: [
+                        n for n in names if n == ".git" or (n == ".gitignore" and at != root)
+                    ],
+                )
+                self.index = SembleIndex.from_path(copy)
 
     def search(self, text: str, limit: int, alpha: float | None) -> list[Row]:
         found = self.index.search(text, top_k=limit, alpha=alpha)
