@@ -254,15 +254,17 @@ def run(
     began, updates, indexed, seen = time.perf_counter(), 0.0, 0, 0
     for count, (root, index_dir, group) in enumerate(revisions, 1):
         found: dict[str, Results] = {}
-        with Index.open(root, index_dir=index_dir, mode="sequential") as index:
-            report = index.update()
-            updates += report.seconds
-            indexed += report.files.indexed
-            seen += report.files.seen
-            for s in systems:
-                if s.startswith("spelunk-"):
+        missing = [s for s in systems if any(i.id not in done[s] for i in group)]
+        spelunk = [s for s in missing if s.startswith("spelunk-")]
+        if spelunk:
+            with Index.open(root, index_dir=index_dir, mode="sequential") as index:
+                report = index.update()
+                updates += report.seconds
+                indexed += report.files.indexed
+                seen += report.files.seen
+                for s in spelunk:
                     found[s] = ours(index, group, s, args.limit, sets.get(s.partition("+")[2], {}))
-        others = [s for s in systems if not s.startswith("spelunk-")]
+        others = [s for s in missing if s not in spelunk]
         if others and peers:
             found |= peers.answers(root, others, args.limit, group)
         for s, rows in found.items():
