@@ -32,6 +32,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -232,9 +233,7 @@ def run(
 ) -> None:
     """Search every revision with every system that has no results yet."""
     files: dict[tuple[str, str], IO[str]] = {}
-    done = (
-        {s: set(results(args.out, i.kind, s)) for i in instances for s in systems} if not args.fresh else {}
-    )
+    done: dict[str, set[str]] = defaultdict(set)
     for kind in {i.kind for i in instances}:
         for s in systems:
             ids = {i.id for i in instances if i.kind == kind}
