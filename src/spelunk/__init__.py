@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
-    from spelunk.search.answer import Answer, Matched
+    from spelunk.search.answer import Answer, Matched, MissingWord
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Copy, Failed, FileCounts, Hit, Problem, Report, Skipped
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -44,6 +44,7 @@ _MODULES = {
     "BreakerState": "remote.breaker",
     "CheckReport": "types",
     "ConfigError": "errors",
+    "Copy": "types",
     "Explanation": "files.explain",
     "Failed": "types",
     "FileCounts": "types",
@@ -57,6 +58,7 @@ _MODULES = {
     "IndexedFile": "files.explain",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
+    "MissingWord": "search.answer",
     "Problem": "types",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
@@ -81,6 +83,7 @@ __all__ = [
     "BreakerState",
     "CheckReport",
     "ConfigError",
+    "Copy",
     "Explanation",
     "Failed",
     "FileCounts",
@@ -94,6 +97,7 @@ __all__ = [
     "IndexedFile",
     "Matched",
     "MemoryLimitError",
+    "MissingWord",
     "Problem",
     "ProviderDownError",
     "ProviderError",
