@@ -15,9 +15,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from spelunk import embed
@@ -27,7 +26,7 @@ from spelunk.errors import (
     IndexCorruptError,
     IndexMissingError,
     StorageError,
-    WorkspaceError,
+    UsageError,
 )
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
@@ -71,6 +70,7 @@ class Index:
         self.untrusted: tuple[Untrusted, ...] = ()
         """Settings of the workspace's file that do not count, because the user does not trust it."""
         self._run_id = run_id
+        self._given: dict[str, Any] = {}
         self.source: Source = FolderSource(root)
         self.age = freshness.Age(freshness.seconds_allowed(options.freshness))
         self._guard = threading.Lock()
@@ -105,8 +105,24 @@ class Index:
         resolved = load(root, settings)
         directory = locate.index_dir(root, index_dir)
         index = cls(root, directory, resolved.options, observer=observer, run_id=run_id)
-        index.untrusted = resolved.untrusted
+        index.untrusted, index._given = resolved.untrusted, settings
         return index
+
+    def reload(self) -> bool:
+        """Read the settings again, as :meth:`open` did; whether another update is needed to follow them.
+
+        Raises:
+            ConfigError: A setting cannot be used; those before stay.
+        """
+        resolved = load(self.root, self._given)
+        self.untrusted, before = resolved.untrusted, self.options
+        if resolved.options == before:
+            return False
+        self.options = resolved.options
+        self.age = freshness.Age(freshness.seconds_allowed(self.options.freshness))
+        with self._guard:
+            self._embedder = None
+        return True
 
     def __enter__(self) -> Index:
         return self
@@ -124,6 +140,7 @@ class Index:
     def update(
         self,
         *,
+        changed: Iterable[str | os.PathLike[str]] | None = None,
         rebuild: bool = False,
         dry_run: bool = False,
         wait: bool = False,
@@ -133,6 +150,9 @@ class Index:
         """Index what is new or changed, forget what is gone, publish.
 
         Args:
+            changed: Files and folders that changed, appeared or vanished: only their folders
+                are looked at, and counted in the report. A changed rule, or an index that is
+                not complete, makes it look at more. Without it everything is looked at.
             rebuild: Build all stores again beside the old ones. Searches see the old
                 generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
@@ -149,14 +169,25 @@ class Index:
             IndexCorruptError: A store is damaged; ``rebuild`` or :meth:`check`.
             MemoryLimitError: The memory limit is too small.
             StorageError: The disk refuses; what was published stays.
+            UsageError: A changed path is outside the workspace; or ``changed`` with ``rebuild``.
         """
-        return self._update(progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait)
+        part = None
+        if changed is not None:
+            from spelunk.files.changes import relative_to
+
+            if rebuild:
+                raise UsageError("changed and rebuild exclude each other: a rebuild reads every file")
+            part = tuple(relative_to(self.root, os.fspath(path)) for path in changed)
+        return self._update(
+            progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait, changed=part
+        )
 
     def _update(
         self,
         progress: OnProgress | None,
         *,
         command: str | None = None,
+        changed: tuple[str, ...] | None = None,
         rebuild: bool = False,
         dry_run: bool = False,
         wait: bool = False,
@@ -180,10 +211,11 @@ class Index:
             dry_run=dry_run,
             wait=wait,
             patient=patient,
+            changed=changed,
         )
         began = self.age.now()
         report = update(job)
-        if not dry_run:
+        if not dry_run and changed is None:
             self.age.reset(began)
         return report
 
@@ -361,35 +393,16 @@ class Index:
             IndexMissingError: There is no index.
             IndexBusyError: ``repair`` is true and another process is writing.
         """
-        from spelunk.store.check import MANIFEST_DAMAGED, VECTOR, check
+        from spelunk.pipeline.repair import check_and_repair
+        from spelunk.store.check import check
 
         if not repair:
             return check(self.directory)
-        from spelunk.store.repair import repair as mend
 
-        writer = writer_lock.WriterLock(self.directory)
-        writer.acquire("check --repair")
-        try:
-            before = check(self.directory)
-            if before.ok:
-                return before
-            rebuild = any(p.what == MANIFEST_DAMAGED for p in before.problems)
-            unread = not rebuild and mend(self.directory, before.problems)
-        finally:
-            writer.release()
-        lost = any(p.what == VECTOR for p in before.problems)
-        if (
-            rebuild or unread or lost
-        ):  # an update reads files again and makes the vectors that are pending now
+        def read_again(rebuild: bool) -> None:
             self.update(rebuild=rebuild, command="check --repair")
-        self.close()
-        after = check(self.directory)
-        if not after.ok:
-            return after
-        mended = before.mended()
-        return replace(
-            mended, files=after.files, chunks=after.chunks, vectors=after.vectors, pending=after.pending
-        )
+
+        return check_and_repair(self.directory, read_again, self.close)
 
     def clear(self) -> bool:
         """Delete the index: every file that Spelunk wrote, and the index directory unless other files are in it.
@@ -402,19 +415,6 @@ class Index:
             IndexBusyError: Another process is writing to it.
             StorageError: A file cannot be deleted.
         """
-        owner = locate.owner_of(self.directory)
-        if owner is None:
-            return False
-        if owner != self.root:
-            raise WorkspaceError(f"{self.directory}: the index of {owner}, not of {self.root}")
-        writer = writer_lock.WriterLock(self.directory)
-        writer.acquire("clear")
-        try:
-            self.close()
-            locate.delete(self.directory)
-            locate.forget(self.root)
-        except OSError as error:
-            raise StorageError(f"{self.directory}: cannot be deleted: {error.strerror or error}") from None
-        finally:
-            writer.release()
-        return True
+        from spelunk.workspace.remove import remove
+
+        return remove(self.root, self.directory, self.close)

@@ -39,6 +39,8 @@ HEADER: Final = struct.Struct("<8sIIII8x")
 ALIGN: Final = 64
 PATH: Final = os.path.join(os.path.dirname(__file__), "static.table")
 
+FEW_WORDS: Final = 1_000
+"""Words that are found in the table one by one: reading all its terms takes as long as 2,000 of them."""
 SCALE_STEPS: Final = 4096
 """The scale 1 of a query's row as a whole number, so that the sums of a query are whole too."""
 
@@ -195,6 +197,8 @@ class StaticEmbedder:
 
     def _rows_of(self, word: str) -> tuple[int, ...]:
         table, known = self._table, self._numbers.get
+        if not self._numbers:
+            return tuple(table.find(term) for term in features(word))
         numbers = []
         for term in features(word):
             number = known(term)
@@ -209,6 +213,7 @@ class StaticEmbedder:
 
         if self._matrix is None:
             self._matrix = self._table.matrix()
+        if not self._numbers and sum(map(len, words)) > FEW_WORDS:
             self._numbers = self._table.numbers()
         table, lookup = self._matrix, self._rows.__getitem__
         sums = np.zeros((len(words), self.dimensions), np.int32)
