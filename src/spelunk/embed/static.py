@@ -39,8 +39,8 @@ HEADER: Final = struct.Struct("<8sIIII8x")
 ALIGN: Final = 64
 PATH: Final = os.path.join(os.path.dirname(__file__), "static.table")
 
-FEW_WORDS: Final = 1_000
-"""Words that are found in the table one by one: reading all its terms takes as long as 2,000 of them."""
+FEW_WORDS: Final = 2_000
+"""Distinct words up to which each is found in the table by itself: to read all its terms takes as long."""
 SCALE_STEPS: Final = 4096
 """The scale 1 of a query's row as a whole number, so that the sums of a query are whole too."""
 
@@ -213,7 +213,7 @@ class StaticEmbedder:
 
         if self._matrix is None:
             self._matrix = self._table.matrix()
-        if not self._numbers and sum(map(len, words)) > FEW_WORDS:
+        if not self._numbers and len(set(chain.from_iterable(words))) > FEW_WORDS:
             self._numbers = self._table.numbers()
         table, lookup = self._matrix, self._rows.__getitem__
         sums = np.zeros((len(words), self.dimensions), np.int32)

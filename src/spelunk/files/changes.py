@@ -214,7 +214,9 @@ class _Part:
     def _rules_changed(self, directory: Directory, seen: Iterable[fences.Seen]) -> bool:
         """Whether the rule files in a folder are others than at the last walk; what is not sure counts as changed."""
         new = dict(seen)
-        own = {directory.path + name for name in (*(n for n, _ in IGNORE_FILES), ".git/info/exclude")}
+        own = {directory.path + name for name, _ in IGNORE_FILES}
+        if directory.relative:  # of the root it is one of the outer rules
+            own.add(directory.path + ".git/info/exclude")
         return any(not stamp or self.old_rules.get(path) != stamp for path, stamp in new.items()) or any(
             path in self.old_rules for path in own - new.keys()
         )
@@ -264,7 +266,7 @@ class _Part:
 
     def _in_tree(self, path: str) -> bool:
         """Whether a path is, or is below, a folder that was walked whole or is gone."""
-        while path:
+        while path and self.trees:
             if path in self.trees:
                 return True
             path = parent(path)
