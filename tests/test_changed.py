@@ -20,7 +20,17 @@ from spelunk.testing import logical_content
 from tests.corpus import python_file
 
 FOLDERS = ["", "pkg", "pkg/deep", "pkg/deep/er", "build", "other", "other/ünï"]
-FILES = ["a.py", "b.md", "c.txt", "é.py", "d.bin", ".gitignore", "CACHEDIR.TAG", "pyvenv.cfg", ".spelunkignore"]
+FILES = [
+    "a.py",
+    "b.md",
+    "c.txt",
+    "é.py",
+    "d.bin",
+    ".gitignore",
+    "CACHEDIR.TAG",
+    "pyvenv.cfg",
+    ".spelunkignore",
+]
 PATTERNS = ["*.py", "deep/", "!a.py", "*.md", "", "/build", "er", "!build/a.py"]
 
 places = st.tuples(st.sampled_from(FOLDERS), st.sampled_from(FILES))

@@ -26,6 +26,7 @@ LAYERS: list[set[str]] = [
     {"workspace"},
     {"search", "pipeline"},
     {"index"},
+    {"watch"},
     {"present", "evaluate", "testing"},
     {"bench"},
     {"branchwork"},
