@@ -12,9 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spelunk import Index, UsageError
+from spelunk import Index
 from spelunk.files import fence
-from spelunk.files.folder import FolderSource
 from spelunk.store.manifest import Manifest
 from spelunk.testing import logical_content
 from tests.corpus import python_file
