@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
     from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.watch.events import WatchEvent
+    from spelunk.watch.watcher import Watcher
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -72,6 +74,8 @@ _MODULES = {
     "StorageError": "errors",
     "Untrusted": "settings",
     "UsageError": "errors",
+    "WatchEvent": "watch.events",
+    "Watcher": "watch.watcher",
     "WorkspaceError": "errors",
     "search_many": "search.many",
 }
@@ -109,6 +113,8 @@ __all__ = [
     "StorageError",
     "Untrusted",
     "UsageError",
+    "WatchEvent",
+    "Watcher",
     "WorkspaceError",
     "__version__",
     "search_many",

@@ -310,11 +310,12 @@ class Watcher:
             new = source.follow(folders, names_beside(self.index.root, folders, rules))
         except WatchLimitError as error:
             self._poll(str(error))
-            return
+            new = set()
         now = time.monotonic()
-        if self.how != source.name:
-            self.how = source.name
-            self._event(events.WATCHING, f"watching {len(folders):,} folders ({source.name})")
+        name = self._source.name if self._source is not None else ""
+        if self.how != name:
+            self.how = name
+            self._event(events.WATCHING, f"watching {len(folders):,} folders ({name})")
         if len(new) > MANY_FOLDERS or "" in new:
             self._look_at = now
         else:
@@ -347,7 +348,6 @@ class Watcher:
         """Compare everything now and then from now on, until the root is another folder."""
         self._source_closed()
         self._source = PollingHints(self._poll_seconds)
-        self.how = self._source.name
         self._once(events.POLLING, f"comparing everything every {self._poll_seconds:g} s: {why}")
         self._look_at = time.monotonic()
 
