@@ -340,13 +340,13 @@ def test_a_batch_that_failed_waits_again() -> None:
 def test_what_is_watched_beside_the_workspace(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     (tmp_path / "src").mkdir()
-    rules = [str(tmp_path / "src" / ".gitignore"), str(tmp_path / ".git" / "info" / "exclude")]
+    rules = [str(tmp_path / "src" / ".gitignore"), str(tmp_path / ".git" / "info" / "exclude"), os.devnull]
 
     beside = names_beside(str(tmp_path), ["", "src"], rules)
 
     assert beside[str(tmp_path / ".git")] == {"HEAD", "index"}
     assert beside[str(tmp_path / ".git" / "info")] == {"exclude"}
-    assert str(tmp_path / "src") not in beside
+    assert str(tmp_path / "src") not in beside and os.path.dirname(os.devnull) not in beside
 
 
 # The watcher

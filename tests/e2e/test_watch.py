@@ -118,22 +118,22 @@ def test_nothing_is_done_while_nothing_changes(cli, watch, tree):
     one = watch("--json")
     one.wait("watching")
     index = next(cli.home.glob("project-*"))
-    stamps = lambda: {p: p.stat().st_mtime_ns for p in index.rglob("*")}  # noqa: E731
-    before = (usage(one.process.pid), stamps())
-    # The walk after the first watches is the last thing that is due.
-    until(lambda: before == _again(before, lambda: (usage(one.process.pid), stamps())), "a still moment")
-    still = (usage(one.process.pid), stamps())
+
+    def state():
+        return usage(one.process.pid), {p: p.stat().st_mtime_ns for p in index.rglob("*")}
+
+    def is_still():
+        before = state()
+        time.sleep(1)
+        return state() == before
+
+    until(is_still, "the end of what the start has to do")
+    (ticks, *written), stamps = state()
     time.sleep(6)  # more than one look at the root
+    (ticks_after, *written_after), stamps_after = state()
 
-    assert usage(one.process.pid)[1:] == still[0][1:]  # no writes
-    assert usage(one.process.pid)[0] - still[0][0] <= 1  # clock ticks of 10 ms
-    assert stamps() == still[1]
-
-
-def _again(before, look):
-    time.sleep(1)
-    now = look()
-    return before if now == before or now[0][1:] == before[0][1:] else None
+    assert written_after == written and stamps_after == stamps
+    assert ticks_after - ticks <= 1  # of 10 ms
 
 
 def test_a_crowd_of_files_made_while_it_is_stopped_is_indexed(cli, watch, tree):

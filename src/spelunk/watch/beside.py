@@ -26,6 +26,8 @@ def names_beside(root: str, folders: Collection[str], rules: Collection[str]) ->
     beside: dict[str, set[str]] = {}
     for path in paths:
         folder, name = os.path.split(path)
+        if os.path.exists(path) and not os.path.isfile(path):
+            continue  # GIT_CONFIG_GLOBAL=/dev/null, into which every process writes
         if folder and not (is_within(folder, root) and folder[len(root) + 1 :] in kept):
             beside.setdefault(folder, set()).add(name)
     return beside
