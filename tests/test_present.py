@@ -86,7 +86,9 @@ def test_json_has_the_documented_shape() -> None:
     found = json.loads(shown_json(answer(hit(), hit(signals={"bm25": 1.23456789}))))
 
     first = found["hits"][0]
-    assert list(found) == ["schema_version", "query", "mode", "took_ms", "degraded", "index", "hits"]
+    assert list(found) == [
+        "schema_version", "query", "mode", "reading", "took_ms", "degraded", "index", "hits",
+    ]  # fmt: skip
     assert found["index"] == {"generation": 3, "coverage": 1.0, "stale": False}
     assert found["degraded"] is None
     assert found["took_ms"] == 1.23
@@ -206,7 +208,7 @@ def test_a_token_budget_is_never_exceeded(
 
 
 def test_the_first_hit_that_does_not_fit_is_cut_at_a_line_end() -> None:
-    text, fitted = present.render(answer(hit(), hit(), hit()), "json", View(max_tokens=450))
+    text, fitted = present.render(answer(hit(), hit(), hit()), "json", View(max_tokens=458))
 
     last = fitted.hits[-1]
     assert (len(fitted.hits), fitted.dropped, fitted.truncated) == (2, 1, 1)

@@ -375,7 +375,7 @@ class Watched:
 
     def settle(self) -> None:
         """Wait until the index holds what a fresh one does."""
-        until(self.watcher.index._published)
+        until(lambda: self.index.status(look=False).generation)
         fresh = Index.open(self.root, index_dir=f"{self.directory}-fresh")
         fresh.update()
         wanted = logical_content(fresh.directory)

@@ -16,38 +16,37 @@ import os
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Unpack
 
 from spelunk import embed
 from spelunk.config import Options, Untrusted, load
 from spelunk.errors import (
     IndexBusyError,
     IndexCorruptError,
-    IndexMissingError,
+    SpelunkError,
     StorageError,
-    UsageError,
 )
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
-from spelunk.store.manifest import Manifest
-from spelunk.types import CheckReport, Report
+from spelunk.store.idle import IdleViews
+from spelunk.types import CheckReport, HistoryReport, Report
 from spelunk.workspace import freshness, locate
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
+    from spelunk.history.places import PlaceHistory
+    from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.search.request import SearchOverrides, SearchRequest
     from spelunk.store.protocols import Reader
     from spelunk.store.snapshot import Snapshot
-
-MAX_IDLE_SNAPSHOTS: Final = 4
-"""Open views kept for the next search; each holds some file handles and maps."""
 
 
 class Index:
@@ -74,7 +73,8 @@ class Index:
         self.source: Source = FolderSource(root)
         self.age = freshness.Age(freshness.seconds_allowed(options.freshness))
         self._guard = threading.Lock()
-        self._idle: list[Snapshot] = []
+        self._snapshots = IdleViews(self._new_snapshot)
+        self._histories = IdleViews(self._new_history)
         self._embedder: Embedder | None = None
 
     @classmethod
@@ -109,20 +109,13 @@ class Index:
         return index
 
     def reload(self) -> bool:
-        """Read the settings again, as :meth:`open` did; whether another update is needed to follow them.
-
-        Raises:
-            ConfigError: A setting cannot be used; those before stay.
-        """
-        resolved = load(self.root, self._given)
-        self.untrusted, before = resolved.untrusted, self.options
-        if resolved.options == before:
-            return False
-        self.options = resolved.options
-        self.age = freshness.Age(freshness.seconds_allowed(self.options.freshness))
-        with self._guard:
+        """Read the settings again, as :meth:`open` did, with its errors; returns whether they changed."""
+        before, resolved = self.options, load(self.root, self._given)
+        self.options, self.untrusted = resolved.options, resolved.untrusted
+        if self.options != before:
+            self.age = freshness.Age(freshness.seconds_allowed(self.options.freshness))
             self._embedder = None
-        return True
+        return self.options != before
 
     def __enter__(self) -> Index:
         return self
@@ -132,10 +125,8 @@ class Index:
 
     def close(self) -> None:
         """Close open snapshots; the object can still be used."""
-        with self._guard:
-            idle, self._idle = self._idle, []
-        for snapshot in idle:
-            snapshot.close()
+        self._snapshots.close()
+        self._histories.close()
 
     def update(
         self,
@@ -151,8 +142,7 @@ class Index:
 
         Args:
             changed: Files and folders that changed, appeared or vanished: only their folders
-                are looked at, and counted in the report. A changed rule, or an index that is
-                not complete, makes it look at more. Without it everything is looked at.
+                are looked at and counted. A changed rule, or an incomplete index, asks for more.
             rebuild: Build all stores again beside the old ones. Searches see the old
                 generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
@@ -171,15 +161,12 @@ class Index:
             StorageError: The disk refuses; what was published stays.
             UsageError: A changed path is outside the workspace; or ``changed`` with ``rebuild``.
         """
-        part = None
         if changed is not None:
-            from spelunk.files.changes import relative_to
+            from spelunk.files.changes import relative_paths
 
-            if rebuild:
-                raise UsageError("changed and rebuild exclude each other: a rebuild reads every file")
-            part = tuple(relative_to(self.root, os.fspath(path)) for path in changed)
+            changed = relative_paths(self.root, changed, rebuild)
         return self._update(
-            progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait, changed=part
+            progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait, changed=changed
         )
 
     def _update(
@@ -187,7 +174,7 @@ class Index:
         progress: OnProgress | None,
         *,
         command: str | None = None,
-        changed: tuple[str, ...] | None = None,
+        changed: Iterable[Any] | None = None,
         rebuild: bool = False,
         dry_run: bool = False,
         wait: bool = False,
@@ -211,13 +198,26 @@ class Index:
             dry_run=dry_run,
             wait=wait,
             patient=patient,
-            changed=changed,
+            changed=None if changed is None else tuple(changed),
         )
         began = self.age.now()
         report = update(job)
         if not dry_run and changed is None:
+            report = replace(report, history=self._update_history(whole=patient or wait, rebuild=rebuild))
             self.age.reset(began)
         return report
+
+    def _update_history(self, *, whole: bool, rebuild: bool = False) -> HistoryReport | None:
+        from spelunk.history.update import update_history
+
+        return update_history(self.root, self.directory, self.options, whole=whole, rebuild=rebuild)
+
+    def _refresh_history(self) -> None:
+        """Index new commits, the first of many, if HEAD moved."""
+        from spelunk.history.current import is_current
+
+        if not is_current(self.root, self.directory, self.options):
+            self._update_history(whole=False)
 
     def refresh(self, *, progress: OnProgress | None = None) -> bool:
         """Bring the index up to date if the freshness setting requires it.
@@ -226,45 +226,28 @@ class Index:
             Whether the newest generation holds all that is known to be on disk;
             False if another process is updating it.
         """
-        missing = not self._published()
+        missing = not freshness.published(self.directory)
         if not missing:
             if self.age.is_allowed():
                 return True
             began = self.age.now()
-            manifest = Manifest(self.directory)
-            try:
-                current = freshness.is_current(manifest, self.source, self.options)
-                # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
-                if current and embed.in_workers(self.options) and manifest.pending()[0]:
-                    current = False
-            finally:
-                manifest.close()
+            # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
+            current = freshness.is_current_in(
+                self.directory, self.source, self.options, vectors=embed.in_workers(self.options)
+            )
             if current:
+                self._refresh_history()
                 self.age.reset(began)
                 return True
         try:
             self._update(progress, wait=missing, patient=False)
         except IndexBusyError:
             return False
-        except StorageError:
+        except (StorageError, IndexCorruptError):
             if missing:
                 raise
-            return False  # an index on a read-only disk still answers
-        except IndexCorruptError:
-            if missing:
-                raise
-            return False  # the healthy store answers, and the answer says which one is not
+            return False  # a read-only disk, or a damaged store: what there is answers, and says so
         return True
-
-    def _published(self) -> bool:
-        try:
-            manifest = Manifest(self.directory)
-        except IndexMissingError:
-            return False
-        try:
-            return manifest.generation > 0
-        finally:
-            manifest.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -273,28 +256,31 @@ class Index:
         Raises:
             IndexMissingError: Nothing was published yet.
         """
+        with self._snapshots.use() as snapshot:
+            yield snapshot
+
+    def _new_snapshot(self) -> Snapshot:
         from spelunk.store.snapshot import Snapshot
 
-        snapshot = None
-        while snapshot is None:
-            with self._guard:
-                candidate = self._idle.pop() if self._idle else None
-            if candidate is None:
-                snapshot = Snapshot(self.directory)
-            elif candidate.resume():
-                snapshot = candidate
-            else:
-                candidate.close()
-        try:
-            yield snapshot
-        finally:
-            snapshot.rest()
-            with self._guard:
-                keep = len(self._idle) < MAX_IDLE_SNAPSHOTS
-                if keep:
-                    self._idle.append(snapshot)
-            if not keep:
-                snapshot.close()
+        return Snapshot(self.directory)
+
+    @contextmanager
+    def commits(self) -> Iterator[History | None]:
+        """What the commits say of files, for as long as the context lasts; None where there are none.
+
+        Nothing is brought up to date; :meth:`update` and :meth:`refresh` do that.
+        """
+        with ExitStack() as stack:
+            try:
+                history = stack.enter_context(self._histories.use())
+            except SpelunkError:
+                history = None
+            yield history
+
+    def _new_history(self) -> History:
+        from spelunk.history.reader import History
+
+        return History(self.directory)
 
     def embedder(self) -> Embedder:
         """This index's embedder, loaded once."""
@@ -358,6 +344,25 @@ class Index:
                 stale=not fresh,
             )
 
+    def history(
+        self, path: str, line: int | None = None, end_line: int | None = None, *, limit: int = 20
+    ) -> PlaceHistory:
+        """The commits and branchwork entries behind a file or some of its lines, read from git.
+
+        Args:
+            path: Relative to the root; a file that is no longer there has a history too.
+            line: First line, 1-based, as the file has it now; None for the whole file.
+            end_line: Last line; by default the first.
+            limit: Commits wanted, the newest.
+
+        Raises:
+            UsageError: The file has no such line.
+            GitError: git is missing, refuses the repository or does not answer.
+        """
+        from spelunk.history.places import history_of
+
+        return history_of(self.root, path, None if line is None else (line, end_line or line), limit)
+
     def status(self, *, look: bool = True) -> Status:
         """Read what the index holds and whether it is current.
 
@@ -393,16 +398,13 @@ class Index:
             IndexMissingError: There is no index.
             IndexBusyError: ``repair`` is true and another process is writing.
         """
-        from spelunk.pipeline.repair import check_and_repair
-        from spelunk.store.check import check
+        from spelunk.workspace.mend import check, mend
 
         if not repair:
             return check(self.directory)
-
-        def read_again(rebuild: bool) -> None:
-            self.update(rebuild=rebuild, command="check --repair")
-
-        return check_and_repair(self.directory, read_again, self.close)
+        report = mend(self.directory, lambda rebuild: self.update(rebuild=rebuild, command="check --repair"))
+        self.close()
+        return report
 
     def clear(self) -> bool:
         """Delete the index: every file that Spelunk wrote, and the index directory unless other files are in it.
@@ -415,6 +417,4 @@ class Index:
             IndexBusyError: Another process is writing to it.
             StorageError: A file cannot be deleted.
         """
-        from spelunk.workspace.remove import remove
-
-        return remove(self.root, self.directory, self.close)
+        return locate.clear(self.directory, self.root, self.close)

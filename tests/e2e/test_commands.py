@@ -29,7 +29,9 @@ def test_results_are_all_that_standard_output_gets(cli):
 def test_search_json_has_the_documented_object(cli):
     found = cli.json("search", "flush a batch", "-k", "1")
 
-    assert set(found) == {"schema_version", "query", "mode", "took_ms", "degraded", "index", "hits"}
+    assert set(found) == {
+        "schema_version", "query", "mode", "reading", "took_ms", "degraded", "index", "hits",
+    }  # fmt: skip
     assert set(found["index"]) == {"generation", "coverage", "stale"}
     assert [set(hit) for hit in found["hits"]] == [HIT]
     assert found["hits"][0]["path"] == "src/queue.py"

@@ -73,6 +73,17 @@ def relative_to(root: str, path: str) -> str:
     return full[len(here) :]
 
 
+def relative_paths(root: str, paths: Iterable[str | os.PathLike[str]], rebuild: bool) -> tuple[str, ...]:
+    """The paths of an update, relative to the root.
+
+    Raises:
+        UsageError: One is outside; or the update rebuilds, which reads every file.
+    """
+    if rebuild:
+        raise UsageError("changed and rebuild exclude each other: a rebuild reads every file")
+    return tuple(relative_to(root, os.fspath(path)) for path in paths)
+
+
 def walk_changed(root: str, options: Options, fence: bytes, changed: Iterable[str]) -> PartialWalk | None:
     """Walk the folders in which paths changed.
 

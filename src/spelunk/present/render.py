@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from spelunk.errors import UsageError
 from spelunk.io.printable import DIM, LINE, MATCH, PATH, printable, printable_name, styled
+from spelunk.present.commits import change_line, change_object, commit_line, commit_object, files_line
 from spelunk.present.snippet import DEFAULT_LINES, Finder, around, choose, finder, lines_of, window
 from spelunk.search.answer import Answer
 from spelunk.text.token_estimate import token_estimate
@@ -85,6 +86,7 @@ def to_object(answer: Answer) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "query": _well_formed(answer.query),
         "mode": answer.mode,
+        "reading": _well_formed(answer.reading),
         "took_ms": _rounded(answer.took_ms, 2),
         "degraded": None if answer.degraded is None else _well_formed(answer.degraded),
         "index": {
@@ -109,6 +111,10 @@ def hit_object(hit: Hit) -> dict[str, Any]:
         "score": _rounded(hit.score, 4),
         "content": _well_formed(hit.content),
     }
+    if hit.commit is not None:
+        found["commit"] = commit_object(hit.commit)
+    if hit.changed is not None:
+        found["changed"] = change_object(hit.changed)
     if hit.signals:
         found["signals"] = {name: _rounded(value, 4) for name, value in hit.signals.items()}
     return found
@@ -117,6 +123,8 @@ def hit_object(hit: Hit) -> dict[str, Any]:
 def notices(answer: Answer) -> list[str]:
     """What a person must know beside the hits, a line each, for standard error."""
     found = []
+    if answer.reading != "query":
+        found.append(printable(answer.reading))
     if answer.degraded:
         found.append(f"degraded: {printable(answer.degraded)}")
     if answer.coverage < 1:
@@ -211,9 +219,17 @@ def _block_maker(answer: Answer, form: str, view: View) -> Callable[[Hit], str]:
 
 
 def _text_block(hit: Hit, find: Finder, view: View) -> str:
-    place = styled(printable_name(hit.path), PATH, view.color)
-    name = printable_name(f"{hit.kind} {hit.symbol}".strip())
-    out = [f"{place}:{hit.start_line}-{hit.end_line}  {name}  {styled(_score(hit.score), DIM, view.color)}"]
+    score = styled(_score(hit.score), DIM, view.color)
+    if hit.commit is None:
+        place = styled(printable_name(hit.path), PATH, view.color)
+        name = printable_name(f"{hit.kind} {hit.symbol}".strip())
+        out = [f"{place}:{hit.start_line}-{hit.end_line}  {name}  {score}"]
+    else:
+        prefix = printable_name(hit.path[: -len(hit.commit.id)])
+        out = [f"{prefix}{commit_line(hit.commit, view.color)}  {score}"]
+        out.append(styled(f"  files: {files_line(hit.commit)}", DIM, view.color))
+    if hit.changed is not None:
+        out.append(styled(f"  {change_line(hit.changed)}", DIM, view.color))
     if hit.signals:
         signals = "  ".join(f"{printable_name(k)} {_score(v)}" for k, v in hit.signals.items())
         out.append(styled(f"  why: {signals}", DIM, view.color))
@@ -224,6 +240,8 @@ def _text_block(hit: Hit, find: Finder, view: View) -> str:
         chosen = around(lines, find, hit.symbol, context=view.context, limit=view.lines)
     else:
         chosen = choose(lines, find, hit.symbol, limit=view.lines)
+    if hit.commit is not None:  # its subject is in the heading
+        chosen = [i for i in chosen if hit.start_line + i > 1 and lines[i].strip()]
     width = len(str(hit.start_line + chosen[-1])) if chosen else 0
     previous = chosen[0] - 1 if chosen else 0
     for i in chosen:
@@ -252,6 +270,11 @@ def _marked(line: str, spans: list[tuple[int, int]], view: View) -> str:
 def _markdown_block(hit: Hit) -> str:
     title = printable_name(hit.path) + f":{hit.start_line}-{hit.end_line}"
     about = printable_name(" ".join(filter(None, (hit.kind, hit.symbol)))).replace("`", "'")
+    if hit.commit is not None:
+        title = commit_line(hit.commit)
+        about = f"commit, files: {files_line(hit.commit)}"
+    if hit.changed is not None:
+        about += f", {change_line(hit.changed)}"
     lines = [printable(line) for line in lines_of(hit.content)]
     body = "\n".join(lines)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", body)), default=0))

@@ -44,6 +44,8 @@ class Answer:
         dropped: Hits left out to stay within a token budget.
         truncated: Hits whose content was cut for it.
         matched: What the query was matched by, for snippets.
+        reading: How the query was read: ``query``, or a sentence such as
+            ``read as text: 41 words, 3 paths, 1 stack trace``.
     """
 
     query: str
@@ -57,3 +59,4 @@ class Answer:
     dropped: int = 0
     truncated: int = 0
     matched: Matched = NOTHING_MATCHED
+    reading: str = "query"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from spelunk.search.query import Match, Query
@@ -13,6 +13,7 @@ from spelunk.store.protocols import FieldFilter, Filter, Reader, TextField
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.history.reader import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class SearchTarget:
         branch: The branch checked out, for ``branch:``.
         root: Absolute path of its workspace.
         within: Files and folders of it to stay in, relative; everywhere without any.
+        only: Files of it, exactly; None for all.
+        history: The commits behind its files; None where there are none or they do not count.
     """
 
     reader: Reader
@@ -36,6 +39,8 @@ class SearchTarget:
     branch: str = ""
     root: str = ""
     within: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+    history: History | None = None
 
     def passes(self, query: Query) -> bool:
         """Whether ``repo:`` and ``branch:`` allow this index."""
@@ -75,7 +80,7 @@ class Corpus:
     def __init__(self, targets: Sequence[SearchTarget], query: Query) -> None:
         """Nothing is read yet."""
         self.parts = [
-            Part(number, target, filter_of(query, prefix=target.prefix, within=target.within))
+            Part(number, target, _filter_in(query, target))
             for number, target in enumerate(targets)
             if target.passes(query)
         ]
@@ -145,6 +150,11 @@ def filter_of(query: Query, *, prefix: str = "", within: Iterable[str] = ()) -> 
         not_terms=negated_terms(query),
         prefix=prefix,
     )
+
+
+def _filter_in(query: Query, target: SearchTarget) -> Filter:
+    wanted = filter_of(query, prefix=target.prefix, within=target.within)
+    return wanted if target.only is None else replace(wanted, only=target.only)
 
 
 def _name_matches(match: Match, names: Sequence[str]) -> bool:

@@ -53,7 +53,9 @@ class Filter:
         fields: Front-matter fields of the file.
         within: Files and folders to stay in, relative to the root.
         not_terms: Terms of the body that a chunk must not have.
+        not_flags: Flags of files left out (:class:`spelunk.types.Flag`), as bits.
         prefix: Put before each path for ``paths`` and ``not_paths``.
+        only: Paths of files, exactly; None for no condition.
     """
 
     languages: tuple[str, ...] = ()
@@ -65,7 +67,9 @@ class Filter:
     fields: tuple[FieldFilter, ...] = ()
     within: tuple[str, ...] = ()
     not_terms: tuple[str, ...] = ()
+    not_flags: int = 0
     prefix: str = ""
+    only: tuple[str, ...] | None = None
 
     def allows_kind(self, kind: str) -> bool:
         """Whether chunks of this kind pass."""
@@ -216,6 +220,16 @@ class Reader(Protocol):
 
     def file(self, path: str) -> FileRow | None:
         """The file at a path; None where there is none."""
+        ...
+
+    def files_named(self, names: Collection[str]) -> list[FileRow]:
+        """The files that are called by one of the names, by path.
+
+        Args:
+            names: In lower case: last components of paths, with extensions or without
+                any; a file such as ``__init__.py`` is called by its folder's name too
+                (:func:`spelunk.store.paths.names_of`).
+        """
         ...
 
     def chunks_of(self, file: FileRow) -> list[ChunkRecord]:

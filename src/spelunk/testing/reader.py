@@ -19,6 +19,7 @@ from spelunk.store.document import tie_of
 from spelunk.store.impact import decode, score_scale, score_units
 from spelunk.store.packet import FilePacket, Item
 from spelunk.store.path_filter import path_test
+from spelunk.store.paths import names_of
 from spelunk.store.protocols import ChunkId, FileId, Filter, Reader, Requirement, Scored, TextField
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.schema import encode_path
@@ -264,6 +265,11 @@ class MemoryReader:
         """See :class:`~spelunk.store.protocols.Reader`."""
         return next((file for file in self._files.values() if file.path == path), None)
 
+    def files_named(self, names: Collection[str]) -> list[FileRow]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        called = [f for f in self._files.values() if f.chunks and not names_of(f.path).isdisjoint(names)]
+        return sorted(called, key=lambda file: file.path)
+
     def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         return [self._chunks[file.first_chunk + n].record for n in range(file.chunks)]
@@ -307,6 +313,8 @@ class MemoryReader:
                     yield chunk
 
     def _file_passes(self, file: FileRow, where: Filter) -> bool:
+        if int(file.flags) & where.not_flags:
+            return False
         if where.languages and file.language not in where.languages:
             return False
         fields = self._fields[file.id]

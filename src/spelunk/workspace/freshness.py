@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from spelunk.config import Options
-from spelunk.errors import ConfigError, IndexStateError
+from spelunk.errors import ConfigError, IndexMissingError, IndexStateError
 from spelunk.files import fence
 from spelunk.files.source import Source
 from spelunk.store.manifest import Manifest
@@ -77,14 +77,35 @@ def is_current(manifest: Manifest, source: Source, options: Options) -> bool:
     return source.unchanged(manifest.fence(), manifest.stamps())
 
 
-def look(directory: str, source: Source, options: Options) -> bool:
-    """:func:`is_current` of the index in a directory; False where there is none, or it cannot be read."""
+def is_current_in(directory: str, source: Source, options: Options, *, vectors: bool = False) -> bool:
+    """:func:`is_current` of the index in a directory; with ``vectors``, and no vector is pending.
+
+    Raises:
+        IndexStateError: There is none, or it cannot be read.
+    """
+    manifest = Manifest(directory)
     try:
-        manifest = Manifest(directory)
+        return is_current(manifest, source, options) and not (vectors and manifest.pending()[0])
+    finally:
+        manifest.close()
+
+
+def look(directory: str, source: Source, options: Options) -> bool:
+    """:func:`is_current_in`, and False where there is no index or it cannot be read."""
+    try:
+        return is_current_in(directory, source, options)
     except IndexStateError:
         return False
+
+
+def published(directory: str) -> bool:
+    """Whether the index in a directory has a published generation."""
     try:
-        return is_current(manifest, source, options)
+        manifest = Manifest(directory)
+    except IndexMissingError:
+        return False
+    try:
+        return manifest.generation > 0
     finally:
         manifest.close()
 

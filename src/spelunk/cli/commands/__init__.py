@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "search": Command("search", "find chunks of code and documents"),
     "watch": Command("watch", "keep indexes up to date while files change"),
     "similar": Command("similar", "find chunks similar to the one at FILE:LINE"),
+    "history": Command("history", "show the commits and branchwork entries behind PATH[:LINE[-LINE]]"),
     "status": Command("status", "show what an index holds, and whether it is current"),
     "why": Command("why", "explain why a path is indexed, or which rule leaves it out"),
     "list": Command("list", "list all known indexes"),
