@@ -143,10 +143,11 @@ def test_a_crowd_of_files_made_while_it_is_stopped_is_indexed(cli, watch, tree):
     one = watch("--json")
     one.wait("watching")
     os.kill(one.process.pid, signal.SIGSTOP)
+    here, there = str(tree / "src" / "queue.py"), str(tree / "src" / "queue2.py")
+    for _ in range(int(limit.read_text()) // 2 + 10):  # the queue is full before the files are made
+        os.rename(here, there)
+        here, there = there, here
     for name in ("a", "b"):
-        for _ in range(int(limit.read_text()) // 2 + 10):  # the queue is full before the files are made
-            (tree / "src" / "queue.py").rename(tree / "src" / "q2.py")
-            (tree / "src" / "q2.py").rename(tree / "src" / "queue.py")
         (tree / "src" / f"hidden_{name}.py").write_text(f"def phalarope{name}(): pass\n")
     os.kill(one.process.pid, signal.SIGCONT)
     one.wait("overflow")
