@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
-    from spelunk.search.answer import Answer, Matched
+    from spelunk.search.answer import Answer, Matched, MissingWord
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Copy, Failed, FileCounts, Hit, Problem, Report, Skipped
     from spelunk.watch.events import WatchEvent
     from spelunk.watch.watcher import Watcher
     from spelunk.workspace.status import Refused, Status
@@ -46,6 +46,7 @@ _MODULES = {
     "BreakerState": "remote.breaker",
     "CheckReport": "types",
     "ConfigError": "errors",
+    "Copy": "types",
     "Explanation": "files.explain",
     "Failed": "types",
     "FileCounts": "types",
@@ -59,6 +60,7 @@ _MODULES = {
     "IndexedFile": "files.explain",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
+    "MissingWord": "search.answer",
     "Problem": "types",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
@@ -85,6 +87,7 @@ __all__ = [
     "BreakerState",
     "CheckReport",
     "ConfigError",
+    "Copy",
     "Explanation",
     "Failed",
     "FileCounts",
@@ -98,6 +101,7 @@ __all__ = [
     "IndexedFile",
     "Matched",
     "MemoryLimitError",
+    "MissingWord",
     "Problem",
     "ProviderDownError",
     "ProviderError",
