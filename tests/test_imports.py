@@ -28,6 +28,7 @@ LAYERS: list[set[str]] = [
     {"search", "pipeline"},
     {"history.update", "history.current"},
     {"index"},
+    {"watch"},
     {"present", "evaluate", "testing"},
     {"bench"},
     {"branchwork"},

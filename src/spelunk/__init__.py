@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
     from spelunk.types import CheckReport, Copy, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.watch.events import WatchEvent
+    from spelunk.watch.watcher import Watcher
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -74,6 +76,8 @@ _MODULES = {
     "StorageError": "errors",
     "Untrusted": "settings",
     "UsageError": "errors",
+    "WatchEvent": "watch.events",
+    "Watcher": "watch.watcher",
     "WorkspaceError": "errors",
     "search_many": "search.many",
 }
@@ -113,6 +117,8 @@ __all__ = [
     "StorageError",
     "Untrusted",
     "UsageError",
+    "WatchEvent",
+    "Watcher",
     "WorkspaceError",
     "__version__",
     "search_many",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
@@ -25,7 +25,6 @@ from spelunk.config import Options, Untrusted, load
 from spelunk.errors import (
     IndexBusyError,
     IndexCorruptError,
-    IndexMissingError,
     SpelunkError,
     StorageError,
 )
@@ -35,7 +34,6 @@ from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
 from spelunk.store.idle import IdleViews
-from spelunk.store.manifest import Manifest
 from spelunk.types import CheckReport, HistoryReport, Report
 from spelunk.workspace import freshness, locate
 from spelunk.workspace.status import Status, read_status
@@ -71,6 +69,7 @@ class Index:
         self.untrusted: tuple[Untrusted, ...] = ()
         """Settings of the workspace's file that do not count, because the user does not trust it."""
         self._run_id = run_id
+        self._given: dict[str, Any] = {}
         self.source: Source = FolderSource(root)
         self.age = freshness.Age(freshness.seconds_allowed(options.freshness))
         self._guard = threading.Lock()
@@ -106,8 +105,17 @@ class Index:
         resolved = load(root, settings)
         directory = locate.index_dir(root, index_dir)
         index = cls(root, directory, resolved.options, observer=observer, run_id=run_id)
-        index.untrusted = resolved.untrusted
+        index.untrusted, index._given = resolved.untrusted, settings
         return index
+
+    def reload(self) -> bool:
+        """Read the settings again, as :meth:`open` did, with its errors; returns whether they changed."""
+        before, resolved = self.options, load(self.root, self._given)
+        self.options, self.untrusted = resolved.options, resolved.untrusted
+        if self.options != before:
+            self.age = freshness.Age(freshness.seconds_allowed(self.options.freshness))
+            self._embedder = None
+        return self.options != before
 
     def __enter__(self) -> Index:
         return self
@@ -123,6 +131,7 @@ class Index:
     def update(
         self,
         *,
+        changed: Iterable[str | os.PathLike[str]] | None = None,
         rebuild: bool = False,
         dry_run: bool = False,
         wait: bool = False,
@@ -132,6 +141,8 @@ class Index:
         """Index what is new or changed, forget what is gone, publish.
 
         Args:
+            changed: Files and folders that changed, appeared or vanished: only their folders
+                are looked at and counted. A changed rule, or an incomplete index, asks for more.
             rebuild: Build all stores again beside the old ones. Searches see the old
                 generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
@@ -148,14 +159,22 @@ class Index:
             IndexCorruptError: A store is damaged; ``rebuild`` or :meth:`check`.
             MemoryLimitError: The memory limit is too small.
             StorageError: The disk refuses; what was published stays.
+            UsageError: A changed path is outside the workspace; or ``changed`` with ``rebuild``.
         """
-        return self._update(progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait)
+        if changed is not None:
+            from spelunk.files.changes import relative_paths
+
+            changed = relative_paths(self.root, changed, rebuild)
+        return self._update(
+            progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait, changed=changed
+        )
 
     def _update(
         self,
         progress: OnProgress | None,
         *,
         command: str | None = None,
+        changed: Iterable[Any] | None = None,
         rebuild: bool = False,
         dry_run: bool = False,
         wait: bool = False,
@@ -179,10 +198,11 @@ class Index:
             dry_run=dry_run,
             wait=wait,
             patient=patient,
+            changed=None if changed is None else tuple(changed),
         )
         began = self.age.now()
         report = update(job)
-        if not dry_run:
+        if not dry_run and changed is None:
             report = replace(report, history=self._update_history(whole=patient or wait, rebuild=rebuild))
             self.age.reset(began)
         return report
@@ -206,19 +226,15 @@ class Index:
             Whether the newest generation holds all that is known to be on disk;
             False if another process is updating it.
         """
-        missing = not self._published()
+        missing = not freshness.published(self.directory)
         if not missing:
             if self.age.is_allowed():
                 return True
             began = self.age.now()
-            manifest = Manifest(self.directory)
-            try:
-                current = freshness.is_current(manifest, self.source, self.options)
-                # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
-                if current and embed.in_workers(self.options) and manifest.pending()[0]:
-                    current = False
-            finally:
-                manifest.close()
+            # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
+            current = freshness.is_current_in(
+                self.directory, self.source, self.options, vectors=embed.in_workers(self.options)
+            )
             if current:
                 self._refresh_history()
                 self.age.reset(began)
@@ -227,25 +243,11 @@ class Index:
             self._update(progress, wait=missing, patient=False)
         except IndexBusyError:
             return False
-        except StorageError:
+        except (StorageError, IndexCorruptError):
             if missing:
                 raise
-            return False  # an index on a read-only disk still answers
-        except IndexCorruptError:
-            if missing:
-                raise
-            return False  # the healthy store answers, and the answer says which one is not
+            return False  # a read-only disk, or a damaged store: what there is answers, and says so
         return True
-
-    def _published(self) -> bool:
-        try:
-            manifest = Manifest(self.directory)
-        except IndexMissingError:
-            return False
-        try:
-            return manifest.generation > 0
-        finally:
-            manifest.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

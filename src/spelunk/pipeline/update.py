@@ -31,6 +31,7 @@ from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.merge import change_embedder
 from spelunk.store.packet import Item
+from spelunk.store.path_ranges import PathRanges
 from spelunk.store.records import Known
 from spelunk.store.reuse import reusable_vectors
 from spelunk.store.segment import Segment
@@ -45,6 +46,9 @@ TOLD_SETTINGS: Final = (
     "embedder", "store", "executor",
 )  # fmt: skip
 """Settings in the event that begins a run: those that matter to how it runs."""
+
+REUSE_BYTES: Final = 200_000
+"""Source of which the vectors are made in some 20 ms; other indexes are searched for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Job:
         command: The name of this run in ``writer.json``.
         observer: Receives every event.
         run_id: The run's name; empty makes one.
+        changed: Relative paths that changed: only their folders are looked at. None looks at all.
         patient: Make all pending vectors, however long a provider takes. Without
             it one round of calls is made, since a search waits for its end.
         source: Where the files come from; None for the workspace's folder. With
@@ -77,6 +82,7 @@ class Job:
     observer: Observer = null_observer
     run_id: str = ""
     patient: bool = True
+    changed: tuple[str, ...] | None = None
     source: Source | None = None
 
 
@@ -119,8 +125,8 @@ def update(job: Job) -> Report:
     """
     began = time.monotonic()
     if job.dry_run:
-        walked = FolderSource(job.root).walk(job.options)
-        indexed = _indexed(job, fingerprint(job.options), anew=job.rebuild)
+        walked, part = _walk(job, FolderSource(job.root), _contents(job))
+        indexed = _indexed(job, fingerprint(job.options), part, anew=job.rebuild)
         return dry_report(job.root, indexed.generation, _plan(walked, indexed), began)
     run_id = job.run_id or events.new_run_id()
     settings = {name: getattr(job.options, name) for name in TOLD_SETTINGS}
@@ -194,18 +200,21 @@ def _acquire(job: Job, lock: WriterLock) -> None:
 def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building: str | None) -> Report:
     """Update under the writer's lock; ``building`` names the manifest of a rebuild beside the published one."""
     source = job.source or FolderSource(job.root)
-    wanted = Contents(fingerprint(job.options), embed.identify(job.options))
+    wanted = _contents(job)
     with Stage(job.observer, "walk"):
-        walked = source.walk(job.options)
+        walked, part = _walk(job, source, wanted)
     with Stage(job.observer, "plan"):
-        indexed = _indexed(job, wanted.fingerprint, anew=building is not None)
+        indexed = _indexed(job, wanted.fingerprint, part, anew=building is not None)
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
     tell_plan(job.observer, todo)
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     tally, executor, mode, workers = Tally(), None, SEQUENTIAL, 1
     try:
         if not (todo.empty and indexed.settled and not indexed.stale):
-            todo, segments = _with_reusable(job, todo, wanted.embedder, own=building is None)
+            segments: list[list[Segment]] = []
+            # To make a few vectors again takes less time than to look for them in every index.
+            if part is None or todo.bytes > REUSE_BYTES or not embed.in_workers(job.options):
+                todo, segments = _with_reusable(job, todo, wanted.embedder, own=building is None)
             executor = machine.start(WorkerConfig(source, job.options), todo, lock.forget)
             mode, workers = PARALLEL if executor.workers > 1 else SEQUENTIAL, executor.workers
             job.observer(events.WorkersChosen(mode, workers))
@@ -241,7 +250,39 @@ def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building
         machine.note.clear()
 
 
-def _indexed(job: Job, wanted: str, *, anew: bool) -> Indexed:
+def _contents(job: Job) -> Contents:
+    return Contents(fingerprint(job.options), embed.identify(job.options))
+
+
+def _walk(job: Job, source: Source, wanted: Contents) -> tuple[Walk, PathRanges | None]:
+    """Walk the source, or the part of it that changed: then with the paths in that part.
+
+    A part is enough only where the last walk was complete and under the same settings.
+    """
+    if job.changed is not None and not job.rebuild and isinstance(source, FolderSource):
+        fence = _fence_of(job, wanted)
+        part = source.walk_changed(job.options, fence, job.changed) if fence else None
+        if part is not None:
+            return part.walk, PathRanges(part.folders, part.trees)
+    return source.walk(job.options), None
+
+
+def _fence_of(job: Job, wanted: Contents) -> bytes:
+    """The fence of the last walk; empty where it was not complete, or was made for other contents."""
+    try:
+        manifest = Manifest(job.directory)
+    except IndexMissingError:
+        return b""
+    with closing(manifest):
+        same = (
+            manifest.meta("complete", 0)
+            and manifest.meta("walk") == walk_fingerprint(job.options)
+            and Contents(manifest.meta("fingerprint"), manifest.meta("embedder")) == wanted
+        )
+        return manifest.fence() if same else b""
+
+
+def _indexed(job: Job, wanted: str, part: PathRanges | None, *, anew: bool) -> Indexed:
     """Read what the plan needs of the manifest, which is closed again before workers are forked."""
     if anew:
         return Indexed()
@@ -252,8 +293,8 @@ def _indexed(job: Job, wanted: str, *, anew: bool) -> Indexed:
     with closing(manifest):
         return Indexed(
             manifest.generation,
-            manifest.known(),
-            manifest.unindexed(),
+            manifest.known(part),
+            manifest.unindexed(part),
             stale=manifest.meta("fingerprint", "") not in ("", wanted),
             settled=manifest.generation > 0 and not manifest.unfinished(),
         )
@@ -315,6 +356,8 @@ def _write(
         writer.mark_all_stale()
     meta: dict[str, Any] = {**wanted._asdict(), "complete": 0}
     meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
+    if job.changed is not None:
+        meta["planned"] = manifest.counts()[0] + sum(1 for i in todo.items if i.known_digest is None)
     batches = Batches(list(todo.items), options.files_per_batch, executor.workers)
     for items, packet in executor.run(batches, list(todo.suspects)):
         with Stage(job.observer, "write"):
