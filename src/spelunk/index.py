@@ -37,6 +37,7 @@ from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import CheckReport, Report
 from spelunk.workspace import freshness, locate
+from spelunk.workspace.contents import FileContents
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ MAX_IDLE_SNAPSHOTS: Final = 4
 """Open views kept for the next search; each holds some file handles and maps."""
 
 
-class Index:
+class Index(FileContents):
     """One workspace's index. Its methods may be called from several threads."""
 
     def __init__(
@@ -378,9 +379,7 @@ class Index:
         finally:
             writer.release()
         lost = any(p.what == VECTOR for p in before.problems)
-        if (
-            rebuild or unread or lost
-        ):  # an update reads files again and makes the vectors that are pending now
+        if rebuild or unread or lost:  # reads files again and makes the vectors that are pending now
             self.update(rebuild=rebuild, command="check --repair")
         self.close()
         after = check(self.directory)

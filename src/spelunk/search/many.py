@@ -158,14 +158,14 @@ def targets_of(
         for index, reader, prefix, places in zip(
             indexes,
             readers,
-            _prefixes([index.root for index in indexes]),
+            prefixes([index.root for index in indexes]),
             within or [()] * len(indexes),
             strict=True,
         )
     ]
 
 
-def _prefixes(roots: Sequence[str]) -> list[str]:
+def prefixes(roots: Sequence[str]) -> list[str]:
     """The shortest distinct ends of the roots, with a slash; nothing for a single one."""
     if len(roots) == 1:
         return [""]

@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "clear": Command("clear", "delete an index"),
     "trust": Command("trust", "let the settings file of a workspace count in full"),
     "doctor": Command("doctor", "check this machine and this installation"),
+    "mcp": Command("mcp", "serve tools for agents over the Model Context Protocol"),
     "eval": Command("eval", "measure the quality of answers to labelled queries"),
     "bench": Command("bench", "measure the speed of this machine on a folder"),
     "completions": Command("completions", "print a completion script for a shell"),
