@@ -132,8 +132,10 @@ def preload() -> None:
     import spelunk.pipeline.update
     import spelunk.search.engine
     import spelunk.search.similar
-    import spelunk.store.snapshot
-    import spelunk.workspace.explain  # noqa: F401
+    import spelunk.workspace.explain
+
+    for name in spelunk.__all__:
+        getattr(spelunk, name)
 
     gc.collect()
     gc.freeze()  # what the imports made is no garbage
