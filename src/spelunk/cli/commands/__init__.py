@@ -30,6 +30,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "trust": Command("trust", "let the settings file of a workspace count in full"),
     "doctor": Command("doctor", "check this machine and this installation"),
     "mcp": Command("mcp", "serve tools for agents over the Model Context Protocol"),
+    "install-agent": Command("install_agent", "set up coding agents to use Spelunk, or undo that"),
+    "agent-hook": Command("agent_hook", "answer the hook of a coding agent"),
     "eval": Command("eval", "measure the quality of answers to labelled queries"),
     "bench": Command("bench", "measure the speed of this machine on a folder"),
     "completions": Command("completions", "print a completion script for a shell"),
