@@ -20,13 +20,13 @@ from spelunk.adapters.agents import text_block
 from spelunk.adapters.agents.clients import CLIENTS, hook_entry, server_entry
 from spelunk.adapters.agents.hook import answer, words_of
 from spelunk.adapters.agents.install import InstallPlan
-from spelunk.adapters.agents.json_edit import ADDED, DIFFERENT, PRESENT, Entry, add, created, remove
+from spelunk.adapters.agents.json_edit import ADDED, DIFFERENT, PRESENT, JsonEntry, add, created, remove
 from spelunk.adapters.agents.json_spans import parse
 from spelunk.errors import UsageError
 
-SERVER = Entry(("mcpServers",), "spelunk", {"command": "spelunk", "args": ["mcp"]})
-HOOK = Entry(("hooks", "PostToolUse"), None, {"matcher": "Grep", "hooks": [{"type": "command"}]})
-DEEP = Entry(("a", "b", "c"), "spelunk", 1)
+SERVER = JsonEntry(("mcpServers",), "spelunk", {"command": "spelunk", "args": ["mcp"]})
+HOOK = JsonEntry(("hooks", "PostToolUse"), None, {"matcher": "Grep", "hooks": [{"type": "command"}]})
+DEEP = JsonEntry(("a", "b", "c"), "spelunk", 1)
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -80,8 +80,8 @@ DOCUMENT = st.tuples(st.sampled_from(["", "\ufeff"]), SPACE, objects(VALUE), SPA
 
 @settings(max_examples=300, deadline=None)
 @given(DOCUMENT, st.permutations([SERVER, HOOK, DEEP]))
-def test_what_is_added_to_json_is_removed_byte_for_byte(document: str, entries: list[Entry]) -> None:
-    texts, added = [document], list[Entry]()
+def test_what_is_added_to_json_is_removed_byte_for_byte(document: str, entries: list[JsonEntry]) -> None:
+    texts, added = [document], list[JsonEntry]()
     for entry in entries:
         try:
             after, found = add(texts[-1], entry)

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.workspace.contents import Outline, Passage
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -44,6 +45,7 @@ _MODULES = {
     "BreakerState": "remote.breaker",
     "CheckReport": "types",
     "ConfigError": "errors",
+    "Definition": "types",
     "Explanation": "files.explain",
     "Failed": "types",
     "FileCounts": "types",
@@ -57,6 +59,8 @@ _MODULES = {
     "IndexedFile": "files.explain",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
+    "Outline": "workspace.contents",
+    "Passage": "workspace.contents",
     "Problem": "types",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
@@ -81,6 +85,7 @@ __all__ = [
     "BreakerState",
     "CheckReport",
     "ConfigError",
+    "Definition",
     "Explanation",
     "Failed",
     "FileCounts",
@@ -94,6 +99,8 @@ __all__ = [
     "IndexedFile",
     "Matched",
     "MemoryLimitError",
+    "Outline",
+    "Passage",
     "Problem",
     "ProviderDownError",
     "ProviderError",

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any, Final, NamedTuple
 
-from spelunk.adapters.agents.json_edit import Entry
+from spelunk.adapters.agents.json_edit import JsonEntry
 from spelunk.io.cache_dir import home_folder
 
 NAME: Final = "spelunk"
@@ -147,7 +147,7 @@ CLIENTS: Final[dict[str, AgentClient]] = {
 }
 
 
-def server_entry(client: AgentClient, command: str) -> Entry:
+def server_entry(client: AgentClient, command: str) -> JsonEntry:
     """The entry of a JSON configuration that starts the MCP server."""
     plain: dict[str, Any] = {"command": command, "args": ["mcp"]}
     value = {
@@ -160,7 +160,7 @@ def server_entry(client: AgentClient, command: str) -> Entry:
         "opencode": {"type": "local", "command": [command, "mcp"], "enabled": True},
         "zed": {"source": "custom"} | plain,
     }[client.form]
-    return Entry(client.path, NAME, value)
+    return JsonEntry(client.path, NAME, value)
 
 
 def server_toml(command: str) -> str:
@@ -169,7 +169,7 @@ def server_toml(command: str) -> str:
     return f'[mcp_servers.{NAME}]\ncommand = "{quoted}"\nargs = ["mcp"]\n'
 
 
-def hook_entry(client: AgentClient, name: str, command: str) -> Entry:
+def hook_entry(client: AgentClient, name: str, command: str) -> JsonEntry:
     """The entry that has ``spelunk agent-hook`` run after the client's own search."""
     milliseconds = client.event == "AfterTool"
     hook = {
@@ -177,7 +177,7 @@ def hook_entry(client: AgentClient, name: str, command: str) -> Entry:
         "command": f"{_shell_quoted(command)} agent-hook {name}",
         "timeout": 5_000 if milliseconds else 5,
     }
-    return Entry(("hooks", client.event), None, {"matcher": client.matcher, "hooks": [hook]})
+    return JsonEntry(("hooks", client.event), None, {"matcher": client.matcher, "hooks": [hook]})
 
 
 def _shell_quoted(word: str) -> str:

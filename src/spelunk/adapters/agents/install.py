@@ -201,7 +201,7 @@ def _write(change: FileChange, root: str) -> None:
     atomic.write_bytes(change.path, change.after.encode(), mode=mode)
 
 
-def _add_json(text: str | None, entry: json_edit.Entry, notes: list[str]) -> str:
+def _add_json(text: str | None, entry: json_edit.JsonEntry, notes: list[str]) -> str:
     if text is None:
         return json_edit.created(entry)
     after, found = json_edit.add(text, entry)
@@ -211,7 +211,7 @@ def _add_json(text: str | None, entry: json_edit.Entry, notes: list[str]) -> str
 
 
 def _remove_json(
-    text: str | None, entry: json_edit.Entry, notes: list[str], *, quiet: bool = False
+    text: str | None, entry: json_edit.JsonEntry, notes: list[str], *, quiet: bool = False
 ) -> str | None:
     if text is None:
         return None

@@ -23,7 +23,7 @@ DIFFERENT: Final = "different"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JsonEntry:
     """An entry of a JSON document.
 
     Attributes:
@@ -37,7 +37,7 @@ class Entry:
     value: Any
 
 
-def created(entry: Entry) -> str:
+def created(entry: JsonEntry) -> str:
     """The text of a new file that holds an entry alone."""
     whole: Any = [entry.value] if entry.key is None else {entry.key: entry.value}
     for name in reversed(entry.path):
@@ -45,7 +45,7 @@ def created(entry: Entry) -> str:
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-def add(text: str, entry: Entry) -> tuple[str, str]:
+def add(text: str, entry: JsonEntry) -> tuple[str, str]:
     """The text with an entry, and what was found.
 
     Raises:
@@ -71,7 +71,7 @@ def add(text: str, entry: Entry) -> tuple[str, str]:
     return f"{text[:at]}{_separator(text, at, first)}{member},{text[at:]}", ADDED
 
 
-def remove(text: str, entry: Entry) -> tuple[str | None, bool]:
+def remove(text: str, entry: JsonEntry) -> tuple[str | None, bool]:
     """The text without an entry, and whether it was there as :func:`add` makes it.
 
     None for the text where the file held the entry alone. An entry that was
@@ -94,7 +94,7 @@ def remove(text: str, entry: Entry) -> tuple[str | None, bool]:
     return _cut_out(text, place, found), True
 
 
-def _container(root: Spot, entry: Entry) -> tuple[Spot, tuple[str, ...]]:
+def _container(root: Spot, entry: JsonEntry) -> tuple[Spot, tuple[str, ...]]:
     """The innermost container that exists, and the names of those that do not."""
     place = root
     for n, name in enumerate(entry.path):
@@ -109,13 +109,13 @@ def _container(root: Spot, entry: Entry) -> tuple[Spot, tuple[str, ...]]:
     return place, ()
 
 
-def _present(place: Spot, entry: Entry) -> Spot | None:
+def _present(place: Spot, entry: JsonEntry) -> Spot | None:
     if entry.key is not None:
         return place.member(entry.key)
     return next((item for item in place.items if item.value == entry.value), None)
 
 
-def _to_insert(entry: Entry, missing: tuple[str, ...]) -> tuple[str | None, Any]:
+def _to_insert(entry: JsonEntry, missing: tuple[str, ...]) -> tuple[str | None, Any]:
     if not missing:
         return entry.key, entry.value
     value: Any = [entry.value] if entry.key is None else {entry.key: entry.value}
@@ -132,7 +132,7 @@ def _separator(text: str, at: int, first: int) -> str:
     return "\n" + text[text.rfind("\n", 0, first) + 1 : first] if "\n" in between else " "
 
 
-def _without(text: str, root: Spot, entry: Entry, depth: int) -> str | None:
+def _without(text: str, root: Spot, entry: JsonEntry, depth: int) -> str | None:
     """The text without what was inserted, if the containers from ``depth`` inwards were part of it."""
     place = root
     for name in entry.path[:depth]:
