@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Copy, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Copy, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
     from spelunk.watch.events import WatchEvent
     from spelunk.watch.watcher import Watcher
+    from spelunk.workspace.contents import Outline, Passage
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ _MODULES = {
     "CheckReport": "types",
     "ConfigError": "errors",
     "Copy": "types",
+    "Definition": "types",
     "Explanation": "files.explain",
     "Failed": "types",
     "FileCounts": "types",
@@ -61,6 +63,8 @@ _MODULES = {
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
     "MissingWord": "search.answer",
+    "Outline": "workspace.contents",
+    "Passage": "workspace.contents",
     "Problem": "types",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
@@ -88,6 +92,7 @@ __all__ = [
     "CheckReport",
     "ConfigError",
     "Copy",
+    "Definition",
     "Explanation",
     "Failed",
     "FileCounts",
@@ -102,6 +107,8 @@ __all__ = [
     "Matched",
     "MemoryLimitError",
     "MissingWord",
+    "Outline",
+    "Passage",
     "Problem",
     "ProviderDownError",
     "ProviderError",

@@ -36,6 +36,7 @@ from spelunk.store import writer_lock
 from spelunk.store.idle import IdleViews
 from spelunk.types import CheckReport, HistoryReport, Report
 from spelunk.workspace import freshness, locate
+from spelunk.workspace.contents import FileContents
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from spelunk.store.snapshot import Snapshot
 
 
-class Index:
+class Index(FileContents):
     """One workspace's index. Its methods may be called from several threads."""
 
     def __init__(
