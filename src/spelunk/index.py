@@ -22,12 +22,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from spelunk import embed
 from spelunk.config import Options, Untrusted, load
-from spelunk.errors import (
-    IndexBusyError,
-    IndexCorruptError,
-    SpelunkError,
-    StorageError,
-)
+from spelunk.errors import IndexBusyError, IndexCorruptError, SpelunkError, StorageError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.observe import Observer, broadcast, null_observer
