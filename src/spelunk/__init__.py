@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
-    from spelunk.search.answer import Answer, Matched
+    from spelunk.search.answer import Answer, Matched, MissingWord
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Copy, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
     from spelunk.workspace.contents import Outline, Passage
     from spelunk.workspace.status import Refused, Status
 
@@ -45,6 +45,7 @@ _MODULES = {
     "BreakerState": "remote.breaker",
     "CheckReport": "types",
     "ConfigError": "errors",
+    "Copy": "types",
     "Definition": "types",
     "Explanation": "files.explain",
     "Failed": "types",
@@ -59,6 +60,7 @@ _MODULES = {
     "IndexedFile": "files.explain",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
+    "MissingWord": "search.answer",
     "Outline": "workspace.contents",
     "Passage": "workspace.contents",
     "Problem": "types",
@@ -85,6 +87,7 @@ __all__ = [
     "BreakerState",
     "CheckReport",
     "ConfigError",
+    "Copy",
     "Definition",
     "Explanation",
     "Failed",
@@ -99,6 +102,7 @@ __all__ = [
     "IndexedFile",
     "Matched",
     "MemoryLimitError",
+    "MissingWord",
     "Outline",
     "Passage",
     "Problem",

@@ -17,7 +17,7 @@ from spelunk import embed, faults
 from spelunk.config import Options
 from spelunk.errors import IndexBusyError, IndexMissingError
 from spelunk.files.folder import FolderSource
-from spelunk.files.source import Walk
+from spelunk.files.source import Source, Walk
 from spelunk.observe import Observer, broadcast, events, null_observer
 from spelunk.observe.events import Stage
 from spelunk.pipeline.backfill import BackfillResult, backfill
@@ -63,6 +63,8 @@ class Job:
         run_id: The run's name; empty makes one.
         patient: Make all pending vectors, however long a provider takes. Without
             it one round of calls is made, since a search waits for its end.
+        source: Where the files come from; None for the workspace's folder. With
+            one, the index directory is part of another and gets no name of its own.
     """
 
     root: str
@@ -75,6 +77,7 @@ class Job:
     observer: Observer = null_observer
     run_id: str = ""
     patient: bool = True
+    source: Source | None = None
 
 
 class Contents(NamedTuple):
@@ -139,7 +142,10 @@ def update(job: Job) -> Report:
 def _locked(job: Job, began: float) -> Report:
     embed.check(job.options)
     machine = Machine(job.options, job.directory, job.observer)
-    locate.claim(job.directory, job.root)
+    if job.source is None:
+        locate.claim(job.directory, job.root)
+    else:
+        os.makedirs(job.directory, mode=0o700, exist_ok=True)
     lock = WriterLock(job.directory)
     with Stage(job.observer, "lock"):
         _acquire(job, lock)
@@ -187,7 +193,7 @@ def _acquire(job: Job, lock: WriterLock) -> None:
 
 def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building: str | None) -> Report:
     """Update under the writer's lock; ``building`` names the manifest of a rebuild beside the published one."""
-    source = FolderSource(job.root)
+    source = job.source or FolderSource(job.root)
     wanted = Contents(fingerprint(job.options), embed.identify(job.options))
     with Stage(job.observer, "walk"):
         walked = source.walk(job.options)
@@ -263,7 +269,7 @@ def _plan(walked: Walk, indexed: Indexed) -> Plan:
 
 def _with_reusable(job: Job, todo: Plan, embedder: str, *, own: bool) -> tuple[Plan, list[list[Segment]]]:
     """Add to the plan the vectors that files of the same size have, in this index (``own``) or another."""
-    if not todo.items:
+    if not todo.items or job.source is not None:
         return todo, []
     directories = [p.directory for p in locate.known_workspaces() if p.directory != job.directory]
     if own:

@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "index": Command("index", "bring the index of a folder up to date"),
     "search": Command("search", "find chunks of code and documents"),
     "similar": Command("similar", "find chunks similar to the one at FILE:LINE"),
+    "history": Command("history", "show the commits and branchwork entries behind PATH[:LINE[-LINE]]"),
     "status": Command("status", "show what an index holds, and whether it is current"),
     "why": Command("why", "explain why a path is indexed, or which rule leaves it out"),
     "list": Command("list", "list all known indexes"),
