@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,6 @@ def test_answers_stay_within_their_budget_as_text_and_as_json(
     for name, arguments in (
         ("search", {"query": "flush batches", "limit": 12}),
         ("read", {"path": "src/writer_3.py"}),
-        ("related", {"place": "src/writer_3.py:1"}),
         ("outline", {"path": "README.md"}),
     ):
         answer = tools.call(name, {**arguments, "max_tokens": tokens}, scope)
@@ -169,6 +169,19 @@ def test_outline_names_definitions_with_their_lines(tools: Tools, project: Path)
     values = tools.call("outline", {"path": "README.md"}, Scope(str(project))).values
 
     assert [(d["name"], d["start_line"]) for d in values["definitions"]] == [("Project", 1), ("Use", 5)]
+
+
+def test_history_tells_the_commits_of_a_place(tools: Tools, project: Path) -> None:
+    git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-C", str(project)]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "Flush in batches\n\nOne write each."]):
+        subprocess.run([*git, *command], check=True)
+
+    answer = tools.call("history", {"place": "src/writer_3.py:1-3"}, Scope(str(project)))
+
+    assert [c["subject"] for c in answer.values["commits"]] == ["Flush in batches"]
+    assert "One write each." in answer.text
+    with pytest.raises(UsageError):
+        tools.call("history", {"place": "../outside"}, Scope(str(project)))
 
 
 # Scopes

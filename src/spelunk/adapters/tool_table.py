@@ -92,16 +92,16 @@ def _schema(parameter: Parameter) -> dict[str, Any]:
 
 _WORKSPACE: Final = Parameter("workspace", "paths", default=())
 _TOKENS: Final = Parameter("max_tokens", "number", default=DEFAULT_TOKENS, low=MIN_TOKENS, high=MAX_TOKENS)
-_HITS: Final = {"hits": "array", "notes": "array"}
+_LIMIT: Final = Parameter("limit", "number", default=10, low=1, high=MAX_HITS)
+_HITS: Final = {"hits": "array"}
 
 TOOLS: Final = (
     ToolSpec(
         "search",
-        "Find code and documents by words, meaning or names: best chunks first, cited path:start-end. "
-        'Ask whole questions ("where are batches flushed"). Filters: lang:python path:src -path:test '
-        'kind:function sym:Name "phrase" /regex/. '
-        "workspace: folders, default the served ones; several merge. "
-        "Not for: a file you know (read, outline).",
+        "Find code and documents by words, meaning or names, best first, cited path:start-end. "
+        'Ask questions ("where are batches flushed"). Filters: lang:python path:src -path:test '
+        'kind:function sym:Name "phrase" /regex/. workspace: folders, merged. '
+        "Not for: a known file (read, outline).",
         (
             Parameter("query", "text", required=True, high=MAX_QUERY),
             _WORKSPACE,
@@ -111,15 +111,14 @@ TOOLS: Final = (
                 default="hybrid",
                 choices=("hybrid", "lexical", "semantic", "symbol", "regex"),
             ),
-            Parameter("limit", "number", default=10, low=1, high=MAX_HITS),
+            _LIMIT,
             _TOKENS,
         ),
         _HITS,
     ),
     ToolSpec(
         "read",
-        "Read lines of an indexed file. Example: path src/app.py:10-40 as search cites it. "
-        "Not for: files outside the workspace.",
+        "Read an indexed file. Example: path src/app.py:10-40, as cited. Not for: files elsewhere.",
         (
             Parameter("path", "text", required=True),
             Parameter("start_line", "number", default=0, low=1, high=1 << 40),
@@ -127,24 +126,18 @@ TOOLS: Final = (
             _WORKSPACE,
             _TOKENS,
         ),
-        {"path": "string", "start_line": "integer", "end_line": "integer", "text": "string"},
+        {"text": "string"},
     ),
     ToolSpec(
         "related",
         "Find chunks similar to the one at a place. Example: place src/app.py:42. "
-        "Not for: callers or uses of a name (search it).",
-        (
-            Parameter("place", "text", required=True),
-            _WORKSPACE,
-            Parameter("limit", "number", default=10, low=1, high=MAX_HITS),
-            _TOKENS,
-        ),
+        "Not for: uses of a name (search it).",
+        (Parameter("place", "text", required=True), _WORKSPACE, _LIMIT),
         _HITS,
     ),
     ToolSpec(
         "outline",
-        "List a file's functions, classes, headings with lines. Example: path src/app.py. "
-        "Not for: folders (search path:folder).",
+        "List a file's functions, classes, headings with lines. Example: path src/app.py. Not for: folders.",
         (
             Parameter("path", "text", required=True),
             Parameter("start_line", "number", default=1, low=1, high=1 << 40),
@@ -154,9 +147,15 @@ TOOLS: Final = (
         {"definitions": "array"},
     ),
     ToolSpec(
+        "history",
+        "Tell which commits changed a file or lines, and why. Example: place src/app.py:10-40. "
+        "Not for: topics (search kind:commit).",
+        (Parameter("place", "text", required=True), _WORKSPACE, _LIMIT),
+        {"commits": "array"},
+    ),
+    ToolSpec(
         "index_status",
-        "Tell what is indexed, how current it is, and how far indexing is. "
-        "Not for: preparing a search, which updates by itself.",
+        "Tell what is indexed and how far. Not for: preparing a search.",
         (_WORKSPACE,),
         {"workspaces": "array"},
     ),
