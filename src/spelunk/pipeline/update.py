@@ -183,7 +183,7 @@ def _seeded(job: Job, machine: Machine, lock: WriterLock, began: float) -> Repor
     """Update a copy of another worktree's index and publish it; None where there is none, or it is damaged."""
     if job.rebuild or not (job.source is None or job.part):
         return None
-    with Stage(job.observer, "seed"):
+    with Stage(job.observer, "plan"):
         building = seeding.begin(job.root, job.directory, *_contents(job), job.part)
     if building is None:
         return None
@@ -215,8 +215,8 @@ def _update(
     wanted = _contents(job)
     with Stage(job.observer, "walk"):
         walked, part = _walk(job, source, wanted)
-    if seeded and building is not None:
-        with Stage(job.observer, "compare"):
+    if seeded and building is not None and job.source is None:
+        with Stage(job.observer, "plan"):
             seeding.restamp(job.directory, building, source, walked.rows, job.options.max_file_size)
     with Stage(job.observer, "plan"):
         anew = building is not None and not seeded
