@@ -15,12 +15,14 @@ from typing import Any, Final, NamedTuple
 
 from spelunk import embed, faults
 from spelunk.config import Options
-from spelunk.errors import IndexBusyError, IndexMissingError
+from spelunk.errors import IndexCorruptError, IndexMissingError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source, Walk
 from spelunk.observe import Observer, broadcast, events, null_observer
 from spelunk.observe.events import Stage
+from spelunk.pipeline import seeding
 from spelunk.pipeline.backfill import BackfillResult, backfill
+from spelunk.pipeline.directory import acquire, make_private
 from spelunk.pipeline.executor import Batches, Executor
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, isolate, plan
@@ -36,7 +38,7 @@ from spelunk.store.records import Known
 from spelunk.store.reuse import reusable_vectors
 from spelunk.store.segment import Segment
 from spelunk.store.writer import StoreWriter
-from spelunk.store.writer_lock import WriterLock, holder
+from spelunk.store.writer_lock import WriterLock
 from spelunk.types import Failed, Report, Skipped
 from spelunk.workspace import locate
 from spelunk.workspace.state import fingerprint, walk_fingerprint
@@ -70,6 +72,7 @@ class Job:
             it one round of calls is made, since a search waits for its end.
         source: Where the files come from; None for the workspace's folder. With
             one, the index directory is part of another and gets no name of its own.
+        part: The folder of that other index directory; "" where it is the whole.
     """
 
     root: str
@@ -84,6 +87,7 @@ class Job:
     patient: bool = True
     changed: tuple[str, ...] | None = None
     source: Source | None = None
+    part: str = ""
 
 
 class Contents(NamedTuple):
@@ -154,11 +158,14 @@ def _locked(job: Job, began: float) -> Report:
         os.makedirs(job.directory, mode=0o700, exist_ok=True)
     lock = WriterLock(job.directory)
     with Stage(job.observer, "lock"):
-        _acquire(job, lock)
+        acquire(lock, job.directory, job.command, job.observer, wait=job.wait)
     try:
         building = None
         if not schema.exists(job.directory):
             rebuild.remove_stores(job.directory)
+            done = _seeded(job, machine, lock, began)
+            if done is not None:
+                return done
         elif job.rebuild or schema.outdated(job.directory):
             building = rebuild.begin(job.directory)
         try:
@@ -168,43 +175,52 @@ def _locked(job: Job, began: float) -> Report:
                 rebuild.discard(job.directory)
             raise
     finally:
-        _make_private(job.directory)
+        make_private(job.directory)
         lock.release()
 
 
-def _make_private(directory: str) -> None:
-    """Leave the files of the index to their owner, whatever the umask was when a store created them.
+def _seeded(job: Job, machine: Machine, lock: WriterLock, began: float) -> Report | None:
+    """Update a copy of another worktree's index and publish it; None where there is none, or it is damaged."""
+    if job.rebuild or not (job.source is None or job.part):
+        return None
+    with Stage(job.observer, "plan"):
+        building = seeding.begin(job.root, job.directory, *_contents(job), job.part)
+    if building is None:
+        return None
+    try:
+        return _update(job, machine, lock, began, building, seeded=True)
+    except IndexCorruptError:
+        rebuild.remove_stores(job.directory)
+        return None
+    except BaseException:
+        if not schema.exists(job.directory):
+            seeding.abandon(job.directory)
+        raise
 
-    The folder itself is 0700 from the beginning, so that no other user reaches a file before this.
+
+def _update(
+    job: Job, machine: Machine, lock: WriterLock, began: float, building: str | None, *, seeded: bool = False
+) -> Report:
+    """Update under the writer's lock.
+
+    Args:
+        job: What to do.
+        machine: The means.
+        lock: Held.
+        began: When the run began.
+        building: Name of a manifest that is not published yet: a rebuild beside the published one, or a copy.
+        seeded: Whether it is the copy of another worktree's.
     """
-    try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.stat(follow_symlinks=False).st_mode & 0o077 and not entry.is_symlink():
-                    os.chmod(entry.path, 0o700 if entry.is_dir() else 0o600)
-    except OSError:
-        pass  # a read-only disk, or a file that went away
-
-
-def _acquire(job: Job, lock: WriterLock) -> None:
-    try:
-        lock.acquire(job.command)
-    except IndexBusyError:
-        if not job.wait:
-            raise
-        other = holder(job.directory) or {}
-        job.observer(events.LockAwaited(int(other.get("pid", 0)), str(other.get("command", ""))))
-        lock.acquire(job.command, wait=True)
-
-
-def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building: str | None) -> Report:
-    """Update under the writer's lock; ``building`` names the manifest of a rebuild beside the published one."""
     source = job.source or FolderSource(job.root)
     wanted = _contents(job)
     with Stage(job.observer, "walk"):
         walked, part = _walk(job, source, wanted)
+    if seeded and building is not None and job.source is None:
+        with Stage(job.observer, "plan"):
+            seeding.restamp(job.directory, building, source, walked.rows, job.options.max_file_size)
     with Stage(job.observer, "plan"):
-        indexed = _indexed(job, wanted.fingerprint, part, anew=building is not None)
+        anew = building is not None and not seeded
+        indexed = _indexed(job, wanted.fingerprint, part, anew=anew, copy=building if seeded else None)
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
     tell_plan(job.observer, todo)
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
@@ -282,12 +298,14 @@ def _fence_of(job: Job, wanted: Contents) -> bytes:
         return manifest.fence() if same else b""
 
 
-def _indexed(job: Job, wanted: str, part: PathRanges | None, *, anew: bool) -> Indexed:
-    """Read what the plan needs of the manifest, which is closed again before workers are forked."""
+def _indexed(
+    job: Job, wanted: str, part: PathRanges | None, *, anew: bool, copy: str | None = None
+) -> Indexed:
+    """Read what the plan needs of the manifest (or of ``copy``), which is closed before workers are forked."""
     if anew:
         return Indexed()
     try:
-        manifest = Manifest(job.directory)
+        manifest = ManifestWriter(job.directory, copy) if copy else Manifest(job.directory)
     except IndexMissingError:
         return Indexed()
     with closing(manifest):
