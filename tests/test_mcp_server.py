@@ -508,7 +508,7 @@ BAD_CALLS: list[tuple[str, dict[str, Any], str]] = [
     ("search", {"query": "x", "limit": "many"}, "not a whole number"),
     ("search", {"query": "x", "max_tokens": 10**30}, "give 200 to 25,000"),
     ("search", {"query": "x", "mode": "fuzzy"}, "use one of hybrid"),
-    ("search", {"query": "x " * 500_000}, "give at most"),
+    ("search", {"query": "x " * 600_000}, "give at most"),
     ("search", {"query": "x", "workspace": ["/etc"]}, "not served"),
     ("search", {"query": "x", "workspace": {"a": 1}}, "not a list of folders"),
     ("search", {"query": "(", "mode": "regex"}, "not a valid regex"),
