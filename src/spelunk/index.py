@@ -15,29 +15,29 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from spelunk import embed
-from spelunk.config import Options, Untrusted, load
+from spelunk.config import EARLY, Options, Untrusted, load
 from spelunk.errors import (
     IndexBusyError,
     IndexCorruptError,
-    IndexMissingError,
     SpelunkError,
     StorageError,
 )
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.observe import Observer, broadcast, null_observer
+from spelunk.pipeline.background import start
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
 from spelunk.store.idle import IdleViews
 from spelunk.store.manifest import Manifest
 from spelunk.types import CheckReport, HistoryReport, Report
-from spelunk.workspace import freshness, locate
+from spelunk.workspace import background, freshness, locate
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from spelunk.search.request import SearchOverrides, SearchRequest
     from spelunk.store.protocols import Reader
     from spelunk.store.snapshot import Snapshot
+    from spelunk.workspace.focus import Focus
 
 
 class Index:
@@ -77,6 +78,8 @@ class Index:
         self._snapshots = IdleViews(self._new_snapshot)
         self._histories = IdleViews(self._new_history)
         self._embedder: Embedder | None = None
+        self.complete_later: Callable[[str, str, Options], object] = start
+        """Called with root, directory and options where a search indexed a part; a server has its own."""
 
     @classmethod
     def open(
@@ -160,6 +163,7 @@ class Index:
         dry_run: bool = False,
         wait: bool = False,
         patient: bool = True,
+        focus: Focus | None = None,
     ) -> Report:
         from spelunk.pipeline.update import Job, update
 
@@ -179,10 +183,12 @@ class Index:
             dry_run=dry_run,
             wait=wait,
             patient=patient,
+            focus=focus,
         )
         began = self.age.now()
         report = update(job)
-        if not dry_run:
+        if not dry_run and not report.remaining:
+            background.forget(self.directory)
             report = replace(report, history=self._update_history(whole=patient or wait, rebuild=rebuild))
             self.age.reset(began)
         return report
@@ -199,14 +205,21 @@ class Index:
         if not is_current(self.root, self.directory, self.options):
             self._update_history(whole=False)
 
-    def refresh(self, *, progress: OnProgress | None = None) -> bool:
+    def refresh(
+        self, *, progress: OnProgress | None = None, focus: Callable[[], Focus] | None = None
+    ) -> bool:
         """Bring the index up to date if the freshness setting requires it.
+
+        Args:
+            progress: As for :meth:`update`.
+            focus: Gives what a query is about. Where a large tree was never indexed to the end, only
+                the files that fit are indexed now, and :attr:`complete_later` is called.
 
         Returns:
             Whether the newest generation holds all that is known to be on disk;
-            False if another process is updating it.
+            False if another process is updating it, or the rest follows later.
         """
-        missing = not self._published()
+        missing = not freshness.is_published(self.directory)
         if not missing:
             if self.age.is_allowed():
                 return True
@@ -223,29 +236,20 @@ class Index:
                 self._refresh_history()
                 self.age.reset(began)
                 return True
+        early = focus() if focus is not None and self.options.first_answer == EARLY else None
+        if missing and early is not None and freshness.wait_for_generation(self.directory):
+            return False  # another process builds it
         try:
-            self._update(progress, wait=missing, patient=False)
+            report = self._update(progress, wait=missing, patient=False, focus=early)
         except IndexBusyError:
             return False
-        except StorageError:
+        except (StorageError, IndexCorruptError):
             if missing:
                 raise
-            return False  # an index on a read-only disk still answers
-        except IndexCorruptError:
-            if missing:
-                raise
-            return False  # the healthy store answers, and the answer says which one is not
-        return True
-
-    def _published(self) -> bool:
-        try:
-            manifest = Manifest(self.directory)
-        except IndexMissingError:
-            return False
-        try:
-            return manifest.generation > 0
-        finally:
-            manifest.close()
+            return False  # a read-only disk, or a damaged store: the answer says what is missing
+        if report.remaining:
+            self.complete_later(self.root, self.directory, self.options)
+        return not report.remaining
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

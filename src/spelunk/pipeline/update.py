@@ -6,6 +6,7 @@ workers are forked. What is published when an update ends early stays.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from spelunk.observe import Observer, broadcast, events, null_observer
 from spelunk.observe.events import Stage
 from spelunk.pipeline.backfill import BackfillResult, backfill
 from spelunk.pipeline.executor import Batches, Executor
+from spelunk.pipeline.first import FILES_PER_BATCH, LEAST_FILES, choose
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.report import Tally, dry_report, report, tell_piece, tell_plan
@@ -38,6 +40,7 @@ from spelunk.store.writer import StoreWriter
 from spelunk.store.writer_lock import WriterLock, holder
 from spelunk.types import Failed, Report, Skipped
 from spelunk.workspace import locate
+from spelunk.workspace.focus import Focus
 from spelunk.workspace.state import fingerprint, walk_fingerprint
 
 TOLD_SETTINGS: Final = (
@@ -65,6 +68,9 @@ class Job:
             it one round of calls is made, since a search waits for its end.
         source: Where the files come from; None for the workspace's folder. With
             one, the index directory is part of another and gets no name of its own.
+        focus: What a query that waits says of the files. Where the index was never
+            complete and much is to do, only what fits it is indexed now
+            (``Report.remaining``), without the calls of a provider.
     """
 
     root: str
@@ -78,6 +84,7 @@ class Job:
     run_id: str = ""
     patient: bool = True
     source: Source | None = None
+    focus: Focus | None = None
 
 
 class Contents(NamedTuple):
@@ -97,6 +104,7 @@ class Indexed:
         others: Files left out by path, with their stat.
         stale: Whether the settings need other contents: every file is indexed again.
         settled: Whether no unpublished or unpurged work of another writer is left.
+        complete: Whether the last update reached its end.
     """
 
     generation: int = 0
@@ -104,6 +112,7 @@ class Indexed:
     others: Mapping[str, tuple[Skipped | Failed, bytes]] = field(default_factory=dict)
     stale: bool = False
     settled: bool = False
+    complete: bool = False
 
 
 def update(job: Job) -> Report:
@@ -202,8 +211,15 @@ def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
     tell_plan(job.observer, todo)
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
-    tally, executor, mode, workers = Tally(), None, SEQUENTIAL, 1
+    tally, executor, mode, workers, until = Tally(), None, SEQUENTIAL, 1, math.inf
+    left_suspects: list[str] = []
     try:
+        if job.focus is not None and building is None and not (indexed.complete or indexed.stale):
+            with Stage(job.observer, "choose"):
+                first = choose(job.root, todo, job.focus, began, machine.budget.workers, lock.forget)
+            if first is not None:
+                left_suspects = [item.candidate.path for item in todo.suspects]
+                todo, until = first
         if not (todo.empty and indexed.settled and not indexed.stale):
             todo, segments = _with_reusable(job, todo, wanted.embedder, own=building is None)
             executor = machine.start(WorkerConfig(source, job.options), todo, lock.forget)
@@ -220,7 +236,7 @@ def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building
                 finished = False
                 try:
                     writer.use(indexed.known, segments)
-                    _write(job, todo, walked, indexed, wanted, executor, writer, tally)
+                    todo = _write(job, todo, walked, indexed, wanted, executor, writer, tally, until)
                     machine.sample(executor)
                     finished = True
                 finally:
@@ -230,15 +246,17 @@ def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building
                 manifest.close()
                 rebuild.publish(job.directory, building)
                 manifest = stack.enter_context(closing(ManifestWriter(job.directory)))
-            with Stage(job.observer, "fill"):
-                filled = _backfill(job, machine, manifest, wanted)
+            filled = BackfillResult()
+            if not todo.left:
+                with Stage(job.observer, "fill"):
+                    filled = _backfill(job, machine, manifest, wanted)
             return report(
                 job.root, manifest.generation, todo, tally, filled, machine.governor, mode, workers, began
             )
     finally:
         if executor is not None:
             executor.close(kill=True)
-        machine.note.clear()
+        machine.note.clear(keep=left_suspects)
 
 
 def _indexed(job: Job, wanted: str, *, anew: bool) -> Indexed:
@@ -256,6 +274,7 @@ def _indexed(job: Job, wanted: str, *, anew: bool) -> Indexed:
             manifest.unindexed(),
             stale=manifest.meta("fingerprint", "") not in ("", wanted),
             settled=manifest.generation > 0 and not manifest.unfinished(),
+            complete=bool(manifest.meta("complete", 0)),
         )
 
 
@@ -305,8 +324,16 @@ def _write(
     executor: Executor,
     writer: StoreWriter,
     tally: Tally,
-) -> None:
-    """Run phase 1, apply its packets, and publish: at the end, and whenever enough chunks are pending."""
+    until: float,
+) -> Plan:
+    """Run phase 1, apply its packets, and publish: at the end, and whenever enough chunks are pending.
+
+    Args:
+        until: When to stop, of ``time.monotonic``; what is not done then is left.
+
+    Returns:
+        The plan as far as it was carried out.
+    """
     manifest, options = writer.manifest, job.options
     _adopt_embedder(manifest, wanted)
     for path, known in todo.gone:
@@ -314,8 +341,9 @@ def _write(
     if indexed.stale:
         writer.mark_all_stale()
     meta: dict[str, Any] = {**wanted._asdict(), "complete": 0}
-    meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
-    batches = Batches(list(todo.items), options.files_per_batch, executor.workers)
+    meta["planned"] = todo.seen + todo.left - len(todo.skipped) - len(todo.failed)
+    together = options.files_per_batch if until == math.inf else min(options.files_per_batch, FILES_PER_BATCH)
+    batches = Batches(list(todo.items), together, executor.workers, until=until, least=LEAST_FILES)
     for items, packet in executor.run(batches, list(todo.suspects)):
         with Stage(job.observer, "write"):
             writer.apply(items, packet)
@@ -323,12 +351,16 @@ def _write(
         tell_piece(job.observer, items, packet)
         if writer.pending_chunks >= options.max_chunks_in_memory:
             _publish(job, writer, meta)
+    if batches.files or todo.left:
+        _publish(job, writer, meta)
+        return replace(todo, seen=todo.seen - batches.files, left=todo.left + batches.files)
     writer.set_fence(walked.fence)
     _publish(job, writer, meta | {"complete": 1, "walk": walk_fingerprint(options)})
     with Stage(job.observer, "purge"):
         writer.purge()
     with Stage(job.observer, "merge"):
         writer.compact()
+    return todo
 
 
 def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:

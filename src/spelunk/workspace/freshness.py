@@ -12,13 +12,17 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from spelunk.config import Options
-from spelunk.errors import ConfigError
+from spelunk.errors import ConfigError, IndexMissingError
 from spelunk.files.source import Source
+from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import Entry
 from spelunk.workspace.state import embeds, fingerprint, walk_fingerprint
 
 RELAXED: Final = float("inf")
+
+POLL_SECONDS: Final = 0.05
+"""Between two looks for the first generation that another process publishes."""
 
 
 def seconds_allowed(setting: str) -> float:
@@ -65,6 +69,27 @@ class Age:
     def reset(self, began: float) -> None:
         """Record that the index was found current by a comparison, or made current by an update, begun then."""
         self._last = began
+
+
+def is_published(directory: str) -> bool:
+    """Whether an index directory has a generation."""
+    try:
+        manifest = Manifest(directory)
+    except IndexMissingError:
+        return False
+    try:
+        return manifest.generation > 0
+    finally:
+        manifest.close()
+
+
+def wait_for_generation(directory: str) -> bool:
+    """Wait while another process builds an index that has no generation yet; whether it published one."""
+    while writer_lock.holder(directory) is not None:
+        time.sleep(POLL_SECONDS)
+        if is_published(directory):
+            return True
+    return is_published(directory)
 
 
 def is_current(manifest: Manifest, source: Source, options: Options) -> bool:
