@@ -81,7 +81,13 @@ class Batches:
     """
 
     def __init__(
-        self, items: list[Item], files_per_batch: int, workers: int, *, until: float = math.inf, least: int = 0
+        self,
+        items: list[Item],
+        files_per_batch: int,
+        workers: int,
+        *,
+        until: float = math.inf,
+        least: int = 0,
     ) -> None:
         """Cut ``items`` for this many workers, at most ``files_per_batch`` files in a batch.
 

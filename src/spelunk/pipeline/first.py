@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 import time
-import zlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from spelunk.pipeline.literals import Found, scan
+from spelunk.pipeline.literals import Found, Literals, scan
 from spelunk.pipeline.plan import Plan
 from spelunk.store.packet import Item
 from spelunk.store.path_filter import path_test
+from spelunk.store.protocols import Filter
 from spelunk.types import Flag
 from spelunk.workspace.focus import Focus
 
@@ -44,10 +44,19 @@ MIN_FILES: Final = 200
 SAMPLE_FILES: Final = 150
 """Files scanned to estimate how common each literal is."""
 
+FIRST_LOOK: Final = 0.6
+"""Of the scan's time, for files by their paths and from everywhere; then come those beside the best."""
+TELLING_SHARE: Final = 0.3
+"""Of the files may have one of the telling literals; the others are not looked at closely."""
+
 IN_PATH: Final = 1.5
 IN_FILE: Final = 0.4
 IN_WINDOW: Final = 1.0
 """Worth of a literal in the path, anywhere in the file, and near the others."""
+IN_NAME: Final = 1.0
+"""More for a file whose name is the literal, less for one of which it is a part."""
+IN_FOLDER: Final = 0.1
+"""Of the best score of a file's folder: what is beside a good file may be good."""
 NAMED: Final = 1_000.0
 """Worth of a path that the query names."""
 PRIORS: Final = (
@@ -107,42 +116,78 @@ def order(
 ) -> list[Item]:
     """The files that fit a query, the best first, and some others after them."""
     items = _wanted(items, focus)
-    literals = [literal for literal, _ in focus.literals]
+    texts = [text for text, _ in focus.literals]
     paths = [item.candidate.path for item in items]
     lowered = [path.lower() for path in paths]
     by_path = _path_scores(lowered, focus)
-    priors = [_prior(item) for item in items]
-    turns = sorted(
-        range(len(items)),
-        key=lambda n: (
-            -by_path[n] * priors[n],
-            -priors[n],
-            zlib.crc32(lowered[n].encode("utf-8", "replace")),
-        ),
-    )
+    priors = _priors(items)
+    folders = [path.rpartition("/")[0] for path in paths]
+    turns = _turns(folders, [score * prior for score, prior in zip(by_path, priors, strict=True)])
+
     sample = turns[:: max(1, len(turns) // SAMPLE_FILES)]
-    even = [1.0] * len(literals)
-    found = scan(root, [paths[n] for n in sample], literals, even, seconds / 4, 1)
-    weights = _weights(focus, found.values())
-    found = scan(root, [paths[n] for n in turns], literals, weights, seconds, processes, in_child)
-    weights = _weights(focus, found.values())
-    scores = [score * prior for score, prior in zip(by_path, priors, strict=True)]
-    worth: dict[int, float] = {}
-    for place, (anywhere, near) in found.items():
-        n = turns[place]
-        for mask in (anywhere, near):
-            if mask not in worth:
-                worth[mask] = sum(weight for bit, weight in enumerate(weights) if mask >> bit & 1)
-        scores[n] += (IN_FILE * worth[anywhere] + IN_WINDOW * worth[near]) * priors[n]
-    costs = [1 + item.candidate.size / COSTLY_BYTES for item in items]
-    best = sorted(turns, key=lambda n: -scores[n] / costs[n])
-    fitting = sum(score > 0 for score in scores)
-    return [items[n] for n in best[: max(fitting, MIN_FILES)]]
+    even = Literals(texts, [1.0] * len(texts))
+    seen = scan(root, [paths[n] for n in sample], even, seconds / 4, 1)
+    counts = _counts(seen.values(), len(texts))
+    literals = Literals(texts, _weights(focus, counts, len(seen)), _telling(counts, len(seen)))
+
+    found: dict[int, Found] = {}
+
+    def look(turns: Sequence[int], seconds: float) -> None:
+        """Scan these files, and weigh the literals by what is known then."""
+        seen = scan(root, [paths[n] for n in turns], literals, seconds, processes, in_child)
+        found.update((turns[place], what) for place, what in seen.items())
+
+    def scores() -> list[float]:
+        worth: dict[int, float] = {}
+        out = list(by_path)
+        for n, masks in found.items():
+            for mask in masks:
+                if mask not in worth:
+                    worth[mask] = sum(w for bit, w in enumerate(literals.weights) if mask >> bit & 1)
+            out[n] += IN_FILE * worth[masks.anywhere] + IN_WINDOW * worth[masks.near]
+        return [score * prior for score, prior in zip(out, priors, strict=True)]
+
+    began = time.monotonic()
+    look(turns, seconds * FIRST_LOOK)
+    of_folder = _best_of(folders, scores())
+    rest = [n for n in turns if n not in found]
+    if rest:
+        rest.sort(key=lambda n: -of_folder[folders[n]] * priors[n])
+        look(rest, seconds - (time.monotonic() - began))
+    final = scores()
+    of_folder = _best_of(folders, final)
+    for n, score in enumerate(final):
+        final[n] = (score + IN_FOLDER * of_folder[folders[n]]) / (1 + items[n].candidate.size / COSTLY_BYTES)
+    best = sorted(turns, key=lambda n: -final[n])
+    return [items[n] for n in best[: max(sum(score > 0 for score in final), MIN_FILES)]]
+
+
+def _turns(folders: Sequence[str], scores: Sequence[float]) -> list[int]:
+    """The order in which to look at files: those whose paths fit, then one of each folder, a second one, ..."""
+    counts: dict[str, int] = {}
+    depths = []
+    for folder in folders:
+        depth = counts[folder] = counts.get(folder, -1) + 1
+        depths.append(depth)
+    fitting = sorted((n for n, score in enumerate(scores) if score), key=lambda n: (-scores[n], n))
+    others = sorted((n for n, score in enumerate(scores) if not score), key=depths.__getitem__)
+    return fitting + others
+
+
+def _best_of(folders: Sequence[str], scores: Sequence[float]) -> dict[str, float]:
+    """The best score of each folder's files."""
+    best: dict[str, float] = {}
+    for folder, score in zip(folders, scores, strict=True):
+        if score > best.get(folder, -1.0):
+            best[folder] = score
+    return best
 
 
 def _wanted(items: Sequence[Item], focus: Focus) -> Sequence[Item]:
     """The files that pass the query's filters, as far as their paths show."""
     wanted = focus.wanted
+    if wanted == Filter():
+        return items
     passes = path_test(wanted)
     return [
         item
@@ -159,7 +204,9 @@ def _path_scores(lowered: Sequence[str], focus: Focus) -> list[float]:
         having = [n for n, path in enumerate(lowered) if literal in path]
         rarity = IN_PATH * weight * _rarity(len(having), len(lowered))
         for n in having:
-            scores[n] += rarity
+            name = lowered[n].rpartition("/")[2].partition(".")[0]
+            # The nearer the name is to the word, the more the file is about it: application.rb, app_application_job.rb
+            scores[n] += rarity * (1 + IN_NAME * len(literal) / len(name) if literal in name else 1)
     if focus.places:
         ends = {place.rpartition("/")[2]: place for place in focus.places}
         for n, path in enumerate(lowered):
@@ -180,15 +227,26 @@ def _shared(path: str, place: str) -> int:
     return count
 
 
-def _weights(focus: Focus, found: Collection[Found]) -> list[float]:
-    """The weight of each literal: the query's, times how rare it is in the files that were scanned."""
-    counts = [0] * len(focus.literals)
-    for anywhere, _ in found:
-        for bit in range(len(counts)):
-            counts[bit] += anywhere >> bit & 1
-    return [
-        weight * _rarity(count, len(found)) for (_, weight), count in zip(focus.literals, counts, strict=True)
-    ]
+def _counts(found: Collection[Found], literals: int) -> list[int]:
+    """In how many files each literal occurs."""
+    return [sum(anywhere >> bit & 1 for anywhere, _ in found) for bit in range(literals)]
+
+
+def _weights(focus: Focus, counts: Sequence[int], files: int) -> list[float]:
+    """The weight of each literal: the query's, times how rare it is."""
+    return [weight * _rarity(n, files) for (_, weight), n in zip(focus.literals, counts, strict=True)]
+
+
+def _telling(counts: Sequence[int], files: int) -> list[int]:
+    """The rarest literals, which together leave out most files: one without any of them is not worth a look."""
+    order = sorted(range(len(counts)), key=counts.__getitem__)
+    telling, total = order[:2], sum(counts[n] for n in order[:2])
+    for n in order[2:]:
+        total += counts[n]
+        if total > TELLING_SHARE * files:
+            break
+        telling.append(n)
+    return telling
 
 
 def _rarity(having: int, of: int) -> float:
@@ -196,11 +254,14 @@ def _rarity(having: int, of: int) -> float:
     return math.log(1 + (of - having + 0.5) / (having + 0.5))
 
 
-def _prior(item: Item) -> float:
-    prior = 1.0
-    flags = item.candidate.flags
-    if flags:
-        for flag, share in PRIORS:
-            if flags & flag:
-                prior *= share
-    return prior
+def _priors(items: Sequence[Item]) -> list[float]:
+    """What the flags of each file leave of its score."""
+    known: dict[int, float] = {}
+    out = []
+    for item in items:
+        bits = int(item.candidate.flags)
+        prior = known.get(bits)
+        if prior is None:
+            prior = known[bits] = math.prod(share for flag, share in PRIORS if bits & flag)
+        out.append(prior)
+    return out

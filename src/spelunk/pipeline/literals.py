@@ -12,7 +12,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -40,11 +40,24 @@ class Found(NamedTuple):
     near: int
 
 
+class Literals(NamedTuple):
+    """What to look for.
+
+    Attributes:
+        texts: In lower case; matched in any case.
+        weights: Of each, to choose the best window.
+        telling: Positions of those of which a file must have one; without any it may have any.
+    """
+
+    texts: Sequence[str]
+    weights: Sequence[float]
+    telling: Collection[int] = ()
+
+
 def scan(
     root: str,
     paths: Sequence[str],
-    literals: Sequence[str],
-    weights: Sequence[float],
+    literals: Literals,
     seconds: float,
     processes: int,
     in_child: Callable[[], None] = lambda: None,
@@ -54,8 +67,7 @@ def scan(
     Args:
         root: The folder of the paths.
         paths: Relative paths.
-        literals: In lower case; matched in any case.
-        weights: Of each literal, to choose the best window.
+        literals: What to look for.
         seconds: Wall time at most, beyond one file.
         processes: Processes to share the files; one where a fork is not safe.
         in_child: Called first in each forked process.
@@ -64,9 +76,9 @@ def scan(
         Position in ``paths`` -> what was found, of every file that was scanned.
     """
     until = time.monotonic() + seconds
-    match = matcher(literals, weights)
-    if match is None:
+    if not literals.texts:
         return {}
+    match = matcher(literals)
     if processes < 2 or not fork_is_safe():
         return _scan(root, paths, match, range(len(paths)), until)
     readers: list[tuple[int, int]] = []
@@ -83,25 +95,32 @@ def scan(
 
 
 Match = Callable[[bytes], Found]
+NOTHING: Final = Found(0, 0)
 
 
-def matcher(literals: Sequence[str], weights: Sequence[float]) -> Match | None:
-    """The function that finds literals in bytes; None where there are none."""
+def matcher(literals: Literals) -> Match:
+    """The function that finds literals, of which there is one at least, in bytes."""
     import re2
 
-    bits = {literal.encode("utf-8", "replace"): 1 << n for n, literal in enumerate(literals)}
-    if not bits:
-        return None
     options = re2.Options()
     options.log_errors = False
-    # The longest first: an alternation takes the first branch that fits.
-    ordered = sorted(bits, key=lambda literal: (-len(literal), literal))
-    finditer = re2.compile(b"(?i)" + b"|".join(map(re2.escape, ordered)), options).finditer
+
+    def alternation(texts: Collection[bytes]) -> Any:
+        # The longest first: an alternation takes the first branch that fits.
+        ordered = sorted(texts, key=lambda text: (-len(text), text))
+        return re2.compile(b"(?i)" + b"|".join(map(re2.escape, ordered)), options)
+
+    encoded = [text.encode("utf-8", "replace") for text in literals.texts]
+    bits = {text: 1 << n for n, text in enumerate(encoded)}
+    search = alternation([encoded[n] for n in literals.telling] or encoded).search
+    finditer = alternation(bits).finditer
     # A match of `flush_batches` has `flush` in it, which the alternation passes over.
     within = {a: sum(bit for b, bit in bits.items() if b in a) for a in bits}
-    worth = {mask: _sum(mask, weights) for mask in within.values()}
+    worth = {mask: _sum(mask, literals.weights) for mask in within.values()}
 
     def match(data: bytes) -> Found:
+        if search(data) is None:
+            return NOTHING
         anywhere = best = 0
         most = 0.0
         recent: list[tuple[int, int]] = []
@@ -115,7 +134,7 @@ def matcher(literals: Sequence[str], weights: Sequence[float]) -> Match | None:
             for _, seen in recent:
                 near |= seen
             if near not in worth:
-                worth[near] = _sum(near, weights)
+                worth[near] = _sum(near, literals.weights)
             if worth[near] > most:
                 most, best = worth[near], near
             if count >= MAX_MATCHES:

@@ -39,7 +39,7 @@ from spelunk.store.segment import Segment
 from spelunk.store.writer import StoreWriter
 from spelunk.store.writer_lock import WriterLock, holder
 from spelunk.types import Failed, Report, Skipped
-from spelunk.workspace import locate
+from spelunk.workspace import background, locate
 from spelunk.workspace.focus import Focus
 from spelunk.workspace.state import fingerprint, walk_fingerprint
 
@@ -193,7 +193,8 @@ def _acquire(job: Job, lock: WriterLock) -> None:
     try:
         lock.acquire(job.command)
     except IndexBusyError:
-        if not job.wait:
+        # What a first search left to the background is what an update asked for would do, at a low priority.
+        if not job.wait and not (job.patient and background.is_writing(job.directory)):
             raise
         other = holder(job.directory) or {}
         job.observer(events.LockAwaited(int(other.get("pid", 0)), str(other.get("command", ""))))

@@ -44,6 +44,13 @@ class BackgroundRun:
     error: str
     log: str
 
+    def describe(self) -> str:
+        """One line for people: how it is, and what to do."""
+        if self.state == STARTED:
+            return f"indexing goes on (pid {self.pid})"
+        reason = self.error if self.state == FAILED else "ended early, perhaps killed"
+        return f"{reason}; `spelunk index` goes on from there, the log is {self.log}"
+
 
 def read(directory: str) -> BackgroundRun | None:
     """The background run of an index directory; None where none was started, or the last one ended well."""
