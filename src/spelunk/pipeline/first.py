@@ -64,7 +64,7 @@ PRIORS: Final = (
     (Flag.EXAMPLE, 0.8), (Flag.CONFIG, 0.8),
 )  # fmt: skip
 """What a flag leaves of a score. Such files are seldom what a question is about."""
-COSTLY_BYTES: Final = 200_000
+COSTLY_BYTES: Final = 1_000_000
 """Size at which a file has to be twice as promising as a small one: it takes the time of many."""
 
 

@@ -22,7 +22,7 @@ HEAD_BYTES: Final = 192 * 1024
 """Bytes of a file that are scanned: a longer one is data or generated, or shows its words early."""
 WINDOW_BYTES: Final = 2_000
 """Distance within which words count as near: some 50 lines, the size of a chunk."""
-MAX_MATCHES: Final = 400
+MAX_MATCHES: Final = 4_000
 """Matches of a file that are looked at: one with more is full of these words, which is enough to know."""
 CLOCK_FILES: Final = 16
 """Files between two looks at the clock: a millisecond."""
