@@ -304,6 +304,28 @@ def test_frequencies_count_live_chunks_alone(pair: Pair, field: TextField) -> No
     assert field == "path" or real["flush_queue"] >= 2
 
 
+@given(
+    prefix=st.one_of(
+        st.sampled_from(WORDS).flatmap(lambda w: st.integers(0, 4).map(lambda n: w[:n])), st.text()
+    ),
+    field=st.sampled_from(["body", "name", "path"]),
+)
+@many
+def test_vocabulary_has_the_terms_of_live_chunks_alone(pair: Pair, prefix: str, field: TextField) -> None:
+    real, double = (r.vocabulary(prefix, field) for r in pair[:2])
+
+    assert real == double
+    assert all(term.startswith(prefix) for term in real)
+    assert real == pair.real.frequencies(real, field)
+
+
+def test_languages_and_kinds_are_counted_over_live_files(pair: Pair) -> None:
+    assert pair.real.languages() == pair.double.languages()
+    assert pair.real.languages()["c"] == 2
+    assert pair.real.kinds() == pair.double.kinds()
+    assert sum(pair.real.kinds().values()) == pair.real.documents
+
+
 def test_rows_of_files_and_chunks_are_the_same(pair: Pair) -> None:
     for path in FILES:
         files = [r.file(path) for r in pair[:2]]

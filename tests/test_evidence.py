@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spelunk import Index
-from spelunk.pasted import Place, read_pasted
+from spelunk.pasted import FileMention, read_pasted
 from spelunk.search.evidence import Evidence
 from spelunk.search.messages import collect as collect_messages
 from spelunk.search.places import collect as collect_places
@@ -32,7 +32,7 @@ def reader() -> MemoryReader:
     return MemoryReader.of_files(SHOP)
 
 
-def named(reader: MemoryReader, *places: Place) -> dict[str, dict[str, float]]:
+def named(reader: MemoryReader, *places: FileMention) -> dict[str, dict[str, float]]:
     """Path of each file that the places name -> its signals."""
     evidence = Evidence()
     collect_places(reader, 0, places, evidence)
@@ -40,7 +40,7 @@ def named(reader: MemoryReader, *places: Place) -> dict[str, dict[str, float]]:
     return {rows[file].path: signals for (_, file), signals in evidence.files.items()}
 
 
-def chunks(reader: MemoryReader, *places: Place) -> list[str]:
+def chunks(reader: MemoryReader, *places: FileMention) -> list[str]:
     """The symbols of the chunks that the places name."""
     evidence = Evidence()
     collect_places(reader, 0, places, evidence)
@@ -51,18 +51,18 @@ def chunks(reader: MemoryReader, *places: Place) -> list[str]:
 
 
 def test_a_frame_leads_to_the_definition_that_encloses_it(reader: MemoryReader) -> None:
-    frame = Place("home/me/shop/cart.py", 3, "add", 1.0, "frame")
+    frame = FileMention("home/me/shop/cart.py", 3, "add", 1.0, "frame")
 
     assert named(reader, frame) == {"shop/cart.py": {"frame": 1.0}}
     assert "Cart" in chunks(reader, frame)[0] or "add" in chunks(reader, frame)
 
 
 def test_the_function_counts_more_than_a_line_of_another_version(reader: MemoryReader) -> None:
-    assert chunks(reader, Place("shop/money/convert.py", 999, "convert", 1.0, "frame")) == ["convert"]
+    assert chunks(reader, FileMention("shop/money/convert.py", 999, "convert", 1.0, "frame")) == ["convert"]
 
 
 def test_a_message_of_a_tool_leads_to_the_chunk_at_its_line(reader: MemoryReader) -> None:
-    place = Place("convert.py", 3, "", 0.9, "message")
+    place = FileMention("convert.py", 3, "", 0.9, "message")
 
     assert named(reader, place) == {"shop/money/convert.py": {"mention": 0.9}}
     assert chunks(reader, place) == ["convert"]
@@ -81,7 +81,7 @@ def test_a_message_of_a_tool_leads_to_the_chunk_at_its_line(reader: MemoryReader
 def test_a_module_is_found_by_its_longest_beginning_of_two_components(
     reader: MemoryReader, path: str, found: Sequence[str]
 ) -> None:
-    assert list(named(reader, Place(path, source="module"))) == found
+    assert list(named(reader, FileMention(path, source="module"))) == found
 
 
 def test_a_package_is_called_by_its_folder(reader: MemoryReader) -> None:
@@ -89,20 +89,20 @@ def test_a_package_is_called_by_its_folder(reader: MemoryReader) -> None:
 
 
 def test_a_name_of_several_files_is_shared_among_them(reader: MemoryReader) -> None:
-    assert named(reader, Place("utils.py", weight=0.8)) == {
+    assert named(reader, FileMention("utils.py", weight=0.8)) == {
         "admin/utils.py": {"mention": 0.4},
         "shop/utils.py": {"mention": 0.4},
     }
-    assert named(reader, Place("admin/utils.py", weight=0.8)) == {"admin/utils.py": {"mention": 0.8}}
+    assert named(reader, FileMention("admin/utils.py", weight=0.8)) == {"admin/utils.py": {"mention": 0.8}}
 
 
 def test_a_file_of_an_installed_package_is_no_file_of_the_same_name(reader: MemoryReader) -> None:
-    assert named(reader, Place("pandas/core/cart.py", 3, "add", 1.0, "frame", least=3)) == {}
+    assert named(reader, FileMention("pandas/core/cart.py", 3, "add", 1.0, "frame", least=3)) == {}
 
 
 @pytest.mark.parametrize("path", ["", "/", "..", "../..", "a\0b.py", "x" * 10_000, "/".join("ab" * 3_000)])
 def test_any_path_is_looked_up_without_an_error(reader: MemoryReader, path: str) -> None:
-    assert named(reader, Place(path), Place(path, source="module")) == {}
+    assert named(reader, FileMention(path), FileMention(path, source="module")) == {}
 
 
 # Messages

@@ -180,6 +180,7 @@ def test_a_frame_of_a_standard_library_counts_little() -> None:
             "ValueError",
             "File must be opened in binary mode",
         ),
+        ("OSError: [Errno 28] No space left on device", "OSError", "No space left on device"),
         ("E   acme.LoadError: cannot load '/etc/x' now", "acme.LoadError", "cannot load"),
         ("Caused by: java.io.IOException: stream 12 is closed", "java.io.IOException", "is closed"),
         ("** (ArgumentError) argument error: not a tuple", "ArgumentError", "argument error: not a tuple"),

@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
-    from spelunk.search.answer import Answer, Matched
+    from spelunk.search.answer import Answer, Matched, MissingWord
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Copy, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.watch.events import WatchEvent
+    from spelunk.watch.watcher import Watcher
+    from spelunk.workspace.contents import Outline, Passage
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -44,6 +47,8 @@ _MODULES = {
     "BreakerState": "remote.breaker",
     "CheckReport": "types",
     "ConfigError": "errors",
+    "Copy": "types",
+    "Definition": "types",
     "Explanation": "files.explain",
     "Failed": "types",
     "FileCounts": "types",
@@ -57,6 +62,9 @@ _MODULES = {
     "IndexedFile": "files.explain",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
+    "MissingWord": "search.answer",
+    "Outline": "workspace.contents",
+    "Passage": "workspace.contents",
     "Problem": "types",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
@@ -72,6 +80,8 @@ _MODULES = {
     "StorageError": "errors",
     "Untrusted": "settings",
     "UsageError": "errors",
+    "WatchEvent": "watch.events",
+    "Watcher": "watch.watcher",
     "WorkspaceError": "errors",
     "search_many": "search.many",
 }
@@ -81,6 +91,8 @@ __all__ = [
     "BreakerState",
     "CheckReport",
     "ConfigError",
+    "Copy",
+    "Definition",
     "Explanation",
     "Failed",
     "FileCounts",
@@ -94,6 +106,9 @@ __all__ = [
     "IndexedFile",
     "Matched",
     "MemoryLimitError",
+    "MissingWord",
+    "Outline",
+    "Passage",
     "Problem",
     "ProviderDownError",
     "ProviderError",
@@ -109,6 +124,8 @@ __all__ = [
     "StorageError",
     "Untrusted",
     "UsageError",
+    "WatchEvent",
+    "Watcher",
     "WorkspaceError",
     "__version__",
     "search_many",

@@ -15,19 +15,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from spelunk import embed
 from spelunk.config import EARLY, Options, Untrusted, load
-from spelunk.errors import (
-    IndexBusyError,
-    IndexCorruptError,
-    SpelunkError,
-    StorageError,
-)
+from spelunk.errors import IndexBusyError, IndexCorruptError, SpelunkError, StorageError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.observe import Observer, broadcast, null_observer
@@ -35,15 +30,14 @@ from spelunk.pipeline.background import start
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
 from spelunk.store.idle import IdleViews
-from spelunk.store.manifest import Manifest
 from spelunk.types import CheckReport, HistoryReport, Report
 from spelunk.workspace import background, freshness, locate
+from spelunk.workspace.contents import FileContents
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
-    from spelunk.history.places import PlaceHistory
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.search.request import SearchOverrides, SearchRequest
@@ -52,7 +46,7 @@ if TYPE_CHECKING:
     from spelunk.workspace.focus import Focus
 
 
-class Index:
+class Index(FileContents):
     """One workspace's index. Its methods may be called from several threads."""
 
     def __init__(
@@ -72,6 +66,7 @@ class Index:
         self.untrusted: tuple[Untrusted, ...] = ()
         """Settings of the workspace's file that do not count, because the user does not trust it."""
         self._run_id = run_id
+        self._given: dict[str, Any] = {}
         self.source: Source = FolderSource(root)
         self.age = freshness.Age(freshness.seconds_allowed(options.freshness))
         self._guard = threading.Lock()
@@ -109,8 +104,17 @@ class Index:
         resolved = load(root, settings)
         directory = locate.index_dir(root, index_dir)
         index = cls(root, directory, resolved.options, observer=observer, run_id=run_id)
-        index.untrusted = resolved.untrusted
+        index.untrusted, index._given = resolved.untrusted, settings
         return index
+
+    def reload(self) -> bool:
+        """Read the settings again, as :meth:`open` did, with its errors; returns whether they changed."""
+        before, resolved = self.options, load(self.root, self._given)
+        self.options, self.untrusted = resolved.options, resolved.untrusted
+        if self.options != before:
+            self.age = freshness.Age(freshness.seconds_allowed(self.options.freshness))
+            self._embedder = None
+        return self.options != before
 
     def __enter__(self) -> Index:
         return self
@@ -126,6 +130,7 @@ class Index:
     def update(
         self,
         *,
+        changed: Iterable[str | os.PathLike[str]] | None = None,
         rebuild: bool = False,
         dry_run: bool = False,
         wait: bool = False,
@@ -135,6 +140,8 @@ class Index:
         """Index what is new or changed, forget what is gone, publish.
 
         Args:
+            changed: Files and folders that changed, appeared or vanished: only their folders
+                are looked at and counted. A changed rule, or an incomplete index, asks for more.
             rebuild: Build all stores again beside the old ones. Searches see the old
                 generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
@@ -151,14 +158,22 @@ class Index:
             IndexCorruptError: A store is damaged; ``rebuild`` or :meth:`check`.
             MemoryLimitError: The memory limit is too small.
             StorageError: The disk refuses; what was published stays.
+            UsageError: A changed path is outside the workspace; or ``changed`` with ``rebuild``.
         """
-        return self._update(progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait)
+        if changed is not None:
+            from spelunk.files.changes import relative_paths
+
+            changed = relative_paths(self.root, changed, rebuild)
+        return self._update(
+            progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait, changed=changed
+        )
 
     def _update(
         self,
         progress: OnProgress | None,
         *,
         command: str | None = None,
+        changed: Iterable[Any] | None = None,
         rebuild: bool = False,
         dry_run: bool = False,
         wait: bool = False,
@@ -183,11 +198,12 @@ class Index:
             dry_run=dry_run,
             wait=wait,
             patient=patient,
+            changed=None if changed is None else tuple(changed),
             focus=focus,
         )
         began = self.age.now()
         report = update(job)
-        if not dry_run and not report.remaining:
+        if not dry_run and not report.remaining and changed is None:
             background.forget(self.directory)
             report = replace(report, history=self._update_history(whole=patient or wait, rebuild=rebuild))
             self.age.reset(began)
@@ -219,19 +235,15 @@ class Index:
             Whether the newest generation holds all that is known to be on disk;
             False if another process is updating it, or the rest follows later.
         """
-        missing = not freshness.is_published(self.directory)
+        missing = not freshness.published(self.directory)
         if not missing:
             if self.age.is_allowed():
                 return True
             began = self.age.now()
-            manifest = Manifest(self.directory)
-            try:
-                current = freshness.is_current(manifest, self.source, self.options)
-                # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
-                if current and embed.in_workers(self.options) and manifest.pending()[0]:
-                    current = False
-            finally:
-                manifest.close()
+            # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
+            current = freshness.is_current_in(
+                self.directory, self.source, self.options, vectors=embed.in_workers(self.options)
+            )
             if current:
                 self._refresh_history()
                 self.age.reset(began)
@@ -345,25 +357,6 @@ class Index:
                 [reader],
                 stale=not fresh,
             )
-
-    def history(
-        self, path: str, line: int | None = None, end_line: int | None = None, *, limit: int = 20
-    ) -> PlaceHistory:
-        """The commits and branchwork entries behind a file or some of its lines, read from git.
-
-        Args:
-            path: Relative to the root; a file that is no longer there has a history too.
-            line: First line, 1-based, as the file has it now; None for the whole file.
-            end_line: Last line; by default the first.
-            limit: Commits wanted, the newest.
-
-        Raises:
-            UsageError: The file has no such line.
-            GitError: git is missing, refuses the repository or does not answer.
-        """
-        from spelunk.history.places import history_of
-
-        return history_of(self.root, path, None if line is None else (line, end_line or line), limit)
 
     def status(self, *, look: bool = True) -> Status:
         """Read what the index holds and whether it is current.

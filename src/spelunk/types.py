@@ -162,6 +162,19 @@ class Chunk(NamedTuple):
     fields: Fields = ()
 
 
+class Copy(NamedTuple):
+    """Where a near-copy of a hit's text is: path as that of a :class:`Hit`, lines 1-based and inclusive."""
+
+    path: str
+    start_line: int
+    end_line: int
+
+    @property
+    def citation(self) -> str:
+        """``path:start-end``."""
+        return f"{self.path}:{self.start_line}-{self.end_line}"
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """A commit.
@@ -202,6 +215,7 @@ class Hit:
         signals: What made the score, by name; empty without ``explain``.
         chunk_id: 16 hex digits, stable across rebuilds of the same content.
         root: The workspace's root the path is relative to.
+        copies: Places with nearly the same text, in other files, which this hit stands for.
         commit: Of a hit of kind ``commit``, whose path is its id: the commit.
         changed: The last commit that changed its lines, where that was asked for and is known.
     """
@@ -217,6 +231,7 @@ class Hit:
     signals: dict[str, float] = field(default_factory=dict)
     chunk_id: str = ""
     root: str = ""
+    copies: tuple[Copy, ...] = ()
     commit: Commit | None = None
     changed: Commit | None = None
 

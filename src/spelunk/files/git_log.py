@@ -87,6 +87,12 @@ def newest(repository: Repository, limit: int) -> list[str]:
     return listed.text.split()
 
 
+def shallow_edge(repository: Repository) -> frozenset[str]:
+    """The commits whose parents a shallow clone lacks."""
+    raw = read_small(os.path.join(repository.common, "shallow")) or b""
+    return frozenset(raw.decode("ascii", "replace").split())
+
+
 def read_commits(repository: Repository, ids: Sequence[str]) -> Iterator[LoggedCommit]:
     """Messages and changed files of commits, in the order given.
 
@@ -96,9 +102,7 @@ def read_commits(repository: Repository, ids: Sequence[str]) -> Iterator[LoggedC
     Raises:
         GitError: git cannot answer.
     """
-    shallow = frozenset(
-        (read_small(os.path.join(repository.common, "shallow")) or b"").decode("ascii", "replace").split()
-    )
+    shallow = shallow_edge(repository)
     for at in range(0, len(ids), BATCH):
         for commit in _batch(repository, ids[at : at + BATCH], 0):
             yield commit._replace(changes=(), files=0) if commit.id in shallow else commit

@@ -82,8 +82,23 @@ def history_of(root: str, path: str, lines: tuple[int, int] | None, limit: int) 
         GitError: git is missing, refuses the repository or does not answer.
     """
     commits, notice = _past_of(root, path, lines, limit)
-    notes = notes_about(root, path, [c.subject for c in commits], limit)
+    subjects = [*(c.subject for c in commits), *_merges_of(root, path, limit)]
+    notes = notes_about(root, path, subjects, limit)
     return PlaceHistory(root, path, lines, tuple(commits), tuple(notes), notice)
+
+
+def _merges_of(root: str, path: str, limit: int) -> list[str]:
+    """The subjects of the newest merges into HEAD's branch that brought changes of a path."""
+    repository = repository_of(root)
+    if repository is None:
+        return []
+    done = run_git(
+        repository,
+        ["log", "--merges", "--first-parent", "-m", "--format=%s", f"--max-count={limit}", "HEAD", "--",
+         _inside(repository, root, path)],
+        timeout=TIMEOUT,
+    )  # fmt: skip
+    return done.text.splitlines() if done.code == 0 else []
 
 
 def _past_of(root: str, path: str, lines: tuple[int, int] | None, limit: int) -> tuple[list[Commit], str]:

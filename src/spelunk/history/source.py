@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from spelunk.config import Options
 from spelunk.errors import WorkspaceError
 from spelunk.files.git_dir import Repository, repository_of
-from spelunk.files.git_log import Change, LoggedCommit, newest, read_commits
+from spelunk.files.git_log import Change, LoggedCommit, newest, read_commits, shallow_edge
 from spelunk.files.source import Row, Walk
 from spelunk.history.fence import fence_of
 from spelunk.store.commit_writer import CommitRow, CommitWriter
@@ -80,6 +80,10 @@ class CommitSource:
             raise WorkspaceError(f"{self.root}: in no git repository")
         order = newest(repository, self.limit)
         with CommitWriter(self.directory) as store:
+            edge = shallow_edge(repository)
+            before = set(str(store.meta("edge", "")).split())
+            if edge != before:  # a clone that was deepened knows their files now
+                store.forget(edge ^ before)
             new = store.unknown(order)
             skipped = set(new[self.read_at_once :]) if self.read_at_once is not None else set()
             self.left = len(skipped)
@@ -87,7 +91,7 @@ class CommitSource:
             with store.transaction():
                 store.add(self._rows(repository, wanted))
                 store.settle([i for i in order if i not in skipped])
-                store.set_meta(left=self.left, error="", failed=b"")
+                store.set_meta(left=self.left, error="", failed=b"", edge=" ".join(sorted(edge)))
             rows: list[Row] = [(i, size, i.encode(), COMMIT, 0) for i, size in store.entries()]
         return Walk(rows=rows, fence=fence)
 

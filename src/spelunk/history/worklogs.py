@@ -53,6 +53,8 @@ def notes_about(root: str, path: str, subjects: Collection[str], limit: int) -> 
         subjects: Subjects of the commits behind the place.
         limit: How many, at most.
     """
+    if path == ".":
+        path = "\n"  # the workspace itself is in no document
     names = re.compile(rf"(?<![\w./-]){re.escape(path)}(?![\w/-])|`{re.escape(os.path.basename(path))}`")
     merged = {branch for subject in subjects for branch in branches_merged(subject)}
     named: list[WorklogNote] = []

@@ -97,8 +97,9 @@ def _shape(name: str, *, call: bool) -> float:
         return 0.7
     if len(parts) > 1:
         return 0.9
-    if _COMPOUND.search(name):
-        return 0.8
+    named_error = _ERROR.search(name)
+    if _COMPOUND.search(name) or (named_error and named_error.start() and name[0].isupper()):
+        return 0.8  # OSError has no camel case
     return 0.6 if call else 0.0
 
 

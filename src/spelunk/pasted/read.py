@@ -17,7 +17,7 @@ from typing import Final
 from spelunk.pasted import mentions, regions, traces
 from spelunk.pasted.frames import formats_for
 from spelunk.pasted.regions import CODE, COMMENT, ENVIRONMENT, HEADING, PROSE, TEMPLATE, TITLE, Line
-from spelunk.pasted.types import Pasted, Place
+from spelunk.pasted.types import FileMention, Pasted
 from spelunk.pasted.vocabulary import NO_SCOPES
 from spelunk.text.tokens import MAX_WORD, words
 
@@ -95,7 +95,7 @@ class _Reading:
     def __init__(self) -> None:
         self.words = _Tally()
         self.names = _Tally()
-        self.places: list[Place] = []
+        self.places: list[FileMention] = []
         self.errors: dict[str, None] = {}
         self.messages: dict[str, None] = {}
         self.tests: dict[str, None] = {}
@@ -180,7 +180,7 @@ class _Reading:
         m = _SCOPE.match(title.strip())
         scope = next((g for g in m.groups() if g), "") if m else ""
         if scope and scope.lower() not in NO_SCOPES and not mentions.is_error(scope):
-            self.place(Place(scope.replace(".", "/").replace("::", "/"), None, "", SCOPE, "module"))
+            self.place(FileMention(scope.replace(".", "/").replace("::", "/"), None, "", SCOPE, "module"))
 
     def _paths(self, row: str, weight: float) -> None:
         for found in mentions.paths(row):
@@ -189,7 +189,7 @@ class _Reading:
                 path = path.replace(".", "/")
             share = 1.0 if not found.module else MODULE if path.count("/") > 1 else PAIR
             self.place(
-                Place(
+                FileMention(
                     path,
                     found.line,
                     "",
@@ -230,7 +230,7 @@ class _Reading:
         for part in parts:
             self._test(part)
 
-    def place(self, place: Place) -> None:
+    def place(self, place: FileMention) -> None:
         if place.path:
             self.places.append(place)
 
@@ -292,9 +292,9 @@ def _cut(text: str) -> tuple[str, str, str]:
     return text[:first], text[first:last], text[last:]
 
 
-def _strongest(places: Iterable[Place]) -> tuple[Place, ...]:
+def _strongest(places: Iterable[FileMention]) -> tuple[FileMention, ...]:
     """Each path and line once, with its largest weight and the function that one of them names."""
-    best: dict[tuple[str, int | None, str], Place] = {}
+    best: dict[tuple[str, int | None, str], FileMention] = {}
     for place in places:
         key = (place.path, place.line, place.function)
         known = best.get(key)

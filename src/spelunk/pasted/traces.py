@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from spelunk.pasted.frames import Format, Found, compiled, find
-from spelunk.pasted.types import Place
+from spelunk.pasted.types import FileMention
 
 MAX_GAP: Final = 25
 """Lines between two frames of one trace: IPython shows ten lines of source around each."""
@@ -140,9 +140,9 @@ def _look_around(frame: Frame, rows: Sequence[str]) -> None:
                 break
 
 
-def places_of(traces: Sequence[Trace]) -> list[Place]:
+def places_of(traces: Sequence[Trace]) -> list[FileMention]:
     """The places of all frames with their weights."""
-    found: list[Place] = []
+    found: list[FileMention] = []
     factors = _factors(traces)
     for trace, factor in zip(traces, factors, strict=True):
         calls = 0
@@ -162,15 +162,15 @@ def is_header(row: str) -> bool:
     return _HEADER.match(row) is not None
 
 
-def message_places(messages: Mapping[int, Found]) -> dict[int, Place]:
+def message_places(messages: Mapping[int, Found]) -> dict[int, FileMention]:
     """The places of messages with their weights, by the number of their row."""
-    found: dict[int, Place] = {}
+    found: dict[int, FileMention] = {}
     for row, message in messages.items():
         path, least = where(message.path)
         weight = WARNING if message.message[:7].lower() in ("warning", "note: u") else MESSAGE
         weight *= PLATFORM if is_platform(message.path) else 1 / (1 + len(found) / 8)
         if path:
-            found[row] = Place(path, message.line, message.function, round(weight, 4), "message", least)
+            found[row] = FileMention(path, message.line, message.function, round(weight, 4), "message", least)
     return found
 
 
@@ -195,7 +195,7 @@ _GENERIC: Final = re.compile(r"<(\w+)>[\w|]*|\[[^\]]*\]|`\d+")
 _LAMBDA: Final = re.compile(r"(?:lambda\$|\$?anonfun\$)(\w+?)\$\d+")
 
 
-def _place(frame: Frame) -> Place | None:
+def _place(frame: Frame) -> FileMention | None:
     found = frame.found
     path, least = where(found.path) if found.path else ("", 1)
     function = _AROUND.sub("", _LAMBDA.sub(r"\1", frame.function))
@@ -218,4 +218,4 @@ def _place(frame: Frame) -> Place | None:
         return None
     if function.startswith("<") or function in ("eval", "top (required)"):
         function = ""
-    return Place(path, frame.line, function, 1.0, "frame", least)
+    return FileMention(path, frame.line, function, 1.0, "frame", least)

@@ -10,7 +10,7 @@ Source = Literal["frame", "message", "path", "module"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileMention:
     """A file that a text names, or a part of one.
 
     Attributes:
@@ -57,7 +57,7 @@ class Pasted:
 
     title: str = ""
     words: Mapping[str, float] = field(default_factory=dict)
-    places: tuple[Place, ...] = ()
+    places: tuple[FileMention, ...] = ()
     names: Mapping[str, float] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()

@@ -8,17 +8,18 @@ of candidates is cut after it is merged.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
-
-import xxhash
 
 from spelunk.errors import IndexCorruptError, SpelunkError, UsageError
 from spelunk.search import messages, past, places, verify
+from spelunk.search.copies import Group
 from spelunk.search.corpus import Corpus, Part, PathRarity, SearchTarget
 from spelunk.search.evidence import Evidence
+from spelunk.search.findings import NO_FINDINGS, Findings, findings
+from spelunk.search.hits import grouped, present
 from spelunk.search.query import Query
 from spelunk.search.rank import model
 from spelunk.search.rank.signals import (
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spelunk.store.protocols import TextField
-    from spelunk.store.records import ChunkRecord, FileRow
 
 MIN_POOL: Final = 200
 """Candidates of each side that are ranked. With 400 NDCG@10 is 0.8936 instead of 0.8950
@@ -63,10 +63,11 @@ Scores = dict[int, dict[ChunkId, float]]
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, and why a side of the search is missing, if one is."""
+    """Hits, why a side of the search is missing, if one is, and what is to say about them."""
 
     hits: tuple[Hit, ...]
     degraded: str | None = None
+    findings: Findings = NO_FINDINGS
 
 
 def search(
@@ -88,17 +89,27 @@ def search(
     """
     corpus = Corpus(targets, query)
     weights = weights or weights_for(query)
+    known: QueryFacts | None = None
     if request.mode == "regex" or (query.regexes and not query.text):
         ranked = by_pattern(corpus, query, request.limit)
+        groups = [Group(c) for c in ranked[: request.limit]]
     else:
+        known = facts_of(corpus, query, request)
         lexical = by_words(corpus, query, request)
         evidence = by_evidence(corpus, query, request, lexical)
         dense = by_meaning(corpus, query, request, lexical, weights)
         candidates = fuse(corpus, query, lexical, dense)
-        facts = facts_of(corpus, query, request)
-        ranked = model.rank(candidates, facts, PathRarity(corpus), weights, evidence)
-    hits = present(targets, query, ranked[: request.limit], request)
-    return SearchResult(hits, corpus.degraded())
+        ranked = model.rank(candidates, known, PathRarity(corpus), weights, evidence)
+        groups = grouped(targets, ranked, request)
+    hits = present(targets, query, groups, request)
+    found = findings(corpus, query, request.mode, hits, groups, known, partial(_finds, targets, request))
+    return SearchResult(hits, corpus.degraded(), found)
+
+
+def _finds(targets: Sequence[SearchTarget], request: SearchRequest, query: Query) -> bool:
+    """Whether a part of a query finds anything by its words."""
+    mode = "lexical" if request.mode == "semantic" else request.mode
+    return any(by_words(Corpus(targets, query), query, replace(request, mode=mode)).values())
 
 
 def pool_size(request: SearchRequest) -> int:
@@ -362,53 +373,3 @@ def facts_of(corpus: Corpus, query: Query, request: SearchRequest) -> QueryFacts
     counts, total = corpus.frequencies(stems, "body"), corpus.documents
     rarity = {s: math.log(1 + total / (1 + counts.get(s, 0))) for s in stems}
     return facts(text, kind, rarity)
-
-
-def chunk_id(file: FileRow, chunk: ChunkRecord) -> str:
-    """16 hex digits over path, content and place: the same in every index of the same content."""
-    place = f"\0{chunk.start}\0{chunk.end}\0{chunk.kind}".encode()
-    path = os.fsencode(file.path)
-    return xxhash.xxh3_64_hexdigest(path + b"\0" + file.digest + place)
-
-
-def present(
-    targets: Sequence[SearchTarget], query: Query, ranked: Sequence[ScoredChunk], request: SearchRequest
-) -> tuple[Hit, ...]:
-    """Ranked chunks as hits with their text, labelled with the name searched for where they define it."""
-    names = query.bare_names
-    return tuple(_hit(targets[c.source], c, request.context, request.explain, names) for c in ranked)
-
-
-def _hit(
-    target: SearchTarget, scored: ScoredChunk, context: int, explain: bool, names: frozenset[str]
-) -> Hit:
-    chunk, file = scored.chunk, scored.file
-    kind, symbol = chunk.kind, chunk.symbol
-    if names and symbol.lower() not in names:
-        named = next((d for d in chunk.definitions if d.name.lower() in names), None)
-        if named is not None:
-            kind, symbol = named.kind, named.name
-    content, first, last = target.reader.text(file.id).with_context(chunk, context, context)
-    return Hit(
-        path=target.prefix + file.path,
-        start_line=first,
-        end_line=last,
-        language=file.language,
-        kind=kind,
-        symbol=symbol,
-        score=scored.score,
-        content=content,
-        signals=dict(scored.signals) if explain else {},
-        chunk_id=chunk_id(file, chunk),
-        root=target.root,
-    )
-
-
-def present_chunks(
-    target: SearchTarget, scored: Sequence[tuple[ChunkRecord, FileRow, float]]
-) -> tuple[Hit, ...]:
-    """Chunks with a score as hits, in the order given."""
-    return tuple(
-        _hit(target, ScoredChunk(chunk, file, 0, file.path, score=score), 0, False, frozenset())
-        for chunk, file, score in scored
-    )

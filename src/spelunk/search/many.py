@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.search.corpus import SearchTarget
+    from spelunk.search.findings import Findings
     from spelunk.search.query import Query
     from spelunk.store.protocols import Reader
     from spelunk.workspace.focus import Focus
@@ -134,6 +135,7 @@ def search_many(
             hits,
             result.degraded,
             readers,
+            findings=result.findings,
             stale=not fresh or len(hits) < len(result.hits),
             matched=matched_by(parsed, request.mode),
             reading=parsed.reading,
@@ -293,6 +295,7 @@ def answer_of(
     *,
     stale: bool,
     matched: Matched = NOTHING_MATCHED,
+    findings: Findings | None = None,
     reading: str = "query",
 ) -> Answer:
     """Hits with the state of the indexes that gave them; ``began`` is of ``time.perf_counter``."""
@@ -308,5 +311,10 @@ def answer_of(
         coverage=round(min(1.0, done / planned), 4) if done < planned else 1.0,
         stale=stale,
         matched=matched,
+        files=done,
+        chunks=sum(reader.documents for reader in readers),
+        missing=findings.missing if findings else (),
+        confident=bool(hits) and (findings is None or findings.confident),
+        notes=findings.notes if findings else (),
         reading=reading,
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from spelunk.pasted import Place
+from spelunk.pasted import FileMention
 from spelunk.search.evidence import Evidence, FileSignal
 from spelunk.store.paths import ENTRY_NAMES, names_of
 from spelunk.store.protocols import ChunkId, FileId, Reader
@@ -36,7 +36,7 @@ class NamedFile(NamedTuple):
     line: int | None
 
 
-def collect(reader: Reader, part: int, places: Sequence[Place], evidence: Evidence) -> set[ChunkId]:
+def collect(reader: Reader, part: int, places: Sequence[FileMention], evidence: Evidence) -> set[ChunkId]:
     """Note what the places say of an index's files and chunks.
 
     Returns:
@@ -80,7 +80,7 @@ def _last(name: str) -> str:
     return match.group() if match else name
 
 
-def _resolve(reader: Reader, places: Sequence[Place]) -> Iterator[tuple[Place, NamedFile]]:
+def _resolve(reader: Reader, places: Sequence[FileMention]) -> Iterator[tuple[FileMention, NamedFile]]:
     wanted = {place: _components(place.path) for place in places}
     names = {name for place, parts in wanted.items() for name in _keys(place, parts)}
     if not names:
@@ -102,11 +102,13 @@ def _components(path: str) -> list[str]:
     return [part for part in path.lower().split("/") if part not in ("", ".", "..")]
 
 
-def _keys(place: Place, parts: Sequence[str]) -> Collection[str]:
+def _keys(place: FileMention, parts: Sequence[str]) -> Collection[str]:
     return parts if place.source == "module" else parts[-1:]
 
 
-def _file(place: Place, parts: Sequence[str], by_name: dict[str, list[FileRow]]) -> tuple[list[FileRow], str]:
+def _file(
+    place: FileMention, parts: Sequence[str], by_name: dict[str, list[FileRow]]
+) -> tuple[list[FileRow], str]:
     """The files that share the most components at the end, at least those that the place requires."""
     files = [f for f in by_name.get(parts[-1], ()) if _components(f.path)[-1] == parts[-1]]
     least = min(place.least, len(parts))

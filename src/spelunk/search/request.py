@@ -31,6 +31,7 @@ class SearchOverrides(TypedDict, total=False):
     context: int
     explain: bool
     refresh: bool
+    copies: bool
     changes: bool
 
 
@@ -55,6 +56,7 @@ class SearchRequest:
         context: Lines around each hit.
         explain: Fill in each hit's signals.
         refresh: Bring the indexes up to date first, as their freshness setting says.
+        copies: Give each near-copy of a text a hit of its own.
         changes: Fill in the last commit that changed each hit's lines, where git tells.
 
     Raises:
@@ -73,6 +75,7 @@ class SearchRequest:
     context: int = 0
     explain: bool = False
     refresh: bool = True
+    copies: bool = False
     changes: bool = False
 
     def __post_init__(self) -> None:

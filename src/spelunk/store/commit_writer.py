@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -105,6 +106,16 @@ class CommitWriter(CommitStore):
             raise
         self._db.execute("COMMIT")
 
+    def forget(self, ids: Collection[str]) -> None:
+        """Remove commits, to be read again."""
+        wanted = json.dumps([*ids])
+        for table in ("changes", "commits"):
+            self._db.execute(
+                f"DELETE FROM {table} WHERE number IN"
+                " (SELECT number FROM commits WHERE id IN (SELECT value FROM json_each(?)))",
+                (wanted,),
+            )
+
     def unknown(self, ids: Sequence[str]) -> list[str]:
         """Those of the ids that are not stored, in their order."""
         known = {row[0] for row in self._db.execute("SELECT id FROM commits")}
@@ -114,13 +125,14 @@ class CommitWriter(CommitStore):
         """Store commits; returns how many. Their positions are set by :meth:`settle`."""
         db, count = self._db, 0
         numbers: dict[str | bytes, int] = dict(db.execute("SELECT path, number FROM paths"))
+        free = max(numbers.values(), default=0) + 1
         new_paths: list[tuple[int, str | bytes, int]] = []
 
         def number_of(path: str) -> int:
             key = encode_path(path)
             number = numbers.get(key)
             if number is None:
-                number = numbers[key] = len(numbers) + 1
+                number = numbers[key] = free + len(new_paths)
                 new_paths.append((number, key, number))
             return number
 
@@ -145,6 +157,8 @@ class CommitWriter(CommitStore):
         What is known of each file is worked out anew, so that it is the same whatever was stored before.
         """
         db = self._db
+        if [i for (i,) in db.execute("SELECT id FROM commits ORDER BY position")] == [*order]:
+            return 0  # as it was settled before
         db.execute("UPDATE commits SET position = -1")
         db.executemany("UPDATE commits SET position = ? WHERE id = ?", enumerate(order))
         db.execute("DELETE FROM changes WHERE number IN (SELECT number FROM commits WHERE position < 0)")

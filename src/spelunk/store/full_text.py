@@ -257,6 +257,19 @@ class LexicalReader:
                 known[field, term] = self._frequency(term, field)
         return {term: known[field, term] for term in terms if known[field, term]}
 
+    def vocabulary(self, prefix: str, field: str) -> dict[str, int]:
+        """The terms that begin with ``prefix`` of documents that are alive and not hidden, with their counts."""
+        counts: dict[str, int] = {}
+        with reading(self.directory):
+            visible = None
+            if not self._exact:
+                visible = Query.boolean_query([(Occur.Must, Query.all_query()), *self._hidden])
+            found: Any = self._searcher.terms_with_prefix(field, prefix, filter_query=visible)
+        for form, count in found:
+            term = form[:-1]
+            counts[term] = counts.get(term, 0) + int(count)
+        return {term: count for term, count in counts.items() if count and term.startswith(prefix)}
+
     def _frequency(self, term: str, field: str) -> int:
         count = sum(self._form_counts(term, field))
         with reading(self.directory):

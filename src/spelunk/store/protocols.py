@@ -113,7 +113,7 @@ class Reader(Protocol):
         generation: The generation's number.
         documents: Chunks in it.
         damage: Why the full text cannot be read; None while it can. With it
-            :meth:`frequencies` has no term, :meth:`lexical` returns nothing, and
+            :meth:`frequencies` and :meth:`vocabulary` have no term, :meth:`lexical` returns nothing, and
             :meth:`listed`, :meth:`files_with` and :meth:`nearest` apply neither
             requirements nor ``not_terms``. It may be found by any of them.
         embedder: Id of the embedder that made the vectors; "" where there are none.
@@ -134,6 +134,10 @@ class Reader(Protocol):
 
     def frequencies(self, terms: Collection[str], field: TextField) -> dict[str, int]:
         """How many chunks of the generation have each term in a field; terms of none are left out."""
+        ...
+
+    def vocabulary(self, prefix: str, field: TextField) -> dict[str, int]:
+        """The terms of a field that begin with ``prefix``, with the number of chunks that have each."""
         ...
 
     def lexical(
@@ -246,6 +250,14 @@ class Reader(Protocol):
 
     def forget(self, file: FileId) -> None:
         """Drop a file's text from memory; it is not needed again."""
+        ...
+
+    def languages(self) -> dict[str, int]:
+        """How many files are of each language."""
+        ...
+
+    def kinds(self) -> dict[str, int]:
+        """How many chunks are of each kind."""
         ...
 
     def field_names(self) -> set[str]:

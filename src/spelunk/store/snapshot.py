@@ -166,6 +166,16 @@ class Snapshot:
             self._lose_full_text(error)
             return {}
 
+    def vocabulary(self, prefix: str, field: TextField) -> dict[str, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        if self._full_text is None:
+            return {}
+        try:
+            return self._full_text.vocabulary(prefix, field)
+        except FullTextDamaged as error:
+            self._lose_full_text(error)
+            return {}
+
     def lexical(
         self,
         terms: Mapping[str, float],
@@ -335,6 +345,14 @@ class Snapshot:
     def forget(self, file: FileId) -> None:
         """See :class:`~spelunk.store.protocols.Reader`."""
         self._texts.pop(file, None)
+
+    def languages(self) -> dict[str, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return dict(self._manifest.languages())
+
+    def kinds(self) -> dict[str, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return self._manifest.chunks_by_kind()
 
     def field_names(self) -> set[str]:
         """See :class:`~spelunk.store.protocols.Reader`."""

@@ -8,6 +8,7 @@ looks at every chunk for every question, so it is for small corpora.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -188,6 +189,11 @@ class MemoryReader:
         counts = {term: sum(term in c.levels[field] for c in self._chunks.values()) for term in terms}
         return {term: count for term, count in counts.items() if count}
 
+    def vocabulary(self, prefix: str, field: TextField) -> dict[str, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        terms = {term for c in self._chunks.values() for term in c.levels[field] if term.startswith(prefix)}
+        return self.frequencies(terms, field)
+
     def lexical(
         self,
         terms: Mapping[str, float],
@@ -282,6 +288,14 @@ class MemoryReader:
 
     def forget(self, file: FileId) -> None:
         """Keep the text: there is no other copy."""
+
+    def languages(self) -> dict[str, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return dict(Counter(file.language for file in self._files.values()))
+
+    def kinds(self) -> dict[str, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return dict(Counter(chunk.record.kind for chunk in self._chunks.values()))
 
     def field_names(self) -> set[str]:
         """See :class:`~spelunk.store.protocols.Reader`."""

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from spelunk.config import Options
-from spelunk.errors import ConfigError, IndexMissingError
+from spelunk.errors import ConfigError, IndexMissingError, IndexStateError
+from spelunk.files import fence
 from spelunk.files.source import Source
 from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
@@ -71,8 +72,47 @@ class Age:
         self._last = began
 
 
-def is_published(directory: str) -> bool:
-    """Whether an index directory has a generation."""
+def wait_for_generation(directory: str) -> bool:
+    """Wait while another process builds an index that has no generation yet; whether it published one."""
+    while writer_lock.holder(directory) is not None:
+        time.sleep(POLL_SECONDS)
+        if published(directory):
+            return True
+    return published(directory)
+
+
+def is_current(manifest: Manifest, source: Source, options: Options) -> bool:
+    """Whether the published generation holds exactly what the source has, as far as stamps show."""
+    if not manifest.meta("complete", 0) or manifest.meta("walk") != walk_fingerprint(options):
+        return False
+    if manifest.meta("fingerprint") != fingerprint(options) or not embeds(manifest.meta("embedder"), options):
+        return False
+    return source.unchanged(manifest.fence(), manifest.stamps())
+
+
+def is_current_in(directory: str, source: Source, options: Options, *, vectors: bool = False) -> bool:
+    """:func:`is_current` of the index in a directory; with ``vectors``, and no vector is pending.
+
+    Raises:
+        IndexStateError: There is none, or it cannot be read.
+    """
+    manifest = Manifest(directory)
+    try:
+        return is_current(manifest, source, options) and not (vectors and manifest.pending()[0])
+    finally:
+        manifest.close()
+
+
+def look(directory: str, source: Source, options: Options) -> bool:
+    """:func:`is_current_in`, and False where there is no index or it cannot be read."""
+    try:
+        return is_current_in(directory, source, options)
+    except IndexStateError:
+        return False
+
+
+def published(directory: str) -> bool:
+    """Whether the index in a directory has a published generation."""
     try:
         manifest = Manifest(directory)
     except IndexMissingError:
@@ -83,22 +123,17 @@ def is_published(directory: str) -> bool:
         manifest.close()
 
 
-def wait_for_generation(directory: str) -> bool:
-    """Wait while another process builds an index that has no generation yet; whether it published one."""
-    while writer_lock.holder(directory) is not None:
-        time.sleep(POLL_SECONDS)
-        if is_published(directory):
-            return True
-    return is_published(directory)
-
-
-def is_current(manifest: Manifest, source: Source, options: Options) -> bool:
-    """Whether the published generation holds exactly what the source has, as far as stamps show."""
-    if not manifest.meta("complete", 0) or manifest.meta("walk") != walk_fingerprint(options):
-        return False
-    if manifest.meta("fingerprint") != fingerprint(options) or not embeds(manifest.meta("embedder"), options):
-        return False
-    return source.unchanged(manifest.fence(), manifest.stamps())
+def last_seen(directory: str) -> tuple[list[str], list[str]]:
+    """The folders and the rule files that the last walk saw; none where there was none."""
+    try:
+        manifest = Manifest(directory)
+    except IndexStateError:
+        return [], []
+    try:
+        folders, rules = fence.parse(manifest.fence())
+    finally:
+        manifest.close()
+    return [*folders], [*rules]
 
 
 def stale_paths(manifest: Manifest, source: Source, paths: Collection[str], limit: int) -> set[str]:

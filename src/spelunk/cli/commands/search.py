@@ -65,6 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="only this kind: function, class, section … or commit",
     )
     add("-C", "--context", metavar="N", type=whole(0), help="N lines around what matches")
+    add("--copies", action="store_true", help="print every near-copy of a text as a hit of its own")
     add("--changes", action="store_true", help="name the last commit that changed each result, and why")
     add("--explain", action="store_true", help="print the signals of each score")
     add("--wait", action="store_true", help="answer a first search when the whole index is built")
@@ -124,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
         explain=args.explain,
         changes=args.changes,
         refresh=not args.no_refresh,
+        copies=args.copies,
     )
     with ExitStack() as stack:
         run = stack.enter_context(progress(args, stack.enter_context(observed(args, targets))))
@@ -203,7 +205,7 @@ def _targets(args: argparse.Namespace) -> list[Target]:
 def show(args: argparse.Namespace, answer: Answer) -> int:
     """Print an answer in the form that the flags select; returns the exit status."""
     from spelunk.cli.output import colored, note, put, put_utf8
-    from spelunk.present.render import View, notices, render
+    from spelunk.present.render import View, notices, render, searched
 
     context = getattr(args, "context", None)
     view = View(color=colored(args), full=args.full, context=context, max_tokens=args.max_tokens)
@@ -214,8 +216,6 @@ def show(args: argparse.Namespace, answer: Answer) -> int:
         put(text)
     for line in notices(shown):
         note(args, line)
-    if args.verbose:
-        note(args, f"{len(answer.hits)} hits in {answer.took_ms:.1f} ms, generation {answer.generation}")
-    if not answer.hits:
-        note(args, "nothing found")
+    if args.form == "text" or args.verbose or not answer.hits:
+        note(args, searched(answer))
     return 0 if answer.hits else 1
