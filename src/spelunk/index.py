@@ -15,34 +15,35 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from spelunk import embed
-from spelunk.config import Options, Untrusted, load
+from spelunk.config import EARLY, Options, Untrusted, load
 from spelunk.errors import IndexBusyError, IndexCorruptError, SpelunkError, StorageError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.observe import Observer, broadcast, null_observer
+from spelunk.pipeline.background import start
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
 from spelunk.store.idle import IdleViews
 from spelunk.types import CheckReport, HistoryReport, Report
-from spelunk.workspace import freshness, locate
+from spelunk.workspace import background, freshness, locate
 from spelunk.workspace.contents import FileContents
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
-    from spelunk.history.places import PlaceHistory
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.search.request import SearchOverrides, SearchRequest
     from spelunk.store.protocols import Reader
     from spelunk.store.snapshot import Snapshot
+    from spelunk.workspace.focus import Focus
 
 
 class Index(FileContents):
@@ -72,6 +73,8 @@ class Index(FileContents):
         self._snapshots = IdleViews(self._new_snapshot)
         self._histories = IdleViews(self._new_history)
         self._embedder: Embedder | None = None
+        self.complete_later: Callable[[str, str, Options], object] = start
+        """Called with root, directory and options where a search indexed a part; a server has its own."""
 
     @classmethod
     def open(
@@ -175,6 +178,7 @@ class Index(FileContents):
         dry_run: bool = False,
         wait: bool = False,
         patient: bool = True,
+        focus: Focus | None = None,
     ) -> Report:
         from spelunk.pipeline.update import Job, update
 
@@ -195,10 +199,12 @@ class Index(FileContents):
             wait=wait,
             patient=patient,
             changed=None if changed is None else tuple(changed),
+            focus=focus,
         )
         began = self.age.now()
         report = update(job)
-        if not dry_run and changed is None:
+        if not dry_run and not report.remaining and changed is None:
+            background.forget(self.directory)
             report = replace(report, history=self._update_history(whole=patient or wait, rebuild=rebuild))
             self.age.reset(began)
         return report
@@ -215,12 +221,19 @@ class Index(FileContents):
         if not is_current(self.root, self.directory, self.options):
             self._update_history(whole=False)
 
-    def refresh(self, *, progress: OnProgress | None = None) -> bool:
+    def refresh(
+        self, *, progress: OnProgress | None = None, focus: Callable[[], Focus] | None = None
+    ) -> bool:
         """Bring the index up to date if the freshness setting requires it.
+
+        Args:
+            progress: As for :meth:`update`.
+            focus: Gives what a query is about. Where a large tree was never indexed to the end, only
+                the files that fit are indexed now, and :attr:`complete_later` is called.
 
         Returns:
             Whether the newest generation holds all that is known to be on disk;
-            False if another process is updating it.
+            False if another process is updating it, or the rest follows later.
         """
         missing = not freshness.published(self.directory)
         if not missing:
@@ -235,15 +248,20 @@ class Index(FileContents):
                 self._refresh_history()
                 self.age.reset(began)
                 return True
+        early = focus() if focus is not None and self.options.first_answer == EARLY else None
+        if missing and early is not None and freshness.wait_for_generation(self.directory):
+            return False  # another process builds it
         try:
-            self._update(progress, wait=missing, patient=False)
+            report = self._update(progress, wait=missing, patient=False, focus=early)
         except IndexBusyError:
             return False
         except (StorageError, IndexCorruptError):
             if missing:
                 raise
-            return False  # a read-only disk, or a damaged store: what there is answers, and says so
-        return True
+            return False  # a read-only disk, or a damaged store: the answer says what is missing
+        if report.remaining:
+            self.complete_later(self.root, self.directory, self.options)
+        return not report.remaining
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -339,25 +357,6 @@ class Index(FileContents):
                 [reader],
                 stale=not fresh,
             )
-
-    def history(
-        self, path: str, line: int | None = None, end_line: int | None = None, *, limit: int = 20
-    ) -> PlaceHistory:
-        """The commits and branchwork entries behind a file or some of its lines, read from git.
-
-        Args:
-            path: Relative to the root; a file that is no longer there has a history too.
-            line: First line, 1-based, as the file has it now; None for the whole file.
-            end_line: Last line; by default the first.
-            limit: Commits wanted, the newest.
-
-        Raises:
-            UsageError: The file has no such line.
-            GitError: git is missing, refuses the repository or does not answer.
-        """
-        from spelunk.history.places import history_of
-
-        return history_of(self.root, path, None if line is None else (line, end_line or line), limit)
 
     def status(self, *, look: bool = True) -> Status:
         """Read what the index holds and whether it is current.

@@ -15,11 +15,15 @@ from spelunk.config import Options
 from spelunk.errors import ConfigError, IndexMissingError, IndexStateError
 from spelunk.files import fence
 from spelunk.files.source import Source
+from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import Entry
 from spelunk.workspace.state import embeds, fingerprint, walk_fingerprint
 
 RELAXED: Final = float("inf")
+
+POLL_SECONDS: Final = 0.05
+"""Between two looks for the first generation that another process publishes."""
 
 
 def seconds_allowed(setting: str) -> float:
@@ -66,6 +70,15 @@ class Age:
     def reset(self, began: float) -> None:
         """Record that the index was found current by a comparison, or made current by an update, begun then."""
         self._last = began
+
+
+def wait_for_generation(directory: str) -> bool:
+    """Wait while another process builds an index that has no generation yet; whether it published one."""
+    while writer_lock.holder(directory) is not None:
+        time.sleep(POLL_SECONDS)
+        if published(directory):
+            return True
+    return published(directory)
 
 
 def is_current(manifest: Manifest, source: Source, options: Options) -> bool:
