@@ -28,6 +28,8 @@ from spelunk.adapters.scope import Scope
 
 READ_BYTES: Final = 64 * 1024
 GREETING_SECONDS: Final = 10.0
+READY: Final = '{"spelunk":"ready"}'
+"""The first line to a client: what it sent is being read by a server that has started."""
 
 
 class GreetingError(Exception):
@@ -51,6 +53,7 @@ async def serve_connection(
         raise GreetingError("no first line") from None
     scope_of_client.set(_scope(first))  # the tasks of this connection inherit it
     wire = _Wire(writer)
+    await wire.send(READY)
     # Streams that carry the sender's context, so that handlers run in this connection's.
     to_server, from_client = create_context_streams[SessionMessage | Exception](0)
     to_client, from_server = create_context_streams[SessionMessage](0)
@@ -134,5 +137,5 @@ async def _message(line: bytes | None, wire: _Wire) -> types.JSONRPCMessage | No
     name = known if isinstance(known, (str, int)) and not isinstance(known, bool) else None
     if isinstance(value, dict) and "method" in value and "id" not in value:
         return None  # a malformed notification is never answered
-    await wire.send(error_line(name, INVALID_REQUEST, "not a JSON-RPC 2.0 request"))
+    await wire.send(error_line(name, INVALID_REQUEST, "not a JSON-RPC 2.0 request in valid Unicode"))
     return None

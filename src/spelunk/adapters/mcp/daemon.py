@@ -76,7 +76,7 @@ class Daemon:
             accepting.close()
             for writer in list(self._clients):
                 writer.close()
-            await preloading
+            await asyncio.wait([preloading])
             self._indexes.close()
             _remove_empty_log(self.path)
 

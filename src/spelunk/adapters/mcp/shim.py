@@ -27,6 +27,8 @@ ENOUGH: Final = 1024 * 1024
 MAX_OPEN_BYTES: Final = 8 * 1024 * 1024
 """Of requests without an answer, at which no more are read."""
 MAX_TRIES: Final = 2
+MAX_FALSE_STARTS: Final = 3
+"""Connections in a row on which no server spoke: it ended while it started, or was just ending."""
 DRAIN_SECONDS: Final = 30.0
 """After the client has closed its side, for the answers that it still waits for."""
 REPLAY_ID: Final = "spelunk-handshake"
@@ -83,6 +85,8 @@ class Shim:
         self._open: dict[str, _OpenRequest] = {}
         self._handshake: list[bytes] = []
         self._reading = True
+        self._ready = False
+        self._false_starts = 0
 
     def run(self) -> None:
         """Move lines until the client is gone, or has closed its side and got its answers."""
@@ -158,6 +162,7 @@ class Shim:
             self._fail_all(self.failure)
             return
         self.failure = None
+        self._ready = False
         self._server.setblocking(False)
         self._to_server += self._greeting
         first = _object(self._handshake[0]) if self._handshake else {}
@@ -202,6 +207,9 @@ class Shim:
         self._from_server += data[start:]
 
     def _answer(self, line: bytes) -> None:
+        if not self._ready:
+            self._ready, self._false_starts = True, 0  # the server's greeting
+            return
         if self._open or self._handshake:
             value = _object(line)
             if "method" not in value and "id" in value:
@@ -215,12 +223,19 @@ class Shim:
         assert self._server is not None
         self._server.close()
         self._server = None
-        for key, request in list(self._open.items()):
+        why = self._reason()
+        message = f"the server ended{f' ({why})' if why else ''}; ask again"
+        if not self._ready:
+            self._false_starts += 1
+            if self._false_starts >= MAX_FALSE_STARTS:
+                self._false_starts = 0
+                self.failure = message
+                self._fail_all(message)
+        for key, request in list(self._open.items()) if self._ready else ():
             request.tries += 1
             if request.tries > MAX_TRIES:
                 del self._open[key]
-                why = self._reason()
-                self._fail(request, f"the server ended{f' ({why})' if why else ''}; ask again")
+                self._fail(request, message)
         if self._open:
             self._reconnect()
 
