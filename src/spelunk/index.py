@@ -157,20 +157,6 @@ class Index(FileContents):
             MemoryLimitError: The memory limit is too small.
             StorageError: The disk refuses; what was published stays.
         """
-        return self._update(
-            progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait, patient=patient
-        )
-
-    def _update(
-        self,
-        progress: OnProgress | None,
-        *,
-        command: str | None = None,
-        rebuild: bool = False,
-        dry_run: bool = False,
-        wait: bool = False,
-        patient: bool = True,
-    ) -> Report:
         from spelunk.pipeline.job import Job
 
         observer = self.observer
@@ -178,11 +164,12 @@ class Index(FileContents):
             from spelunk.observe.progress import FileProgress
 
             observer = broadcast(observer, FileProgress(progress))
+        command = command or writer_lock.command_line()
         job = Job(
-            root=self.root,
-            directory=self.directory,
-            options=self.options,
-            command=command or writer_lock.command_line(),
+            self.root,
+            self.directory,
+            self.options,
+            command=command,
             observer=observer,
             run_id=self._run_id,
             rebuild=rebuild,
@@ -215,7 +202,7 @@ class Index(FileContents):
             return True
         missing = state == MISSING
         try:
-            self._update(progress, wait=missing, patient=False)
+            self.update(progress=progress, wait=missing, patient=False)
         except IndexBusyError:
             return False
         except StorageError:
