@@ -153,7 +153,7 @@ def test_a_file_is_given_in_ranges(server: ServerProcess) -> None:
     assert part["text"] == lines[3:5] and (part["start_line"], part["end_line"], part["next_line"]) == (
         4,
         5,
-        6,
+        None,
     )
     beyond = server.get("/api/file", path="src/writer.py", start=1000).json
     assert beyond["text"] == [] and beyond["next_line"] is None
