@@ -245,7 +245,7 @@ def test_several_workspaces_are_one_corpus(base: Path, project: Path) -> None:
         ("/api/search?q=%ff", 400, "bad_request"),
         ("/api/search?q=%22open", 400, "query_syntax"),
         ("/api/search?q=%28&mode=regex", 400, "query_syntax"),
-        ("/api/search?q=" + "a" * 10_001, 413, "too_large"),
+        ("/api/search?q=" + "a" * 10_001, 400, "bad_request"),
         ("/api/file?path=nowhere.py", 404, "not_indexed"),
         ("/api/file?path=src/writer.py&start=9&end=3", 400, "bad_request"),
         ("/api/related?path=src/writer.py", 400, "bad_request"),

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
     from spelunk.search.answer import Answer, Matched
-    from spelunk.search.many import search_many
     from spelunk.search.facets import Facets
+    from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
