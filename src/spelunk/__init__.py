@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
-    from spelunk.search.answer import Answer, Matched
+    from spelunk.search.answer import Answer, Matched, MissingWord
     from spelunk.search.facets import Facets
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Copy, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.workspace.contents import Outline, Passage
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -45,6 +46,8 @@ _MODULES = {
     "BreakerState": "remote.breaker",
     "CheckReport": "types",
     "ConfigError": "errors",
+    "Copy": "types",
+    "Definition": "types",
     "Explanation": "files.explain",
     "Failed": "types",
     "FileCounts": "types",
@@ -59,6 +62,9 @@ _MODULES = {
     "Facets": "search.facets",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
+    "MissingWord": "search.answer",
+    "Outline": "workspace.contents",
+    "Passage": "workspace.contents",
     "Problem": "types",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
@@ -83,6 +89,8 @@ __all__ = [
     "BreakerState",
     "CheckReport",
     "ConfigError",
+    "Copy",
+    "Definition",
     "Explanation",
     "Facets",
     "Failed",
@@ -97,6 +105,9 @@ __all__ = [
     "IndexedFile",
     "Matched",
     "MemoryLimitError",
+    "MissingWord",
+    "Outline",
+    "Passage",
     "Problem",
     "ProviderDownError",
     "ProviderError",

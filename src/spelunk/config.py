@@ -30,6 +30,7 @@ from spelunk.settings import (
     differs,
     format_size,
     integer,
+    off_or,
     or_auto,
     parse_size,
     seconds,
@@ -142,6 +143,8 @@ class Options:
         "Where the chunks are kept: local (embedded stores in the index directory).", widens=differs)  # fmt: skip
     executor: str = setting("local", choice("local"),
         "What runs phase 1: local (processes on this machine).", widens=differs)  # fmt: skip
+    history: int = setting(10_000, off_or(integer(0, 1_000_000)),
+        "Newest commits behind HEAD whose messages are indexed; 0 or off for none.", widens=above)  # fmt: skip
     freshness: str = setting("strict", text,
         "strict, bounded:SECONDS or relaxed: how old an answer may be.")  # fmt: skip
 

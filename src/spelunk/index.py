@@ -16,8 +16,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Unpack
 
 from spelunk import embed
 from spelunk.config import Options, Untrusted, load
@@ -25,16 +26,17 @@ from spelunk.errors import (
     IndexBusyError,
     IndexCorruptError,
     IndexMissingError,
+    SpelunkError,
     StorageError,
-    WorkspaceError,
 )
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
+from spelunk.store.idle import IdleViews
 from spelunk.store.manifest import Manifest
-from spelunk.types import CheckReport, Report
+from spelunk.types import CheckReport, HistoryReport, Report
 from spelunk.workspace import locate
 from spelunk.workspace.contents import FileContents
 from spelunk.workspace.freshness import Age, is_current, seconds_allowed, stale_paths
@@ -44,14 +46,13 @@ from spelunk.workspace.status import Status, read_status
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
+    from spelunk.history.places import PlaceHistory
+    from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
     from spelunk.search.request import SearchOverrides, SearchRequest
     from spelunk.store.protocols import Reader
     from spelunk.store.snapshot import Snapshot
-
-MAX_IDLE_SNAPSHOTS: Final = 4
-"""Open views kept for the next search; each holds some file handles and maps."""
 
 
 class Index(FileContents):
@@ -79,7 +80,8 @@ class Index(FileContents):
         self.source: Source = FolderSource(root)
         self.age = Age(seconds_allowed(options.freshness))
         self._guard = threading.Lock()
-        self._idle: list[Snapshot] = []
+        self._snapshots = IdleViews(self._new_snapshot)
+        self._histories = IdleViews(self._new_history)
         self._embedder: Embedder | None = None
 
     @classmethod
@@ -121,10 +123,8 @@ class Index(FileContents):
 
     def close(self) -> None:
         """Close open snapshots; the object can still be used."""
-        with self._guard:
-            idle, self._idle = self._idle, []
-        for snapshot in idle:
-            snapshot.close()
+        self._snapshots.close()
+        self._histories.close()
 
     def update(
         self,
@@ -180,6 +180,7 @@ class Index(FileContents):
         began = self.age.now()
         report = self._run(job)
         if not dry_run:
+            report = replace(report, history=self._update_history(whole=patient or wait, rebuild=rebuild))
             self.age.reset(began)
         return report
 
@@ -189,6 +190,18 @@ class Index(FileContents):
         from spelunk.pipeline.update import update
 
         return update(job)
+
+    def _update_history(self, *, whole: bool, rebuild: bool = False) -> HistoryReport | None:
+        from spelunk.history.update import update_history
+
+        return update_history(self.root, self.directory, self.options, whole=whole, rebuild=rebuild)
+
+    def _refresh_history(self) -> None:
+        """Index new commits, the first of many, if HEAD moved."""
+        from spelunk.history.current import is_current as has_all_commits
+
+        if not has_all_commits(self.root, self.directory, self.options):
+            self._update_history(whole=False)
 
     def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
         """Bring the index up to date if the freshness setting, or ``freshness`` instead of it, requires it.
@@ -235,6 +248,7 @@ class Index(FileContents):
         finally:
             manifest.close()
         if current:
+            self._refresh_history()
             self.age.reset(began)
         return CURRENT if current else BEHIND
 
@@ -256,28 +270,31 @@ class Index(FileContents):
         Raises:
             IndexMissingError: Nothing was published yet.
         """
+        with self._snapshots.use() as snapshot:
+            yield snapshot
+
+    def _new_snapshot(self) -> Snapshot:
         from spelunk.store.snapshot import Snapshot
 
-        snapshot = None
-        while snapshot is None:
-            with self._guard:
-                candidate = self._idle.pop() if self._idle else None
-            if candidate is None:
-                snapshot = Snapshot(self.directory)
-            elif candidate.resume():
-                snapshot = candidate
-            else:
-                candidate.close()
-        try:
-            yield snapshot
-        finally:
-            snapshot.rest()
-            with self._guard:
-                keep = len(self._idle) < MAX_IDLE_SNAPSHOTS
-                if keep:
-                    self._idle.append(snapshot)
-            if not keep:
-                snapshot.close()
+        return Snapshot(self.directory)
+
+    @contextmanager
+    def commits(self) -> Iterator[History | None]:
+        """What the commits say of files, for as long as the context lasts; None where there are none.
+
+        Nothing is brought up to date; :meth:`update` and :meth:`refresh` do that.
+        """
+        with ExitStack() as stack:
+            try:
+                history = stack.enter_context(self._histories.use())
+            except SpelunkError:
+                history = None
+            yield history
+
+    def _new_history(self) -> History:
+        from spelunk.history.reader import History
+
+        return History(self.directory)
 
     def embedder(self) -> Embedder:
         """This index's embedder, loaded once."""
@@ -337,6 +354,25 @@ class Index(FileContents):
             place = f"{path}:{line}"
             return answer_of(place, "semantic", began, hits, result.degraded, [reader], stale=not fresh)
 
+    def history(
+        self, path: str, line: int | None = None, end_line: int | None = None, *, limit: int = 20
+    ) -> PlaceHistory:
+        """The commits and branchwork entries behind a file or some of its lines, read from git.
+
+        Args:
+            path: Relative to the root; a file that is no longer there has a history too.
+            line: First line, 1-based, as the file has it now; None for the whole file.
+            end_line: Last line; by default the first.
+            limit: Commits wanted, the newest.
+
+        Raises:
+            UsageError: The file has no such line.
+            GitError: git is missing, refuses the repository or does not answer.
+        """
+        from spelunk.history.places import history_of
+
+        return history_of(self.root, path, None if line is None else (line, end_line or line), limit)
+
     def status(self, *, look: bool = True) -> Status:
         """Read what the index holds and whether it is current.
 
@@ -372,15 +408,13 @@ class Index(FileContents):
             IndexMissingError: There is no index.
             IndexBusyError: ``repair`` is true and another process is writing.
         """
+        from spelunk.workspace.mend import check, mend
+
         if not repair:
-            from spelunk.store.check import check
-
             return check(self.directory)
-        from spelunk.pipeline.mend import check_and_repair
-
-        return check_and_repair(
-            self.directory, lambda rebuild: self.update(rebuild=rebuild, command="check --repair"), self.close
-        )
+        report = mend(self.directory, lambda rebuild: self.update(rebuild=rebuild, command="check --repair"))
+        self.close()
+        return report
 
     def clear(self) -> bool:
         """Delete the index: every file that Spelunk wrote, and the index directory unless other files are in it.
@@ -393,19 +427,4 @@ class Index(FileContents):
             IndexBusyError: Another process is writing to it.
             StorageError: A file cannot be deleted.
         """
-        owner = locate.owner_of(self.directory)
-        if owner is None:
-            return False
-        if owner != self.root:
-            raise WorkspaceError(f"{self.directory}: the index of {owner}, not of {self.root}")
-        writer = writer_lock.WriterLock(self.directory)
-        writer.acquire("clear")
-        try:
-            self.close()
-            locate.delete(self.directory)
-            locate.forget(self.root)
-        except OSError as error:
-            raise StorageError(f"{self.directory}: cannot be deleted: {error.strerror or error}") from None
-        finally:
-            writer.release()
-        return True
+        return locate.clear(self.directory, self.root, self.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spelunk.config import Options
+from spelunk.files.source import Source
 from spelunk.observe import Observer, null_observer
 
 
@@ -24,6 +25,8 @@ class Job:
         run_id: The run's name; empty makes one.
         patient: Make all pending vectors, however long a provider takes. Without
             it one round of calls is made, since a search waits for its end.
+        source: Where the files come from; None for the workspace's folder. With
+            one, the index directory is part of another and gets no name of its own.
     """
 
     root: str
@@ -36,3 +39,4 @@ class Job:
     observer: Observer = null_observer
     run_id: str = ""
     patient: bool = True
+    source: Source | None = None

@@ -109,7 +109,10 @@ def update(job: Job) -> Report:
 def _locked(job: Job, began: float) -> Report:
     embed.check(job.options)
     machine = Machine(job.options, job.directory, job.observer)
-    locate.claim(job.directory, job.root)
+    if job.source is None:
+        locate.claim(job.directory, job.root)
+    else:
+        os.makedirs(job.directory, mode=0o700, exist_ok=True)
     lock = WriterLock(job.directory)
     with Stage(job.observer, "lock"):
         _acquire(job, lock)
@@ -157,7 +160,7 @@ def _acquire(job: Job, lock: WriterLock) -> None:
 
 def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building: str | None) -> Report:
     """Update under the writer's lock; ``building`` names the manifest of a rebuild beside the published one."""
-    source = FolderSource(job.root)
+    source = job.source or FolderSource(job.root)
     wanted = Contents(fingerprint(job.options), embed.identify(job.options))
     with Stage(job.observer, "walk"):
         walked = source.walk(job.options)
@@ -233,7 +236,7 @@ def _plan(walked: Walk, indexed: Indexed) -> Plan:
 
 def _with_reusable(job: Job, todo: Plan, embedder: str, *, own: bool) -> tuple[Plan, list[list[Segment]]]:
     """Add to the plan the vectors that files of the same size have, in this index (``own``) or another."""
-    if not todo.items:
+    if not todo.items or job.source is not None:
         return todo, []
     directories = [p.directory for p in locate.known_workspaces() if p.directory != job.directory]
     if own:

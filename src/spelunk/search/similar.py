@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from spelunk.errors import ProviderError, UsageError
 from spelunk.search.corpus import SearchTarget
-from spelunk.search.engine import SearchResult, missing_vectors, present_chunks
+from spelunk.search.engine import SearchResult, missing_vectors
+from spelunk.search.hits import present_chunks
 from spelunk.store.protocols import Filter, Reader
 from spelunk.store.records import ChunkRecord
 from spelunk.text.tokens import words

@@ -256,6 +256,11 @@ class Manifest:
         """Return id and kind of every chunk of a published file, by id."""
         return self.all("SELECT id, kind FROM chunks WHERE file IN (SELECT id FROM files) ORDER BY id")
 
+    def chunks_by_kind(self) -> dict[str, int]:
+        """Return the number of published chunks of each kind."""
+        published = "SELECT kind, count(*) FROM chunks WHERE file IN (SELECT id FROM files) GROUP BY kind"
+        return dict(self.all(published))
+
     def kinds_between(self, first: int, end: int) -> list[tuple[int, str]]:
         """Return id and kind of the published chunks from ``first`` to ``end - 1``, by id."""
         return self.all("SELECT id, kind FROM chunks WHERE id >= ? AND id < ? ORDER BY id", (first, end))

@@ -12,6 +12,7 @@ from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingErro
 from spelunk.files.folder import FolderSource
 from spelunk.remote.breaker import BreakerState, states
 from spelunk.store import writer_lock
+from spelunk.store.commits import CommitCounts, counts_in
 from spelunk.store.manifest import Manifest
 from spelunk.types import Failed, Skipped
 from spelunk.workspace import freshness, state
@@ -54,6 +55,7 @@ class Status:
         degraded: Why vectors are pending, or None.
         breakers: Circuit breakers of the providers that have failed.
         languages: Files by language, most first.
+        history: What is stored of the commits behind HEAD; None where nothing is.
         writer: The process that is writing now (pid, host, command, since), as far as known; or None.
     """
 
@@ -76,6 +78,7 @@ class Status:
     degraded: str | None = None
     breakers: tuple[BreakerState, ...] = ()
     languages: tuple[tuple[str, int], ...] = ()
+    history: CommitCounts | None = None
     writer: dict[str, Any] | None = None
 
 
@@ -133,6 +136,7 @@ def _status_of(manifest: Manifest, base: Status, options: Options, look: bool) -
         degraded=error or None,
         breakers=states(base.directory),
         languages=tuple(manifest.languages()),
+        history=counts_in(base.directory),
     )
 
 

@@ -22,6 +22,7 @@ from spelunk.workspace.targets import Target
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
     from spelunk.store.protocols import Reader
@@ -62,6 +63,10 @@ class PreparedIndex:
     def snapshot(self) -> AbstractContextManager[Reader]:
         """See :class:`spelunk.search.many.Searchable`."""
         return self.index.snapshot()
+
+    def commits(self) -> AbstractContextManager[History | None]:
+        """See :class:`spelunk.search.many.Searchable`."""
+        return self.index.commits()
 
     def embedder(self) -> Embedder:
         """See :class:`spelunk.search.many.Searchable`."""
