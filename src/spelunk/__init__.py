@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
     from spelunk.types import CheckReport, Copy, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.watch.events import WatchEvent
+    from spelunk.watch.watcher import Watcher
     from spelunk.workspace.contents import Outline, Passage
     from spelunk.workspace.status import Refused, Status
 
@@ -80,6 +82,8 @@ _MODULES = {
     "StorageError": "errors",
     "Untrusted": "settings",
     "UsageError": "errors",
+    "WatchEvent": "watch.events",
+    "Watcher": "watch.watcher",
     "WorkspaceError": "errors",
     "search_many": "search.many",
 }
@@ -123,6 +127,8 @@ __all__ = [
     "StorageError",
     "Untrusted",
     "UsageError",
+    "WatchEvent",
+    "Watcher",
     "WorkspaceError",
     "__version__",
     "search_many",

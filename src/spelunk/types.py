@@ -303,6 +303,7 @@ class Report:
         degraded: Why vectors are pending, one line; None where none are.
         run_id: The run's name, as in its logs and metrics; "" for a dry run.
         history: What was done to the index of commits; None where there was nothing to do.
+        remaining: Files left to a later update, because a first answer was waited for.
     """
 
     root: str
@@ -321,6 +322,7 @@ class Report:
     degraded: str | None = None
     run_id: str = ""
     history: HistoryReport | None = None
+    remaining: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,7 @@ def test_index_json_has_the_documented_object(cli, tree):
     assert set(report) == {
         "schema_version", "run_id", "root", "generation", "mode", "workers", "seconds", "files", "chunks", "bytes",
         "peak_rss_bytes", "pending_vectors", "refused_vectors", "degraded", "failures", "skipped",
+        "history",
     }  # fmt: skip
     f = report["files"]
     assert set(f) == {"seen", "indexed", "unchanged", "removed", "skipped", "failed"}

@@ -51,7 +51,7 @@ def update_history(
     if rebuild:
         _delete(folder)
     source = CommitSource(root, folder, options.history, None if whole else READ_IN_SEARCH)
-    job = Job(root, folder, options_of(options), command="history", source=source, wait=wait)
+    job = Job(root, folder, options_of(options), command="history", source=source, part=HISTORY, wait=wait)
     try:
         try:
             done = update(job)

@@ -318,6 +318,9 @@ def status_text(status: Status, *, verbose: bool = False) -> str:
         w = status.writer
         writer = f"{w.get('command', 'a process')} (pid {w.get('pid', '?')} on {w.get('host', '?')})"
         rows.append(("writing now", printable(writer)))
+    if status.background is not None:
+        run = status.background
+        rows.append(("background", printable_name(f"{run.state}: {run.describe()}")))
     if status.skipped:
         rows.append(("skipped", _reasons(status.skipped)))
     if status.failures:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Protocol, Unpack
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from spelunk.search.findings import Findings
     from spelunk.search.query import Query
     from spelunk.store.protocols import Reader
+    from spelunk.workspace.focus import Focus
 
 
 class Searchable(Protocol):
@@ -41,8 +42,18 @@ class Searchable(Protocol):
     root: str
     observer: Observer
 
-    def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
-        """Bring it up to date as its freshness setting or ``freshness`` says; returns whether it is."""
+    def refresh(
+        self,
+        *,
+        progress: OnProgress | None = None,
+        focus: Callable[[], Focus] | None = None,
+        freshness: str | None = None,
+    ) -> bool:
+        """Bring it up to date as its freshness setting or ``freshness`` says, what fits ``focus`` first.
+
+        Returns:
+            Whether it is up to date.
+        """
         ...
 
     def snapshot(self) -> AbstractContextManager[Reader]:
@@ -107,8 +118,11 @@ def search_many(
     for_commits = _asks_for_commits(parsed)
     fresh = True
     if request.refresh:
-        for index in indexes:
-            fresh &= index.refresh(progress=progress, freshness=request.freshness)
+        shown = prefixes([index.root for index in indexes])
+        places = request.within or [()] * len(indexes)
+        for index, prefix, within in zip(indexes, shown, places, strict=True):
+            focus = _focus(parsed, request, prefix, within)
+            fresh &= index.refresh(progress=progress, focus=focus, freshness=request.freshness)
     if for_commits:
         return _answer_of_commits(indexes, request, parsed, fresh=fresh)
     began = time.perf_counter()
@@ -143,6 +157,21 @@ def search_many(
         )
     _tell(indexes, answer)
     return answer
+
+
+def _focus(
+    parsed: Query, request: SearchRequest, prefix: str, within: Sequence[str]
+) -> Callable[[], Focus] | None:
+    """What gives the focus of a query in one index; None where it asks for commits."""
+    if _asks_for_commits(parsed):
+        return None
+
+    def focus() -> Focus:
+        from spelunk.search.focus import focus_of
+
+        return focus_of(parsed, request.mode, prefix=prefix, within=within)
+
+    return focus
 
 
 def _wants_history(query: Query, request: SearchRequest) -> bool:

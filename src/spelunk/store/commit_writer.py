@@ -157,6 +157,8 @@ class CommitWriter(CommitStore):
         What is known of each file is worked out anew, so that it is the same whatever was stored before.
         """
         db = self._db
+        if [i for (i,) in db.execute("SELECT id FROM commits ORDER BY position")] == [*order]:
+            return 0  # as it was settled before
         db.execute("UPDATE commits SET position = -1")
         db.executemany("UPDATE commits SET position = ? WHERE id = ?", enumerate(order))
         db.execute("DELETE FROM changes WHERE number IN (SELECT number FROM commits WHERE position < 0)")

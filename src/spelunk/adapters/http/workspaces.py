@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from spelunk.pipeline.job import Job
     from spelunk.store.protocols import Reader
     from spelunk.types import Report
+    from spelunk.workspace.focus import Focus
 
 REOPEN_SECONDS: Final = 1.0
 """A change of a workspace's settings counts after this time."""
@@ -56,7 +57,13 @@ class PreparedIndex:
         self.observer = index.observer
         self._fresh = fresh
 
-    def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
+    def refresh(
+        self,
+        *,
+        progress: OnProgress | None = None,
+        focus: Callable[[], Focus] | None = None,
+        freshness: str | None = None,
+    ) -> bool:
         """Whether it is up to date; nothing is done."""
         return self._fresh
 

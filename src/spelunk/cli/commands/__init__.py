@@ -21,6 +21,7 @@ class Command(NamedTuple):
 COMMANDS: Final[dict[str, Command]] = {
     "index": Command("index", "bring the index of a folder up to date"),
     "search": Command("search", "find chunks of code and documents"),
+    "watch": Command("watch", "keep indexes up to date while files change"),
     "similar": Command("similar", "find chunks similar to the one at FILE:LINE"),
     "history": Command("history", "show the commits and branchwork entries behind PATH[:LINE[-LINE]]"),
     "status": Command("status", "show what an index holds, and whether it is current"),
