@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
     from spelunk.search.answer import Answer, Matched, MissingWord
+    from spelunk.search.facets import Facets
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
@@ -60,6 +61,7 @@ _MODULES = {
     "IndexFormatError": "errors",
     "IndexMissingError": "errors",
     "IndexedFile": "files.explain",
+    "Facets": "search.facets",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
     "MissingWord": "search.answer",
@@ -94,6 +96,7 @@ __all__ = [
     "Copy",
     "Definition",
     "Explanation",
+    "Facets",
     "Failed",
     "FileCounts",
     "Hit",

@@ -11,7 +11,8 @@ from spelunk.config import Options
 from spelunk.errors import IndexBusyError, IndexCorruptError, SpelunkError
 from spelunk.history.current import is_current, is_wanted, options_of
 from spelunk.history.source import CommitSource
-from spelunk.pipeline.update import Job, update
+from spelunk.pipeline.job import Job
+from spelunk.pipeline.update import update
 from spelunk.store.commit_writer import CommitWriter
 from spelunk.store.paths import HISTORY
 from spelunk.types import HistoryReport

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from spelunk.search.facets import Facets
 from spelunk.types import Hit
 
 
@@ -59,6 +60,7 @@ class Answer:
         dropped: Hits left out to stay within a token budget.
         truncated: Hits whose content was cut for it.
         matched: What the query was matched by, for snippets.
+        facets: Counts of the candidates, if they were asked for.
         reading: How the query was read: ``query``, or a sentence such as
             ``read as text: 41 words, 3 paths, 1 stack trace``.
         files: Files that were searched, before any filter.
@@ -80,6 +82,7 @@ class Answer:
     dropped: int = 0
     truncated: int = 0
     matched: Matched = NOTHING_MATCHED
+    facets: Facets | None = None
     reading: str = "query"
     files: int = 0
     chunks: int = 0
