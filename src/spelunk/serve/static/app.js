@@ -7,7 +7,7 @@ import { Help } from "./help.js";
 import { Home } from "./home.js";
 import { Search } from "./search.js";
 import { Status } from "./status.js";
-import { Icon, html, pageAddress } from "./ui.js";
+import { Icon, Later, html, pageAddress } from "./ui.js";
 
 const SETTLED = 1500; // ms without a key after which the next key begins a new entry of the history
 const MODES = [
@@ -197,14 +197,6 @@ const title = (route) => {
   return q ? `${q} · ${route.page}` : TITLES[route.page] || "Spelunk";
 };
 
-const lazy = {}; // views that are loaded when they are first shown
-function Later({ name, from, ...rest }) {
-  const [, loaded] = useState(0);
-  useEffect(() => { if (!lazy[name]) import(from).then((module) => { lazy[name] = module[name]; loaded(1); }); }, [name]);
-  const View = lazy[name];
-  return View ? html`<${View} ...${rest} />` : html`<main id="main" tabindex="-1" aria-busy="true"></main>`;
-}
-
 function App() {
   const [route, go] = useRoute();
   const query = useQuery(route, go);
@@ -222,7 +214,7 @@ function App() {
   if (token) view = html`<${Token} onDone=${() => { setToken(false); call("/api/status").catch(() => {}); }} />`;
   else if (route.page === "file") view = html`<${FileView} key=${route.path} ...${common} />`;
   else if (route.page === "status") view = html`<${Status} ...${common} />`;
-  else if (route.page === "map") view = html`<${Later} name="Treemap" from="./map.js" ...${common} />`;
+  else if (route.page === "map") view = html`<${Later} name="Treemap" from="./map.js" whileLoading=${html`<main id="main" tabindex="-1" aria-busy="true"></main>`} ...${common} />`;
   else if (route.page === "related" || (route.page === "search" && (route.params.get("q") || "").trim())) view = html`<${Search} ...${common} />`;
   else view = html`<${Home} ...${common} />`;
   return html`<${Header} route=${route} go=${go} query=${query} onHelp=${() => setHelp(true)} />

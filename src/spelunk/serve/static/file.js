@@ -96,7 +96,7 @@ export function FileView({ route, go }) {
     if (from) viewer.current.show(from);
   }, [hash]);
 
-  useEffect(() => { if (head && box.current && !document.activeElement.closest(".query")) box.current.focus({ preventScroll: true }); }, [Boolean(head)]);
+  useEffect(() => { if (head && box.current && !document.activeElement.closest(".query")) box.current.focus({ preventScroll: true, focusVisible: false }); }, [Boolean(head)]);
 
   const step = (by) => {
     if (!marked.length || !viewer.current) return;
@@ -133,7 +133,7 @@ export function FileView({ route, go }) {
   return html`<main class=${`file-page ${side ? "with-side" : ""}`} id="main" tabindex="-1">
     <div class="file-bar">
       <h1><${Crumbs} path=${path} language=${head.language} /></h1>
-      <span class="dim facts">${several(head.lines, "line")} · ${bytes(head.size)}</span>
+      <span class="dim numbers">${several(head.lines, "line")} · ${bytes(head.size)}</span>
       ${(head.flags || []).map((flag) => html`<span class="pill" key=${flag}>${flag}</span>`)}
       ${head.stale && html`<span class="pill warn">changed since it was indexed</span>`}
       <${Pinned} params=${params} head=${head} />
@@ -151,7 +151,7 @@ export function FileView({ route, go }) {
       <${Outline} definitions=${definitions} top=${from && Math.abs(from - top) < 40 ? Math.max(from, top) : top} jump=${(line) => { pick(line, line); viewer.current.show(line, { force: true }); }} />
       <div class="view">
         <div class="scopes code" aria-hidden="true">${scope.map((d) => html`<button tabindex="-1" key=${d.start_line} onClick=${() => viewer.current.show(d.start_line, { force: true })}>
-          <span class="ln" style=${{ "--digits": Math.max(3, String(head.lines).length) }}>${d.start_line}</span>${lineOf(d.start_line) ? nodes(runs(lineOf(d.start_line)).map(([c, t]) => [c.replace(/\bm\b/, ""), t])) : d.name}</button>`)}</div>
+          <span class="ln" style=${{ "--digits": Math.max(3, String(head.lines).length) }}>${d.start_line}</span><span>${lineOf(d.start_line) ? nodes(runs(lineOf(d.start_line)).map(([c, t]) => [c.replace(/\bm\b/, ""), t])) : d.name}</span></button>`)}</div>
         <div class="viewer" ref=${box} tabindex="0" role="region" aria-label=${`${path}, ${several(head.lines, "line")}`}></div>
         <${Ruler} lines=${head.lines} marked=${marked} jump=${(line) => pick(line, line)} />
       </div>

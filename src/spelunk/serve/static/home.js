@@ -1,6 +1,6 @@
 // The start page: what is served, and how to ask.
 import { useAnswer } from "./api.js";
-import { Dot, Problem, ago, html, number, pageAddress, several } from "./ui.js";
+import { Dot, Later, Problem, ago, html, number, pageAddress, several } from "./ui.js";
 
 const EXAMPLES = ["where are errors retried", 'kind:function lang:python', '"out of memory"', "/TODO|FIXME/", "sym:main"];
 
@@ -33,5 +33,6 @@ export function Home() {
       <p>${several(index.files || 0, "file")}, ${several(index.chunks || 0, "chunk")} <span class="dim">· indexed ${ago(index.published)}</span></p>
       <${Languages} languages=${index.languages || {}} repo=${indexes.length > 1 ? index.repo : ""} />
     </article>`)}</div>
+    <${Later} name="Preview" from="./map.js" />
   </main>`;
 }

@@ -8,7 +8,7 @@ const STEPS = 6; // shades of density
 const HEAD = 22; // px of a folder's title
 const NODES = 700;
 const TITLED = [64, 44]; // px that a folder needs for a title and its parts
-const NAMED = [46, 18]; // px that a tile needs for its name
+const NAMED = [58, 18]; // px that a tile needs for its name
 
 const density = (node) => (node.lines ? node.matches / node.lines : 0);
 
@@ -45,30 +45,46 @@ export function shades(tiles) {
   };
 }
 
+/** The tiles of a tree. */
+export function Tiles({ tree, q = "", mode = "", searched = false, onOver = () => {} }) {
+  const box = useRef(null);
+  const [size, setSize] = useState([0, 0]);
+  useEffect(() => {
+    const watch = new ResizeObserver(([entry]) => setSize([Math.floor(entry.contentRect.width), Math.floor(entry.contentRect.height)]));
+    watch.observe(box.current);
+    return () => watch.disconnect();
+  }, []);
+  const tiles = useMemo(() => (size[0] ? layout(tree, size[0], size[1]) : []), [tree, size[0], size[1]]);
+  const shade = useMemo(() => shades(tiles), [tiles]);
+  const target = (node) => (node.type === "file" ? fileAddress(node.path, { q, mode }) : pageAddress("/map", { path: node.path, q, mode }));
+  return html`<div class="tiles" ref=${box} onMouseLeave=${() => onOver(null)}>
+    ${tiles.map((d) => {
+      const node = d.data;
+      const [w, h] = [d.x1 - d.x0, d.y1 - d.y0];
+      const titled = d.children ? w > TITLED[0] && h > TITLED[1] : w > NAMED[0] && h > NAMED[1];
+      const classes = d.children ? "folder" : `leaf ${node.type} ${searched ? `d${shade(node)}` : node.language && node.language !== "text" ? "" : "grey"}`;
+      const first = d.children || (searched && node.matches > 0);
+      return html`<a key=${`${node.type} ${node.path} ${d.children ? "" : "leaf"}`} class=${`tile ${classes}`} href=${target(node)} aria-label=${label(node, searched)} tabindex=${first ? undefined : "-1"}
+        style=${{ left: `${d.x0}px`, top: `${d.y0}px`, width: `${w}px`, height: `${h}px`, "--hue": hue(node.language) }} onMouseEnter=${() => onOver(node)} onFocus=${() => onOver(node)}>
+        ${titled && html`<span class="name"><bdi>${node.name}</bdi>${d.children && searched && node.matches > 0 && html` <small>${number(node.matches)}</small>`}</span>`}</a>`;
+    })}
+  </div>`;
+}
+
+const label = (node, searched) => `${node.path || node.name}: ${several(node.files, "file")}, ${several(node.lines, "line")}${searched ? `, ${several(node.matches, "match", "matches")}` : ""}`;
+
 export function Treemap({ route, go }) {
   const { params } = route;
   const [q, mode, path] = ["q", "mode", "path"].map((name) => params.get(name) || "");
   const url = address("/api/map", { path, q: q.trim(), mode: q.trim() ? mode : "", depth: 4, nodes: NODES });
   const { value, error, busy } = useAnswer(url, { delay: 60 });
-  const box = useRef(null);
-  const [size, setSize] = useState([0, 0]);
   const [over, setOver] = useState(null);
-  useEffect(() => {
-    if (!box.current) return undefined;
-    const watch = new ResizeObserver(([entry]) => setSize([Math.floor(entry.contentRect.width), Math.floor(entry.contentRect.height)]));
-    watch.observe(box.current);
-    return () => watch.disconnect();
-  }, [Boolean(value)]);
-  const tiles = useMemo(() => (value && size[0] ? layout(value.tree, size[0], size[1]) : []), [value, size[0], size[1]]);
-  const shade = useMemo(() => shades(tiles), [tiles]);
   if (error && !busy) return html`<main class="narrow" id="main" tabindex="-1"><h1>Map</h1><${Problem} error=${error} query=${q} onFix=${(fixed) => go(pageAddress("/map", { q: fixed, mode, path }))} /></main>`;
   if (!value) return html`<main class="map" id="main" tabindex="-1" aria-busy="true"></main>`;
   const { tree } = value;
   const searched = Boolean(value.query);
   const names = path ? path.split("/") : [];
   const shown = over || tree;
-  const target = (node) => (node.type === "file" ? fileAddress(node.path, { q, mode }) : pageAddress("/map", { path: node.path, q, mode }));
-  const label = (node) => `${node.path || node.name}: ${several(node.files, "file")}, ${several(node.lines, "line")}${searched ? `, ${several(node.matches, "match", "matches")}` : ""}`;
   return html`<main class="map" id="main" tabindex="-1" aria-busy=${busy ? "true" : "false"}>
     <div class="map-bar">
       <h1 class="crumbs"><a href=${pageAddress("/map", { q, mode })}>${path ? "All" : tree.name || "All"}</a>${names.map((name, i) => html`<span class="sep">/</span>${i === names.length - 1 ? html`<b>${name}</b>` : html`<a href=${pageAddress("/map", { path: names.slice(0, i + 1).join("/"), q, mode })}>${name}</a>`}`)}</h1>
@@ -78,17 +94,13 @@ export function Treemap({ route, go }) {
           <a class="quiet" href=${pageAddress("/search", { q: path && !q.includes("path:") ? `${q} path:${/[\s",]/.test(path) ? JSON.stringify(path) : path}` : q, mode })}>As a list</a>`
         : html`<span class="dim legend">coloured by language; type a query to see where its matches are</span>`}
     </div>
-    <div class=${`tiles ${searched ? "" : "by-language"}`} ref=${box} onMouseLeave=${() => setOver(null)}>
-      ${tiles.map((d) => {
-        const node = d.data;
-        const [w, h] = [d.x1 - d.x0, d.y1 - d.y0];
-        const titled = d.children ? w > TITLED[0] && h > TITLED[1] : w > NAMED[0] && h > NAMED[1];
-        const classes = d.children ? "folder" : `leaf ${node.type} ${searched ? `d${shade(node)}` : node.language && node.language !== "text" ? "" : "grey"}`;
-        return html`<a key=${`${node.type} ${node.path} ${d.children ? "" : "leaf"}`} class=${`tile ${classes}`} href=${target(node)} aria-label=${label(node)} tabindex=${d.depth > 1 && !searched && !d.children ? "-1" : undefined}
-          style=${{ left: `${d.x0}px`, top: `${d.y0}px`, width: `${w}px`, height: `${h}px`, "--hue": hue(node.language) }} onMouseEnter=${() => setOver(node)} onFocus=${() => setOver(node)}>
-          ${titled && html`<span class="name"><bdi>${node.name}</bdi>${d.children && searched && node.matches > 0 && html` <small>${number(node.matches)}</small>`}</span>`}</a>`;
-      })}
-    </div>
-    <p class="map-foot" aria-hidden="true"><${Dot} language=${shown.language} /><b>${shown.path || shown.name}</b> <span class="dim">${label(shown).split(": ").pop()}</span></p>
+    <${Tiles} tree=${tree} q=${q} mode=${mode} searched=${searched} onOver=${setOver} />
+    <p class="map-foot" aria-hidden="true"><${Dot} language=${shown.language} /><b>${shown.path || shown.name}</b> <span class="dim">${label(shown, searched).split(": ").pop()}</span></p>
   </main>`;
+}
+
+/** A small map for the start page. */
+export function Preview() {
+  const { value } = useAnswer(address("/api/map", { depth: 3, nodes: 300 }));
+  return value && value.tree.children ? html`<section aria-label="Map"><${Tiles} tree=${value.tree} /></section>` : null;
 }

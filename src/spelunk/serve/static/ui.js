@@ -1,5 +1,6 @@
 // Small parts shared by the views: html, icons, numbers, links, the toast, copying.
 import { h } from "./vendor/preact.js";
+import { useEffect, useState } from "./vendor/hooks.js";
 import htm from "./vendor/htm.js";
 
 export const html = htm.bind(h);
@@ -130,4 +131,12 @@ export function Problem({ error, query, onFix }) {
     ${error.hint && html`<p class="dim">${error.hint.charAt(0).toUpperCase() + error.hint.slice(1)}</p>`}
     ${fixed && fixed !== query && html`<button class="button" onClick=${() => onFix(fixed)}>Search for <code>${fixed}</code></button>`}
   </div>`;
+}
+
+const lazy = {}; // views that are loaded when they are first shown
+export function Later({ name, from, whileLoading = null, ...rest }) {
+  const [, loaded] = useState(0);
+  useEffect(() => { if (!lazy[name]) import(from).then((module) => { lazy[name] = module[name]; loaded(1); }); }, [name]);
+  const View = lazy[name];
+  return View ? html`<${View} ...${rest} />` : whileLoading;
 }
