@@ -28,6 +28,7 @@ from spelunk.store.snapshot import Snapshot
 from spelunk.testing import MemoryReader
 from spelunk.text.required import Run
 from spelunk.text.tokens import words
+from spelunk.types import Flag
 from tests.corpus import python_file
 
 LONG = "x" * 200
@@ -142,12 +143,15 @@ def choice(*values: str) -> st.SearchStrategy[tuple[str, ...]]:
     )
 
 
+flags = st.sampled_from([Flag.NONE, Flag.NONE, Flag.DOCS, Flag.TEST | Flag.DOCS])
 filters = st.builds(
     Filter,
     languages=choice("python", "c", "markdown", "text"),
     not_languages=choice("python", "c", "cobol"),
     kinds=choice("function", "section", "block", "no-such-kind"),
     not_kinds=choice("function", "section"),
+    flags=flags,
+    not_flags=flags,
     paths=choice("pkg", "docs/", "**/*.py", "MOD_", "app/[slug].ts", "ÄÖ", "äö", "nowhere"),
     not_paths=choice("pkg1", "*.md", "tests"),
     fields=st.lists(

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.texts import Text
 from spelunk.text.required import Run
+from spelunk.types import Flag
 
 ChunkId = int
 FileId = int
@@ -47,6 +48,8 @@ class Filter:
         not_languages: Languages left out.
         kinds: Kinds of the chunk.
         not_kinds: Kinds left out.
+        flags: The file has one of these.
+        not_flags: The file has none of these.
         paths: Parts of paths or globs (:mod:`spelunk.store.path_filter`), held
             against ``prefix`` + path.
         not_paths: The same, left out.
@@ -60,6 +63,8 @@ class Filter:
     not_languages: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     not_kinds: tuple[str, ...] = ()
+    flags: Flag = Flag.NONE
+    not_flags: Flag = Flag.NONE
     paths: tuple[str, ...] = ()
     not_paths: tuple[str, ...] = ()
     fields: tuple[FieldFilter, ...] = ()

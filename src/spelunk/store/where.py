@@ -49,7 +49,7 @@ class Where:
     def by_files(self) -> bool:
         """Whether some condition can only be decided file by file."""
         f = self._filter
-        return bool(f.paths or f.not_paths or f.fields or f.within)
+        return bool(f.paths or f.not_paths or f.fields or f.within or f.flags or f.not_flags)
 
     @property
     def by_chunks(self) -> bool:
@@ -65,6 +65,10 @@ class Where:
             if accepted:
                 sql.append(f"AND language {condition} (SELECT value FROM json_each(?))")
                 values.append(json.dumps(accepted))
+        for condition, flags in (("AND flags & ?", f.flags), ("AND NOT flags & ?", f.not_flags)):
+            if flags:
+                sql.append(condition)
+                values.append(int(flags))
         rows = self._manifest.all(" ".join(sql) + " ORDER BY path", values)
         if f.paths or f.not_paths or f.within:
             test = path_test(f)

@@ -309,6 +309,8 @@ class MemoryReader:
     def _file_passes(self, file: FileRow, where: Filter) -> bool:
         if where.languages and file.language not in where.languages:
             return False
+        if file.flags & where.not_flags or (where.flags and not file.flags & where.flags):
+            return False
         fields = self._fields[file.id]
         return file.language not in where.not_languages and all(
             field.allows(value for key, value in fields if key.lower() == field.key.lower())

@@ -48,7 +48,7 @@ function useRoute() {
       if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
       const link = event.target.closest("a[href]");
       if (!link || link.target || link.origin !== location.origin || link.hasAttribute("download")) return;
-      if (/^\/(api|static|metrics)/.test(link.pathname)) return;
+      if (/^\/(api|assets|metrics)/.test(link.pathname)) return;
       event.preventDefault();
       go(link.pathname + link.search + link.hash, { stay: link.hasAttribute("data-keep-scroll") });
     };

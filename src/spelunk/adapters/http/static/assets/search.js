@@ -81,6 +81,7 @@ export function Search({ route, go, setQuery }) {
     ${answer.facets || filters(q).length ? html`<${Facets} facets=${answer.facets} q=${q} link=${link} />` : html`<div></div>`}
     <div class="results">
       <${Summary} answer=${answer} related=${related} route=${route} />
+      ${(answer.missing || []).length > 0 && html`<${Missing} words=${answer.missing} q=${q} link=${link} />`}
       ${(answer.notices || []).map((text) => html`<p class="notice" role="note">${text}</p>`)}
       ${groups.map((entry) => entry.file
         ? html`<${FileGroup} key=${entry.file.path} file=${entry.file} q=${q} mode=${mode} go=${go} />`
@@ -111,13 +112,21 @@ function Summary({ answer, related, route }) {
   </p>`;
 }
 
+/** Words of the query that occur nowhere, with the nearest that do. */
+function Missing({ words: missing, q, link }) {
+  return html`<p class="missing dim" role="note">Not found: ${missing.map((m, i) => html`${i > 0 && ", "}<code>${m.word}</code>${m.nearest
+    ? html` (did you mean <a href=${link(q.replace(m.word, m.nearest))}>${m.nearest}</a>?)`
+    : m.parts ? " as a whole (its parts are)" : ""}`)}</p>`;
+}
+
 function Nothing({ answer, q, link }) {
   const used = filters(q);
   return html`<div class="nothing">
     <p class="big">Nothing found</p>
+    ${(answer.notes || []).map((note) => html`<p class="dim">${note}</p>`)}
     ${used.length > 0 && html`<p class="dim">Without a filter there may be more:</p>
       <p class="chips">${used.map((f) => html`<a class="chip" href=${link(without(q, f.field, f.value, f.not))}>${f.not ? "-" : ""}${f.field}:${f.value}<${Icon} name="close" /></a>`)}</p>`}
-    ${!used.length && html`<p class="dim">Try fewer or other words${answer.mode === "hybrid" ? "" : ", or another mode"}. Names are split: <code>flush batches</code> finds <code>flush_batches</code>.</p>`}
+    ${!used.length && !(answer.notes || []).length && html`<p class="dim">Try fewer or other words${answer.mode === "hybrid" ? "" : ", or another mode"}. Names are split: <code>flush batches</code> finds <code>flush_batches</code>.</p>`}
   </div>`;
 }
 
