@@ -15,9 +15,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from spelunk import embed
@@ -36,14 +35,17 @@ from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import CheckReport, Report
-from spelunk.workspace import freshness, locate
+from spelunk.workspace import locate
 from spelunk.workspace.contents import FileContents
+from spelunk.workspace.freshness import Age, is_current, seconds_allowed, stale_paths
+from spelunk.workspace.state import BEHIND, CURRENT, MISSING
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
     from spelunk.observe.progress import OnProgress
+    from spelunk.pipeline.job import Job
     from spelunk.search.request import SearchOverrides, SearchRequest
     from spelunk.store.protocols import Reader
     from spelunk.store.snapshot import Snapshot
@@ -71,9 +73,11 @@ class Index(FileContents):
         self.observer = observer
         self.untrusted: tuple[Untrusted, ...] = ()
         """Settings of the workspace's file that do not count, because the user does not trust it."""
+        self.updater: Callable[[Job], Report] | None = None
+        """Runs updates instead of this process: see :class:`spelunk.pipeline.child.UpdateProcesses`."""
         self._run_id = run_id
         self.source: Source = FolderSource(root)
-        self.age = freshness.Age(freshness.seconds_allowed(options.freshness))
+        self.age = Age(seconds_allowed(options.freshness))
         self._guard = threading.Lock()
         self._idle: list[Snapshot] = []
         self._embedder: Embedder | None = None
@@ -129,6 +133,7 @@ class Index(FileContents):
         dry_run: bool = False,
         wait: bool = False,
         command: str | None = None,
+        patient: bool = True,
         progress: OnProgress | None = None,
     ) -> Report:
         """Index what is new or changed, forget what is gone, publish.
@@ -139,6 +144,7 @@ class Index(FileContents):
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
             command: The name of this writer that other processes see.
+            patient: Make all missing vectors; else one round of calls to a provider.
             progress: Called with (files done, files, bytes done, bytes) after each piece of work.
                 An observer receives the same events and more.
 
@@ -151,30 +157,19 @@ class Index(FileContents):
             MemoryLimitError: The memory limit is too small.
             StorageError: The disk refuses; what was published stays.
         """
-        return self._update(progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait)
-
-    def _update(
-        self,
-        progress: OnProgress | None,
-        *,
-        command: str | None = None,
-        rebuild: bool = False,
-        dry_run: bool = False,
-        wait: bool = False,
-        patient: bool = True,
-    ) -> Report:
-        from spelunk.pipeline.update import Job, update
+        from spelunk.pipeline.job import Job
 
         observer = self.observer
         if progress is not None:
             from spelunk.observe.progress import FileProgress
 
             observer = broadcast(observer, FileProgress(progress))
+        command = command or writer_lock.command_line()
         job = Job(
-            root=self.root,
-            directory=self.directory,
-            options=self.options,
-            command=command or writer_lock.command_line(),
+            self.root,
+            self.directory,
+            self.options,
+            command=command,
             observer=observer,
             run_id=self._run_id,
             rebuild=rebuild,
@@ -183,36 +178,31 @@ class Index(FileContents):
             patient=patient,
         )
         began = self.age.now()
-        report = update(job)
+        report = self._run(job)
         if not dry_run:
             self.age.reset(began)
         return report
 
-    def refresh(self, *, progress: OnProgress | None = None) -> bool:
-        """Bring the index up to date if the freshness setting requires it.
+    def _run(self, job: Job) -> Report:
+        if self.updater is not None:
+            return self.updater(job)
+        from spelunk.pipeline.update import update
+
+        return update(job)
+
+    def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
+        """Bring the index up to date if the freshness setting, or ``freshness`` instead of it, requires it.
 
         Returns:
             Whether the newest generation holds all that is known to be on disk;
             False if another process is updating it.
         """
-        missing = not self._published()
-        if not missing:
-            if self.age.is_allowed():
-                return True
-            began = self.age.now()
-            manifest = Manifest(self.directory)
-            try:
-                current = freshness.is_current(manifest, self.source, self.options)
-                # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
-                if current and embed.in_workers(self.options) and manifest.pending()[0]:
-                    current = False
-            finally:
-                manifest.close()
-            if current:
-                self.age.reset(began)
-                return True
+        state = self.compare(freshness)
+        if state == CURRENT:
+            return True
+        missing = state == MISSING
         try:
-            self._update(progress, wait=missing, patient=False)
+            self.update(progress=progress, wait=missing, patient=False)
         except IndexBusyError:
             return False
         except StorageError:
@@ -225,7 +215,31 @@ class Index(FileContents):
             return False  # the healthy store answers, and the answer says which one is not
         return True
 
-    def _published(self) -> bool:
+    def compare(self, freshness: str | None = None) -> str:
+        """Compare the index with the files, unless the last comparison is recent enough.
+
+        Returns:
+            ``current``, ``behind`` or ``missing``, as in :mod:`spelunk.workspace.state`.
+        """
+        if not self.has_published():
+            return MISSING
+        if self.age.is_allowed(freshness):
+            return CURRENT
+        began = self.age.now()
+        manifest = Manifest(self.directory)
+        try:
+            current = is_current(manifest, self.source, self.options)
+            # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
+            if current and embed.in_workers(self.options) and manifest.pending()[0]:
+                current = False
+        finally:
+            manifest.close()
+        if current:
+            self.age.reset(began)
+        return CURRENT if current else BEHIND
+
+    def has_published(self) -> bool:
+        """Whether there is a generation to search."""
         try:
             manifest = Manifest(self.directory)
         except IndexMissingError:
@@ -287,16 +301,16 @@ class Index(FileContents):
 
         return search_many([self], query, progress=progress, **overrides)
 
-    def changed_paths(self, reader: Reader, paths: Collection[str]) -> set[str]:
+    def changed_paths(self, reader: Reader, paths: Collection[str], freshness: str | None = None) -> set[str]:
         """Those paths whose file changed or vanished since the reader's generation.
 
-        None with a freshness setting that allows an older answer.
+        None where the freshness setting, or ``freshness`` instead of it, allows an older answer.
         """
         from spelunk.store.snapshot import Snapshot
 
-        if self.age.allowed > 0 or not isinstance(reader, Snapshot):
+        if not self.age.must_be_strict(freshness) or not isinstance(reader, Snapshot):
             return set()
-        return freshness.stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
+        return stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
 
     def similar(self, path: str, line: int, *, limit: int = 10, refresh: bool = True) -> Answer:
         """Chunks like the one at a place, that one left out.
@@ -317,15 +331,11 @@ class Index(FileContents):
         began = time.perf_counter()
         with self.snapshot() as reader:
             result = similar(targets_of([self], [reader])[0], path, line, limit)
-            return answer_of(
-                f"{path}:{line}",
-                "semantic",
-                began,
-                result.hits,
-                result.degraded,
-                [reader],
-                stale=not fresh,
-            )
+            stale = self.changed_paths(reader, {h.path for h in result.hits}) if refresh else ()
+            hits = tuple(h for h in result.hits if h.path not in stale)
+            fresh = fresh and not stale
+            place = f"{path}:{line}"
+            return answer_of(place, "semantic", began, hits, result.degraded, [reader], stale=not fresh)
 
     def status(self, *, look: bool = True) -> Status:
         """Read what the index holds and whether it is current.
@@ -362,32 +372,14 @@ class Index(FileContents):
             IndexMissingError: There is no index.
             IndexBusyError: ``repair`` is true and another process is writing.
         """
-        from spelunk.store.check import MANIFEST_DAMAGED, VECTOR, check
-
         if not repair:
-            return check(self.directory)
-        from spelunk.store.repair import repair as mend
+            from spelunk.store.check import check
 
-        writer = writer_lock.WriterLock(self.directory)
-        writer.acquire("check --repair")
-        try:
-            before = check(self.directory)
-            if before.ok:
-                return before
-            rebuild = any(p.what == MANIFEST_DAMAGED for p in before.problems)
-            unread = not rebuild and mend(self.directory, before.problems)
-        finally:
-            writer.release()
-        lost = any(p.what == VECTOR for p in before.problems)
-        if rebuild or unread or lost:  # reads files again and makes the vectors that are pending now
-            self.update(rebuild=rebuild, command="check --repair")
-        self.close()
-        after = check(self.directory)
-        if not after.ok:
-            return after
-        mended = before.mended()
-        return replace(
-            mended, files=after.files, chunks=after.chunks, vectors=after.vectors, pending=after.pending
+            return check(self.directory)
+        from spelunk.pipeline.mend import check_and_repair
+
+        return check_and_repair(
+            self.directory, lambda rebuild: self.update(rebuild=rebuild, command="check --repair"), self.close
         )
 
     def clear(self) -> bool:

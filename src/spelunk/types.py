@@ -173,6 +173,8 @@ class Hit:
         signals: What made the score, by name; empty without ``explain``.
         chunk_id: 16 hex digits, stable across rebuilds of the same content.
         root: The workspace's root the path is relative to.
+        scope: Names that enclose the chunk, as :attr:`Chunk.scope`.
+        flags: The file's flags.
     """
 
     path: str
@@ -186,6 +188,8 @@ class Hit:
     signals: dict[str, float] = field(default_factory=dict)
     chunk_id: str = ""
     root: str = ""
+    scope: str = ""
+    flags: Flag = Flag.NONE
 
     @property
     def citation(self) -> str:

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from spelunk import embed, faults
-from spelunk.config import Options
 from spelunk.errors import IndexBusyError, IndexMissingError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Walk
-from spelunk.observe import Observer, broadcast, events, null_observer
+from spelunk.observe import broadcast, events
 from spelunk.observe.events import Stage
 from spelunk.pipeline.backfill import BackfillResult, backfill
 from spelunk.pipeline.executor import Batches, Executor
+from spelunk.pipeline.job import Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.report import Tally, dry_report, report, tell_piece, tell_plan
@@ -45,36 +45,6 @@ TOLD_SETTINGS: Final = (
     "embedder", "store", "executor",
 )  # fmt: skip
 """Settings in the event that begins a run: those that matter to how it runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One update.
-
-    Attributes:
-        root: Absolute path of the workspace.
-        directory: The index directory.
-        options: The settings.
-        rebuild: Build all stores again beside the published ones.
-        dry_run: Only report what would be done.
-        wait: Wait for another writer instead of raising.
-        command: The name of this run in ``writer.json``.
-        observer: Receives every event.
-        run_id: The run's name; empty makes one.
-        patient: Make all pending vectors, however long a provider takes. Without
-            it one round of calls is made, since a search waits for its end.
-    """
-
-    root: str
-    directory: str
-    options: Options
-    rebuild: bool = False
-    dry_run: bool = False
-    wait: bool = False
-    command: str = "index"
-    observer: Observer = null_observer
-    run_id: str = ""
-    patient: bool = True
 
 
 class Contents(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from spelunk.search.facets import Facets
 from spelunk.types import Hit
 
 
@@ -44,6 +45,7 @@ class Answer:
         dropped: Hits left out to stay within a token budget.
         truncated: Hits whose content was cut for it.
         matched: What the query was matched by, for snippets.
+        facets: Counts of the candidates, if they were asked for.
     """
 
     query: str
@@ -57,3 +59,4 @@ class Answer:
     dropped: int = 0
     truncated: int = 0
     matched: Matched = NOTHING_MATCHED
+    facets: Facets | None = None

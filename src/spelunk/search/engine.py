@@ -18,13 +18,14 @@ import xxhash
 from spelunk.errors import IndexCorruptError, SpelunkError, UsageError
 from spelunk.search import verify
 from spelunk.search.corpus import Corpus, Part, PathRarity, SearchTarget
+from spelunk.search.facets import Facets, count_candidates
 from spelunk.search.query import Query
 from spelunk.search.rank import model
 from spelunk.search.rank.signals import QueryFacts, ScoredChunk, facts, query_stems
 from spelunk.search.request import SearchRequest
 from spelunk.search.terms import query_text, rarest, term_weights
 from spelunk.store.protocols import ChunkId, Scored
-from spelunk.types import Hit
+from spelunk.types import Flag, Hit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,10 +52,11 @@ Scores = dict[int, dict[ChunkId, float]]
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, and why a side of the search is missing, if one is."""
+    """Hits, why a side of the search is missing if one is, and counts of the candidates if asked for."""
 
     hits: tuple[Hit, ...]
     degraded: str | None = None
+    facets: Facets | None = None
 
 
 def search(
@@ -76,19 +78,22 @@ def search(
     """
     corpus = Corpus(targets, query)
     if request.mode == "regex" or (query.regexes and not query.text):
-        ranked = by_pattern(corpus, query, request.limit)
+        ranked = by_pattern(corpus, query, max(request.limit, request.facets))
+        complete = len(ranked) < max(request.limit, request.facets)
     else:
         lexical = by_words(corpus, query, request)
         dense = by_meaning(corpus, query, request, lexical, weights)
         candidates = fuse(corpus, query, lexical, dense)
         ranked = model.rank(candidates, facts_of(corpus, query, request), PathRarity(corpus), weights)
+        complete = max(sum(map(len, lexical.values())), sum(map(len, dense.values()))) < pool_size(request)
     hits = present(targets, query, ranked[: request.limit], request)
-    return SearchResult(hits, corpus.degraded())
+    facets = count_candidates(ranked, targets, complete=complete) if request.facets else None
+    return SearchResult(hits, corpus.degraded(), facets)
 
 
 def pool_size(request: SearchRequest) -> int:
     """Candidates taken from each side."""
-    return max(MIN_POOL, POOL_FACTOR * request.limit)
+    return max(MIN_POOL, POOL_FACTOR * request.limit, request.facets)
 
 
 def by_pattern(corpus: Corpus, query: Query, limit: int) -> list[ScoredChunk]:
@@ -334,6 +339,8 @@ def _hit(
         signals=dict(scored.signals) if explain else {},
         chunk_id=chunk_id(file, chunk),
         root=target.root,
+        scope=chunk.scope,
+        flags=Flag(file.flags),
     )
 
 

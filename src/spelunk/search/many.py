@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.observe.progress import OnProgress
     from spelunk.search.corpus import SearchTarget
+    from spelunk.search.facets import Facets
     from spelunk.search.query import Query
     from spelunk.store.protocols import Reader
 
@@ -37,8 +38,8 @@ class Searchable(Protocol):
     root: str
     observer: Observer
 
-    def refresh(self, *, progress: OnProgress | None = None) -> bool:
-        """Bring it up to date as its freshness setting says; returns whether it is."""
+    def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
+        """Bring it up to date as its freshness setting or ``freshness`` says; returns whether it is."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Reader]:
@@ -53,8 +54,10 @@ class Searchable(Protocol):
         """Its embedder."""
         ...
 
-    def changed_paths(self, reader: Reader, paths: Collection[str]) -> Collection[str]:
-        """Those paths whose file changed since the reader's generation, if the freshness setting cares."""
+    def changed_paths(
+        self, reader: Reader, paths: Collection[str], freshness: str | None = None
+    ) -> Collection[str]:
+        """Those paths whose file changed since the reader's generation, if the freshness asked for cares."""
         ...
 
 
@@ -95,14 +98,16 @@ def search_many(
     fresh = True
     if request.refresh:
         for index in indexes:
-            fresh &= index.refresh(progress=progress)
+            fresh &= index.refresh(progress=progress, freshness=request.freshness)
     began = time.perf_counter()
     with ExitStack() as stack:
         readers = [stack.enter_context(index.snapshot()) for index in indexes]
         parsed = with_known_fields(parsed, _fields(readers, parsed))
         targets = targets_of(indexes, readers, request.within)
         result = search(targets, parsed, request)
-        hits = _without_changed(indexes, targets, result.hits) if request.refresh else result.hits
+        hits = result.hits
+        if request.refresh:
+            hits = _without_changed(indexes, targets, hits, request.freshness)
         answer = answer_of(
             request.query,
             request.mode,
@@ -112,6 +117,7 @@ def search_many(
             readers,
             stale=not fresh or len(hits) < len(result.hits),
             matched=matched_by(parsed, request.mode),
+            facets=result.facets,
         )
     _tell(indexes, answer)
     return answer
@@ -179,13 +185,16 @@ def prefixes(roots: Sequence[str]) -> list[str]:
 
 
 def _without_changed(
-    indexes: Sequence[Searchable], targets: Sequence[SearchTarget], hits: Sequence[Hit]
+    indexes: Sequence[Searchable],
+    targets: Sequence[SearchTarget],
+    hits: Sequence[Hit],
+    freshness: str | None,
 ) -> tuple[Hit, ...]:
     """Leave out hits whose file changed or vanished between the refresh and now."""
     kept = list(hits)
     for index, target in zip(indexes, targets, strict=True):
         paths = {h.path[len(target.prefix) :] for h in hits if h.root == index.root}
-        changed = index.changed_paths(target.reader, paths) if paths else ()
+        changed = index.changed_paths(target.reader, paths, freshness) if paths else ()
         kept = [h for h in kept if h.root != index.root or h.path[len(target.prefix) :] not in changed]
     return tuple(kept)
 
@@ -200,6 +209,7 @@ def answer_of(
     *,
     stale: bool,
     matched: Matched = NOTHING_MATCHED,
+    facets: Facets | None = None,
 ) -> Answer:
     """Hits with the state of the indexes that gave them; ``began`` is of ``time.perf_counter``."""
     counts = [reader.coverage() for reader in readers]
@@ -214,4 +224,5 @@ def answer_of(
         coverage=round(min(1.0, done / planned), 4) if done < planned else 1.0,
         stale=stale,
         matched=matched,
+        facets=facets,
     )

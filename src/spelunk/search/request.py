@@ -26,6 +26,8 @@ class SearchOverrides(TypedDict, total=False):
     context: int
     explain: bool
     refresh: bool
+    freshness: str | None
+    facets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,10 @@ class SearchRequest:
         context: Lines around each hit.
         explain: Fill in each hit's signals.
         refresh: Bring the indexes up to date first, as their freshness setting says.
+        freshness: For this search instead of that setting: ``strict``, ``bounded:SECONDS`` or ``relaxed``.
+        facets: Count at least this many of the best candidates by language and so on
+            (:class:`~spelunk.search.facets.Facets`); 0 for none. Above 200, and above four
+            times ``limit``, more candidates are ranked, which may change the order of hits.
 
     Raises:
         UsageError: A value cannot be used.
@@ -61,12 +67,16 @@ class SearchRequest:
     context: int = 0
     explain: bool = False
     refresh: bool = True
+    freshness: str | None = None
+    facets: int = 0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise UsageError(f"mode {self.mode!r}: use one of {', '.join(MODES)}")
         if not 1 <= self.limit <= MAX_LIMIT:
             raise UsageError(f"{self.limit} hits: ask for 1 to {MAX_LIMIT}")
+        if not 0 <= self.facets <= MAX_LIMIT:
+            raise UsageError(f"facets of {self.facets} candidates: ask for 0 to {MAX_LIMIT}")
         if self.context < 0:
             raise UsageError(f"{self.context} lines of context: ask for 0 or more")
         for name in ("languages", "include", "exclude", "kinds"):

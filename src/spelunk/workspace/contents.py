@@ -65,7 +65,7 @@ class Outline:
 class FileContents:
     """The methods of :class:`spelunk.Index` that give the contents of one file."""
 
-    def refresh(self, *, progress: OnProgress | None = None) -> bool:
+    def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
         """See :class:`spelunk.Index`."""
         raise NotImplementedError
 

@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "trust": Command("trust", "let the settings file of a workspace count in full"),
     "doctor": Command("doctor", "check this machine and this installation"),
     "mcp": Command("mcp", "serve tools for agents over the Model Context Protocol"),
+    "serve": Command("serve", "answer over HTTP, with a web page"),
     "eval": Command("eval", "measure the quality of answers to labelled queries"),
     "bench": Command("bench", "measure the speed of this machine on a folder"),
     "completions": Command("completions", "print a completion script for a shell"),

@@ -1,0 +1,103 @@
+"""Facets: counts of a search's candidates by language, kind, folder, flag and workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from spelunk.types import Flag
+
+if TYPE_CHECKING:
+    from spelunk.search.corpus import SearchTarget
+    from spelunk.search.rank.signals import ScoredChunk
+
+
+class FacetValue(NamedTuple):
+    """One value of a facet, with how many candidates have it, and in how many files."""
+
+    value: str
+    hits: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """Counts of the candidates that were ranked, of which the hits are the best.
+
+    The values of a facet are in falling order of hits, then by name.
+
+    Attributes:
+        hits: Candidates.
+        files: Files that they are in.
+        complete: Whether nothing else matches.
+        languages: By language.
+        kinds: By kind of chunk.
+        folders: By folder: those directly below the deepest one that all share, with a
+            slash at the end, as a value for ``path:``.
+        flags: By flag of the file: ``test``, ``vendored`` …
+        roots: By root of the workspace.
+        by_file: Candidates by root and path without prefix.
+    """
+
+    hits: int
+    files: int
+    complete: bool
+    languages: tuple[FacetValue, ...]
+    kinds: tuple[FacetValue, ...]
+    folders: tuple[FacetValue, ...]
+    flags: tuple[FacetValue, ...]
+    roots: tuple[FacetValue, ...]
+    by_file: Mapping[tuple[str, str], int]
+
+
+def count_candidates(
+    ranked: Sequence[ScoredChunk], targets: Sequence[SearchTarget], *, complete: bool
+) -> Facets:
+    """Count ranked chunks."""
+    by_file: dict[tuple[str, str], int] = {}
+    for c in ranked:
+        key = (targets[c.source].root, c.file.path)
+        by_file[key] = by_file.get(key, 0) + 1
+    shared = len(_common_folder([c.place for c in ranked]))
+
+    def folder(place: str) -> str:
+        return place[: place.find("/", shared) + 1]
+
+    return Facets(
+        hits=len(ranked),
+        files=len(by_file),
+        complete=complete,
+        languages=_values((c.file.language, c.place) for c in ranked),
+        kinds=_values((c.chunk.kind, c.place) for c in ranked),
+        folders=_values((folder(c.place), c.place) for c in ranked),
+        flags=_values(
+            (str(flag.name).lower(), c.place) for c in ranked for flag in Flag if flag and flag & c.file.flags
+        ),
+        roots=_values((targets[c.source].root, c.place) for c in ranked),
+        by_file=by_file,
+    )
+
+
+def _common_folder(places: Iterable[str]) -> str:
+    """The deepest folder that holds all of the paths, with a slash; "" for the root."""
+    folders = {place[: place.rfind("/") + 1] for place in places}
+    if not folders:
+        return ""
+    low, high = min(folders), max(folders)
+    n = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return low[: low.rfind("/", 0, n) + 1]
+
+
+def _values(pairs: Iterable[tuple[str, str]]) -> tuple[FacetValue, ...]:
+    """Count pairs of value and path; pairs without a value are left out."""
+    hits: dict[str, int] = {}
+    files: dict[str, set[str]] = {}
+    for value, place in pairs:
+        if value:
+            hits[value] = hits.get(value, 0) + 1
+            files.setdefault(value, set()).add(place)
+    return tuple(
+        FacetValue(value, n, len(files[value]))
+        for value, n in sorted(hits.items(), key=lambda item: (-item[1], item[0]))
+    )
