@@ -60,7 +60,8 @@ class Where:
     def spans(self) -> list[FileSpan]:
         """The files that pass and have chunks, by path."""
         f = self._filter
-        sql, values = ["SELECT id, first_chunk, first_chunk + chunks, path FROM files WHERE chunks > 0"], []
+        sql = ["SELECT id, first_chunk, first_chunk + chunks, path FROM files WHERE chunks > 0"]
+        values: list[str | int] = []
         for condition, accepted in (("IN", f.languages), ("NOT IN", f.not_languages)):
             if accepted:
                 sql.append(f"AND language {condition} (SELECT value FROM json_each(?))")

@@ -2,12 +2,13 @@
 import { useEffect, useRef, useState } from "./vendor/hooks.js";
 
 const KEPT = 60; // answers kept for "back", by address
+const RETRY = 1000; // ms until the next try while a first index is made
 const kept = new Map();
 
 export class ApiError extends Error {
   constructor(status, error) {
     super(error.message || `the server answered ${status}`);
-    Object.assign(this, { status, code: error.code || "", hint: error.hint || "", column: error.column || 0 });
+    Object.assign(this, { status, code: error.code || "", hint: error.hint || "", column: error.column || 0, indexing: error.indexing || null });
   }
 }
 
@@ -68,6 +69,7 @@ export function useAnswer(url, { delay = 0, every = 0 } = {}) {
     if (!url) { set({ value: null, error: null, at: "" }); return undefined; }
     if (kept.has(url) && (changed || tick === 0)) set({ value: kept.get(url), error: null, at: url });
     const stop = new AbortController();
+    let retry = 0;
     const timer = setTimeout(async () => {
       try {
         const value = await call(url, { signal: stop.signal });
@@ -76,10 +78,12 @@ export function useAnswer(url, { delay = 0, every = 0 } = {}) {
         if (kept.size > KEPT) kept.delete(kept.keys().next().value);
         if (!stop.signal.aborted) set({ value, error: null, at: url });
       } catch (error) {
-        if (error.name !== "AbortError" && !stop.signal.aborted) set((old) => ({ value: old.value, error, at: url }));
+        if (error.name === "AbortError" || stop.signal.aborted) return;
+        set((old) => ({ value: old.value, error, at: url }));
+        if (error.code === "indexing") retry = setTimeout(() => again((n) => n + 1), RETRY);
       }
     }, kept.has(url) ? 0 : delay);
-    return () => { clearTimeout(timer); stop.abort(); };
+    return () => { clearTimeout(timer); clearTimeout(retry); stop.abort(); };
   }, [url, tick]);
   useEffect(() => {
     if (!every) return undefined;

@@ -50,7 +50,7 @@ export function Status() {
   const { memory, requests } = value;
   return html`<main class="status" id="main" tabindex="-1">
     <div class="status-head"><h1>Status</h1><span class=${`pill ${live && !error ? "ok" : "warn"}`} role="status">${live && !error ? "live" : "not connected"}</span>
-      <span class="dim">version ${value.version}, up ${span(value.uptime_seconds)}, pid ${value.pid}, freshness ${value.freshness}</span></div>
+      <span class="dim">version ${value.version}, up ${span(value.uptime_seconds)}, pid ${value.pid}, freshness ${value.freshness || "as each index says"}</span></div>
     <div class="grid">
       <section class="card wide"><h2>Server</h2>
         <${Meter} label="Memory" value=${memory.total} limit=${memory.limit} parts=${[memory.server, memory.updates]} />

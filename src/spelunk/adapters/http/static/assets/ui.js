@@ -117,8 +117,13 @@ export async function copy(text, what) {
   toast(`Copied ${what || text}`);
 }
 
+/** A first index is being made; the view asks again by itself. */
+const Indexing = ({ at }) => html`<div class="indexing"><p role="status">The first index is being made${at && at.total ? `: ${number(at.done)} of ${number(at.total)} ${at.unit}` : ""}</p>
+  <div class="track" aria-hidden="true"><span class=${`fill ${at && at.total ? "" : "unknown"}`} style=${{ width: at && at.total ? `${(100 * at.done) / at.total}%` : "100%" }}></span></div></div>`;
+
 /** An error of the API; one in the query points at its column. */
 export function Problem({ error, query, onFix }) {
+  if (error.code === "indexing") return html`<${Indexing} at=${error.indexing} />`;
   const suggestion = /did you mean ([\w+#.-]+)\?/.exec(error.message);
   const wrong = /'([^']+)'/.exec(error.message);
   const message = error.message.replace(/^query, column \d+: /, "");
