@@ -17,25 +17,26 @@ const THEMES = ["auto", "light", "dark"];
 
 let entries = 0;
 
-function readLocation() {
-  const { pathname, search, hash } = location;
+function read({ pathname, search, hash }, typed = false) {
   const params = new URLSearchParams(search);
   const [, page, ...rest] = pathname.split("/");
   let path = rest.join("/");
   try { path = decodeURIComponent(path); } catch { /* not an encoded path: as it is */ }
-  return { page: page || "home", path, params, hash, url: pathname + search, entry: (entries += 1) };
+  return { page: page || "home", path, params, hash, typed, entry: (entries += 1) };
 }
 
 const keepScroll = () => history.replaceState({ ...history.state, y: window.scrollY }, "");
 
 function useRoute() {
-  const [route, set] = useState(readLocation);
-  const go = useCallback((to, { replace = false, stay = false } = {}) => {
+  const [route, set] = useState(() => read(location));
+  const go = useCallback((to, { replace = false, stay = false, typed = false } = {}) => {
     const before = location.pathname;
     if (to === location.pathname + location.search + location.hash) return;
     if (!replace) keepScroll();
-    history[replace ? "replaceState" : "pushState"]({ y: replace || stay ? window.scrollY : 0 }, "", to);
-    set(readLocation());
+    try {
+      history[replace ? "replaceState" : "pushState"]({ y: replace || stay ? window.scrollY : 0 }, "", to);
+    } catch { /* a browser that counts the changes: the address follows with a later key */ }
+    set(read(new URL(to, location.href), typed));
     if (!replace && !stay) window.scrollTo(0, 0);
     if (before !== location.pathname) requestAnimationFrame(() => {
       const main = document.getElementById("main");
@@ -43,7 +44,7 @@ function useRoute() {
     });
   }, []);
   useEffect(() => {
-    const moved = () => set(readLocation());
+    const moved = () => set(read(location));
     const clicked = (event) => {
       if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
       const link = event.target.closest("a[href]");
@@ -64,8 +65,9 @@ function useQuery(route, go) {
   const settled = useRef(0);
   const current = route.params.get("q") || "";
   const [text, setText] = useState(current);
-  useEffect(() => setText(route.params.get("q") || ""), [route.entry]);
+  useEffect(() => { if (!route.typed) setText(route.params.get("q") || ""); }, [route.entry]); // what was typed is newer than its address
   const page = route.page === "map" ? "map" : "search";
+  /** Search for a text; `typing` tells a key from a decision. */
   const type = (value, typing = true) => {
     setText(value);
     const now = Date.now();
@@ -75,7 +77,7 @@ function useQuery(route, go) {
     const to = value.trim() || page === "map"
       ? pageAddress(`/${page}`, { q: value, mode, path: page === "map" ? route.params.get("path") : "" })
       : pageAddress("/", { mode });
-    go(to, { replace: !fresh });
+    go(to, { replace: !fresh, typed: true });
   };
   const settle = () => { settled.current = 0; };
   return { text, type, settle, current };

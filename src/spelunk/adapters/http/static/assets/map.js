@@ -6,7 +6,7 @@ import { Dot, Problem, fileAddress, html, hue, number, pageAddress, several } fr
 
 const STEPS = 6; // shades of density
 const HEAD = 22; // px of a folder's title
-const NODES = 700;
+const NODES = 900;
 const TITLED = [64, 44]; // px that a folder needs for a title and its parts
 const NAMED = [58, 18]; // px that a tile needs for its name
 
@@ -76,7 +76,7 @@ const label = (node, searched) => `${node.path || node.name}: ${several(node.fil
 export function Treemap({ route, go }) {
   const { params } = route;
   const [q, mode, path] = ["q", "mode", "path"].map((name) => params.get(name) || "");
-  const url = address("/api/map", { path, q: q.trim(), mode: q.trim() ? mode : "", depth: 4, nodes: NODES });
+  const url = address("/api/map", { path, q: q.trim(), mode: q.trim() ? mode : "", depth: 7, nodes: NODES });
   const { value, error, busy } = useAnswer(url, { delay: 60 });
   const [over, setOver] = useState(null);
   if (error && !busy) return html`<main class="narrow" id="main" tabindex="-1"><h1>Map</h1><${Problem} error=${error} query=${q} onFix=${(fixed) => go(pageAddress("/map", { q: fixed, mode, path }))} /></main>`;

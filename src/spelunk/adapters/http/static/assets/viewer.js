@@ -120,7 +120,10 @@ export class Viewer {
     const y = event.clientY - this.page.getBoundingClientRect().top;
     const line = Math.min(this.count, Math.max(1, Math.floor(y / ROW) + 1));
     if (event.shiftKey && this.from) this.onPick(Math.min(this.from, line), Math.max(this.from, line));
-    else this.onPick(line, line);
+    else {
+      this.from = line;
+      this.onPick(line, line);
+    }
   }
 
   /** Mark lines as cited. */
