@@ -130,7 +130,9 @@ class Page:
 
     def texts(self, selector: str) -> list[str]:
         """Texts of the elements, in one look."""
-        return list(self.js("return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)", selector))
+        return list(
+            self.js("return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)", selector)
+        )
 
     def click(self, selector: str) -> None:
         """Click, once it is there."""

@@ -62,11 +62,11 @@ export function Tiles({ tree, q = "", mode = "", searched = false, onOver = () =
       const node = d.data;
       const [w, h] = [d.x1 - d.x0, d.y1 - d.y0];
       const titled = d.children ? w > TITLED[0] && h > TITLED[1] : w > NAMED[0] && h > NAMED[1];
-      const classes = d.children ? "folder" : `leaf ${node.type} ${searched ? `d${shade(node)}` : node.language && node.language !== "text" ? "" : "grey"}`;
+      const classes = d.children ? "folder" : `leaf is-${node.type} ${searched ? `d${shade(node)}` : node.language && node.language !== "text" ? "" : "grey"}`;
       const first = d.children || (searched && node.matches > 0);
-      return html`<a key=${`${node.type} ${node.path} ${d.children ? "" : "leaf"}`} class=${`tile ${classes}`} href=${target(node)} aria-label=${label(node, searched)} tabindex=${first ? undefined : "-1"}
+      return html`<a key=${`${node.type} ${node.path} ${d.children ? "" : "leaf"}`} class=${`tile ${classes}`} href=${target(node)} data-path=${node.path} aria-label=${titled ? undefined : label(node, searched)} tabindex=${first ? undefined : "-1"}
         style=${{ left: `${d.x0}px`, top: `${d.y0}px`, width: `${w}px`, height: `${h}px`, "--hue": hue(node.language) }} onMouseEnter=${() => onOver(node)} onFocus=${() => onOver(node)}>
-        ${titled && html`<span class="name"><bdi>${node.name}</bdi>${d.children && searched && node.matches > 0 && html` <small>${number(node.matches)}</small>`}</span>`}</a>`;
+        ${titled && html`<span class="name"><bdi>${node.name}</bdi>${d.children && searched && node.matches > 0 && html` <small>${number(node.matches)}</small>`}</span><span class="offscreen">: ${label(node, searched)}</span>`}</a>`;
     })}
   </div>`;
 }

@@ -8,6 +8,7 @@ import { Dot, Icon, PathName, Problem, fileAddress, html, number, pageAddress, s
 const PAGE = 50; // hits asked for at a time
 const SHOWN_HITS = 3; // of a file before "more"
 const SHOWN_VALUES = 8; // of a facet before "more"
+const CUT = 60; // characters before the first mark of a line whose beginning is cut off
 const TYPING = 30; // ms that a key waits for the next one
 
 const FACETS = [
@@ -154,11 +155,10 @@ function Facet({ title, field, values, q, link }) {
   return html`<section aria-label=${title}>
     <h2>${title}</h2>
     <ul>${shown.map(({ value, hits, files }) => html`<li key=${value} class=${on(value) ? "on" : ""}>
-      <a class="facet" href=${link(toggle(q, field, value))} aria-current=${on(value) ? "true" : undefined}
-         aria-label=${`${on(value) ? "Remove" : "Only"} ${value}: ${several(hits, "match", "matches")} in ${several(files, "file")}`}>
+      <a class="facet" href=${link(toggle(q, field, value))} aria-current=${on(value) ? "true" : undefined} data-value=${value}>
         <span class="bar" style=${{ width: `${(100 * hits) / most}%` }}></span>
         ${field === "lang" && html`<${Dot} language=${value} />`}
-        <span class="value" title=${value}><bdi>${value}</bdi></span><span class="n">${number(hits)}</span></a>
+        <span class="value" title=${value}><bdi>${value}</bdi></span><span class="n">${number(hits)}<span class="offscreen"> ${hits === 1 ? "match" : "matches"} in ${several(files, "file")}</span></span></a>
       <a class="exclude" href=${link(toggle(q, field, value, true))} title=${`Exclude ${value}`} aria-label=${`Exclude ${value}`}>−</a></li>`)}</ul>
     ${values.length > SHOWN_VALUES && html`<button class="quiet" onClick=${() => setAll(!all)}>${all ? "Fewer" : `${values.length - SHOWN_VALUES} more`}</button>`}
   </section>`;
@@ -215,7 +215,7 @@ function Hit({ hit, q, mode, go }) {
       const gap = line.n !== before + 1;
       before = line.n;
       return html`${gap && html`<div class="gap" key=${`gap ${line.n}`} aria-hidden="true"></div>`}
-        <div class=${`line ${line.marks && line.marks.length ? "has" : ""}`} key=${line.n} data-n=${line.n}><span class="ln" aria-hidden="true">${line.n}</span><span class="src">${lineNodes(line)}${line.cut && html`<span class="dim">…</span>`}${"\n"}</span></div>`;
+        <div class=${`line ${line.marks && line.marks.length ? "has" : ""}`} key=${line.n} data-n=${line.n}><span class="ln" aria-hidden="true">${line.n}</span><span class="src">${line.cut && line.marks.length > 0 && line.marks[0][0] >= CUT && html`<span class="dim">…</span>`}${lineNodes(line)}${line.cut && html`<span class="dim">…</span>`}${"\n"}</span></div>`;
     })}</div>
     ${hit.copies && hit.copies.length > 0 && html`<p class="copies dim">${several(hit.copies.length, "near-copy", "near-copies")}: ${hit.copies.slice(0, 4).map((copy) => html`<a href=${fileAddress(copy.path, { q, mode, from: copy.start_line, to: copy.end_line })}>${copy.path}:${copy.start_line}</a> `)}</p>`}
   </section>`;
