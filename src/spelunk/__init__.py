@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
     from spelunk.search.answer import Answer, Matched
+    from spelunk.search.facets import Facets
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
@@ -55,6 +56,7 @@ _MODULES = {
     "IndexFormatError": "errors",
     "IndexMissingError": "errors",
     "IndexedFile": "files.explain",
+    "Facets": "search.facets",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
     "Problem": "types",
@@ -82,6 +84,7 @@ __all__ = [
     "CheckReport",
     "ConfigError",
     "Explanation",
+    "Facets",
     "Failed",
     "FileCounts",
     "Hit",

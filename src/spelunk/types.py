@@ -173,7 +173,7 @@ class Hit:
         signals: What made the score, by name; empty without ``explain``.
         chunk_id: 16 hex digits, stable across rebuilds of the same content.
         root: The workspace's root the path is relative to.
-        scope: Names that enclose the chunk, as :attr:`Chunk.scope`.
+        scope: Names that enclose ``symbol``, as :attr:`Chunk.scope`.
         flags: The file's flags.
     """
 

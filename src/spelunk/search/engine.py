@@ -321,11 +321,11 @@ def _hit(
     target: SearchTarget, scored: ScoredChunk, context: int, explain: bool, names: frozenset[str]
 ) -> Hit:
     chunk, file = scored.chunk, scored.file
-    kind, symbol = chunk.kind, chunk.symbol
+    kind, symbol, scope = chunk.kind, chunk.symbol, chunk.scope
     if names and symbol.lower() not in names:
         named = next((d for d in chunk.definitions if d.name.lower() in names), None)
         if named is not None:
-            kind, symbol = named.kind, named.name
+            kind, symbol, scope = named.kind, named.name, named.scope
     content, first, last = target.reader.text(file.id).with_context(chunk, context, context)
     return Hit(
         path=target.prefix + file.path,
@@ -339,7 +339,7 @@ def _hit(
         signals=dict(scored.signals) if explain else {},
         chunk_id=chunk_id(file, chunk),
         root=target.root,
-        scope=chunk.scope,
+        scope=scope,
         flags=Flag(file.flags),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
-from spelunk.adapters.http.problems import ApiError, bad_request
+from spelunk.adapters.http.problems import bad_request
 from spelunk.errors import ConfigError
 from spelunk.search.request import DEFAULT_LIMIT, MODES
 from spelunk.workspace.freshness import seconds_allowed
@@ -245,8 +245,9 @@ def _text(param: Param, value: Any) -> str:
     if not isinstance(value, str):
         raise bad_request(f"{param.name}: {_shown(value)} is not a text")
     if len(value) > param.high:
-        message = f"{param.name}: {len(value):,} characters are too many"
-        raise ApiError(413, "too_large", message, f"give at most {param.high:,}")
+        raise bad_request(
+            f"{param.name}: {len(value):,} characters are too many", f"give at most {param.high:,}"
+        )
     if param.choices and value not in param.choices:
         raise bad_request(f"{param.name}: {_shown(value)}", f"use one of {', '.join(param.choices)}")
     try:

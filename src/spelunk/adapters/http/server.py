@@ -152,10 +152,10 @@ def serve(options: ServeOptions, observer: Observer, said: Callable[[str], None]
     Raises:
         UsageError: The address cannot be used.
     """
+    memory_limit = load(options.targets[0].root, options.settings).options.memory_limit
     listener = listen(options.host, options.port)
     port = listener.getsockname()[1]
     limits = Limits(raise_file_limit(options.connections))
-    memory_limit = load(options.targets[0].root, options.settings).options.memory_limit
     metrics = Metrics("serve")
     processes = UpdateProcesses()
     streams = Streams()

@@ -67,8 +67,7 @@ class ServerState:
             "pid": os.getpid(),
             "started": round(self._started, 3),
             "uptime_seconds": round(time.time() - self._started, 1),
-            "freshness": self._freshness,
-            "read_only": False,
+            "freshness": self._freshness or self._own_freshness(found),
             "memory": self.memory(),
             "requests": {
                 "running": running,
@@ -78,6 +77,16 @@ class ServerState:
             "searches": self.searches,
             "indexes": [self._index(w, look=look) for w in found],
         }
+
+    @staticmethod
+    def _own_freshness(found: Sequence[ServedWorkspace]) -> str:
+        """The setting of the first workspace whose settings can be read."""
+        for workspace in found:
+            try:
+                return workspace.index().options.freshness
+            except SpelunkError:
+                continue
+        return ""
 
     def _index(self, workspace: ServedWorkspace, *, look: bool) -> dict[str, Any]:
         values: dict[str, Any] = {"repo": workspace.repo, "root": workspace.target.root}
