@@ -38,8 +38,8 @@ MAX_WAITING: Final = 128
 """Requests that wait for one of them; further ones are refused."""
 ANSWER_SECONDS: Final = 30.0
 """For the work of a request, without waiting for an update."""
-PAGES: Final = ("", "search", "file", "map", "status", "help")
-"""Paths of the page: all are the same file."""
+PAGES: Final = frozenset(("", "search", "related", "map", "status"))
+"""Paths of the page: all are the same file, and so is any below ``file/``."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -222,7 +222,7 @@ class Api:
     async def page(self, request: Request) -> Response:
         """A file of the page."""
         path = request.path_params["path"]
-        file = self._page.get(INDEX if path in PAGES else path)
+        file = self._page.get(INDEX if path in PAGES or path.startswith("file/") else path)
         if file is None:
             raise ApiError(
                 404, "not_found", "there is nothing at this path", "docs/http-api.md has the endpoints"
