@@ -81,6 +81,14 @@ POINTS: Final[Mapping[str, str]] = {
     "fill.end": "fill",
     "embedder.begin": "fill",
     "embedder.end": "fill",
+    # The index of another worktree is copied (tests/test_worktrees.py)
+    "seed.begin": "seed",
+    "seed.manifest": "seed",
+    "seed.full-text": "seed",
+    "seed.vectors": "seed",
+    "seed.commits": "seed",
+    "seed.end": "seed",
+    "seed.compared": "seed",
     # Leftovers of a crash are removed
     "recover.full-text.before": "recover",
     "recover.full-text.after": "recover",

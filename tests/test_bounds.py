@@ -142,4 +142,4 @@ def test_too_many_conditions_are_refused_with_their_number(index: Index) -> None
     query = " ".join(f'"phrase {n}"' for n in range(MAX_CONDITIONS + 1))
 
     with pytest.raises(UsageError, match="at most 1,000"):
-        index.search(query, refresh=False)
+        index.search(query, reading="query", refresh=False)

@@ -21,8 +21,10 @@ from spelunk.embed.hashed import HashedEmbedder
 from spelunk.errors import IndexCorruptError, SpelunkError
 from spelunk.search.corpus import SearchTarget
 from spelunk.search.engine import search
-from spelunk.search.query import narrow, parse, with_known_fields
+from spelunk.search.query import narrow, with_known_fields
+from spelunk.search.reading import read
 from spelunk.search.request import MODES, SearchRequest
+from spelunk.store.paths import names_of
 from spelunk.store.protocols import FieldFilter, Filter, Reader, Requirement, Scored, TextField
 from spelunk.store.snapshot import Snapshot
 from spelunk.testing import MemoryReader
@@ -143,7 +145,7 @@ def choice(*values: str) -> st.SearchStrategy[tuple[str, ...]]:
     )
 
 
-flags = st.sampled_from([Flag.NONE, Flag.NONE, Flag.DOCS, Flag.TEST | Flag.DOCS])
+flags = st.sampled_from([0, 0, int(Flag.TEST), int(Flag.TEST | Flag.DOCS), 63])
 filters = st.builds(
     Filter,
     languages=choice("python", "c", "markdown", "text"),
@@ -304,6 +306,28 @@ def test_frequencies_count_live_chunks_alone(pair: Pair, field: TextField) -> No
     assert field == "path" or real["flush_queue"] >= 2
 
 
+@given(
+    prefix=st.one_of(
+        st.sampled_from(WORDS).flatmap(lambda w: st.integers(0, 4).map(lambda n: w[:n])), st.text()
+    ),
+    field=st.sampled_from(["body", "name", "path"]),
+)
+@many
+def test_vocabulary_has_the_terms_of_live_chunks_alone(pair: Pair, prefix: str, field: TextField) -> None:
+    real, double = (r.vocabulary(prefix, field) for r in pair[:2])
+
+    assert real == double
+    assert all(term.startswith(prefix) for term in real)
+    assert real == pair.real.frequencies(real, field)
+
+
+def test_languages_and_kinds_are_counted_over_live_files(pair: Pair) -> None:
+    assert pair.real.languages() == pair.double.languages()
+    assert pair.real.languages()["c"] == 2
+    assert pair.real.kinds() == pair.double.kinds()
+    assert sum(pair.real.kinds().values()) == pair.real.documents
+
+
 def test_rows_of_files_and_chunks_are_the_same(pair: Pair) -> None:
     for path in FILES:
         files = [r.file(path) for r in pair[:2]]
@@ -322,6 +346,21 @@ def test_rows_of_files_and_chunks_are_the_same(pair: Pair) -> None:
         texts = [r.text(f.id) for r, f in zip(pair[:2], files, strict=True) if f]
         assert rows[0] == rows[1]
         assert texts[0] == texts[1]
+
+
+@many
+@given(
+    names=st.sets(
+        st.sampled_from(
+            ["flush", "flush.md", "mod_3", "mod_3.py", "docs", "pkg1", "core", "äö", "[slug]", "nowhere"]
+        )
+    )
+)
+def test_files_named(pair: Pair, names: set[str]) -> None:
+    real, double = ([f.path for f in r.files_named(names)] for r in pair[:2])
+
+    assert real == double
+    assert set(real) == {path for path in FILES if names_of(path) & names}
 
 
 def test_vectors_are_the_same(pair: Pair) -> None:
@@ -432,14 +471,14 @@ def test_a_damaged_reader_says_so(damaged: Pair, which: str) -> None:
     assert reader.damage
     assert reader.frequencies(["flush"], "body") == {}
     assert reader.lexical({"flush": 1.0}, {"body": 1.0}, Filter(), 5) == []
-    for read in (
+    for look in (
         lambda: reader.dimensions,
         lambda: reader.nearest([1.0] * 256, Filter(), 5),
         lambda: reader.cosines([1.0] * 256, ids),
         lambda: reader.vector(ids[0]),
     ):
         with pytest.raises(IndexCorruptError):
-            read()
+            look()
 
 
 # Whole answers
@@ -456,6 +495,8 @@ QUERIES = st.one_of(
             "flush -queue", 'flush -"flush_queue"', "queue path:docs", "queue -path:pkg -lang:c", "status:DRAFT",
             "owner:über queue", "kind:section flush", "lang:python", "repo:tree flush", "branch:other flush",
             "flush -lang:python -kind:section", "how are queues flushed", "/batch/ -flush", "tags:flush -batch",
+            "Queues are not flushed\n\n  File \"pkg1/mod_4.py\", line 3, in flush\nValueError: batch of batches",
+            "the worker\nhttps://example.org/docs/flush.md pkg1.mod_1.total `flush_queue` test_flush_queue",
             "odd_queue", "schlange", "😀", "-queue flush worker", "path:pkg1/ -total",
         ]
     ),
@@ -466,7 +507,7 @@ QUERIES = st.one_of(
 def answer(readers: list[Reader], text: str, mode: str, limit: int, within: tuple[str, ...]) -> object:
     """Hits with scores and signals, and what is missing; or the error's message."""
     try:
-        query = with_known_fields(parse(text, mode=mode), set().union(*(r.field_names() for r in readers)))
+        query = with_known_fields(read(text, mode=mode), set().union(*(r.field_names() for r in readers)))
         request = SearchRequest(text, mode=mode, limit=limit, explain=True, context=1)
         prefixes = [""] if len(readers) == 1 else [f"t{n}/" for n in range(len(readers))]
         targets = [target(r, p) for r, p in zip(readers, prefixes, strict=True)]

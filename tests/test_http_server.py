@@ -272,6 +272,7 @@ def test_a_bad_request_gets_a_clear_error(server: ServerProcess, path: str, stat
         (b'{"q": "\\ud800"}', 400, "bad_request"),
         (b'{"q": "a", "limit": 1e400}', 400, "bad_request"),
         (b'{"q": "a", "nothing": 1}', 400, "bad_request"),
+        (b'{"q": "a", "limit": null}', 400, "bad_request"),
         (b'{"q": "' + b"a" * 1_000_000 + b'"}', 413, "too_large"),
     ],
 )

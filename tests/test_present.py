@@ -16,11 +16,11 @@ from spelunk.io.printable import printable, use_color
 from spelunk.present import render as present
 from spelunk.present.render import DEFAULT_VIEW, View
 from spelunk.present.snippet import finder, lines_of
-from spelunk.search.answer import Answer
+from spelunk.search.answer import Answer, MissingWord
 from spelunk.search.query import parse
 from spelunk.search.terms import matched_by
 from spelunk.text.token_estimate import token_estimate
-from spelunk.types import Hit
+from spelunk.types import Copy, Hit
 
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -86,8 +86,10 @@ def test_json_has_the_documented_shape() -> None:
     found = json.loads(shown_json(answer(hit(), hit(signals={"bm25": 1.23456789}))))
 
     first = found["hits"][0]
-    assert list(found) == ["schema_version", "query", "mode", "took_ms", "degraded", "index", "hits"]
-    assert found["index"] == {"generation": 3, "coverage": 1.0, "stale": False}
+    assert list(found) == [
+        "schema_version", "query", "mode", "reading", "took_ms", "degraded", "index", "confident", "hits",
+    ]  # fmt: skip
+    assert found["index"] == {"generation": 3, "files": 0, "chunks": 0, "coverage": 1.0, "stale": False}
     assert found["degraded"] is None
     assert found["took_ms"] == 1.23
     assert list(first) == ["path", "start_line", "end_line", "language", "kind", "symbol", "score", "content"]
@@ -95,6 +97,42 @@ def test_json_has_the_documented_shape() -> None:
     assert first["score"] == 0.9877
     assert found["hits"][1]["signals"] == {"bm25": 1.2346}
     assert found == present.to_object(answer(hit(), hit(signals={"bm25": 1.23456789})))
+
+
+def test_copies_are_named_in_every_form_and_all_of_them_in_json() -> None:
+    copies = tuple(Copy(f"docs/v{n}/a\udcff.md", n, n + 5) for n in (9, 8, 7, 6))
+    found = answer(hit(copies=copies))
+
+    assert "+4 copies: docs/v9/a" in shown_text(found) and "v6" not in shown_text(found)
+    assert shown_text(answer(hit(copies=copies[:1]))).splitlines()[1].startswith("  +1 copy: docs/v9/a")
+    assert "+4 copies: " in shown_markdown(found)
+    told = json.loads(shown_json(found))["hits"][0]["copies"]
+    assert [(c["start_line"], c["end_line"]) for c in told] == [(9, 14), (8, 13), (7, 12), (6, 11)]
+    assert told[0]["path"] == r"docs/v9/a\xff.md"
+    assert "copies" not in json.loads(shown_jsonl(answer(hit())))
+    assert copies[0].citation == "docs/v9/a\udcff.md:9-14"
+
+
+def test_missing_words_notes_and_confidence_reach_people_and_programs() -> None:
+    missing = (
+        MissingWord("reciever", "receiver"),
+        MissingWord("tulip\x1b"),
+        MissingWord("flushAll", parts=True),
+    )
+    found = answer(hit(), missing=missing, notes=("a\x1bnote",), confident=False, files=2, chunks=1)
+
+    assert present.notices(found) == [
+        "a\\x1bnote",
+        "not found: `reciever` (did you mean `receiver`?), `tulip\\x1b`",
+        "not found: `flushAll` as a whole (its parts are)",
+        "no confident hit: the best ones share little with the query",
+    ]
+    told = json.loads(shown_json(found))
+    assert told["missing"][0] == {"word": "reciever", "nearest": "receiver", "parts": False}
+    assert told["notes"] == ["a\x1bnote"] and told["confident"] is False
+    assert present.searched(found) == "1 hit in 2 files (1 chunk), generation 3, 1 ms"
+    assert present.searched(answer()).startswith("nothing found in 0 files (0 chunks)")
+    assert not any("confident" in line for line in present.notices(answer(confident=False)))
 
 
 def test_jsonl_is_one_hit_a_line() -> None:
@@ -206,7 +244,7 @@ def test_a_token_budget_is_never_exceeded(
 
 
 def test_the_first_hit_that_does_not_fit_is_cut_at_a_line_end() -> None:
-    text, fitted = present.render(answer(hit(), hit(), hit()), "json", View(max_tokens=450))
+    text, fitted = present.render(answer(hit(), hit(), hit()), "json", View(max_tokens=490))
 
     last = fitted.hits[-1]
     assert (len(fitted.hits), fitted.dropped, fitted.truncated) == (2, 1, 1)

@@ -118,16 +118,16 @@ def test_words_that_were_read_as_text_are_marked(index: Index) -> None:
 
 def test_the_query_is_parsed_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     from spelunk.present.render import render
-    from spelunk.search import query as query_module
+    from spelunk.search import reading
 
     parsed: list[str] = []
-    original = query_module.parse
+    original = reading.parse
 
     def counted(text: str, *, mode: str = "hybrid") -> object:
         parsed.append(text)
         return original(text, mode=mode)
 
-    monkeypatch.setattr(query_module, "parse", counted)
+    monkeypatch.setattr(reading, "parse", counted)
     render(index.search("flush queue"), "text")
 
     assert parsed == ["flush queue"]

@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
-    from spelunk.search.answer import Answer, Matched
+    from spelunk.search.answer import Answer, Matched, MissingWord
     from spelunk.search.facets import Facets
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Copy, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.watch.events import WatchEvent
+    from spelunk.watch.watcher import Watcher
+    from spelunk.workspace.contents import Outline, Passage
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -45,6 +48,8 @@ _MODULES = {
     "BreakerState": "remote.breaker",
     "CheckReport": "types",
     "ConfigError": "errors",
+    "Copy": "types",
+    "Definition": "types",
     "Explanation": "files.explain",
     "Failed": "types",
     "FileCounts": "types",
@@ -59,6 +64,9 @@ _MODULES = {
     "Facets": "search.facets",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
+    "MissingWord": "search.answer",
+    "Outline": "workspace.contents",
+    "Passage": "workspace.contents",
     "Problem": "types",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
@@ -74,6 +82,8 @@ _MODULES = {
     "StorageError": "errors",
     "Untrusted": "settings",
     "UsageError": "errors",
+    "WatchEvent": "watch.events",
+    "Watcher": "watch.watcher",
     "WorkspaceError": "errors",
     "search_many": "search.many",
 }
@@ -83,6 +93,8 @@ __all__ = [
     "BreakerState",
     "CheckReport",
     "ConfigError",
+    "Copy",
+    "Definition",
     "Explanation",
     "Facets",
     "Failed",
@@ -97,6 +109,9 @@ __all__ = [
     "IndexedFile",
     "Matched",
     "MemoryLimitError",
+    "MissingWord",
+    "Outline",
+    "Passage",
     "Problem",
     "ProviderDownError",
     "ProviderError",
@@ -112,6 +127,8 @@ __all__ = [
     "StorageError",
     "Untrusted",
     "UsageError",
+    "WatchEvent",
+    "Watcher",
     "WorkspaceError",
     "__version__",
     "search_many",

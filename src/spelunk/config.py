@@ -30,6 +30,7 @@ from spelunk.settings import (
     differs,
     format_size,
     integer,
+    off_or,
     or_auto,
     parse_size,
     seconds,
@@ -67,6 +68,9 @@ ONNX: Final = "onnx:"
 
 BUILT_IN: Final = ("static", "hashed")
 """Embedders that read nothing outside the package and send nothing."""
+
+EARLY: Final = "early"
+WAIT: Final = "wait"
 
 USER_FILE: Final = "config.toml"
 
@@ -142,8 +146,12 @@ class Options:
         "Where the chunks are kept: local (embedded stores in the index directory).", widens=differs)  # fmt: skip
     executor: str = setting("local", choice("local"),
         "What runs phase 1: local (processes on this machine).", widens=differs)  # fmt: skip
+    history: int = setting(10_000, off_or(integer(0, 1_000_000)),
+        "Newest commits behind HEAD whose messages are indexed; 0 or off for none.", widens=above)  # fmt: skip
     freshness: str = setting("strict", text,
         "strict, bounded:SECONDS or relaxed: how old an answer may be.")  # fmt: skip
+    first_answer: str = setting(EARLY, choice(EARLY, WAIT),
+        "early answers a first search of a large tree before all is indexed; wait indexes all first.")  # fmt: skip
 
     embedding_url: str = setting("", url,
         "Base address of an embedding API, e.g. https://api.openai.com/v1; for embedder api:MODEL.",

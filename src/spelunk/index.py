@@ -13,48 +13,43 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Unpack
 
 from spelunk import embed
-from spelunk.config import Options, Untrusted, load
-from spelunk.errors import (
-    IndexBusyError,
-    IndexCorruptError,
-    IndexMissingError,
-    StorageError,
-    WorkspaceError,
-)
+from spelunk.config import EARLY, Options, Untrusted, load
+from spelunk.errors import IndexBusyError, IndexCorruptError, StorageError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
+from spelunk.index_views import IndexViews
 from spelunk.observe import Observer, broadcast, null_observer
+from spelunk.pipeline.background import start
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
-from spelunk.store.manifest import Manifest
-from spelunk.types import CheckReport, Report
-from spelunk.workspace import locate
-from spelunk.workspace.contents import FileContents
-from spelunk.workspace.freshness import Age, is_current, seconds_allowed, stale_paths
+from spelunk.types import CheckReport, HistoryReport, Report
+from spelunk.workspace import background, locate
+from spelunk.workspace.freshness import (
+    Age,
+    is_current_in,
+    published,
+    seconds_allowed,
+    stale_paths,
+    wait_for_generation,
+)
 from spelunk.workspace.state import BEHIND, CURRENT, MISSING
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
-    from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
     from spelunk.search.request import SearchOverrides, SearchRequest
     from spelunk.store.protocols import Reader
-    from spelunk.store.snapshot import Snapshot
-
-MAX_IDLE_SNAPSHOTS: Final = 4
-"""Open views kept for the next search; each holds some file handles and maps."""
+    from spelunk.workspace.focus import Focus
 
 
-class Index(FileContents):
+class Index(IndexViews):
     """One workspace's index. Its methods may be called from several threads."""
 
     def __init__(
@@ -67,20 +62,21 @@ class Index(FileContents):
         run_id: str = "",
     ) -> None:
         """Use :meth:`open`."""
+        super().__init__()
         self.root = root
         self.directory = directory
         self.options = options
         self.observer = observer
         self.untrusted: tuple[Untrusted, ...] = ()
         """Settings of the workspace's file that do not count, because the user does not trust it."""
-        self.updater: Callable[[Job], Report] | None = None
-        """Runs updates instead of this process: see :class:`spelunk.pipeline.child.UpdateProcesses`."""
         self._run_id = run_id
+        self._given: dict[str, Any] = {}
         self.source: Source = FolderSource(root)
         self.age = Age(seconds_allowed(options.freshness))
-        self._guard = threading.Lock()
-        self._idle: list[Snapshot] = []
-        self._embedder: Embedder | None = None
+        self.complete_later: Callable[[str, str, Options], object] = start
+        """Called with root, directory and options where a search indexed a part; a server has its own."""
+        self.updater: Callable[[Job], Report] | None = None
+        """Runs updates instead of this process: see :class:`spelunk.pipeline.child.UpdateProcesses`."""
 
     @classmethod
     def open(
@@ -110,8 +106,17 @@ class Index(FileContents):
         resolved = load(root, settings)
         directory = locate.index_dir(root, index_dir)
         index = cls(root, directory, resolved.options, observer=observer, run_id=run_id)
-        index.untrusted = resolved.untrusted
+        index.untrusted, index._given = resolved.untrusted, settings
         return index
+
+    def reload(self) -> bool:
+        """Read the settings again, as :meth:`open` did, with its errors; returns whether they changed."""
+        before, resolved = self.options, load(self.root, self._given)
+        self.options, self.untrusted = resolved.options, resolved.untrusted
+        if self.options != before:
+            self.age = Age(seconds_allowed(self.options.freshness))
+            self._embedder = None
+        return self.options != before
 
     def __enter__(self) -> Index:
         return self
@@ -119,16 +124,10 @@ class Index(FileContents):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Close open snapshots; the object can still be used."""
-        with self._guard:
-            idle, self._idle = self._idle, []
-        for snapshot in idle:
-            snapshot.close()
-
     def update(
         self,
         *,
+        changed: Iterable[str | os.PathLike[str]] | None = None,
         rebuild: bool = False,
         dry_run: bool = False,
         wait: bool = False,
@@ -139,6 +138,8 @@ class Index(FileContents):
         """Index what is new or changed, forget what is gone, publish.
 
         Args:
+            changed: Files and folders that changed, appeared or vanished: only their folders
+                are looked at and counted. A changed rule, or an incomplete index, asks for more.
             rebuild: Build all stores again beside the old ones. Searches see the old
                 generation until the new one is complete, and keep it if this run fails.
             dry_run: Only report what would be done.
@@ -156,7 +157,34 @@ class Index(FileContents):
             IndexCorruptError: A store is damaged; ``rebuild`` or :meth:`check`.
             MemoryLimitError: The memory limit is too small.
             StorageError: The disk refuses; what was published stays.
+            UsageError: A changed path is outside the workspace; or ``changed`` with ``rebuild``.
         """
+        if changed is not None:
+            from spelunk.files.changes import relative_paths
+
+            changed = relative_paths(self.root, changed, rebuild)
+        return self._update(
+            progress,
+            command=command,
+            rebuild=rebuild,
+            dry_run=dry_run,
+            wait=wait,
+            patient=patient,
+            changed=changed,
+        )
+
+    def _update(
+        self,
+        progress: OnProgress | None,
+        *,
+        command: str | None = None,
+        changed: Iterable[Any] | None = None,
+        rebuild: bool = False,
+        dry_run: bool = False,
+        wait: bool = False,
+        patient: bool = True,
+        focus: Focus | None = None,
+    ) -> Report:
         from spelunk.pipeline.job import Job
 
         observer = self.observer
@@ -164,22 +192,25 @@ class Index(FileContents):
             from spelunk.observe.progress import FileProgress
 
             observer = broadcast(observer, FileProgress(progress))
-        command = command or writer_lock.command_line()
         job = Job(
-            self.root,
-            self.directory,
-            self.options,
-            command=command,
+            root=self.root,
+            directory=self.directory,
+            options=self.options,
+            command=command or writer_lock.command_line(),
             observer=observer,
             run_id=self._run_id,
             rebuild=rebuild,
             dry_run=dry_run,
             wait=wait,
             patient=patient,
+            changed=None if changed is None else tuple(changed),
+            focus=focus,
         )
         began = self.age.now()
         report = self._run(job)
-        if not dry_run:
+        if not dry_run and not report.remaining and changed is None:
+            background.forget(self.directory)
+            report = replace(report, history=self._update_history(whole=patient or wait, rebuild=rebuild))
             self.age.reset(began)
         return report
 
@@ -190,30 +221,55 @@ class Index(FileContents):
 
         return update(job)
 
-    def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
+    def _update_history(self, *, whole: bool, rebuild: bool = False) -> HistoryReport | None:
+        from spelunk.history.update import update_history
+
+        return update_history(self.root, self.directory, self.options, whole=whole, rebuild=rebuild)
+
+    def _refresh_history(self) -> None:
+        """Index new commits, the first of many, if HEAD moved."""
+        from spelunk.history.current import is_current
+
+        if not is_current(self.root, self.directory, self.options):
+            self._update_history(whole=False)
+
+    def refresh(
+        self,
+        *,
+        progress: OnProgress | None = None,
+        focus: Callable[[], Focus] | None = None,
+        freshness: str | None = None,
+    ) -> bool:
         """Bring the index up to date if the freshness setting, or ``freshness`` instead of it, requires it.
+
+        Args:
+            progress: As for :meth:`update`.
+            focus: Gives what a query is about. Where a large tree was never indexed to the end, only
+                the files that fit are indexed now, and :attr:`complete_later` is called.
+            freshness: Instead of the setting.
 
         Returns:
             Whether the newest generation holds all that is known to be on disk;
-            False if another process is updating it.
+            False if another process is updating it, or the rest follows later.
         """
         state = self.compare(freshness)
         if state == CURRENT:
             return True
         missing = state == MISSING
+        early = focus() if focus is not None and self.options.first_answer == EARLY else None
+        if missing and early is not None and wait_for_generation(self.directory):
+            return False  # another process builds it
         try:
-            self.update(progress=progress, wait=missing, patient=False)
+            report = self._update(progress, wait=missing, patient=False, focus=early)
         except IndexBusyError:
             return False
-        except StorageError:
+        except (StorageError, IndexCorruptError):
             if missing:
                 raise
-            return False  # an index on a read-only disk still answers
-        except IndexCorruptError:
-            if missing:
-                raise
-            return False  # the healthy store answers, and the answer says which one is not
-        return True
+            return False  # a read-only disk, or a damaged store: the answer says what is missing
+        if report.remaining:
+            self.complete_later(self.root, self.directory, self.options)
+        return not report.remaining
 
     def compare(self, freshness: str | None = None) -> str:
         """Compare the index with the files, unless the last comparison is recent enough.
@@ -226,68 +282,18 @@ class Index(FileContents):
         if self.age.is_allowed(freshness):
             return CURRENT
         began = self.age.now()
-        manifest = Manifest(self.directory)
-        try:
-            current = is_current(manifest, self.source, self.options)
-            # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
-            if current and embed.in_workers(self.options) and manifest.pending()[0]:
-                current = False
-        finally:
-            manifest.close()
-        if current:
-            self.age.reset(began)
-        return CURRENT if current else BEHIND
+        # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
+        if not is_current_in(
+            self.directory, self.source, self.options, vectors=embed.in_workers(self.options)
+        ):
+            return BEHIND
+        self._refresh_history()
+        self.age.reset(began)
+        return CURRENT
 
     def has_published(self) -> bool:
         """Whether there is a generation to search."""
-        try:
-            manifest = Manifest(self.directory)
-        except IndexMissingError:
-            return False
-        try:
-            return manifest.generation > 0
-        finally:
-            manifest.close()
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
-        """The newest generation, for as long as the context lasts.
-
-        Raises:
-            IndexMissingError: Nothing was published yet.
-        """
-        from spelunk.store.snapshot import Snapshot
-
-        snapshot = None
-        while snapshot is None:
-            with self._guard:
-                candidate = self._idle.pop() if self._idle else None
-            if candidate is None:
-                snapshot = Snapshot(self.directory)
-            elif candidate.resume():
-                snapshot = candidate
-            else:
-                candidate.close()
-        try:
-            yield snapshot
-        finally:
-            snapshot.rest()
-            with self._guard:
-                keep = len(self._idle) < MAX_IDLE_SNAPSHOTS
-                if keep:
-                    self._idle.append(snapshot)
-            if not keep:
-                snapshot.close()
-
-    def embedder(self) -> Embedder:
-        """This index's embedder, loaded once."""
-        made = self._embedder
-        if made is None:
-            # Before the lock: it may take one of its own.
-            made = embed.get(self.options, self.directory, self.observer)
-            with self._guard:
-                made = self._embedder = self._embedder or made
-        return made
+        return published(self.directory)
 
     def search(
         self,
@@ -324,18 +330,9 @@ class Index(FileContents):
         Raises:
             UsageError: The file is not indexed, or has no such line.
         """
-        from spelunk.search.many import answer_of, targets_of
-        from spelunk.search.similar import similar
+        from spelunk.search.similar import similar_answer
 
-        fresh = self.refresh() if refresh else True
-        began = time.perf_counter()
-        with self.snapshot() as reader:
-            result = similar(targets_of([self], [reader])[0], path, line, limit)
-            stale = self.changed_paths(reader, {h.path for h in result.hits}) if refresh else ()
-            hits = tuple(h for h in result.hits if h.path not in stale)
-            fresh = fresh and not stale
-            place = f"{path}:{line}"
-            return answer_of(place, "semantic", began, hits, result.degraded, [reader], stale=not fresh)
+        return similar_answer(self, path, line, limit, refresh=refresh)
 
     def status(self, *, look: bool = True) -> Status:
         """Read what the index holds and whether it is current.
@@ -372,15 +369,13 @@ class Index(FileContents):
             IndexMissingError: There is no index.
             IndexBusyError: ``repair`` is true and another process is writing.
         """
+        from spelunk.workspace.mend import check, mend
+
         if not repair:
-            from spelunk.store.check import check
-
             return check(self.directory)
-        from spelunk.pipeline.mend import check_and_repair
-
-        return check_and_repair(
-            self.directory, lambda rebuild: self.update(rebuild=rebuild, command="check --repair"), self.close
-        )
+        report = mend(self.directory, lambda rebuild: self.update(rebuild=rebuild, command="check --repair"))
+        self.close()
+        return report
 
     def clear(self) -> bool:
         """Delete the index: every file that Spelunk wrote, and the index directory unless other files are in it.
@@ -393,19 +388,4 @@ class Index(FileContents):
             IndexBusyError: Another process is writing to it.
             StorageError: A file cannot be deleted.
         """
-        owner = locate.owner_of(self.directory)
-        if owner is None:
-            return False
-        if owner != self.root:
-            raise WorkspaceError(f"{self.directory}: the index of {owner}, not of {self.root}")
-        writer = writer_lock.WriterLock(self.directory)
-        writer.acquire("clear")
-        try:
-            self.close()
-            locate.delete(self.directory)
-            locate.forget(self.root)
-        except OSError as error:
-            raise StorageError(f"{self.directory}: cannot be deleted: {error.strerror or error}") from None
-        finally:
-            writer.release()
-        return True
+        return locate.clear(self.directory, self.root, self.close)

@@ -112,6 +112,12 @@ def or_auto(check: Callable[[Any], int]) -> Callable[[Any], int]:
     return lambda value: 0 if value in ("auto", 0, "0") else check(value)
 
 
+def off_or(check: Callable[[Any], int]) -> Callable[[Any], int]:
+    """A number, or 0 for ``off``, ``none`` and ``false``."""
+    off = ("off", "none", "false", "no")
+    return lambda value: 0 if value is False or str(value).lower() in off else check(value)
+
+
 def choice(*names: str) -> Callable[[Any], str]:
     """One of the names."""
 

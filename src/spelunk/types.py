@@ -15,6 +15,9 @@ MAX_SYMBOL: Final = 200
 """Longest symbol name kept, in characters; a longer one is not a name."""
 
 
+COMMIT: Final = "commit"
+"""Language and kind of a commit's message."""
+
 Fields = tuple[tuple[str, str], ...]
 """Pairs of key and value: the facts of a front matter, a key once for each of its values."""
 
@@ -97,6 +100,8 @@ class Document:
         lines: For a wrapped format, the line in the raw file of each line of
             ``text`` (so ``lines[0]`` belongs to the first line); None where
             they are the same.
+        places: Paths under which the full text finds it, instead of its own;
+            of a commit those that it changed.
     """
 
     path: str
@@ -107,6 +112,7 @@ class Document:
     size: int = 0
     flags: Flag = Flag.NONE
     lines: tuple[int, ...] | None = None
+    places: tuple[str, ...] = ()
 
 
 class Definition(NamedTuple):
@@ -156,6 +162,42 @@ class Chunk(NamedTuple):
     fields: Fields = ()
 
 
+class Copy(NamedTuple):
+    """Where a near-copy of a hit's text is: path as that of a :class:`Hit`, lines 1-based and inclusive."""
+
+    path: str
+    start_line: int
+    end_line: int
+
+    @property
+    def citation(self) -> str:
+        """``path:start-end``."""
+        return f"{self.path}:{self.start_line}-{self.end_line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit.
+
+    Attributes:
+        id: Its full id.
+        subject: The first line of its message.
+        body: The rest of it.
+        author: The author's name.
+        date: The author's time in UTC, ``2024-03-11T10:22:05Z``.
+        files: Files that it changed, under today's paths, at most 200; empty where they are not known.
+        file_count: How many it changed.
+    """
+
+    id: str
+    subject: str
+    body: str
+    author: str
+    date: str
+    files: tuple[str, ...] = ()
+    file_count: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A ranked result.
@@ -175,6 +217,9 @@ class Hit:
         root: The workspace's root the path is relative to.
         scope: Names that enclose ``symbol``, as :attr:`Chunk.scope`.
         flags: The file's flags.
+        copies: Places with nearly the same text, in other files, which this hit stands for.
+        commit: Of a hit of kind ``commit``, whose path is its id: the commit.
+        changed: The last commit that changed its lines, where that was asked for and is known.
     """
 
     path: str
@@ -190,6 +235,9 @@ class Hit:
     root: str = ""
     scope: str = ""
     flags: Flag = Flag.NONE
+    copies: tuple[Copy, ...] = ()
+    commit: Commit | None = None
+    changed: Commit | None = None
 
     @property
     def citation(self) -> str:
@@ -214,6 +262,27 @@ class FileCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryReport:
+    """What an update did to the index of commits.
+
+    Attributes:
+        commits: Commits whose messages are searchable afterwards.
+        added: Commits indexed in this run.
+        removed: Commits that are no longer behind HEAD, or no longer among the newest.
+        left: Commits that this run did not read; the next ``spelunk index`` does.
+        seconds: Wall time.
+        error: Why git could not be read, one line; "" if it could.
+    """
+
+    commits: int = 0
+    added: int = 0
+    removed: int = 0
+    left: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What an update did.
 
@@ -233,6 +302,8 @@ class Report:
         refused_vectors: Chunks of which the embedder makes none.
         degraded: Why vectors are pending, one line; None where none are.
         run_id: The run's name, as in its logs and metrics; "" for a dry run.
+        history: What was done to the index of commits; None where there was nothing to do.
+        remaining: Files left to a later update, because a first answer was waited for.
     """
 
     root: str
@@ -250,6 +321,8 @@ class Report:
     refused_vectors: int = 0
     degraded: str | None = None
     run_id: str = ""
+    history: HistoryReport | None = None
+    remaining: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ def test_bad_flags_and_values(cli, index_dir, words):
     ("query", "column"), [('say "hello', 5), ("/a(/", 1), ("x lang:klingon", 8), ("x /foo\\(", 3)]
 )
 def test_a_query_syntax_error_points_at_the_column(cli, index_dir, query, column):
-    done = cli("search", query)
+    done = cli("search", "--query", query)
 
     message, shown, mark = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (2, "")
@@ -140,7 +140,7 @@ def test_a_query_syntax_error_points_at_the_column(cli, index_dir, query, column
 
 
 def test_a_long_query_is_shown_around_its_fault(cli, index_dir):
-    _, shown, mark = cli("search", "word " * 100 + '"open').stderr.splitlines()
+    _, shown, mark = cli("search", "--query", "word " * 100 + '"open').stderr.splitlines()
 
     assert len(shown) < 120
     assert shown[mark.index("^")] == '"'

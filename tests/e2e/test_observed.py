@@ -101,7 +101,8 @@ def test_without_flags_nothing_is_told_but_the_report(cli, tree):
     (tree / "secret.py").chmod(0)
 
     assert cli("index").stderr == ""
-    assert cli("search", "flush", *JSON).stderr == ""
+    told = cli("search", "flush", *JSON).stderr.splitlines()
+    assert len(told) == 1 and " in 4 files (4 chunks), generation 1" in json.loads(told[0])["message"]
 
 
 @pytest.mark.parametrize(
@@ -132,8 +133,8 @@ def test_an_error_is_json_too(cli, tree, args, part):
 
 
 def test_an_error_names_its_class_and_has_a_traceback_when_asked(cli, tree):
-    (plain,) = objects(cli("search", '"left open', *JSON).stderr)
-    (verbose,) = objects(cli("search", '"left open', "-v", "--log-format=json").stderr)
+    (plain,) = objects(cli("search", "--query", '"left open', *JSON).stderr)
+    (verbose,) = objects(cli("search", "--query", '"left open', "-v", "--log-format=json").stderr)
 
     assert (plain["level"], plain["error"], plain["column"]) == ("error", "QuerySyntaxError", 1)
     assert "traceback" not in plain and verbose["traceback"].startswith("Traceback")

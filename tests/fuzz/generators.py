@@ -162,6 +162,25 @@ def query(r: random.Random) -> str:
     return r.choice([" ", " ", "  ", ""]).join(r.choices(QUERY_PIECES, k=r.randrange(7)))
 
 
+PASTED_PIECES = [
+    "word", "Title here", "\n", "\n\n", "```", "```py\n", "~~~", "    ", "\t", "<!--", "-->", "# ", "**", "__", "`", '"', "'",
+    "src/a.py", "a\\b.cs", "C:\\x\\y.ts", "/usr/lib/python3.9/re.py", "/v/site-packages/p/q.py", "node_modules/m/i.js",
+    ":12", ":12:5", "(3,4): ", "(7)", " in ", " in f(self)", "at ", "at a.b.C$D.m(", "File.java:12)", 'File "', '", line 3, in f',
+    "Error: ", "Caused by: ", "E   ", "error[E0308]: ", "warning: ", "::", "a::b::c", "a.b.c", "@", "#0 ", "#1  0x1f in f ",
+    "goroutine 1 [running]:", "created by x.F", " +0x1d", "panicked at ", "--> ", "-> 3 ", "frame #1: x`f at ", "+++ b/", "@@ -1 +2 @@",
+    "> ", "- [x] ", "- OS: ", "Python 3.9.1", "### Environment", "Traceback (most recent call last):", "{", "}", "[", "](",
+    "https://h/o/r/blob/main/a.py#L3", "http://", "test_a", "FooTest", "tests/test_a.py::TestB::test_c", "é", "中", "\ud800", "\0",
+    "\x1b[31m", "\u2028", "\r", "<details>", "0x7f", "12", "x" * 130, " ", " ", " ",
+]  # fmt: skip
+
+
+def pasted(r: random.Random) -> str:
+    """A text such as people paste, or an arbitrary one."""
+    if r.random() < 0.1:
+        return text(r)
+    return r.choice(["", " ", "\n"]).join(r.choices(PASTED_PIECES, k=r.randrange(40)))
+
+
 REGEX_PIECES = [
     "abc", "foo_bar", "x", r"\w", r"\d+", r"\s*", ".", ".*", "[a-z]", "[^x]", "[[:alpha:]]", "(", ")", "(?:", "(?i)", "|",
     "*", "+", "?", "{2}", "{1,3}", "{,3}", "^", "$", r"\b", r"\B", r"\A", r"\z", r"\pL", r"\x41", r"\u0041", "ſ", "K",

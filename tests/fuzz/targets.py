@@ -26,10 +26,12 @@ from spelunk.files.notebook import unwrap
 from spelunk.files.read import read
 from spelunk.files.walk import walk
 from spelunk.io.printable import printable
+from spelunk.pasted import read_pasted
 from spelunk.pipeline.processes import read_frame, write_frame
 from spelunk.search.corpus import SearchTarget
 from spelunk.search.engine import search
 from spelunk.search.query import parse
+from spelunk.search.reading import read as read_query
 from spelunk.search.request import SearchRequest
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.manifest import Manifest
@@ -44,6 +46,7 @@ from spelunk.store.texts import unpack
 from spelunk.store.writer_lock import describe, holder
 from spelunk.text.regex import compile as compile_regex
 from spelunk.text.required import required
+from spelunk.text.tokens import MAX_WORD, words
 from spelunk.types import Definition, Document, Entry, Failed, Flag, Skipped
 from spelunk.workspace.locate import owner_of
 from tests.corpus import write_tree
@@ -143,6 +146,19 @@ def queries(r: random.Random) -> None:
         return
     if mode == "hybrid":
         assert parse(str(found)) == found, text
+
+
+def pasted(r: random.Random) -> None:
+    """Any text is read, as text or as a query, and what it says is bounded and well formed."""
+    text = g.pasted(r)
+    read = read_pasted(text)
+    assert all(0 < p.weight <= 1 and p.path and not p.path.startswith("/") for p in read.places), text
+    assert all(w > 0 for w in (*read.words.values(), *read.names.values())), text
+    assert {w for w in words(text) if len(w) <= MAX_WORD} == set(read.words), text
+    assert len(read.describe().splitlines()) == 1
+    if text.strip():
+        query = read_query(text)
+        assert query.reading == "query" or query.text.split() == text.split(), text
 
 
 def regexes(r: random.Random) -> None:
@@ -363,6 +379,7 @@ TARGETS: dict[str, Target] = {
     "notebooks": notebooks,
     "languages": languages,
     "queries": queries,
+    "pasted": pasted,
     "regexes": regexes,
     "settings": settings,
     "terminal": terminal,

@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from spelunk.errors import UsageError
+from spelunk.search.request import MAX_QUERY
 
 DEFAULT_TOKENS: Final = 4_000
 MAX_TOKENS: Final = 25_000
 """Clients cut or refuse a longer result."""
 MIN_TOKENS: Final = 200
 MAX_HITS: Final = 100
-MAX_QUERY: Final = 10_000
-"""Characters of a query; a longer one is a file pasted by mistake."""
 MAX_PATH: Final = 4_096
 MAX_PATHS: Final = 64
 
@@ -92,16 +91,16 @@ def _schema(parameter: Parameter) -> dict[str, Any]:
 
 _WORKSPACE: Final = Parameter("workspace", "paths", default=())
 _TOKENS: Final = Parameter("max_tokens", "number", default=DEFAULT_TOKENS, low=MIN_TOKENS, high=MAX_TOKENS)
-_HITS: Final = {"hits": "array", "notes": "array"}
+_LIMIT: Final = Parameter("limit", "number", default=10, low=1, high=MAX_HITS)
+_HITS: Final = {"hits": "array"}
 
 TOOLS: Final = (
     ToolSpec(
         "search",
-        "Find code and documents by words, meaning or names: best chunks first, cited path:start-end. "
-        'Ask whole questions ("where are batches flushed"). Filters: lang:python path:src -path:test '
-        'kind:function sym:Name "phrase" /regex/. '
-        "workspace: folders, default the served ones; several merge. "
-        "Not for: a file you know (read, outline).",
+        "Find code and documents by words, meaning or names, best first, cited path:start-end. "
+        'Ask questions ("where are batches flushed"). Filters: lang:python path:src -path:test '
+        'kind:function sym:Name "phrase" /regex/. workspace: folders, merged. '
+        "Not for: a known file (read, outline).",
         (
             Parameter("query", "text", required=True, high=MAX_QUERY),
             _WORKSPACE,
@@ -111,15 +110,14 @@ TOOLS: Final = (
                 default="hybrid",
                 choices=("hybrid", "lexical", "semantic", "symbol", "regex"),
             ),
-            Parameter("limit", "number", default=10, low=1, high=MAX_HITS),
+            _LIMIT,
             _TOKENS,
         ),
         _HITS,
     ),
     ToolSpec(
         "read",
-        "Read lines of an indexed file. Example: path src/app.py:10-40 as search cites it. "
-        "Not for: files outside the workspace.",
+        "Read an indexed file. Example: path src/app.py:10-40, as cited. Not for: files elsewhere.",
         (
             Parameter("path", "text", required=True),
             Parameter("start_line", "number", default=0, low=1, high=1 << 40),
@@ -127,24 +125,18 @@ TOOLS: Final = (
             _WORKSPACE,
             _TOKENS,
         ),
-        {"path": "string", "start_line": "integer", "end_line": "integer", "text": "string"},
+        {"text": "string"},
     ),
     ToolSpec(
         "related",
         "Find chunks similar to the one at a place. Example: place src/app.py:42. "
-        "Not for: callers or uses of a name (search it).",
-        (
-            Parameter("place", "text", required=True),
-            _WORKSPACE,
-            Parameter("limit", "number", default=10, low=1, high=MAX_HITS),
-            _TOKENS,
-        ),
+        "Not for: uses of a name (search it).",
+        (Parameter("place", "text", required=True), _WORKSPACE, _LIMIT),
         _HITS,
     ),
     ToolSpec(
         "outline",
-        "List a file's functions, classes, headings with lines. Example: path src/app.py. "
-        "Not for: folders (search path:folder).",
+        "List a file's functions, classes, headings with lines. Example: path src/app.py. Not for: folders.",
         (
             Parameter("path", "text", required=True),
             Parameter("start_line", "number", default=1, low=1, high=1 << 40),
@@ -154,9 +146,15 @@ TOOLS: Final = (
         {"definitions": "array"},
     ),
     ToolSpec(
+        "history",
+        "Tell which commits changed a file or lines, and why. Example: place src/app.py:10-40. "
+        "Not for: topics (search kind:commit).",
+        (Parameter("place", "text", required=True), _WORKSPACE, _LIMIT),
+        {"commits": "array"},
+    ),
+    ToolSpec(
         "index_status",
-        "Tell what is indexed, how current it is, and how far indexing is. "
-        "Not for: preparing a search, which updates by itself.",
+        "Tell what is indexed and how far. Not for: preparing a search.",
         (_WORKSPACE,),
         {"workspaces": "array"},
     ),
@@ -213,7 +211,7 @@ def _text(parameter: Parameter, value: Any) -> str:
     if len(value) > parameter.high:
         raise UsageError(
             f"{parameter.name}: {len(value):,} characters; give at most {parameter.high:,}, "
-            "e.g. the words that matter"
+            "the part that matters"
         )
     if parameter.choices and value not in parameter.choices:
         raise UsageError(f"{parameter.name}: {_shown(value)}; use one of {', '.join(parameter.choices)}")

@@ -6,15 +6,17 @@ import os
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from spelunk.adapters.budget import fit, fit_lines, json_tokens
 from spelunk.adapters.indexes import OpenIndexes
 from spelunk.adapters.scope import Scope
-from spelunk.adapters.tool_table import BY_NAME, checked
+from spelunk.adapters.tool_table import BY_NAME, DEFAULT_TOKENS, checked
 from spelunk.errors import QuerySyntaxError, UsageError
 from spelunk.index import Index
 from spelunk.io.printable import printable, printable_name
+from spelunk.present.commits import place_object, place_text
 from spelunk.present.objects import status_text, to_json
 from spelunk.present.render import notices, to_object
 from spelunk.search.answer import Answer
@@ -81,6 +83,7 @@ class Tools:
             "read": self._read,
             "related": self._related,
             "outline": self._outline,
+            "history": self._history,
             "index_status": self._status,
         }[name]
         return run(args, scope, refresh)
@@ -115,7 +118,7 @@ class Tools:
             answer = search_many(indexes, request)
         except QuerySyntaxError as error:
             raise UsageError(f'{error}; put text that is meant literally in "double quotes"') from None
-        notes = [] if answer.hits else [_nothing_found(indexes)]
+        notes = [] if answer.hits or answer.notes else [_nothing_found(indexes)]
         return _hits_answer(answer, args["max_tokens"], notes)
 
     def _related(self, args: dict[str, Any], scope: Scope, refresh: bool) -> ToolAnswer:
@@ -130,7 +133,7 @@ class Tools:
             lambda index, inner: index.similar(inner, line, limit=args["limit"], refresh=refresh),
         )
         notes = [f"in {target.root}"] if answer.hits else ["nothing is similar; search for its words"]
-        return _hits_answer(answer, args["max_tokens"], notes)
+        return _hits_answer(answer, DEFAULT_TOKENS, notes)
 
     def _read(self, args: dict[str, Any], scope: Scope, refresh: bool) -> ToolAnswer:
         path, first, last = args["path"], args["start_line"], args["end_line"]
@@ -218,6 +221,44 @@ class Tools:
             values["note"] = note
         head = f"{printable_name(inner)}: {outline.lines} lines, {outline.language}"
         return ToolAnswer(values, "\n".join([head + (f" ({note})" if note else ""), *texts]), links)
+
+    def _history(self, args: dict[str, Any], scope: Scope, refresh: bool) -> ToolAnswer:
+        cited = _CITED.fullmatch(args["place"])
+        path = cited["path"] if cited is not None else args["place"]
+        first = int(cited["first"]) if cited is not None else None
+        last = int(cited["last"] or cited["first"]) if cited is not None else None
+        target, inner = scope.file(path, args["workspace"])[0]
+        told = self.indexes.index(target, scope.index_dir).history(inner, first, last, limit=args["limit"])
+        values = place_object(told)
+        del values["schema_version"]
+        left = DEFAULT_TOKENS - FRAME_TOKENS - json_tokens(values | {"commits": [], "worklogs": []})
+        rows = [
+            *(
+                ("commits", c, replace(told, commits=(one,), worklogs=()))
+                for c, one in zip(values["commits"], told.commits, strict=True)
+            ),
+            *(
+                ("worklogs", w, replace(told, commits=(), worklogs=(one,)))
+                for w, one in zip(values["worklogs"], told.worklogs, strict=True)
+            ),
+        ]
+        kept: dict[str, list[Any]] = {"commits": [], "worklogs": []}
+        texts: list[str] = []
+        for key, row, alone in rows:
+            text = place_text(alone, verbose=True)
+            left -= max(json_tokens(row), token_estimate(text)) + 2
+            if left < 0:
+                break
+            kept[key].append(row)
+            texts.append(text)
+        note = told.notice
+        hidden = len(rows) - len(texts)
+        if hidden > 0:
+            note = "; ".join(filter(None, [note, f"{hidden} more: ask for fewer lines"]))
+        elif not texts and not note:
+            note = "no commits; search kind:commit finds some by topic"
+        values |= kept | ({"note": note} if note else {})
+        return ToolAnswer(values, "".join(texts) + (f"Note: {printable(note)}\n" if note else ""))
 
     def _status(self, args: dict[str, Any], scope: Scope, refresh: bool) -> ToolAnswer:
         rows, texts = [], []

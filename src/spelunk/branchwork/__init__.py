@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     )
     from spelunk.branchwork.settings import Settings
     from spelunk.branchwork.stack.graph import Stack
-    from spelunk.branchwork.stack.runner import Finished, Runner, SubprocessRunner
     from spelunk.branchwork.store import Outcome, Stored
+    from spelunk.io.program import Finished, Runner, SubprocessRunner
 
 _MODULES = {
     "Branchwork": "api", "WorklogProblem": "document.check", "Worklog": "document.document", "Listed": "actions.listing",

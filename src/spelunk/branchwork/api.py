@@ -26,8 +26,8 @@ from spelunk.branchwork.errors import BranchworkError, DocumentMissingError, Rep
 from spelunk.branchwork.names import slug, stamp
 from spelunk.branchwork.settings import PREFIX, Settings, load
 from spelunk.branchwork.stack.git import Repo
-from spelunk.branchwork.stack.runner import Runner, SubprocessRunner
 from spelunk.branchwork.store import Outcome, Store, Stored
+from spelunk.io.program import Runner, SubprocessRunner
 from spelunk.text import worklog
 from spelunk.text.markdown import quote
 

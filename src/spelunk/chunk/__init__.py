@@ -13,7 +13,7 @@ from spelunk.chunk.lines import chunk_lines
 from spelunk.chunk.parse import Parsed, parse_code
 from spelunk.chunk.rows import MAX_CHARS, TARGET_CHARS, TextRows
 from spelunk.config import Options
-from spelunk.types import Chunk, Document
+from spelunk.types import COMMIT, Chunk, Document
 from spelunk.versions import CHUNKER_VERSION
 
 __all__ = ["CHUNKER_VERSION", "MAX_CHARS", "TARGET_CHARS", "Parsed", "chunk", "parse"]
@@ -36,6 +36,7 @@ def parse(document: Document, options: Options) -> Parsed:
     if (
         language in _PROSE
         or language in _DATA
+        or language == COMMIT
         or has_pattern(language)
         or len(document.text) > options.max_parse_size
         or not document.text
@@ -60,6 +61,10 @@ def chunk(parsed: Parsed) -> list[Chunk]:
         from spelunk.chunk.prose import chunk_prose
 
         return chunk_prose(document, rows)
+    if language == COMMIT:
+        from spelunk.chunk.commit import chunk_commit
+
+        return chunk_commit(rows)
     if language == "notebook" and document.lines is not None:
         from spelunk.chunk.cells import chunk_notebook
 

@@ -39,6 +39,8 @@ HEADER: Final = struct.Struct("<8sIIII8x")
 ALIGN: Final = 64
 PATH: Final = os.path.join(os.path.dirname(__file__), "static.table")
 
+FEW_WORDS: Final = 2_000
+"""Distinct words up to which each is found in the table by itself: to read all its terms takes as long."""
 SCALE_STEPS: Final = 4096
 """The scale 1 of a query's row as a whole number, so that the sums of a query are whole too."""
 
@@ -195,6 +197,8 @@ class StaticEmbedder:
 
     def _rows_of(self, word: str) -> tuple[int, ...]:
         table, known = self._table, self._numbers.get
+        if not self._numbers:
+            return tuple(table.find(term) for term in features(word))
         numbers = []
         for term in features(word):
             number = known(term)
@@ -209,6 +213,7 @@ class StaticEmbedder:
 
         if self._matrix is None:
             self._matrix = self._table.matrix()
+        if not self._numbers and len(set(chain.from_iterable(words))) > FEW_WORDS:
             self._numbers = self._table.numbers()
         table, lookup = self._matrix, self._rows.__getitem__
         sums = np.zeros((len(words), self.dimensions), np.int32)

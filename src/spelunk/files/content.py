@@ -105,3 +105,50 @@ def content_flags(head: str) -> Flag:
         return Flag.NONE
     top = "\n".join(head.split("\n", MARKER_LINES)[:MARKER_LINES])
     return Flag.GENERATED if _MARKER.search(top) else Flag.NONE
+
+
+TEST_PROBE: Final = 16_384
+"""Characters in which test cases are looked for: behind licence and imports."""
+
+_TEST_CASES: Final = {
+    language: re.compile(pattern, re.MULTILINE)
+    for languages, pattern in (
+        ("c cpp", r"^[ \t]*(?:TEST|TEST_F|TEST_P|TYPED_TEST|TEST_CASE|BOOST_AUTO_TEST_CASE|SCENARIO)\("),
+        ("csharp", r"^[ \t]*\[(?:Fact|Theory|Test|TestCase|TestMethod|TestFixture)\b"),
+        ("elixir", r"^[ \t]*use ExUnit\.Case"),
+        ("haskell", r"^import +(?:qualified +)?Test\.(?:Hspec|Tasty|QuickCheck|HUnit)"),
+        ("java kotlin groovy scala", r"^[ \t]*@(?:Test|ParameterizedTest|RunWith)\b|\bextends \w*(?:FunSuite|FlatSpec|WordSpec)\b"),
+        ("javascript typescript tsx jsx", r"^[ \t]*(?:describe|it|test|suite|context)(?:\.\w+)*\(['\"`]"),
+        ("lua", r"^[ \t]*(?:describe|it)\(['\"]"),
+        ("php", r"\bextends [\w\\]*TestCase\b"),
+        ("python", r"^[ \t]*(?:async )?def test_\w|^class \w+\((?:\w+\.)*TestCase\)"),
+        ("ruby", r"^[ \t]*(?:(?:RSpec\.)?describe|it|specify|context|test) ['\"A-Z].* do\b|^[ \t]*def test_\w"),
+        ("swift", r":[ \t]*XCTestCase\b|^[ \t]*@(?:Test|Suite)\b|^[ \t]*import XCTest\b"),
+    )
+    for language in languages.split()
+}  # fmt: skip
+"""The line that starts a test case or names the framework, in languages whose tests do not always show in the path."""
+_FUNCTIONS: Final = {"python": re.compile(r"^[ \t]*(?:async )?def ", re.MULTILINE)}
+"""Functions of languages whose sources may hold a few functions named like tests."""
+
+
+def test_flag(language: str, text: str) -> Flag:
+    """``TEST`` for a file of test cases, wherever it lies.
+
+    In Python at least half of the functions must be test cases: a test
+    framework has functions of such names among its own.
+
+    Args:
+        language: Canonical language.
+        text: The whole text; its first :data:`TEST_PROBE` characters are read.
+    """
+    pattern = _TEST_CASES.get(language)
+    if pattern is None:
+        return Flag.NONE
+    functions = _FUNCTIONS.get(language)
+    if functions is None:
+        return Flag.TEST if pattern.search(text, 0, TEST_PROBE) else Flag.NONE
+    cases = sum(1 for _ in pattern.finditer(text, 0, TEST_PROBE))
+    if cases and 2 * cases >= sum(1 for _ in functions.finditer(text, 0, TEST_PROBE)):
+        return Flag.TEST
+    return Flag.NONE

@@ -39,6 +39,22 @@ def build(folders: Iterable[Seen], rule_files: Iterable[Seen]) -> bytes:
     return b"\0".join(parts)
 
 
+def parse(fence: bytes) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The folders and the rule files of a fence with their stamps; both empty where it is none."""
+    parts = fence.split(b"\0")
+    folders: dict[str, bytes] = {}
+    rules: dict[str, bytes] = {}
+    if len(parts) < 2 or len(parts) % 2:
+        return folders, rules
+    for path, stamp in zip(map(os.fsdecode, parts[::2]), parts[1::2], strict=True):
+        try:
+            seen = stamp if stamp == MISSING else bytes.fromhex(stamp.decode())
+        except ValueError:
+            return {}, {}
+        (rules if path.startswith("/") else folders)[path] = seen
+    return folders, rules
+
+
 def holds(fence: bytes, root_fd: int) -> bool:
     """Whether folders and rule files are as the walk saw them.
 

@@ -15,6 +15,7 @@ from spelunk.types import Entry, Failed, Skipped
 
 if TYPE_CHECKING:
     from spelunk.config import Options
+    from spelunk.files.changes import PartialWalk
     from spelunk.files.source import Walk
 
 READ_ATTEMPTS: Final = 2
@@ -54,6 +55,12 @@ class FolderSource:
         from spelunk.files.walk import walk  # a search that finds its index current needs none of it
 
         return walk(self.root, options)
+
+    def walk_changed(self, options: Options, fence: bytes, changed: Iterable[str]) -> PartialWalk | None:
+        """See :func:`spelunk.files.changes.walk_changed`."""
+        from spelunk.files.changes import walk_changed
+
+        return walk_changed(self.root, options, fence, changed)
 
     def unchanged(self, fence: bytes, files: Iterable[tuple[str, bytes]] = ()) -> bool:
         """Compare stats alone; some 30 ms for 10,000 files. False also where a look fails."""

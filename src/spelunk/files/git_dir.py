@@ -77,6 +77,12 @@ def head(repository: Repository) -> str:
     return first.removeprefix("ref: refs/heads/") if first.isprintable() else ""
 
 
+def head_reference(repository: Repository) -> str:
+    """The reference that HEAD points to, such as ``refs/heads/main``; empty on a detached HEAD."""
+    first = _pointer(os.path.join(repository.git_dir, "HEAD")).partition("\n")[0].strip()
+    return first.removeprefix("ref: ") if first.startswith("ref: ") else ""
+
+
 def _pointer(path: str) -> str:
     """A small text file; empty where it cannot be read. Bytes that are not UTF-8 stay part of a path."""
     try:

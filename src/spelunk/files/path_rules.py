@@ -37,10 +37,12 @@ _BY_DIRECTORY: Final = {
     )
     for word in _words(words)
 }  # fmt: skip
-_TEST_DIRECTORY: Final = re.compile(r".*(?:[-_.](?:unit|integration)?[Tt]ests?|[a-z]Tests?)")
+_TEST_DIRECTORY: Final = re.compile(
+    r".*(?:[-_.](?:unit|integration)?(?:[Tt]est|[Ss]pec)s?|[a-z](?:Test|Spec)s?)"
+)
 _TEST_FILE: Final = re.compile(
     r"(?:test|spec)s?[-_.].*|tests?\.\w+|conftest\.py|.*[-_.](?:test|spec|e2e)s?(?:\.\w+){1,2}"
-    r"|Test[A-Z0-9].*\.\w+|.*[a-z0-9](?:Tests?|Spec|TestCase|IT)\.\w+"
+    r"|Test[A-Z0-9].*\.\w+|.*[a-z0-9](?:Tests?|Specs?|TestCase|IT)\.\w+"
 )
 
 _GENERATED_ENDS: Final = _words(
@@ -61,6 +63,7 @@ _DOC_STARTS: Final = tuple(
         UPGRADING FAQ HACKING"""
     )
 )
+_DOC_ENDS: Final = (".txt", ".text")
 _CONFIG_LANGUAGES: Final = frozenset(
     _words(
         """ini toml yaml properties gitignore gitattributes gomod kconfig readline requirements pymanifest xcompose
@@ -142,10 +145,11 @@ def _learn(extension: str) -> Extension | None:
     language = by_extension(extension)
     if language is None:
         return None
-    return language, _language_bits(language), None, endings
+    return language, language_bits(language), None, endings
 
 
-def _language_bits(language: str) -> int:
+def language_bits(language: str) -> int:
+    """The flags' bits of every file of a language."""
     return _DOCS if language in _DOC_LANGUAGES else _CONFIG if language in _CONFIG_LANGUAGES else 0
 
 
@@ -167,7 +171,7 @@ def describe(name: str) -> tuple[str, int, Skip | None]:
             known = _extensions[extension] = _learn(extension)
         if known is None:
             language = language_of(name)
-            bits = _language_bits(language)
+            bits = language_bits(language)
             endings = _ALL_ENDINGS if extension != name else ()
         else:
             language, bits, skip, endings = known
@@ -177,10 +181,10 @@ def describe(name: str) -> tuple[str, int, Skip | None]:
                     bits |= more
                     skip = skip or reason
     else:
-        bits = _language_bits(language)
+        bits = language_bits(language)
     if ("est" in name or "pec" in name or "e2e" in name or "IT." in name) and _TEST_FILE.fullmatch(name):
         bits |= _TEST
-    if language == "text" and name.startswith(_DOC_STARTS):
+    if language == "text" and (name.startswith(_DOC_STARTS) or name.endswith(_DOC_ENDS)):
         bits |= _DOCS
     if name in _CONFIG_FILES:
         bits |= _CONFIG
@@ -196,7 +200,7 @@ def directory_bits(name: str) -> int:
     bits = _BY_DIRECTORY.get(name) or _BY_DIRECTORY.get(name.lower())
     if bits is not None:
         return bits
-    if "est" in name and _TEST_DIRECTORY.fullmatch(name):
+    if ("est" in name or "pec" in name) and _TEST_DIRECTORY.fullmatch(name):
         return _TEST
     return 0
 

@@ -11,10 +11,11 @@ from typing import Final
 import xxhash
 
 from spelunk.config import Options
-from spelunk.files.content import BINARY_PROBE, content_flags, looks_binary, looks_minified
+from spelunk.files.content import BINARY_PROBE, content_flags, looks_binary, looks_minified, test_flag
 from spelunk.files.languages import refine
+from spelunk.files.path_rules import FLAGS, language_bits
 from spelunk.files.source import Source
-from spelunk.types import Document, Entry, Failed, Skipped
+from spelunk.types import COMMIT, Document, Entry, Failed, Skipped
 
 HEAD_CHARS: Final = 4_096
 """How much of a text decides its language and flags."""
@@ -48,6 +49,10 @@ def decode(entry: Entry, raw: bytes) -> Document | Skipped:
     path = entry.path
     if not raw:
         return Skipped(path, "empty")
+    if entry.language == COMMIT:
+        message, *places = raw.decode("utf-8", "replace").split("\0")
+        digest = xxhash.xxh3_128_digest(raw)
+        return Document(path, message, digest, COMMIT, size=len(raw), places=tuple(places))
     if looks_binary(raw[:BINARY_PROBE]):
         return Skipped(path, "binary")
     decoded = text_of(raw)
@@ -59,7 +64,7 @@ def decode(entry: Entry, raw: bytes) -> Document | Skipped:
 
     head = text[:HEAD_CHARS]
     language = refine(path, head)
-    flags = entry.flags | content_flags(head)
+    flags = entry.flags | content_flags(head) | test_flag(language, text) | FLAGS[language_bits(language)]
     lines: tuple[int, ...] | None = None
     if language == "notebook":
         from spelunk.files.notebook import unwrap

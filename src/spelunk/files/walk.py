@@ -45,7 +45,7 @@ from spelunk.types import Failed, Skipped
 _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-class _Gathered:
+class Gathered:
     """What a walk has found so far."""
 
     __slots__ = ("device", "failed", "folders", "now", "options", "pending", "rows", "rule_files", "skipped")
@@ -76,9 +76,9 @@ def walk(root: str, options: Options = DEFAULTS) -> Walk:
         os.close(os.open(root, _OPEN))
     except OSError as error:
         raise WorkspaceError(f"{root}: cannot be indexed: {error.strerror}") from None
-    gathered = _Gathered(options, *start(root, options, now), now)
+    gathered = Gathered(options, *start(root, options, now), now)
     while gathered.pending:
-        _list(gathered.pending.pop(), gathered)
+        list_directory(gathered.pending.pop(), gathered)
     gathered.rows.sort(key=itemgetter(0))
     gathered.skipped.sort(key=lambda skipped: skipped.path)
     gathered.failed.sort(key=lambda failed: failed.path)
@@ -86,9 +86,10 @@ def walk(root: str, options: Options = DEFAULTS) -> Walk:
     return Walk(gathered.rows, gathered.skipped, gathered.failed, fenced)
 
 
-def _list(directory: Directory, gathered: _Gathered) -> None:
+def list_directory(directory: Directory, gathered: Gathered) -> None:
+    """Gather the entries of a directory; those to visit are pending then."""
     try:
-        fd = _open(directory, gathered)
+        fd = open_directory(directory, gathered)
     except (FileNotFoundError, NotADirectoryError):
         return  # gone since its parent was listed
     except OSError as error:
@@ -106,7 +107,7 @@ def _list(directory: Directory, gathered: _Gathered) -> None:
         os.close(fd)
 
 
-def _open(directory: Directory, gathered: _Gathered) -> int:
+def open_directory(directory: Directory, gathered: Gathered) -> int:
     """Open a directory; a link that took its place, or that of a directory above it, is not followed.
 
     The directory that the parent's listing named is in the workspace wherever it
@@ -137,7 +138,7 @@ def _failed(path: str, error: OSError) -> Failed:
     return Failed(path, "discover", error.strerror or str(error))
 
 
-def _visit(directory: Directory, names: dict[str, os.DirEntry[str]], gathered: _Gathered) -> None:
+def _visit(directory: Directory, names: dict[str, os.DirEntry[str]], gathered: Gathered) -> None:
     """Sort the entries of one open directory. Its descriptor stays open: entries stat through it."""
     options, now = gathered.options, gathered.now
     reason, seen = load_rules(directory, names, now)

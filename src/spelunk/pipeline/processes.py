@@ -299,7 +299,7 @@ def spawn(config: WorkerConfig, limiter: ReadLimiter | None, memory: int | None)
 
 
 def import_path() -> list[str]:
-    """Return this process's import path without relative entries and the current folder.
+    """This process's import path without relative entries and the current folder.
 
     ``python -m`` and a script in the current folder put it there. It stays
     where Spelunk itself is imported from it.

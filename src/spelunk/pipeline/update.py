@@ -6,22 +6,25 @@ workers are forked. What is published when an update ends early stays.
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from dataclasses import replace
+from typing import Any, Final
 
 from spelunk import embed, faults
-from spelunk.errors import IndexBusyError, IndexMissingError
+from spelunk.errors import IndexCorruptError, IndexMissingError
 from spelunk.files.folder import FolderSource
-from spelunk.files.source import Walk
+from spelunk.files.source import Source, Walk
 from spelunk.observe import broadcast, events
 from spelunk.observe.events import Stage
+from spelunk.pipeline import seeding
 from spelunk.pipeline.backfill import BackfillResult, backfill
+from spelunk.pipeline.directory import acquire, make_private
 from spelunk.pipeline.executor import Batches, Executor
-from spelunk.pipeline.job import Job
+from spelunk.pipeline.first import FILES_PER_BATCH, LEAST_FILES, choose
+from spelunk.pipeline.job import Contents, Indexed, Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.report import Tally, dry_report, report, tell_piece, tell_plan
@@ -31,14 +34,16 @@ from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.merge import change_embedder
 from spelunk.store.packet import Item
-from spelunk.store.records import Known
+from spelunk.store.path_ranges import PathRanges
 from spelunk.store.reuse import reusable_vectors
 from spelunk.store.segment import Segment
 from spelunk.store.writer import StoreWriter
-from spelunk.store.writer_lock import WriterLock, holder
-from spelunk.types import Failed, Report, Skipped
-from spelunk.workspace import locate
+from spelunk.store.writer_lock import WriterLock
+from spelunk.types import Report
+from spelunk.workspace import background, locate
 from spelunk.workspace.state import fingerprint, walk_fingerprint
+
+__all__ = ["Job", "update"]
 
 TOLD_SETTINGS: Final = (
     "mode", "workers", "files_per_batch", "max_chunks_in_memory", "memory_limit", "storage", "io_threads",
@@ -46,31 +51,8 @@ TOLD_SETTINGS: Final = (
 )  # fmt: skip
 """Settings in the event that begins a run: those that matter to how it runs."""
 
-
-class Contents(NamedTuple):
-    """Ids of what the settings put into an index: of its texts (:func:`fingerprint`), and of its embedder."""
-
-    fingerprint: str
-    embedder: str
-
-
-@dataclass(frozen=True, slots=True)
-class Indexed:
-    """What the index holds before the update, read once.
-
-    Attributes:
-        generation: 0 where nothing is published.
-        known: Indexed files by path.
-        others: Files left out by path, with their stat.
-        stale: Whether the settings need other contents: every file is indexed again.
-        settled: Whether no unpublished or unpurged work of another writer is left.
-    """
-
-    generation: int = 0
-    known: Mapping[str, Known] = field(default_factory=dict)
-    others: Mapping[str, tuple[Skipped | Failed, bytes]] = field(default_factory=dict)
-    stale: bool = False
-    settled: bool = False
+REUSE_BYTES: Final = 200_000
+"""Source of which the vectors are made in some 20 ms; other indexes are searched for more."""
 
 
 def update(job: Job) -> Report:
@@ -86,8 +68,8 @@ def update(job: Job) -> Report:
     """
     began = time.monotonic()
     if job.dry_run:
-        walked = FolderSource(job.root).walk(job.options)
-        indexed = _indexed(job, fingerprint(job.options), anew=job.rebuild)
+        walked, part = _walk(job, FolderSource(job.root), _contents(job))
+        indexed = _indexed(job, fingerprint(job.options), part, anew=job.rebuild)
         return dry_report(job.root, indexed.generation, _plan(walked, indexed), began)
     run_id = job.run_id or events.new_run_id()
     settings = {name: getattr(job.options, name) for name in TOLD_SETTINGS}
@@ -109,14 +91,20 @@ def update(job: Job) -> Report:
 def _locked(job: Job, began: float) -> Report:
     embed.check(job.options)
     machine = Machine(job.options, job.directory, job.observer)
-    locate.claim(job.directory, job.root)
+    if job.source is None:
+        locate.claim(job.directory, job.root)
+    else:
+        os.makedirs(job.directory, mode=0o700, exist_ok=True)
     lock = WriterLock(job.directory)
     with Stage(job.observer, "lock"):
-        _acquire(job, lock)
+        acquire(lock, job.directory, job.command, job.observer, wait=job.wait or _continues(job))
     try:
         building = None
         if not schema.exists(job.directory):
             rebuild.remove_stores(job.directory)
+            done = _seeded(job, machine, lock, began)
+            if done is not None:
+                return done
         elif job.rebuild or schema.outdated(job.directory):
             building = rebuild.begin(job.directory)
         try:
@@ -126,50 +114,74 @@ def _locked(job: Job, began: float) -> Report:
                 rebuild.discard(job.directory)
             raise
     finally:
-        _make_private(job.directory)
+        make_private(job.directory)
         lock.release()
 
 
-def _make_private(directory: str) -> None:
-    """Leave the files of the index to their owner, whatever the umask was when a store created them.
-
-    The folder itself is 0700 from the beginning, so that no other user reaches a file before this.
-    """
-    try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.stat(follow_symlinks=False).st_mode & 0o077 and not entry.is_symlink():
-                    os.chmod(entry.path, 0o700 if entry.is_dir() else 0o600)
-    except OSError:
-        pass  # a read-only disk, or a file that went away
+def _continues(job: Job) -> bool:
+    """Whether what writes now is a background run: what it does is what this update would do."""
+    return job.patient and background.is_writing(job.directory)
 
 
-def _acquire(job: Job, lock: WriterLock) -> None:
-    try:
-        lock.acquire(job.command)
-    except IndexBusyError:
-        if not job.wait:
-            raise
-        other = holder(job.directory) or {}
-        job.observer(events.LockAwaited(int(other.get("pid", 0)), str(other.get("command", ""))))
-        lock.acquire(job.command, wait=True)
-
-
-def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building: str | None) -> Report:
-    """Update under the writer's lock; ``building`` names the manifest of a rebuild beside the published one."""
-    source = FolderSource(job.root)
-    wanted = Contents(fingerprint(job.options), embed.identify(job.options))
-    with Stage(job.observer, "walk"):
-        walked = source.walk(job.options)
+def _seeded(job: Job, machine: Machine, lock: WriterLock, began: float) -> Report | None:
+    """Update a copy of another worktree's index and publish it; None where there is none, or it is damaged."""
+    if job.rebuild or not (job.source is None or job.part):
+        return None
     with Stage(job.observer, "plan"):
-        indexed = _indexed(job, wanted.fingerprint, anew=building is not None)
+        building = seeding.begin(job.root, job.directory, *_contents(job), job.part)
+    if building is None:
+        return None
+    try:
+        return _update(job, machine, lock, began, building, seeded=True)
+    except IndexCorruptError:
+        rebuild.remove_stores(job.directory)
+        return None
+    except BaseException:
+        if not schema.exists(job.directory):
+            seeding.abandon(job.directory)
+        raise
+
+
+def _update(
+    job: Job, machine: Machine, lock: WriterLock, began: float, building: str | None, *, seeded: bool = False
+) -> Report:
+    """Update under the writer's lock.
+
+    Args:
+        job: What to do.
+        machine: The means.
+        lock: Held.
+        began: When the run began.
+        building: Name of a manifest that is not published yet: a rebuild beside the published one, or a copy.
+        seeded: Whether it is the copy of another worktree's.
+    """
+    source = job.source or FolderSource(job.root)
+    wanted = _contents(job)
+    with Stage(job.observer, "walk"):
+        walked, part = _walk(job, source, wanted)
+    if seeded and building is not None and job.source is None:
+        with Stage(job.observer, "plan"):
+            seeding.restamp(job.directory, building, source, walked.rows, job.options.max_file_size)
+    with Stage(job.observer, "plan"):
+        anew = building is not None and not seeded
+        indexed = _indexed(job, wanted.fingerprint, part, anew=anew, copy=building if seeded else None)
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
     tell_plan(job.observer, todo)
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
-    tally, executor, mode, workers = Tally(), None, SEQUENTIAL, 1
+    tally, executor, mode, workers, until = Tally(), None, SEQUENTIAL, 1, math.inf
+    left_suspects: list[str] = []
     try:
+        if job.focus is not None and building is None and not (indexed.complete or indexed.stale):
+            with Stage(job.observer, "choose"):
+                first = choose(job.root, todo, job.focus, began, machine.budget.workers, lock.forget)
+            if first is not None:
+                left_suspects = [item.candidate.path for item in todo.suspects]
+                todo, until = first
         if not (todo.empty and indexed.settled and not indexed.stale):
-            todo, segments = _with_reusable(job, todo, wanted.embedder, own=building is None)
+            segments: list[list[Segment]] = []
+            # To make a few vectors again takes less time than to look for them in every index.
+            if part is None or todo.bytes > REUSE_BYTES or not embed.in_workers(job.options):
+                todo, segments = _with_reusable(job, todo, wanted.embedder, own=building is None)
             executor = machine.start(WorkerConfig(source, job.options), todo, lock.forget)
             mode, workers = PARALLEL if executor.workers > 1 else SEQUENTIAL, executor.workers
             job.observer(events.WorkersChosen(mode, workers))
@@ -184,7 +196,7 @@ def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building
                 finished = False
                 try:
                     writer.use(indexed.known, segments)
-                    _write(job, todo, walked, indexed, wanted, executor, writer, tally)
+                    todo = _write(job, todo, walked, indexed, wanted, executor, writer, tally, until)
                     machine.sample(executor)
                     finished = True
                 finally:
@@ -194,32 +206,69 @@ def _update(job: Job, machine: Machine, lock: WriterLock, began: float, building
                 manifest.close()
                 rebuild.publish(job.directory, building)
                 manifest = stack.enter_context(closing(ManifestWriter(job.directory)))
-            with Stage(job.observer, "fill"):
-                filled = _backfill(job, machine, manifest, wanted)
+            filled = BackfillResult()
+            if not todo.left:
+                with Stage(job.observer, "fill"):
+                    filled = _backfill(job, machine, manifest, wanted)
             return report(
                 job.root, manifest.generation, todo, tally, filled, machine.governor, mode, workers, began
             )
     finally:
         if executor is not None:
             executor.close(kill=True)
-        machine.note.clear()
+        machine.note.clear(keep=left_suspects)
 
 
-def _indexed(job: Job, wanted: str, *, anew: bool) -> Indexed:
-    """Read what the plan needs of the manifest, which is closed again before workers are forked."""
+def _contents(job: Job) -> Contents:
+    return Contents(fingerprint(job.options), embed.identify(job.options))
+
+
+def _walk(job: Job, source: Source, wanted: Contents) -> tuple[Walk, PathRanges | None]:
+    """Walk the source, or the part of it that changed: then with the paths in that part.
+
+    A part is enough only where the last walk was complete and under the same settings.
+    """
+    if job.changed is not None and not job.rebuild and isinstance(source, FolderSource):
+        fence = _fence_of(job, wanted)
+        part = source.walk_changed(job.options, fence, job.changed) if fence else None
+        if part is not None:
+            return part.walk, PathRanges(part.folders, part.trees)
+    return source.walk(job.options), None
+
+
+def _fence_of(job: Job, wanted: Contents) -> bytes:
+    """The fence of the last walk; empty where it was not complete, or was made for other contents."""
+    try:
+        manifest = Manifest(job.directory)
+    except IndexMissingError:
+        return b""
+    with closing(manifest):
+        same = (
+            manifest.meta("complete", 0)
+            and manifest.meta("walk") == walk_fingerprint(job.options)
+            and Contents(manifest.meta("fingerprint"), manifest.meta("embedder")) == wanted
+        )
+        return manifest.fence() if same else b""
+
+
+def _indexed(
+    job: Job, wanted: str, part: PathRanges | None, *, anew: bool, copy: str | None = None
+) -> Indexed:
+    """Read what the plan needs of the manifest (or of ``copy``), which is closed before workers are forked."""
     if anew:
         return Indexed()
     try:
-        manifest = Manifest(job.directory)
+        manifest = ManifestWriter(job.directory, copy) if copy else Manifest(job.directory)
     except IndexMissingError:
         return Indexed()
     with closing(manifest):
         return Indexed(
             manifest.generation,
-            manifest.known(),
-            manifest.unindexed(),
+            manifest.known(part),
+            manifest.unindexed(part),
             stale=manifest.meta("fingerprint", "") not in ("", wanted),
             settled=manifest.generation > 0 and not manifest.unfinished(),
+            complete=bool(manifest.meta("complete", 0)),
         )
 
 
@@ -233,7 +282,7 @@ def _plan(walked: Walk, indexed: Indexed) -> Plan:
 
 def _with_reusable(job: Job, todo: Plan, embedder: str, *, own: bool) -> tuple[Plan, list[list[Segment]]]:
     """Add to the plan the vectors that files of the same size have, in this index (``own``) or another."""
-    if not todo.items:
+    if not todo.items or job.source is not None:
         return todo, []
     directories = [p.directory for p in locate.known_workspaces() if p.directory != job.directory]
     if own:
@@ -269,8 +318,16 @@ def _write(
     executor: Executor,
     writer: StoreWriter,
     tally: Tally,
-) -> None:
-    """Run phase 1, apply its packets, and publish: at the end, and whenever enough chunks are pending."""
+    until: float,
+) -> Plan:
+    """Run phase 1, apply its packets, and publish: at the end, and whenever enough chunks are pending.
+
+    Args:
+        until: When to stop, of ``time.monotonic``; what is not done then is left.
+
+    Returns:
+        The plan as far as it was carried out.
+    """
     manifest, options = writer.manifest, job.options
     _adopt_embedder(manifest, wanted)
     for path, known in todo.gone:
@@ -278,8 +335,11 @@ def _write(
     if indexed.stale:
         writer.mark_all_stale()
     meta: dict[str, Any] = {**wanted._asdict(), "complete": 0}
-    meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
-    batches = Batches(list(todo.items), options.files_per_batch, executor.workers)
+    meta["planned"] = todo.seen + todo.left - len(todo.skipped) - len(todo.failed)
+    if job.changed is not None:
+        meta["planned"] = manifest.counts()[0] + sum(1 for i in todo.items if i.known_digest is None)
+    together = options.files_per_batch if until == math.inf else min(options.files_per_batch, FILES_PER_BATCH)
+    batches = Batches(list(todo.items), together, executor.workers, until=until, least=LEAST_FILES)
     for items, packet in executor.run(batches, list(todo.suspects)):
         with Stage(job.observer, "write"):
             writer.apply(items, packet)
@@ -287,12 +347,16 @@ def _write(
         tell_piece(job.observer, items, packet)
         if writer.pending_chunks >= options.max_chunks_in_memory:
             _publish(job, writer, meta)
+    if batches.files or todo.left:
+        _publish(job, writer, meta)
+        return replace(todo, seen=todo.seen - batches.files, left=todo.left + batches.files)
     writer.set_fence(walked.fence)
     _publish(job, writer, meta | {"complete": 1, "walk": walk_fingerprint(options)})
     with Stage(job.observer, "purge"):
         writer.purge()
     with Stage(job.observer, "merge"):
         writer.compact()
+    return todo
 
 
 def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:

@@ -221,7 +221,7 @@ class Worker:
                 lines=facts.lines,
                 text=packed_text,
                 line_map=line_map,
-                path_terms=path_document(document.path),
+                path_terms=path_document(*(document.places or (document.path,))),
                 chunks=records,
                 bodies=bodies,
                 names=names,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from spelunk.config import format_size
 from spelunk.io.printable import printable, printable_name
 from spelunk.present.phrases import age, several, short
-from spelunk.types import CheckReport, Failed, Flag, Report, Skipped
+from spelunk.types import CheckReport, Failed, Flag, HistoryReport, Report, Skipped
 from spelunk.workspace.state import ACTIONS
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from spelunk.workspace.catalogue import Catalogue
     from spelunk.workspace.status import Status
 
+    Any: TypeAlias = Any
     Result: TypeAlias = Answer | Report | Status | Explanation | CheckReport | Catalogue
 
 SCHEMA_VERSION: Final = 1
@@ -91,6 +92,7 @@ def _report(report: Report) -> dict[str, Any]:
         "pending_vectors": report.pending_vectors,
         "refused_vectors": report.refused_vectors,
         "degraded": report.degraded,
+        "history": None if report.history is None else _history(report.history),
         "failures": _failures(report.failures),
         "skipped": _skipped(report.skipped),
     }
@@ -102,6 +104,17 @@ def _failures(failures: Sequence[Failed]) -> list[dict[str, str]]:
 
 def _skipped(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
     return [{"path": x.path, "reason": x.reason} for x in skipped]
+
+
+def _history(history: HistoryReport) -> dict[str, Any]:
+    return {
+        "commits": history.commits,
+        "added": history.added,
+        "removed": history.removed,
+        "left": history.left,
+        "seconds": round(history.seconds, 3),
+        "error": history.error or None,
+    }
 
 
 def _check(report: CheckReport) -> dict[str, Any]:
@@ -149,6 +162,9 @@ def _status(status: Status) -> dict[str, Any]:
             for b in status.breakers
         ],
         "languages": dict(status.languages),
+        "history": None
+        if status.history is None
+        else {**status.history._asdict(), "error": status.history.error or None},
         "writer": status.writer,
         "failures": _failures(status.failures),
         "skipped": _skipped(status.skipped),
@@ -218,6 +234,8 @@ def report_text(report: Report, *, dry_run: bool = False, verbose: bool = False)
             f"generation {report.generation}: {new if files.indexed else 'nothing new'} in {report.seconds:.2f} s"
             f" ({report.mode}{workers}, peak {format_size(report.peak_rss_bytes)})"
         )
+    if report.history is not None:
+        out.append(_history_line(report.history))
     if verbose and report.run_id:
         out.append(f"run {report.run_id}")
     out += _failure_lines(report.failures[: None if verbose else SHOWN_FAILURES])
@@ -229,6 +247,15 @@ def report_text(report: Report, *, dry_run: bool = False, verbose: bool = False)
     elif report.skipped:
         out.append(f"skipped: {_reasons(report.skipped)} (-v lists them)")
     return "\n".join(out) + "\n"
+
+
+def _history_line(history: HistoryReport) -> str:
+    if history.error:
+        return f"history: not read: {printable(history.error)}"
+    counts = [f"{history.added:,} indexed"] + ([f"{history.removed:,} removed"] if history.removed else [])
+    left = f", {history.left:,} left for `spelunk index`" if history.left else ""
+    total = several(history.commits, "commit")
+    return f"history: {', '.join(counts)} of {total}{left} in {history.seconds:.2f} s"
 
 
 def _failure_lines(failures: Sequence[Failed]) -> list[str]:
@@ -282,6 +309,8 @@ def status_text(status: Status, *, verbose: bool = False) -> str:
             ("on disk", format_size(status.bytes)),
             ("languages", ", ".join(f"{printable(name)} {n:,}" for name, n in languages)),
         ]
+    if status.history is not None:
+        rows.append(("history", _history_row(status.history)))
     rows += [_breaker_row(b) for b in status.breakers if b.state != "closed"]
     if status.refused_vectors:
         rows.append(("refused", f"{status.refused_vectors:,} chunks for which the embedder makes no vector"))
@@ -289,6 +318,9 @@ def status_text(status: Status, *, verbose: bool = False) -> str:
         w = status.writer
         writer = f"{w.get('command', 'a process')} (pid {w.get('pid', '?')} on {w.get('host', '?')})"
         rows.append(("writing now", printable(writer)))
+    if status.background is not None:
+        run = status.background
+        rows.append(("background", printable_name(f"{run.state}: {run.describe()}")))
     if status.skipped:
         rows.append(("skipped", _reasons(status.skipped)))
     if status.failures:
@@ -302,6 +334,12 @@ def status_text(status: Status, *, verbose: bool = False) -> str:
     if verbose:
         out += _skipped_lines(status.skipped)
     return "\n".join(out) + "\n"
+
+
+def _history_row(history: Any) -> str:
+    left = f", {history.left:,} left for `spelunk index`" if history.left else ""
+    error = f"; not read the last time: {printable(history.error)}" if history.error else ""
+    return f"{several(history.commits, 'commit')}{left}{error}"
 
 
 def _breaker_row(breaker: BreakerState) -> tuple[str, str]:

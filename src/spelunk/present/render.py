@@ -14,12 +14,16 @@ from typing import Any, Final, NamedTuple
 
 from spelunk.errors import UsageError
 from spelunk.io.printable import DIM, LINE, MATCH, PATH, printable, printable_name, styled
+from spelunk.present.commits import change_line, change_object, commit_line, commit_object, files_line
+from spelunk.present.phrases import several
 from spelunk.present.snippet import DEFAULT_LINES, Finder, around, choose, finder, lines_of, window
-from spelunk.search.answer import Answer
+from spelunk.search.answer import Answer, MissingWord
 from spelunk.text.token_estimate import token_estimate
 from spelunk.types import Hit
 
 SCHEMA_VERSION: Final = 1
+SHOWN_COPIES: Final = 3
+"""Places of copies that a text names; JSON has all of them."""
 FORMS: Final = ("text", "json", "jsonl", "markdown")
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
@@ -75,32 +79,48 @@ def render(answer: Answer, form: str, view: View = DEFAULT_VIEW) -> Rendered:
 
 
 def to_object(answer: Answer) -> dict[str, Any]:
-    """The answer as plain values for JSON; ``dropped`` and ``truncated`` only where a budget bit."""
+    """The answer as plain values for JSON.
+
+    ``missing`` and ``notes`` only where there are any, ``dropped`` and ``truncated`` only where a budget bit.
+    """
     cut = (
         {"dropped": answer.dropped, "truncated": answer.truncated}
         if answer.dropped or answer.truncated
         else {}
     )
+    told: dict[str, Any] = {}
+    if answer.missing:
+        told["missing"] = [
+            {"word": _well_formed(m.word), "nearest": _well_formed(m.nearest), "parts": m.parts}
+            for m in answer.missing
+        ]
+    if answer.notes:
+        told["notes"] = [_well_formed(note) for note in answer.notes]
     return {
         "schema_version": SCHEMA_VERSION,
         "query": _well_formed(answer.query),
         "mode": answer.mode,
+        "reading": _well_formed(answer.reading),
         "took_ms": _rounded(answer.took_ms, 2),
         "degraded": None if answer.degraded is None else _well_formed(answer.degraded),
         "index": {
             "generation": answer.generation,
+            "files": answer.files,
+            "chunks": answer.chunks,
             "coverage": _rounded(answer.coverage, 4),
             "stale": answer.stale,
         },
+        "confident": answer.confident,
+        **told,
         **cut,
         "hits": [hit_object(hit) for hit in answer.hits],
     }
 
 
 def hit_object(hit: Hit) -> dict[str, Any]:
-    """A hit as plain values for JSON; ``signals`` only with ``explain``."""
+    """A hit as plain values for JSON; ``signals`` only with ``explain``, ``copies`` only where there are any."""
     found: dict[str, Any] = {
-        "path": printable_name(hit.path) if _SURROGATES.search(hit.path) else hit.path,
+        "path": _well_formed_path(hit.path),
         "start_line": hit.start_line,
         "end_line": hit.end_line,
         "language": hit.language,
@@ -109,19 +129,46 @@ def hit_object(hit: Hit) -> dict[str, Any]:
         "score": _rounded(hit.score, 4),
         "content": _well_formed(hit.content),
     }
+    if hit.copies:
+        found["copies"] = [
+            {"path": _well_formed_path(c.path), "start_line": c.start_line, "end_line": c.end_line}
+            for c in hit.copies
+        ]
+    if hit.commit is not None:
+        found["commit"] = commit_object(hit.commit)
+    if hit.changed is not None:
+        found["changed"] = change_object(hit.changed)
     if hit.signals:
         found["signals"] = {name: _rounded(value, 4) for name, value in hit.signals.items()}
     return found
 
 
+def searched(answer: Answer) -> str:
+    """What was searched, and what came of it: one line for people."""
+    where = f"{several(answer.files, 'file')} ({several(answer.chunks, 'chunk')})"
+    found = several(len(answer.hits), "hit") if answer.hits else "nothing found"
+    return f"{found} in {where}, generation {answer.generation}, {answer.took_ms:.0f} ms"
+
+
 def notices(answer: Answer) -> list[str]:
     """What a person must know beside the hits, a line each, for standard error."""
-    found = []
+    found = [printable(answer.reading)] if answer.reading != "query" else []
+    found += [printable(note) for note in answer.notes]
+    found += [
+        f"not found: {', '.join(map(_missing_text, some))}"
+        for some in (
+            [m for m in answer.missing if not m.parts],
+            [m for m in answer.missing if m.parts],
+        )
+        if some
+    ]
+    if answer.hits and not answer.confident:
+        found.append("no confident hit: the best ones share little with the query")
     if answer.degraded:
         found.append(f"degraded: {printable(answer.degraded)}")
     if answer.coverage < 1:
         found.append(f"only {math.floor(answer.coverage * 100)} % of the files are indexed so far")
-    if answer.stale:
+    elif answer.stale:
         found.append("files have changed since they were indexed")
     if answer.dropped or answer.truncated:
         cut = ((answer.dropped, "left out"), (answer.truncated, "cut short"))
@@ -132,6 +179,13 @@ def notices(answer: Answer) -> list[str]:
         )
         found.append(f"{told} to stay within --max-tokens")
     return found
+
+
+def _missing_text(missing: MissingWord) -> str:
+    word = f"`{printable(missing.word)}`"
+    if missing.nearest:
+        return f"{word} (did you mean `{printable(missing.nearest)}`?)"
+    return f"{word} as a whole (its parts are)" if missing.parts else word
 
 
 def _fitted(answer: Answer, form: str, view: View) -> tuple[Answer, list[str]]:
@@ -211,9 +265,19 @@ def _block_maker(answer: Answer, form: str, view: View) -> Callable[[Hit], str]:
 
 
 def _text_block(hit: Hit, find: Finder, view: View) -> str:
-    place = styled(printable_name(hit.path), PATH, view.color)
-    name = printable_name(f"{hit.kind} {hit.symbol}".strip())
-    out = [f"{place}:{hit.start_line}-{hit.end_line}  {name}  {styled(_score(hit.score), DIM, view.color)}"]
+    score = styled(_score(hit.score), DIM, view.color)
+    if hit.commit is None:
+        place = styled(printable_name(hit.path), PATH, view.color)
+        name = printable_name(f"{hit.kind} {hit.symbol}".strip())
+        out = [f"{place}:{hit.start_line}-{hit.end_line}  {name}  {score}"]
+    else:
+        prefix = printable_name(hit.path[: -len(hit.commit.id)])
+        out = [f"{prefix}{commit_line(hit.commit, view.color)}  {score}"]
+        out.append(styled(f"  files: {files_line(hit.commit)}", DIM, view.color))
+    if hit.changed is not None:
+        out.append(styled(f"  {change_line(hit.changed)}", DIM, view.color))
+    if hit.copies:
+        out.append(styled(f"  {_copies_text(hit)}", DIM, view.color))
     if hit.signals:
         signals = "  ".join(f"{printable_name(k)} {_score(v)}" for k, v in hit.signals.items())
         out.append(styled(f"  why: {signals}", DIM, view.color))
@@ -224,6 +288,8 @@ def _text_block(hit: Hit, find: Finder, view: View) -> str:
         chosen = around(lines, find, hit.symbol, context=view.context, limit=view.lines)
     else:
         chosen = choose(lines, find, hit.symbol, limit=view.lines)
+    if hit.commit is not None:  # its subject is in the heading
+        chosen = [i for i in chosen if hit.start_line + i > 1 and lines[i].strip()]
     width = len(str(hit.start_line + chosen[-1])) if chosen else 0
     previous = chosen[0] - 1 if chosen else 0
     for i in chosen:
@@ -234,6 +300,14 @@ def _text_block(hit: Hit, find: Finder, view: View) -> str:
         number = styled(f"{hit.start_line + i:>{width}}", LINE, view.color)
         out.append(f"{number}{':' if spans else '-'}{_marked(lines[i], spans, view)}")
     return "\n".join(out) + "\n"
+
+
+def _copies_text(hit: Hit) -> str:
+    """The number of copies, and the places of the first of them."""
+    shown = [f"{printable_name(c.path)}:{c.start_line}-{c.end_line}" for c in hit.copies[:SHOWN_COPIES]]
+    more = ", …" if len(hit.copies) > SHOWN_COPIES else ""
+    noun = "copy" if len(hit.copies) == 1 else "copies"
+    return f"+{len(hit.copies)} {noun}: {', '.join(shown)}{more}"
 
 
 def _marked(line: str, spans: list[tuple[int, int]], view: View) -> str:
@@ -252,6 +326,11 @@ def _marked(line: str, spans: list[tuple[int, int]], view: View) -> str:
 def _markdown_block(hit: Hit) -> str:
     title = printable_name(hit.path) + f":{hit.start_line}-{hit.end_line}"
     about = printable_name(" ".join(filter(None, (hit.kind, hit.symbol)))).replace("`", "'")
+    if hit.commit is not None:
+        title = commit_line(hit.commit)
+        about = f"commit, files: {files_line(hit.commit)}"
+    if hit.changed is not None:
+        about += f", {change_line(hit.changed)}"
     lines = [printable(line) for line in lines_of(hit.content)]
     body = "\n".join(lines)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", body)), default=0))
@@ -259,7 +338,8 @@ def _markdown_block(hit: Hit) -> str:
     pad = " " if "`" in title else ""
     why = "".join(f", {printable_name(k)} {_score(v)}" for k, v in hit.signals.items())
     language = re.sub(r"[^\w+#-]", "", hit.language)
-    return f"### {tick}{pad}{title}{pad}{tick}\n{about} ({_score(hit.score)}{why})\n\n{fence}{language}\n{body}\n{fence}\n\n"
+    copies = f"\n{_copies_text(hit)}" if hit.copies else ""
+    return f"### {tick}{pad}{title}{pad}{tick}\n{about} ({_score(hit.score)}{why}){copies}\n\n{fence}{language}\n{body}\n{fence}\n\n"
 
 
 def _json_frame(answer: Answer) -> tuple[str, str]:
@@ -277,6 +357,10 @@ def _dumps(value: Any) -> str:
 def _well_formed(text: str) -> str:
     """Without lone surrogates, which no UTF-8 stream can carry."""
     return _SURROGATES.sub("\ufffd", text)
+
+
+def _well_formed_path(path: str) -> str:
+    return printable_name(path) if _SURROGATES.search(path) else path
 
 
 def _rounded(value: float, digits: int) -> float:

@@ -29,6 +29,21 @@ NOTHING_MATCHED: Final = Matched()
 
 
 @dataclass(frozen=True, slots=True)
+class MissingWord:
+    """A word of the query that occurs nowhere in the corpus: in no text, name or path.
+
+    Attributes:
+        word: As typed.
+        nearest: The nearest word that does occur, as it is written there; "" where none is near.
+        parts: Whether its parts all occur, as ``flush`` and ``batch`` of ``flushBatch``.
+    """
+
+    word: str
+    nearest: str = ""
+    parts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The hits of one query and the state of the index that gave them.
 
@@ -46,6 +61,14 @@ class Answer:
         truncated: Hits whose content was cut for it.
         matched: What the query was matched by, for snippets.
         facets: Counts of the candidates, if they were asked for.
+        reading: How the query was read: ``query``, or a sentence such as
+            ``read as text: 41 words, 3 paths, 1 stack trace``.
+        files: Files that were searched, before any filter.
+        chunks: Chunks of them.
+        missing: Words of the query that occur nowhere, the most telling ones.
+        confident: Whether the best hits are near the query, as far as can be told;
+            False where there is none.
+        notes: Why nothing was found and what to try, a sentence each; empty where something was.
     """
 
     query: str
@@ -60,3 +83,9 @@ class Answer:
     truncated: int = 0
     matched: Matched = NOTHING_MATCHED
     facets: Facets | None = None
+    reading: str = "query"
+    files: int = 0
+    chunks: int = 0
+    missing: tuple[MissingWord, ...] = ()
+    confident: bool = True
+    notes: tuple[str, ...] = ()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from spelunk.search.query import Match, Query
 from spelunk.search.query_syntax import FLAGS
 from spelunk.search.terms import negated_terms
 from spelunk.store.protocols import FieldFilter, Filter, Reader, TextField
-from spelunk.types import Flag
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.history.reader import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class SearchTarget:
         branch: The branch checked out, for ``branch:``.
         root: Absolute path of its workspace.
         within: Files and folders of it to stay in, relative; everywhere without any.
+        only: Files of it, exactly; None for all.
+        history: The commits behind its files; None where there are none or they do not count.
     """
 
     reader: Reader
@@ -38,6 +40,8 @@ class SearchTarget:
     branch: str = ""
     root: str = ""
     within: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+    history: History | None = None
 
     def passes(self, query: Query) -> bool:
         """Whether ``repo:`` and ``branch:`` allow this index."""
@@ -75,26 +79,51 @@ class Corpus:
     """The indexes that a query's ``repo:`` and ``branch:`` leave."""
 
     def __init__(self, targets: Sequence[SearchTarget], query: Query) -> None:
-        """Nothing is read yet."""
+        """Nothing is read yet.
+
+        Attributes:
+            parts: The indexes that are searched.
+            readers: Of all indexes, in their order.
+        """
         self.parts = [
-            Part(number, target, filter_of(query, prefix=target.prefix, within=target.within))
+            Part(number, target, _filter_in(query, target))
             for number, target in enumerate(targets)
             if target.passes(query)
         ]
-        self._readers = [target.reader for target in targets]
+        self.readers = [target.reader for target in targets]
 
     @property
     def documents(self) -> int:
         """Chunks in all indexes, at least 1."""
-        return max(1, sum(reader.documents for reader in self._readers))
+        return max(1, sum(reader.documents for reader in self.readers))
 
     def frequencies(self, terms: Collection[str], field: TextField) -> dict[str, int]:
         """How many chunks of all indexes have each term; terms of none are left out."""
         sums: dict[str, int] = {}
-        for reader in self._readers:
+        for reader in self.readers:
             for term, count in reader.frequencies(terms, field).items():
                 sums[term] = sums.get(term, 0) + count
         return sums
+
+    def vocabulary(self, prefix: str, field: TextField) -> dict[str, int]:
+        """The terms of a field that begin with ``prefix``, with the chunks of all indexes that have each."""
+        sums: dict[str, int] = {}
+        for reader in self.readers:
+            for term, count in reader.vocabulary(prefix, field).items():
+                sums[term] = sums.get(term, 0) + count
+        return sums
+
+    def passes_any(self, query: Query) -> bool:
+        """Whether any chunk passes the filters of a query, in the indexes that are searched."""
+        return any(
+            part.reader.listed(filter_of(query, prefix=part.target.prefix, within=part.target.within), 1)
+            for part in self.parts
+        )
+
+    @property
+    def intact(self) -> bool:
+        """Whether the words of every index can be looked up, and there are any."""
+        return any(r.documents for r in self.readers) and not any(r.damage for r in self.readers)
 
     def inverse_frequency(self, count: int) -> float:
         """The weight of a term that ``count`` chunks have (Robertson and Spärck Jones, never negative)."""
@@ -103,7 +132,7 @@ class Corpus:
 
     def degraded(self) -> str | None:
         """What is missing from the answer and why, each reason with its index where there are several."""
-        several = len(self._readers) > 1
+        several = len(self.readers) > 1
         reasons = [
             f"{part.target.prefix.rstrip('/') or part.target.root}: {notice}" if several else notice
             for part in self.parts
@@ -151,11 +180,13 @@ def filter_of(query: Query, *, prefix: str = "", within: Iterable[str] = ()) -> 
     )
 
 
-def _flags(names: Iterable[str]) -> Flag:
-    found = Flag.NONE
-    for name in names:
-        found |= FLAGS[name]
-    return found
+def _flags(names: Iterable[str]) -> int:
+    return sum({int(FLAGS[name]) for name in names})
+
+
+def _filter_in(query: Query, target: SearchTarget) -> Filter:
+    wanted = filter_of(query, prefix=target.prefix, within=target.within)
+    return wanted if target.only is None else replace(wanted, only=target.only)
 
 
 def _name_matches(match: Match, names: Sequence[str]) -> bool:

@@ -8,35 +8,47 @@ of candidates is cut after it is merged.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import xxhash
-
 from spelunk.errors import IndexCorruptError, SpelunkError, UsageError
-from spelunk.search import verify
+from spelunk.search import messages, past, places, verify
+from spelunk.search.copies import Group
 from spelunk.search.corpus import Corpus, Part, PathRarity, SearchTarget
+from spelunk.search.evidence import Evidence
 from spelunk.search.facets import Facets, count_candidates
+from spelunk.search.findings import NO_FINDINGS, Findings, findings
+from spelunk.search.hits import grouped, present
 from spelunk.search.query import Query
 from spelunk.search.rank import model
-from spelunk.search.rank.signals import QueryFacts, ScoredChunk, facts, query_stems
+from spelunk.search.rank.signals import (
+    QueryFacts,
+    ScoredChunk,
+    facts,
+    flags_asked_for,
+    query_stems,
+    text_stems,
+)
 from spelunk.search.request import SearchRequest
-from spelunk.search.terms import query_text, rarest, term_weights
-from spelunk.store.protocols import ChunkId, Scored
+from spelunk.search.terms import heaviest, query_text, rarest, term_weights, text_weights
+from spelunk.store.protocols import ChunkId, Filter, Scored
 from spelunk.types import Flag, Hit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spelunk.store.protocols import TextField
-    from spelunk.store.records import ChunkRecord, FileRow
 
 MIN_POOL: Final = 200
 """Candidates of each side that are ranked. With 400 NDCG@10 is 0.8936 instead of 0.8950
 (docs/benchmarks/impacts-2026-11-27.md)."""
 POOL_FACTOR: Final = 4
+SOURCES: Final = 100
+"""Candidates of a pasted text that are taken besides from files without these flags, which are many
+and use its words more often than the code to change."""
+HELD_DOWN: Final = (Flag.TEST, Flag.DOCS, Flag.EXAMPLE, Flag.VENDORED, Flag.GENERATED)
 FEW_LEXICAL_HITS: Final = 20
 """With fewer chunks than this by words, the nearest by meaning are looked for as well."""
 MIN_COSINE: Final = 0.3
@@ -52,10 +64,11 @@ Scores = dict[int, dict[ChunkId, float]]
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, why a side of the search is missing if one is, and counts of the candidates if asked for."""
+    """Hits, why a side of the search is missing if one is, what is to say about them, and counts if asked for."""
 
     hits: tuple[Hit, ...]
     degraded: str | None = None
+    findings: Findings = NO_FINDINGS
     facets: Facets | None = None
 
 
@@ -63,7 +76,7 @@ def search(
     targets: Sequence[SearchTarget],
     query: Query,
     request: SearchRequest,
-    weights: model.Weights = model.DEFAULT,
+    weights: model.Weights | None = None,
 ) -> SearchResult:
     """The best chunks for a query over one or several indexes, as one corpus.
 
@@ -71,29 +84,47 @@ def search(
         targets: The indexes.
         query: The parsed query, filters of the request included.
         request: Mode, limit, context and explain.
-        weights: The ranking model's.
+        weights: The ranking model's; by default those for the kind of query.
 
     Raises:
         IndexCorruptError: Neither side of any index can be read.
     """
     corpus = Corpus(targets, query)
+    weights = weights or weights_for(query)
+    known: QueryFacts | None = None
     if request.mode == "regex" or (query.regexes and not query.text):
         ranked = by_pattern(corpus, query, max(request.limit, request.facets))
         complete = len(ranked) < max(request.limit, request.facets)
+        groups = [Group(c) for c in ranked[: request.limit]]
     else:
+        known = facts_of(corpus, query, request)
         lexical = by_words(corpus, query, request)
+        evidence = by_evidence(corpus, query, request, lexical)
         dense = by_meaning(corpus, query, request, lexical, weights)
         candidates = fuse(corpus, query, lexical, dense)
-        ranked = model.rank(candidates, facts_of(corpus, query, request), PathRarity(corpus), weights)
+        ranked = model.rank(candidates, known, PathRarity(corpus), weights, evidence)
         complete = max(sum(map(len, lexical.values())), sum(map(len, dense.values()))) < pool_size(request)
-    hits = present(targets, query, ranked[: request.limit], request)
+        groups = grouped(targets, ranked, request)
+    hits = present(targets, query, groups, request)
+    found = findings(corpus, query, request.mode, hits, groups, known, partial(_finds, targets, request))
     facets = count_candidates(ranked, targets, complete=complete) if request.facets else None
-    return SearchResult(hits, corpus.degraded(), facets)
+    return SearchResult(hits, corpus.degraded(), found, facets)
+
+
+def _finds(targets: Sequence[SearchTarget], request: SearchRequest, query: Query) -> bool:
+    """Whether a part of a query finds anything by its words."""
+    mode = "lexical" if request.mode == "semantic" else request.mode
+    return any(by_words(Corpus(targets, query), query, replace(request, mode=mode)).values())
 
 
 def pool_size(request: SearchRequest) -> int:
     """Candidates taken from each side."""
     return max(MIN_POOL, POOL_FACTOR * request.limit, request.facets)
+
+
+def weights_for(query: Query) -> model.Weights:
+    """The weights of the ranking model for a kind of query."""
+    return model.TEXT if query.pasted is not None else model.DEFAULT
 
 
 def by_pattern(corpus: Corpus, query: Query, limit: int) -> list[ScoredChunk]:
@@ -146,6 +177,10 @@ def _by_words(corpus: Corpus, parts: Sequence[Part], query: Query, request: Sear
                 break
             limit *= 4
             scored = best(limit)
+        if query.pasted is not None and weights and test is None:
+            scored = _with_sources(
+                scored, reader.lexical(weights, fields, _sources_only(part, query), SOURCES, requires)
+            )
         _note_damage(part)
         part.by_words = reader.damage is None
         lists.append((part, scored))
@@ -160,12 +195,50 @@ def _weighed_terms(
     A term's rarity is that in the field where it is commonest: a word that
     every text holds is not telling because few paths have it.
     """
-    weights = term_weights(query_text(query), mode)
+    pasted = query.pasted
+    weights = term_weights(query_text(query), mode) if pasted is None else text_weights(pasted)
     in_texts = corpus.frequencies(weights, "body")
-    weights = rarest(weights, in_texts)
+    if pasted is None:
+        weights = rarest(weights, in_texts)
     counts = [in_texts if f == "body" else corpus.frequencies(weights, f) for f in fields]
     commonest = {term: max(count.get(term, 0) for count in counts) for term in weights}
-    return {t: w * corpus.inverse_frequency(commonest[t]) for t, w in weights.items() if commonest[t]}
+    return heaviest(
+        {t: w * corpus.inverse_frequency(commonest[t]) for t, w in weights.items() if commonest[t]}
+    )
+
+
+def _sources_only(part: Part, query: Query) -> Filter:
+    """The part's filter without the files that are held down: tests, documents, copies."""
+    asked = flags_asked_for(query.pasted.title) if query.pasted is not None else frozenset()
+    bits = sum(int(flag) for flag in HELD_DOWN if (flag.name or "").lower() not in asked)
+    return replace(part.where, not_flags=part.where.not_flags | bits)
+
+
+def _with_sources(scored: Sequence[Scored], sources: Sequence[Scored]) -> list[Scored]:
+    """Both lists, best first, each chunk once."""
+    return sorted({*scored, *sources}, key=lambda s: (-s.score, s.tie))
+
+
+def by_evidence(corpus: Corpus, query: Query, request: SearchRequest, lexical: Scores) -> Evidence:
+    """What places, messages and commits say of files and chunks; those named join the candidates."""
+    evidence = Evidence()
+    if request.mode == "semantic":
+        return evidence
+    pasted = query.pasted
+    text = query_text(query)
+    for part in corpus.parts:
+        if part.target.history is not None and text and query.kind_of_query != "symbol":
+            terms = term_weights(text, request.mode) if pasted is None else text_weights(pasted)
+            past.collect(part.reader, part.number, part.target.history, terms, evidence)
+        if pasted is not None:
+            named = places.collect(part.reader, part.number, pasted.places, evidence)
+            if replace(part.where, prefix="") != Filter():  # they may lie outside the filters
+                named.clear()
+            named |= messages.collect(part.reader, part.number, pasted, part.where, evidence)
+            scores = lexical.setdefault(part.number, {})
+            for chunk in sorted(named):
+                scores.setdefault(chunk, 0.0)
+    return evidence
 
 
 def _note_damage(part: Part) -> None:
@@ -295,60 +368,13 @@ def facts_of(corpus: Corpus, query: Query, request: SearchRequest) -> QueryFacts
     """The facts about the query that ranking uses."""
     kind = "symbol" if request.mode == "symbol" else query.kind_of_query
     text = query_text(query)
+    pasted = query.pasted
+    if pasted is not None:
+        weights = text_stems(pasted)
+        counts, total = corpus.frequencies(weights, "body"), corpus.documents
+        rarity = {s: w * math.log(1 + total / (1 + counts.get(s, 0))) for s, w in weights.items()}
+        return replace(facts(text, kind, rarity), asked=flags_asked_for(pasted.title))
     stems = query_stems(text)
     counts, total = corpus.frequencies(stems, "body"), corpus.documents
     rarity = {s: math.log(1 + total / (1 + counts.get(s, 0))) for s in stems}
     return facts(text, kind, rarity)
-
-
-def chunk_id(file: FileRow, chunk: ChunkRecord) -> str:
-    """16 hex digits over path, content and place: the same in every index of the same content."""
-    place = f"\0{chunk.start}\0{chunk.end}\0{chunk.kind}".encode()
-    path = os.fsencode(file.path)
-    return xxhash.xxh3_64_hexdigest(path + b"\0" + file.digest + place)
-
-
-def present(
-    targets: Sequence[SearchTarget], query: Query, ranked: Sequence[ScoredChunk], request: SearchRequest
-) -> tuple[Hit, ...]:
-    """Ranked chunks as hits with their text, labelled with the name searched for where they define it."""
-    return tuple(
-        _hit(targets[c.source], c, request.context, request.explain, query.bare_names) for c in ranked
-    )
-
-
-def _hit(
-    target: SearchTarget, scored: ScoredChunk, context: int, explain: bool, names: frozenset[str]
-) -> Hit:
-    chunk, file = scored.chunk, scored.file
-    kind, symbol, scope = chunk.kind, chunk.symbol, chunk.scope
-    if names and symbol.lower() not in names:
-        named = next((d for d in chunk.definitions if d.name.lower() in names), None)
-        if named is not None:
-            kind, symbol, scope = named.kind, named.name, named.scope
-    content, first, last = target.reader.text(file.id).with_context(chunk, context, context)
-    return Hit(
-        path=target.prefix + file.path,
-        start_line=first,
-        end_line=last,
-        language=file.language,
-        kind=kind,
-        symbol=symbol,
-        score=scored.score,
-        content=content,
-        signals=dict(scored.signals) if explain else {},
-        chunk_id=chunk_id(file, chunk),
-        root=target.root,
-        scope=scope,
-        flags=Flag(file.flags),
-    )
-
-
-def present_chunks(
-    target: SearchTarget, scored: Sequence[tuple[ChunkRecord, FileRow, float]]
-) -> tuple[Hit, ...]:
-    """Chunks with a score as hits, in the order given."""
-    return tuple(
-        _hit(target, ScoredChunk(chunk, file, 0, file.path, score=score), 0, False, frozenset())
-        for chunk, file, score in scored
-    )

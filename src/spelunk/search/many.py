@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Protocol, Unpack
 
+from spelunk.errors import UsageError
 from spelunk.files.git_dir import branch_of
 from spelunk.observe import Observer, null_observer
 from spelunk.search.answer import NOTHING_MATCHED, Answer, Matched
 from spelunk.search.request import SearchOverrides, SearchRequest, request_of
 from spelunk.text import worklog
-from spelunk.types import Hit
+from spelunk.types import COMMIT, Hit
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.search.corpus import SearchTarget
     from spelunk.search.facets import Facets
+    from spelunk.search.findings import Findings
     from spelunk.search.query import Query
     from spelunk.store.protocols import Reader
+    from spelunk.workspace.focus import Focus
 
 
 class Searchable(Protocol):
@@ -38,8 +42,18 @@ class Searchable(Protocol):
     root: str
     observer: Observer
 
-    def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
-        """Bring it up to date as its freshness setting or ``freshness`` says; returns whether it is."""
+    def refresh(
+        self,
+        *,
+        progress: OnProgress | None = None,
+        focus: Callable[[], Focus] | None = None,
+        freshness: str | None = None,
+    ) -> bool:
+        """Bring it up to date as its freshness setting or ``freshness`` says, what fits ``focus`` first.
+
+        Returns:
+            Whether it is up to date.
+        """
         ...
 
     def snapshot(self) -> AbstractContextManager[Reader]:
@@ -52,6 +66,10 @@ class Searchable(Protocol):
 
     def embedder(self) -> Embedder:
         """Its embedder."""
+        ...
+
+    def commits(self) -> AbstractContextManager[History | None]:
+        """The commits behind its files; None where none are indexed."""
         ...
 
     def changed_paths(
@@ -72,22 +90,24 @@ def search_many(
 
     Args:
         indexes: Where to search; with several, paths carry the workspace's name.
-        query: Text in the query language, or a whole request.
+        query: A query or a pasted text, or a whole request.
         progress: Called while indexes are brought up to date.
         overrides: Fields of :class:`SearchRequest`.
 
     Raises:
-        QuerySyntaxError: The query does not parse; carries the column.
+        QuerySyntaxError: The query is empty, or was to be read as a query and does
+            not parse; carries the column.
         UsageError: An argument cannot be used.
         IndexMissingError: Nothing was indexed yet, and ``refresh`` is false.
         IndexCorruptError: No store of any index can be read.
     """
     from spelunk.search.engine import search
-    from spelunk.search.query import narrow, parse, with_known_fields
+    from spelunk.search.query import narrow, with_known_fields
+    from spelunk.search.reading import read
     from spelunk.search.terms import matched_by
 
     request = request_of(query, overrides)
-    parsed = parse(request.query, mode=request.mode)
+    parsed = read(request.query, mode=request.mode, reading=request.reading)
     parsed = narrow(
         parsed,
         lang=request.languages,
@@ -95,19 +115,33 @@ def search_many(
         not_path=request.exclude,
         kind=request.kinds,
     )
+    for_commits = _asks_for_commits(parsed)
     fresh = True
     if request.refresh:
-        for index in indexes:
-            fresh &= index.refresh(progress=progress, freshness=request.freshness)
+        shown = prefixes([index.root for index in indexes])
+        places = request.within or [()] * len(indexes)
+        for index, prefix, within in zip(indexes, shown, places, strict=True):
+            focus = _focus(parsed, request, prefix, within)
+            fresh &= index.refresh(progress=progress, focus=focus, freshness=request.freshness)
+    if for_commits:
+        return _answer_of_commits(indexes, request, parsed, fresh=fresh)
     began = time.perf_counter()
     with ExitStack() as stack:
         readers = [stack.enter_context(index.snapshot()) for index in indexes]
+        histories = [
+            stack.enter_context(index.commits()) if _wants_history(parsed, request) else None
+            for index in indexes
+        ]
         parsed = with_known_fields(parsed, _fields(readers, parsed))
-        targets = targets_of(indexes, readers, request.within)
+        targets = targets_of(indexes, readers, request.within, histories)
         result = search(targets, parsed, request)
         hits = result.hits
         if request.refresh:
             hits = _without_changed(indexes, targets, hits, request.freshness)
+        if request.changes:
+            from spelunk.search.changes import with_changes
+
+            hits = with_changes(hits, {target.root: target.prefix for target in targets})
         answer = answer_of(
             request.query,
             request.mode,
@@ -115,12 +149,77 @@ def search_many(
             hits,
             result.degraded,
             readers,
+            findings=result.findings,
             stale=not fresh or len(hits) < len(result.hits),
             matched=matched_by(parsed, request.mode),
             facets=result.facets,
+            reading=parsed.reading,
         )
     _tell(indexes, answer)
     return answer
+
+
+def _focus(
+    parsed: Query, request: SearchRequest, prefix: str, within: Sequence[str]
+) -> Callable[[], Focus] | None:
+    """What gives the focus of a query in one index; None where it asks for commits."""
+    if _asks_for_commits(parsed):
+        return None
+
+    def focus() -> Focus:
+        from spelunk.search.focus import focus_of
+
+        return focus_of(parsed, request.mode, prefix=prefix, within=within)
+
+    return focus
+
+
+def _wants_history(query: Query, request: SearchRequest) -> bool:
+    """Whether the commits behind the files help to rank: for names and patterns they do not."""
+    return request.mode in ("hybrid", "lexical") and not query.regexes and query.kind_of_query != "symbol"
+
+
+def _answer_of_commits(
+    indexes: Sequence[Searchable], request: SearchRequest, parsed: Query, *, fresh: bool
+) -> Answer:
+    from spelunk.search.commits import CommitIndex, matched_words, search_commits
+
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        commits = [
+            CommitIndex(index.root, stack.enter_context(index.commits()), prefix, within)
+            for index, prefix, within in zip(
+                indexes,
+                prefixes([index.root for index in indexes]),
+                request.within or [()] * len(indexes),
+                strict=True,
+            )
+        ]
+        result = search_commits(commits, request, parsed)
+        answer = answer_of(
+            request.query,
+            request.mode,
+            began,
+            result.hits,
+            result.degraded,
+            [c.history.snapshot for c in commits if c.history is not None],
+            stale=not fresh,
+            matched=matched_words(parsed, request.mode),
+        )
+    _tell(indexes, answer)
+    return answer
+
+
+def _asks_for_commits(query: Query) -> bool:
+    """Whether a query wants commits.
+
+    Raises:
+        UsageError: It wants chunks of files too.
+    """
+    kinds = query.filters.kind.include
+    if COMMIT in kinds and len(kinds) > 1:
+        raise UsageError("kind commit stands alone: commits and files are two indexes; search twice")
+    return COMMIT in kinds
 
 
 def _fields(readers: Sequence[Reader], query: Query) -> set[str]:
@@ -146,7 +245,10 @@ def _tell(indexes: Sequence[Searchable], answer: Answer) -> None:
 
 
 def targets_of(
-    indexes: Sequence[Searchable], readers: Sequence[Reader], within: Sequence[Sequence[str]] = ()
+    indexes: Sequence[Searchable],
+    readers: Sequence[Reader],
+    within: Sequence[Sequence[str]] = (),
+    histories: Sequence[History | None] = (),
 ) -> list[SearchTarget]:
     """The indexes as the engine takes them, with a prefix for the paths of each if there are several."""
     from spelunk.search.corpus import SearchTarget
@@ -160,12 +262,14 @@ def targets_of(
             branch_of(index.root),
             index.root,
             tuple(places),
+            history=history,
         )
-        for index, reader, prefix, places in zip(
+        for index, reader, prefix, places, history in zip(
             indexes,
             readers,
             prefixes([index.root for index in indexes]),
             within or [()] * len(indexes),
+            histories or [None] * len(indexes),
             strict=True,
         )
     ]
@@ -210,6 +314,8 @@ def answer_of(
     stale: bool,
     matched: Matched = NOTHING_MATCHED,
     facets: Facets | None = None,
+    findings: Findings | None = None,
+    reading: str = "query",
 ) -> Answer:
     """Hits with the state of the indexes that gave them; ``began`` is of ``time.perf_counter``."""
     counts = [reader.coverage() for reader in readers]
@@ -225,4 +331,10 @@ def answer_of(
         stale=stale,
         matched=matched,
         facets=facets,
+        files=done,
+        chunks=sum(reader.documents for reader in readers),
+        missing=findings.missing if findings else (),
+        confident=bool(hits) and (findings is None or findings.confident),
+        notes=findings.notes if findings else (),
+        reading=reading,
     )

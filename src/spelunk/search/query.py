@@ -44,7 +44,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import QuerySyntaxError
 from spelunk.search.query_syntax import (
@@ -59,6 +60,9 @@ from spelunk.search.query_syntax import (
     read_terms,
     regex_term,
 )
+
+if TYPE_CHECKING:
+    from spelunk.pasted import Pasted
 
 __all__ = [
     "FILTER", "FILTERS", "PHRASE", "REGEX", "SYMBOL", "WORD",
@@ -119,17 +123,22 @@ class Filters:
         return any((self.lang, self.path, self.kind, self.flags, self.repo, self.branch, self.fields))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is derived is kept
 class Query:
     """A parsed query. The attributes below are made on each access: hold what you need.
 
     Attributes:
         terms: The terms in the order given.
         source: What was typed; not part of equality.
+        pasted: What a text that was pasted says, where the query was read as one
+            (:mod:`spelunk.search.reading`); not part of equality.
+        reading: How it was read, for people: ``query``, or a sentence.
     """
 
     terms: tuple[Term, ...]
     source: str = field(default="", compare=False)
+    pasted: Pasted | None = field(default=None, compare=False, repr=False)
+    reading: str = field(default="query", compare=False)
 
     def __str__(self) -> str:
         return " ".join(map(str, self.terms))
@@ -137,47 +146,47 @@ class Query:
     def _values(self, kind: str, *, negated: bool = False) -> tuple[str, ...]:
         return tuple(t.value for t in self.terms if t.kind == kind and t.negated == negated)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Words, phrases and symbol names in their order: what is tokenised and embedded."""
         return " ".join(t.value for t in self.terms if not t.negated and t.kind in (WORD, PHRASE, SYMBOL))
 
-    @property
+    @cached_property
     def words(self) -> tuple[str, ...]:
         """Plain words as typed, with their punctuation."""
         return self._values(WORD)
 
-    @property
+    @cached_property
     def phrases(self) -> tuple[str, ...]:
         """Literal strings, runs of white space as one space."""
         return self._values(PHRASE)
 
-    @property
+    @cached_property
     def regexes(self) -> tuple[str, ...]:
         """Valid patterns for :mod:`spelunk.text.regex`, all of which must match."""
         return self._values(REGEX)
 
-    @property
+    @cached_property
     def symbols(self) -> tuple[str, ...]:
         """Names that must be defined."""
         return self._values(SYMBOL)
 
-    @property
+    @cached_property
     def negated_words(self) -> tuple[str, ...]:
         """Words that must not occur."""
         return self._values(WORD, negated=True)
 
-    @property
+    @cached_property
     def negated_phrases(self) -> tuple[str, ...]:
         """Literal strings that must not occur."""
         return self._values(PHRASE, negated=True)
 
-    @property
+    @cached_property
     def bare_names(self) -> frozenset[str]:
         """The words and symbols in lower case without their scopes: ``b`` of ``A::b``."""
         return frozenset(_SCOPE.split(name)[-1].lower() for name in (*self.symbols, *self.words))
 
-    @property
+    @cached_property
     def filters(self) -> Filters:
         """The filters, collected by field."""
         sides: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
@@ -188,7 +197,7 @@ class Query:
         known = {_ATTRIBUTES.get(name, name): found.pop(name) for name in FILTERS if name in found}
         return Filters(**known, fields=tuple(found.items()))
 
-    @property
+    @cached_property
     def kind_of_query(self) -> str:
         """``symbol``, ``prose`` or ``mixed``; see :func:`kind_of_text`."""
         if any(t.kind == SYMBOL for t in self.terms) and not self.words and not self.phrases:
@@ -197,7 +206,10 @@ class Query:
 
 
 def parse(text: str, *, mode: str = "hybrid") -> Query:
-    """The query tree of ``text``; ``parse(str(parse(x))) == parse(x)``.
+    """The query tree of ``text`` read in the query language; ``parse(str(parse(x))) == parse(x)``.
+
+    A search reads its query by :func:`spelunk.search.reading.read`, which takes text
+    that plainly is no query as text.
 
     Args:
         text: What was typed.

@@ -94,10 +94,21 @@ def read_terms(text: str) -> Iterator[Term]:
     Raises:
         QuerySyntaxError: As :func:`spelunk.search.query.parse`, but for what only the whole query shows.
     """
+    for made, _, _ in constructs(text):
+        yield from made
+
+
+def constructs(text: str) -> Iterator[tuple[list[Term], int, int]]:
+    """What each construct of a query makes, and where it begins and ends: none, one or several terms.
+
+    Raises:
+        QuerySyntaxError: As :func:`read_terms`.
+    """
     at = len(text) - len(text.lstrip())
     while at < len(text):
+        start = at
         made, at = _term_at(text, at)
-        yield from made
+        yield made, start, at
         space = _SPACE.match(text, at)
         at = space.end() if space else at
 

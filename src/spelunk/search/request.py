@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypedDict
+from typing import Final, Literal, TypedDict
 
 from spelunk.errors import UsageError
 
 MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
+Reading = Literal["auto", "text", "query"]
+READINGS: Final = ("auto", "text", "query")
+MAX_QUERY: Final = 1_048_576
+"""Characters of a query or of a pasted text."""
 DEFAULT_LIMIT: Final = 10
 MAX_LIMIT: Final = 10_000
 
@@ -17,6 +21,7 @@ class SearchOverrides(TypedDict, total=False):
     """The fields of a :class:`SearchRequest` as keywords, each optional."""
 
     mode: str
+    reading: Reading
     limit: int
     languages: Sequence[str]
     include: Sequence[str]
@@ -28,6 +33,8 @@ class SearchOverrides(TypedDict, total=False):
     refresh: bool
     freshness: str | None
     facets: int
+    copies: bool
+    changes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,12 @@ class SearchRequest:
     """What to search for, and how.
 
     Attributes:
-        query: Text in the query language (docs/query-language.md).
+        query: A query (docs/query-language.md), or text that was pasted; at most
+            :data:`MAX_QUERY` characters.
         mode: One of :data:`MODES`.
+        reading: Whether the query is literal ``text``, is in the query language
+            (``query``), or is text unless it plainly is a query (``auto``). In mode
+            ``regex`` the whole of it is one pattern.
         limit: Hits wanted, 1 to :data:`MAX_LIMIT`.
         languages: Only these, as ``lang:``.
         include: Only paths that match one of these, as ``path:``.
@@ -51,6 +62,8 @@ class SearchRequest:
         facets: Count at least this many of the best candidates by language and so on
             (:class:`~spelunk.search.facets.Facets`); 0 for none. Above 200, and above four
             times ``limit``, more candidates are ranked, which may change the order of hits.
+        copies: Give each near-copy of a text a hit of its own.
+        changes: Fill in the last commit that changed each hit's lines, where git tells.
 
     Raises:
         UsageError: A value cannot be used.
@@ -58,6 +71,7 @@ class SearchRequest:
 
     query: str
     mode: str = "hybrid"
+    reading: Reading = "auto"
     limit: int = DEFAULT_LIMIT
     languages: Sequence[str] = ()
     include: Sequence[str] = ()
@@ -69,10 +83,20 @@ class SearchRequest:
     refresh: bool = True
     freshness: str | None = None
     facets: int = 0
+    copies: bool = False
+    changes: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise UsageError(f"mode {self.mode!r}: use one of {', '.join(MODES)}")
+        if self.reading not in READINGS:
+            raise UsageError(f"reading {self.reading!r}: use one of {', '.join(READINGS)}")
+        if self.mode == "regex" and self.reading == "text":
+            raise UsageError("in mode regex the query is one pattern, not text; leave out one of the two")
+        if len(self.query) > MAX_QUERY:
+            raise UsageError(
+                f"a query of {len(self.query):,} characters: at most {MAX_QUERY:,}; give the part that matters"
+            )
         if not 1 <= self.limit <= MAX_LIMIT:
             raise UsageError(f"{self.limit} hits: ask for 1 to {MAX_LIMIT}")
         if not 0 <= self.facets <= MAX_LIMIT:

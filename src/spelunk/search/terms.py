@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from spelunk.search.answer import Matched
 from spelunk.search.query import MAX_TEXT, Query
 from spelunk.text.tokens import LEXICON, MAX_WORD, parts, terms, words
+
+if TYPE_CHECKING:
+    from spelunk.pasted import Pasted
 
 MAX_TERMS: Final = 64
 """Terms of a query that are looked up, the rarest first."""
@@ -60,6 +63,27 @@ def term_weights(text: str, mode: str) -> dict[str, float]:
         for stem in stems:
             weights[stem] = max(STEM_WEIGHT, weights.get(stem, 0.0))
     return weights
+
+
+def text_weights(pasted: Pasted) -> dict[str, float]:
+    """The terms of a pasted text with their weights: those of its words, by the regions they stand in."""
+    weights: dict[str, float] = {}
+    for word, worth in pasted.words.items():
+        if word.lower() in STOP_WORDS:
+            continue
+        whole, *stems = terms(word) if len(word) <= MAX_WORD else [whole_term(word)]
+        weight = worth * (COMPOUND_WEIGHT if len(stems) > 1 else 1.0)
+        weights[whole] = max(weight, weights.get(whole, 0.0))
+        for stem in stems:
+            weights[stem] = max(STEM_WEIGHT * worth, weights.get(stem, 0.0))
+    return weights or dict.fromkeys((whole_term(word) for word in pasted.words), 1.0)
+
+
+def heaviest(weights: Mapping[str, float]) -> dict[str, float]:
+    """At most :data:`MAX_TERMS` of the terms: those of the highest weight."""
+    if len(weights) <= MAX_TERMS:
+        return dict(weights)
+    return {t: weights[t] for t in sorted(weights, key=lambda t: (-weights[t], t))[:MAX_TERMS]}
 
 
 def rarest(weights: Mapping[str, float], frequencies: Mapping[str, int]) -> dict[str, float]:

@@ -61,9 +61,9 @@ def cuts_line(text: str, start: int, end: int) -> bool:
     return end < len(text) and text[end - 1] != "\n" and not text.startswith(("\n", "\r\n"), end)
 
 
-def path_document(path: str) -> str:
-    """The terms of a path with their levels, for the full text's ``path`` field."""
-    readable = path.encode("utf-8", "replace").decode()
+def path_document(*paths: str) -> str:
+    """The terms of a file's path, or of several, with their levels, for the full text's ``path`` field."""
+    readable = "\n".join(paths).encode("utf-8", "replace").decode()
     return encode(Counter(t for w in words(readable) for t in terms(w)), "path")
 
 

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any, Final
 
@@ -37,6 +36,14 @@ from spelunk.store.full_text_query import (
 )
 from spelunk.store.impact import forms, score_scale, score_units
 from spelunk.store.protocols import Requirement, Scored
+from spelunk.store.tantivy_errors import (
+    damaged,
+    disk_refuses,
+    first_line,
+    reading,
+    storage_error,
+    writing,
+)
 
 MIN_HEAP: Final = 16 * 1024 * 1024
 """Per indexing thread; Tantivy refuses less than 3 MB and thrashes below this."""
@@ -58,69 +65,14 @@ def _open(directory: str, create: bool) -> tantivy.Index:
             index = tantivy.Index(SCHEMA, path=directory, reuse=True)
             faults.reach("create.full-text.after")
         else:
-            with _reading(directory):
+            with reading(directory):
                 index = tantivy.Index.open(directory)
     except (ValueError, OSError) as error:
-        if create and _disk_refuses(error):
-            raise _storage_error(directory, error) from None
-        raise _damaged(directory, error) from None
+        if create and disk_refuses(error):
+            raise storage_error(directory, error) from None
+        raise damaged(directory, error) from None
     index.register_tokenizer(ANALYSER, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
     return index
-
-
-class FullTextDamaged(IndexCorruptError):  # noqa: N818 - says what is, as its siblings do
-    """The full text cannot be used; manifest and vectors may be well."""
-
-
-def _damaged(directory: str, error: BaseException) -> FullTextDamaged:
-    return FullTextDamaged(
-        f"{directory}: full text damaged ({_first_line(error)}); run `spelunk check --repair`"
-    )
-
-
-@contextmanager
-def _reading(directory: str) -> Iterator[None]:
-    """Translate errors of a damaged file, panics (which are no ``Exception``) included."""
-    try:
-        yield
-    except BaseException as error:
-        if isinstance(error, (ValueError, OSError)) or _is_panic(error):
-            raise _damaged(directory, error) from None
-        raise
-
-
-@contextmanager
-def _writing(directory: str) -> Iterator[None]:
-    """Raise a panic as the damage it means; other errors of a writer have several causes."""
-    try:
-        yield
-    except BaseException as error:
-        if _is_panic(error):
-            raise _damaged(directory, error) from None
-        raise
-
-
-def _is_panic(error: BaseException) -> bool:
-    """Whether native code panicked; pyo3 does not export the exception's class."""
-    return type(error).__name__ == "PanicException"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).split("\n", 1)[0][:200]
-
-
-def _disk_refuses(error: BaseException) -> bool:
-    text = str(error)
-    return isinstance(error, OSError) or any(
-        s in text
-        for s in ("No space left", "Read-only file system", "Permission denied", "os error", "IoError", "Io")
-    )
-
-
-def _storage_error(directory: str, error: BaseException) -> StorageError:
-    return StorageError(
-        f"{directory}: cannot write the full text ({_first_line(error)}); nothing published was lost"
-    )
 
 
 class LexicalWriter:
@@ -143,15 +95,28 @@ class LexicalWriter:
         self.directory = directory
         index = _open(directory, create)
         try:
-            with _writing(directory):
+            with writing(directory):
                 self._writer = index.writer(max(heap, MIN_HEAP * threads), threads)
         except ValueError as error:
             if "lock" in str(error).lower():
-                raise StorageError(f"{directory}: held by another writer ({_first_line(error)})") from None
-            raise _storage_error(directory, error) from None
+                raise StorageError(f"{directory}: held by another writer ({first_line(error)})") from None
+            raise storage_error(directory, error) from None
 
-    def add(self, cid: int, file: int, body: str, name: str, path: str, language: str, kind: str) -> None:
-        """Add one chunk; ``body``, ``name`` and ``path`` are encoded (:mod:`spelunk.store.document`)."""
+    def add(
+        self,
+        cid: int,
+        file: int,
+        body: str,
+        name: str,
+        path: str,
+        language: str,
+        kind: str,
+        flags: Sequence[str] = (),
+    ) -> None:
+        """Add one chunk; ``body``, ``name`` and ``path`` are encoded (:mod:`spelunk.store.document`).
+
+        ``flags`` are the file's, from :func:`flag_terms`.
+        """
         document = tantivy.Document()
         document.add_unsigned("cid", cid)
         document.add_unsigned("file", file)
@@ -162,20 +127,22 @@ class LexicalWriter:
         document.add_text("path", path)
         document.add_text("language", language)
         document.add_text("kind", kind)
+        for flag in flags:
+            document.add_text("flag", flag)
         try:
             self._writer.add_document(document)
         except ValueError as error:
-            raise _storage_error(self.directory, error) from None
+            raise storage_error(self.directory, error) from None
 
     def delete_files(self, files: Iterable[int]) -> None:
         """Delete every chunk of these file versions."""
         # Not delete_documents_by_term: in 0.27 it looks for a signed term, and finds none.
-        with _writing(self.directory):
+        with writing(self.directory):
             self._writer.delete_documents_by_query(Query.term_set_query(SCHEMA, "file", list(files)))
 
     def delete_from(self, first_chunk: int) -> None:
         """Delete every chunk whose id is ``first_chunk`` or higher: work never published."""
-        with _writing(self.directory):
+        with writing(self.directory):
             self._writer.delete_documents_by_query(
                 Query.range_query(SCHEMA, "cid", tantivy.FieldType.Unsigned, first_chunk, None)
             )
@@ -187,10 +154,10 @@ class LexicalWriter:
             StorageError: The disk refuses; nothing since the last commit is kept.
         """
         try:
-            with _writing(self.directory):
+            with writing(self.directory):
                 self._writer.commit()
         except (ValueError, OSError) as error:
-            raise _storage_error(self.directory, error) from None
+            raise storage_error(self.directory, error) from None
 
     def close(self) -> None:
         """Drop what was not committed, let merges end, release the lock."""
@@ -203,7 +170,7 @@ class LexicalWriter:
 
 def _searcher(directory: str) -> tantivy.Searcher:
     index = _open(directory, False)
-    with _reading(directory):
+    with reading(directory):
         index.config_reader("manual")
         index.reload()
         return index.searcher()
@@ -220,7 +187,7 @@ def _searcher_of_read_only(directory: str) -> tantivy.Searcher:
                     os.symlink(os.path.join(directory, name), os.path.join(aside, name))
             return _searcher(aside)  # has mapped all it reads
     except OSError as error:
-        raise _damaged(directory, error) from None
+        raise damaged(directory, error) from None
 
 
 class LexicalReader:
@@ -242,7 +209,7 @@ class LexicalReader:
         self._hidden: list[Clause] = []
         self._frequencies: dict[tuple[str, str], int] = {}
         self._counts: dict[tuple[str, str], list[int]] = {}
-        with _reading(directory):
+        with reading(directory):
             # Each document has one language; the counts include deleted documents until a merge.
             counts: Any = self._searcher.terms_with_prefix("language", "")
             self._exact = self.documents == sum(count for _, count in counts)
@@ -290,9 +257,22 @@ class LexicalReader:
                 known[field, term] = self._frequency(term, field)
         return {term: known[field, term] for term in terms if known[field, term]}
 
+    def vocabulary(self, prefix: str, field: str) -> dict[str, int]:
+        """The terms that begin with ``prefix`` of documents that are alive and not hidden, with their counts."""
+        counts: dict[str, int] = {}
+        with reading(self.directory):
+            visible = None
+            if not self._exact:
+                visible = Query.boolean_query([(Occur.Must, Query.all_query()), *self._hidden])
+            found: Any = self._searcher.terms_with_prefix(field, prefix, filter_query=visible)
+        for form, count in found:
+            term = form[:-1]
+            counts[term] = counts.get(term, 0) + int(count)
+        return {term: count for term, count in counts.items() if count and term.startswith(prefix)}
+
     def _frequency(self, term: str, field: str) -> int:
         count = sum(self._form_counts(term, field))
-        with _reading(self.directory):
+        with reading(self.directory):
             if self._exact or not count:
                 return count
             # Document frequencies count deleted documents until they are merged away.
@@ -303,7 +283,7 @@ class LexicalReader:
     def _form_counts(self, term: str, field: str) -> list[int]:
         """The documents with each form of the term, deleted ones included; kept, since a search asks twice."""
         if (field, term) not in self._counts:
-            with _reading(self.directory):
+            with reading(self.directory):
                 self._counts[field, term] = [int(self._searcher.doc_freq(field, f)) for f in forms(term)]
         return self._counts[field, term]
 
@@ -332,7 +312,7 @@ class LexicalReader:
         if not scale:
             return []
         clauses: list[Clause] = []
-        with _reading(self.directory):
+        with reading(self.directory):
             for (term, weight), (field, boost) in product(terms.items(), fields.items()):
                 counts = self._form_counts(term, field)
                 for level, (form, count) in enumerate(zip(forms(term), counts, strict=True)):
@@ -399,11 +379,11 @@ class LexicalReader:
         return sorted(scored, key=lambda s: (-s.score, s.tie, s.id))
 
     def _hits(self, query: Query, limit: int) -> list[Any]:
-        with _reading(self.directory):
+        with reading(self.directory):
             return list(self._searcher.search(query, limit, count=False).hits)
 
     def _values(self, field: str, addresses: list[Any]) -> list[int]:
-        with _reading(self.directory):
+        with reading(self.directory):
             values = self._searcher.fast_field_values(field, addresses)
             numbers = [int(v) for v in values if v is not None]
             if len(numbers) != len(values):

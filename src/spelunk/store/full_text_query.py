@@ -29,7 +29,7 @@ def _schema() -> tantivy.Schema:
     builder.add_unsigned_field("tie", fast=True)
     for name in ("body", "name", "path"):
         builder.add_text_field(name, tokenizer_name=ANALYSER, index_option="basic")
-    for name in ("language", "kind"):
+    for name in ("language", "kind", "flag"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     return builder.build()
 
@@ -53,6 +53,13 @@ class FullTextFilter:
     files: tuple[int, ...] | None = None
     not_files: tuple[int, ...] = ()
     not_terms: tuple[str, ...] = ()
+    flags: int = 0
+    not_flags: int = 0
+
+
+def flag_terms(bits: int) -> list[str]:
+    """The terms of a file's flags in the field ``flag``: one for each bit."""
+    return [str(n) for n in range(bits.bit_length()) if bits >> n & 1]
 
 
 def has_term(term: str, field: str) -> Query:
@@ -105,6 +112,10 @@ def filter_clauses(where: FullTextFilter | None) -> list[Clause]:
         out.append((Occur.Must, constant(Query.term_set_query(SCHEMA, "file", list(where.files)))))
     if where.not_languages:
         out.append((Occur.MustNot, one_of("language", where.not_languages)))
+    if where.flags:
+        out.append((Occur.Must, constant(one_of("flag", flag_terms(where.flags)))))
+    if where.not_flags:
+        out.append((Occur.MustNot, one_of("flag", flag_terms(where.not_flags))))
     if where.not_kinds:
         out.append((Occur.MustNot, one_of("kind", where.not_kinds)))
     if where.not_files:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from spelunk.errors import IndexCorruptError
 from spelunk.store import schema
+from spelunk.store.path_ranges import PathRanges
 from spelunk.store.paths import full_text_name, manifest_name, next_full_text
 from spelunk.store.records import ChunkRecord, Donor, FieldRecord, FileRow, Known, SegmentRow
 from spelunk.store.schema import decode_path, encode_path
@@ -149,20 +150,26 @@ class Manifest:
 
     # Files
 
-    def known(self) -> dict[str, Known]:
-        """Return every indexed file by path."""
-        rows = self.all("SELECT path, id, stamp, digest, first_chunk, chunks FROM files")
-        return {decode_path(r[0]): Known._make(r[1:]) for r in rows}
+    def known(self, part: PathRanges | None = None) -> dict[str, Known]:
+        """Return every indexed file by path, or those of a part."""
+        select = "SELECT path, id, stamp, digest, first_chunk, chunks FROM files"
+        return {decode_path(r[0]): Known._make(r[1:]) for r in self._of_part(select, part)}
 
-    def unindexed(self) -> dict[str, tuple[Skipped | Failed, bytes]]:
-        """Return every file that was offered and skipped, or failed, with its stamp."""
+    def unindexed(self, part: PathRanges | None = None) -> dict[str, tuple[Skipped | Failed, bytes]]:
+        """Return every file that was offered and skipped, or failed, with its stamp; or those of a part."""
         out: dict[str, tuple[Skipped | Failed, bytes]] = {}
-        for path, failed, reason, detail, stamp in self.all(
-            "SELECT path, failed, reason, detail, stamp FROM unindexed ORDER BY path"
-        ):
+        select = "SELECT path, failed, reason, detail, stamp FROM unindexed"
+        for path, failed, reason, detail, stamp in self._of_part(select, part):
             name = decode_path(path)
             out[name] = (_unindexed(name, failed, reason, detail), stamp)
         return out
+
+    def _of_part(self, select: str, part: PathRanges | None) -> Iterator[Any]:
+        if part is None:
+            yield from self.all(select)
+            return
+        for condition, values in part.conditions():
+            yield from self.all(f"{select} WHERE {condition}", values)
 
     def unindexed_file(self, path: str) -> Skipped | Failed | None:
         """Return why a file that was offered is not indexed."""
@@ -255,6 +262,11 @@ class Manifest:
     def chunk_kinds(self) -> list[tuple[int, str]]:
         """Return id and kind of every chunk of a published file, by id."""
         return self.all("SELECT id, kind FROM chunks WHERE file IN (SELECT id FROM files) ORDER BY id")
+
+    def chunks_by_kind(self) -> dict[str, int]:
+        """Return the number of published chunks of each kind."""
+        published = "SELECT kind, count(*) FROM chunks WHERE file IN (SELECT id FROM files) GROUP BY kind"
+        return dict(self.all(published))
 
     def kinds_between(self, first: int, end: int) -> list[tuple[int, str]]:
         """Return id and kind of the published chunks from ``first`` to ``end - 1``, by id."""

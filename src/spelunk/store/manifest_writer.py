@@ -230,6 +230,21 @@ class ManifestWriter(Manifest):
         self._run("UPDATE files SET stamp = x'', digest = x''")
         self._run("UPDATE unindexed SET stamp = x''")
 
+    def begin_seed(self, build: int, *, stamps: bool) -> None:
+        """Mark the copy of another workspace's manifest as not compared with this one's files.
+
+        Args:
+            build: Number of this manifest.
+            stamps: Whether the files' stamps are kept.
+        """
+        self.set_meta("build", build)
+        self.set_meta("complete", 0)
+        self._run("DELETE FROM meta WHERE key IN ('walk', 'planned')")
+        self._run("DELETE FROM fences")
+        if not stamps:
+            self._run("UPDATE files SET stamp = x''")
+            self._run("UPDATE unindexed SET stamp = x''")
+
     def set_fence(self, fence: bytes) -> None:
         """Replace the record of the last walk."""
         self._run("DELETE FROM fences")

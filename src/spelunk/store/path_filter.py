@@ -12,12 +12,15 @@ MAX_GLOB: Final = 4_096
 
 
 def path_test(wanted: Filter) -> Callable[[str], bool]:
-    """The test of a path for ``within``, ``paths`` and ``not_paths`` of a filter."""
+    """The test of a path for ``only``, ``within``, ``paths`` and ``not_paths`` of a filter."""
     within, beneath = frozenset(wanted.within), tuple(place + "/" for place in wanted.within)
+    only = None if wanted.only is None else frozenset(wanted.only)
     include = [path_predicate(p) for p in wanted.paths]
     exclude = [path_predicate(p) for p in wanted.not_paths]
 
     def passes(path: str) -> bool:
+        if only is not None and path not in only:
+            return False
         if within and path not in within and not path.startswith(beneath):
             return False
         shown = wanted.prefix + path

@@ -6,6 +6,8 @@
 ``manifest-N.sqlite.new`` the manifest of a rebuild that is not published yet
 ``lexical-N``             folder of the full-text index; the manifest names its N
 ``vectors``               folder of the vector segments; the manifest lists them
+``history``               folder of the index of commits: all of these again, and
+                          ``commits.sqlite`` (:mod:`spelunk.store.commits`)
 ========================  =====================================================
 """
 
@@ -18,6 +20,8 @@ from typing import Final
 MANIFEST: Final = "manifest.sqlite"
 VECTORS: Final = "vectors"
 FULL_TEXT: Final = "lexical-"
+HISTORY: Final = "history"
+COMMITS: Final = "commits.sqlite"
 BUILDING: Final = ".new"
 MAX_KINDS: Final = 255
 """Code of a vector's kind that further kinds share."""
@@ -72,3 +76,18 @@ def _names(directory: str) -> list[str]:
         return sorted(os.listdir(directory))
     except OSError:
         return []
+
+
+ENTRY_NAMES: Final = frozenset(("__init__", "mod", "index"))
+"""Files without a name of their own: modules of their folder's name."""
+
+
+def names_of(path: str) -> set[str]:
+    """The names by which a file is looked up, in lower case: the last component of its path, that
+    without extensions, and the folder's name for ``__init__.py`` and its like."""
+    folder, _, name = path.lower().rpartition("/")
+    stem = name.split(".", 1)[0] or name
+    names = {name, stem}
+    if stem in ENTRY_NAMES and folder:
+        names.add(folder.rpartition("/")[2])
+    return names

@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple, Protocol
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.texts import Text
 from spelunk.text.required import Run
-from spelunk.types import Flag
 
 ChunkId = int
 FileId = int
@@ -48,29 +47,31 @@ class Filter:
         not_languages: Languages left out.
         kinds: Kinds of the chunk.
         not_kinds: Kinds left out.
-        flags: The file has one of these.
-        not_flags: The file has none of these.
+        flags: The file has one of these (:class:`spelunk.types.Flag`), as bits.
         paths: Parts of paths or globs (:mod:`spelunk.store.path_filter`), held
             against ``prefix`` + path.
         not_paths: The same, left out.
         fields: Front-matter fields of the file.
         within: Files and folders to stay in, relative to the root.
         not_terms: Terms of the body that a chunk must not have.
+        not_flags: Flags of files left out (:class:`spelunk.types.Flag`), as bits.
         prefix: Put before each path for ``paths`` and ``not_paths``.
+        only: Paths of files, exactly; None for no condition.
     """
 
     languages: tuple[str, ...] = ()
     not_languages: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     not_kinds: tuple[str, ...] = ()
-    flags: Flag = Flag.NONE
-    not_flags: Flag = Flag.NONE
+    flags: int = 0
     paths: tuple[str, ...] = ()
     not_paths: tuple[str, ...] = ()
     fields: tuple[FieldFilter, ...] = ()
     within: tuple[str, ...] = ()
     not_terms: tuple[str, ...] = ()
+    not_flags: int = 0
     prefix: str = ""
+    only: tuple[str, ...] | None = None
 
     def allows_kind(self, kind: str) -> bool:
         """Whether chunks of this kind pass."""
@@ -114,7 +115,7 @@ class Reader(Protocol):
         generation: The generation's number.
         documents: Chunks in it.
         damage: Why the full text cannot be read; None while it can. With it
-            :meth:`frequencies` has no term, :meth:`lexical` returns nothing, and
+            :meth:`frequencies` and :meth:`vocabulary` have no term, :meth:`lexical` returns nothing, and
             :meth:`listed`, :meth:`files_with` and :meth:`nearest` apply neither
             requirements nor ``not_terms``. It may be found by any of them.
         embedder: Id of the embedder that made the vectors; "" where there are none.
@@ -135,6 +136,10 @@ class Reader(Protocol):
 
     def frequencies(self, terms: Collection[str], field: TextField) -> dict[str, int]:
         """How many chunks of the generation have each term in a field; terms of none are left out."""
+        ...
+
+    def vocabulary(self, prefix: str, field: TextField) -> dict[str, int]:
+        """The terms of a field that begin with ``prefix``, with the number of chunks that have each."""
         ...
 
     def lexical(
@@ -223,6 +228,16 @@ class Reader(Protocol):
         """The file at a path; None where there is none."""
         ...
 
+    def files_named(self, names: Collection[str]) -> list[FileRow]:
+        """The files that are called by one of the names, by path.
+
+        Args:
+            names: In lower case: last components of paths, with extensions or without
+                any; a file such as ``__init__.py`` is called by its folder's name too
+                (:func:`spelunk.store.paths.names_of`).
+        """
+        ...
+
     def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
         """The chunks of a file, in order."""
         ...
@@ -237,6 +252,14 @@ class Reader(Protocol):
 
     def forget(self, file: FileId) -> None:
         """Drop a file's text from memory; it is not needed again."""
+        ...
+
+    def languages(self) -> dict[str, int]:
+        """How many files are of each language."""
+        ...
+
+    def kinds(self) -> dict[str, int]:
+        """How many chunks are of each kind."""
         ...
 
     def field_names(self) -> set[str]:

@@ -14,6 +14,7 @@ from spelunk.store import check
 from spelunk.store import full_text as lexical
 from spelunk.store.document import document_of, path_document
 from spelunk.store.full_text import LexicalWriter
+from spelunk.store.full_text_query import flag_terms
 from spelunk.store.leftovers import remove_leftovers
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.paths import MAX_KINDS, full_text_name
@@ -96,11 +97,11 @@ def rebuild_full_text(directory: str, manifest: ManifestWriter) -> None:
     writer = LexicalWriter(target, heap=HEAP)
     for file in manifest.all_files():
         faults.reach("repair.full-text.file", file.path)
-        path = path_document(file.path)
+        path, flags = path_document(file.path), flag_terms(file.flags)
         text = unpack(*manifest.content(file.id)).text
         for chunk in manifest.chunks_of(file):
             made = document_of(text, chunk.start, chunk.end, (d.name for d in chunk.definitions))
-            writer.add(chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind)
+            writer.add(chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind, flags)
     faults.reach("repair.full-text.before")
     writer.commit()
     writer.close()

@@ -22,7 +22,7 @@ from spelunk.errors import (
 )
 from spelunk.store.paths import BUILDING, MANIFEST, manifest_name
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """The on-disk format this release writes. An index with a higher number is refused; one with
 a lower number counts as missing, and the next update builds it again."""
 

@@ -49,7 +49,13 @@ class Where:
     def by_files(self) -> bool:
         """Whether some condition can only be decided file by file."""
         f = self._filter
-        return bool(f.paths or f.not_paths or f.fields or f.within or f.flags or f.not_flags)
+        return bool(f.paths or f.not_paths or f.fields or f.within) or f.only is not None
+
+    @property
+    def by_columns(self) -> bool:
+        """Whether some condition is on a column of the file."""
+        f = self._filter
+        return bool(f.languages or f.not_languages or f.flags or f.not_flags)
 
     @property
     def by_chunks(self) -> bool:
@@ -61,17 +67,17 @@ class Where:
         """The files that pass and have chunks, by path."""
         f = self._filter
         sql = ["SELECT id, first_chunk, first_chunk + chunks, path FROM files WHERE chunks > 0"]
-        values: list[str | int] = []
+        values: list[str] = []
         for condition, accepted in (("IN", f.languages), ("NOT IN", f.not_languages)):
             if accepted:
                 sql.append(f"AND language {condition} (SELECT value FROM json_each(?))")
                 values.append(json.dumps(accepted))
-        for condition, flags in (("AND flags & ?", f.flags), ("AND NOT flags & ?", f.not_flags)):
+        for condition, flags in (("!=", f.flags), ("=", f.not_flags)):
             if flags:
-                sql.append(condition)
-                values.append(int(flags))
+                sql.append(f"AND flags & CAST(? AS INTEGER) {condition} 0")
+                values.append(str(flags))
         rows = self._manifest.all(" ".join(sql) + " ORDER BY path", values)
-        if f.paths or f.not_paths or f.within:
+        if f.paths or f.not_paths or f.within or f.only is not None:
             test = path_test(f)
             rows = [row for row in rows if test(decode_path(row[3]))]
         for field in f.fields:  # SQLite ignores the case of ASCII alone
@@ -84,7 +90,7 @@ class Where:
         """The conditions for the full text; None where everything passes."""
         f = self._filter
         if not self.by_files:
-            if not (f.languages or f.not_languages or self.by_chunks):
+            if not (self.by_columns or self.by_chunks):
                 return None
             return FullTextFilter(
                 languages=f.languages,
@@ -92,6 +98,8 @@ class Where:
                 kinds=f.kinds,
                 not_kinds=f.not_kinds,
                 not_terms=f.not_terms,
+                flags=f.flags,
+                not_flags=f.not_flags,
             )
         files = {span.file for span in self.spans}
         everything = self._manifest.all("SELECT id FROM files WHERE chunks > 0")
@@ -113,7 +121,7 @@ class Where:
             excluded: Ids of the chunks that have one of the filter's ``not_terms``, ascending.
         """
         f = self._filter
-        whole_files = not (self.by_files or f.languages or f.not_languages)
+        whole_files = not (self.by_files or self.by_columns)
         if whole_files and not (f.kinds or f.not_kinds or excluded):
             return None
         import numpy as np

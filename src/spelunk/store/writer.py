@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from spelunk import faults
 from spelunk.store import merge
 from spelunk.store.full_text import LexicalWriter
+from spelunk.store.full_text_query import flag_terms
 from spelunk.store.leftovers import remove_leftovers
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.packet import FilePacket, Item, Packet
@@ -162,11 +163,11 @@ class StoreWriter:
             file.checksum,
         )  # fmt: skip
         faults.reach("take.rows", candidate.path)
-        add = self._lexical.add
+        add, flags = self._lexical.add, flag_terms(file.flags)
         for chunk, body, name in zip(file.chunks, file.bodies, file.names, strict=True):
             if faults.ARMED:
                 faults.reach("take.document", candidate.path)
-            add(first + chunk.id, number, body, name, file.path_terms, file.language, chunk.kind)
+            add(first + chunk.id, number, body, name, file.path_terms, file.language, chunk.kind, flags)
 
     def _kind_code(self, kind: str) -> int:
         return self._kinds.setdefault(kind, min(len(self._kinds), MAX_KINDS))

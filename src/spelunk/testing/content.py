@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spelunk.search.engine import chunk_id
+from spelunk.search.hits import chunk_id
 from spelunk.store.snapshot import Snapshot
 
 

@@ -8,6 +8,7 @@ looks at every chunk for every question, so it is for small corpora.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,6 +20,7 @@ from spelunk.store.document import tie_of
 from spelunk.store.impact import decode, score_scale, score_units
 from spelunk.store.packet import FilePacket, Item
 from spelunk.store.path_filter import path_test
+from spelunk.store.paths import names_of
 from spelunk.store.protocols import ChunkId, FileId, Filter, Reader, Requirement, Scored, TextField
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.schema import encode_path
@@ -187,6 +189,11 @@ class MemoryReader:
         counts = {term: sum(term in c.levels[field] for c in self._chunks.values()) for term in terms}
         return {term: count for term, count in counts.items() if count}
 
+    def vocabulary(self, prefix: str, field: TextField) -> dict[str, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        terms = {term for c in self._chunks.values() for term in c.levels[field] if term.startswith(prefix)}
+        return self.frequencies(terms, field)
+
     def lexical(
         self,
         terms: Mapping[str, float],
@@ -264,6 +271,11 @@ class MemoryReader:
         """See :class:`~spelunk.store.protocols.Reader`."""
         return next((file for file in self._files.values() if file.path == path), None)
 
+    def files_named(self, names: Collection[str]) -> list[FileRow]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        called = [f for f in self._files.values() if f.chunks and not names_of(f.path).isdisjoint(names)]
+        return sorted(called, key=lambda file: file.path)
+
     def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         return [self._chunks[file.first_chunk + n].record for n in range(file.chunks)]
@@ -276,6 +288,14 @@ class MemoryReader:
 
     def forget(self, file: FileId) -> None:
         """Keep the text: there is no other copy."""
+
+    def languages(self) -> dict[str, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return dict(Counter(file.language for file in self._files.values()))
+
+    def kinds(self) -> dict[str, int]:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return dict(Counter(chunk.record.kind for chunk in self._chunks.values()))
 
     def field_names(self) -> set[str]:
         """See :class:`~spelunk.store.protocols.Reader`."""
@@ -307,9 +327,11 @@ class MemoryReader:
                     yield chunk
 
     def _file_passes(self, file: FileRow, where: Filter) -> bool:
+        if int(file.flags) & where.not_flags:
+            return False
         if where.languages and file.language not in where.languages:
             return False
-        if file.flags & where.not_flags or (where.flags and not file.flags & where.flags):
+        if where.flags and not int(file.flags) & where.flags:
             return False
         fields = self._fields[file.id]
         return file.language not in where.not_languages and all(

@@ -134,7 +134,7 @@ class Recent(dict[str, _V]):
         return value
 
 
-_STEMS: Final = Recent(stem, MAX_CACHED)
+STEMS: Final = Recent(stem, MAX_CACHED)
 """Part -> its stem, for this process. The parts of names recur far more often than the names."""
 
 
@@ -169,13 +169,13 @@ def terms(word: str) -> list[str]:
     if not word.isascii():
         # the regex planner's tokens are ASCII runs; each must be a term by itself
         runs = (run.lower() for run in _ASCII_RUN.findall(word))
-        return list(dict.fromkeys([whole, *map(_STEMS.__getitem__, parts(word)), *runs]))
+        return list(dict.fromkeys([whole, *map(STEMS.__getitem__, parts(word)), *runs]))
     if word[0] in _DIGITS:
         return [whole]
     if whole.isalpha() and (word == whole or word.isupper()):  # most words
-        stemmed = _STEMS[whole]
+        stemmed = STEMS[whole]
         return [whole] if stemmed == whole else [whole, stemmed]
-    return list(dict.fromkeys([whole, *map(_STEMS.__getitem__, parts(word))]))
+    return list(dict.fromkeys([whole, *map(STEMS.__getitem__, parts(word))]))
 
 
 LEXICON: Final = Recent(lambda word: tuple(terms(word)), MAX_CACHED)

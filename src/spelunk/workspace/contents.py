@@ -14,6 +14,7 @@ from spelunk.errors import UsageError
 from spelunk.types import Definition
 
 if TYPE_CHECKING:
+    from spelunk.history.places import PlaceHistory
     from spelunk.observe.progress import OnProgress
     from spelunk.store.protocols import Reader
     from spelunk.store.records import FileRow
@@ -63,7 +64,9 @@ class Outline:
 
 
 class FileContents:
-    """The methods of :class:`spelunk.Index` that give the contents of one file."""
+    """The methods of :class:`spelunk.Index` that give the contents of one file, or its past."""
+
+    root: str
 
     def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
         """See :class:`spelunk.Index`."""
@@ -124,6 +127,25 @@ class FileContents:
             found = {d for chunk in reader.chunks_of(file) for d in chunk.definitions}
             order = sorted(found, key=lambda d: (d.line, -d.end_line, d.name, d.kind, d.scope))
             return Outline(path, file.language, file.lines, tuple(order), not fresh)
+
+    def history(
+        self, path: str, line: int | None = None, end_line: int | None = None, *, limit: int = 20
+    ) -> PlaceHistory:
+        """The commits and branchwork entries behind a file or some of its lines, read from git.
+
+        Args:
+            path: Relative to the root; a file that is no longer there has a history too.
+            line: First line, 1-based, as the file has it now; None for the whole file.
+            end_line: Last line; by default the first.
+            limit: Commits wanted, the newest.
+
+        Raises:
+            UsageError: The file has no such line.
+            GitError: git is missing, refuses the repository or does not answer.
+        """
+        from spelunk.history.places import history_of
+
+        return history_of(self.root, path, None if line is None else (line, end_line or line), limit)
 
 
 def indexed_file(reader: Reader, path: str) -> FileRow:

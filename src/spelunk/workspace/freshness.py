@@ -12,13 +12,18 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from spelunk.config import Options
-from spelunk.errors import ConfigError
+from spelunk.errors import ConfigError, IndexMissingError, IndexStateError
+from spelunk.files import fence
 from spelunk.files.source import Source
+from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import Entry
 from spelunk.workspace.state import embeds, fingerprint, walk_fingerprint
 
 RELAXED: Final = float("inf")
+
+POLL_SECONDS: Final = 0.05
+"""Between two looks for the first generation that another process publishes."""
 
 
 def seconds_allowed(setting: str) -> float:
@@ -77,6 +82,15 @@ class Age:
         self._last = began
 
 
+def wait_for_generation(directory: str) -> bool:
+    """Wait while another process builds an index that has no generation yet; whether it published one."""
+    while writer_lock.holder(directory) is not None:
+        time.sleep(POLL_SECONDS)
+        if published(directory):
+            return True
+    return published(directory)
+
+
 def is_current(manifest: Manifest, source: Source, options: Options) -> bool:
     """Whether the published generation holds exactly what the source has, as far as stamps show."""
     if not manifest.meta("complete", 0) or manifest.meta("walk") != walk_fingerprint(options):
@@ -84,6 +98,52 @@ def is_current(manifest: Manifest, source: Source, options: Options) -> bool:
     if manifest.meta("fingerprint") != fingerprint(options) or not embeds(manifest.meta("embedder"), options):
         return False
     return source.unchanged(manifest.fence(), manifest.stamps())
+
+
+def is_current_in(directory: str, source: Source, options: Options, *, vectors: bool = False) -> bool:
+    """:func:`is_current` of the index in a directory; with ``vectors``, and no vector is pending.
+
+    Raises:
+        IndexStateError: There is none, or it cannot be read.
+    """
+    manifest = Manifest(directory)
+    try:
+        return is_current(manifest, source, options) and not (vectors and manifest.pending()[0])
+    finally:
+        manifest.close()
+
+
+def look(directory: str, source: Source, options: Options) -> bool:
+    """:func:`is_current_in`, and False where there is no index or it cannot be read."""
+    try:
+        return is_current_in(directory, source, options)
+    except IndexStateError:
+        return False
+
+
+def published(directory: str) -> bool:
+    """Whether the index in a directory has a published generation."""
+    try:
+        manifest = Manifest(directory)
+    except IndexMissingError:
+        return False
+    try:
+        return manifest.generation > 0
+    finally:
+        manifest.close()
+
+
+def last_seen(directory: str) -> tuple[list[str], list[str]]:
+    """The folders and the rule files that the last walk saw; none where there was none."""
+    try:
+        manifest = Manifest(directory)
+    except IndexStateError:
+        return [], []
+    try:
+        folders, rules = fence.parse(manifest.fence())
+    finally:
+        manifest.close()
+    return [*folders], [*rules]
 
 
 def stale_paths(manifest: Manifest, source: Source, paths: Collection[str], limit: int) -> set[str]:

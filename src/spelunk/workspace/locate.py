@@ -12,7 +12,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from spelunk import faults
@@ -20,14 +20,15 @@ from spelunk.errors import StorageError, WorkspaceError
 from spelunk.io import atomic
 from spelunk.io.cache_dir import expand_user, index_home
 from spelunk.io.json_file import read_object
-from spelunk.store.paths import manifest_name
+from spelunk.store.paths import HISTORY, manifest_name
+from spelunk.store.writer_lock import WriterLock
 
 WORKSPACE: Final = "workspace.json"
 
 _TEMPORARY: Final = r"(\.new|\.tmp|\.\d+(\.tmp)?)?"
 OWN_FILES: Final = re.compile(
-    rf"manifest(-\d+)?\.sqlite(\.new)?(-wal|-shm|-journal)?|writer\.lock|at-work"
-    rf"|(workspace|writer|breakers)\.json{_TEMPORARY}"
+    rf"(manifest(-\d+)?|commits)\.sqlite(\.new)?(-wal|-shm|-journal)?|writer\.lock|at-work|background\.log"
+    rf"|(workspace|writer|breakers|background)\.json{_TEMPORARY}"
 )
 """Names of the files that Spelunk itself writes into an index directory."""
 OWN_FOLDERS: Final = {
@@ -160,8 +161,39 @@ def _refuse_foreign(directory: str) -> None:
 def _is_own(directory: str, name: str) -> bool:
     mode = os.lstat(os.path.join(directory, name)).st_mode
     if stat.S_ISDIR(mode):
-        return any(pattern.fullmatch(name) for pattern in OWN_FOLDERS)
+        return name == HISTORY or any(pattern.fullmatch(name) for pattern in OWN_FOLDERS)
     return stat.S_ISREG(mode) and OWN_FILES.fullmatch(name) is not None
+
+
+def clear(directory: str, root: str, close: Callable[[], object]) -> bool:
+    """Delete the index of a workspace under the writer's lock; False where there is none.
+
+    Args:
+        directory: The index directory.
+        root: The workspace.
+        close: Called when the lock is held: releases what this process has open of it.
+
+    Raises:
+        WorkspaceError: The index directory holds the index of another workspace.
+        IndexBusyError: Another process is writing to it.
+        StorageError: A file cannot be deleted.
+    """
+    owner = owner_of(directory)
+    if owner is None:
+        return False
+    if owner != root:
+        raise WorkspaceError(f"{directory}: the index of {owner}, not of {root}")
+    writer = WriterLock(directory)
+    writer.acquire("clear")
+    try:
+        close()
+        delete(directory)
+        forget(root)
+    except OSError as error:
+        raise StorageError(f"{directory}: cannot be deleted: {error.strerror or error}") from None
+    finally:
+        writer.release()
+    return True
 
 
 def delete(directory: str) -> None:
@@ -172,11 +204,14 @@ def delete(directory: str) -> None:
     Raises:
         OSError: A file cannot be deleted.
     """
-    names = sorted(os.listdir(directory), key=lambda name: (name == WORKSPACE, name))
+    names = sorted(os.listdir(directory), key=lambda name: (name == WORKSPACE, name != HISTORY, name))
     for name in names:
         if not _is_own(directory, name):
             continue
         path = os.path.join(directory, name)
+        if name == HISTORY:
+            delete(path)
+            continue
         inner = next((files for pattern, files in OWN_FOLDERS.items() if pattern.fullmatch(name)), None)
         if inner is None:
             os.unlink(path)

@@ -12,9 +12,11 @@ from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingErro
 from spelunk.files.folder import FolderSource
 from spelunk.remote.breaker import BreakerState, states
 from spelunk.store import writer_lock
+from spelunk.store.commits import CommitCounts, counts_in
 from spelunk.store.manifest import Manifest
 from spelunk.types import Failed, Skipped
-from spelunk.workspace import freshness, state
+from spelunk.workspace import background, freshness, state
+from spelunk.workspace.background import BackgroundRun
 
 MAX_REFUSED_SHOWN: Final = 100
 """Refused chunks that a status lists; the count has all of them."""
@@ -54,7 +56,9 @@ class Status:
         degraded: Why vectors are pending, or None.
         breakers: Circuit breakers of the providers that have failed.
         languages: Files by language, most first.
+        history: What is stored of the commits behind HEAD; None where nothing is.
         writer: The process that is writing now (pid, host, command, since), as far as known; or None.
+        background: The background run that has not completed the index, or None.
     """
 
     root: str
@@ -76,7 +80,9 @@ class Status:
     degraded: str | None = None
     breakers: tuple[BreakerState, ...] = ()
     languages: tuple[tuple[str, int], ...] = ()
+    history: CommitCounts | None = None
     writer: dict[str, Any] | None = None
+    background: BackgroundRun | None = None
 
 
 def read_status(root: str, directory: str, options: Options, *, look: bool = True) -> Status:
@@ -91,7 +97,9 @@ def read_status(root: str, directory: str, options: Options, *, look: bool = Tru
     Raises:
         IndexBusyError: The manifest is locked by another process.
     """
-    base = Status(root, directory, state.MISSING, writer=_writer(directory))
+    base = Status(
+        root, directory, state.MISSING, writer=_writer(directory), background=background.read(directory)
+    )
     try:
         manifest = Manifest(directory)
     except IndexMissingError:
@@ -133,6 +141,7 @@ def _status_of(manifest: Manifest, base: Status, options: Options, look: bool) -
         degraded=error or None,
         breakers=states(base.directory),
         languages=tuple(manifest.languages()),
+        history=counts_in(base.directory),
     )
 
 

@@ -197,6 +197,9 @@ def checked(table: Sequence[Param], given: Mapping[str, Any]) -> dict[str, Any]:
             near = difflib.get_close_matches(name[:_SHOWN], known, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
             raise bad_request(f"unknown parameter {_shown(name)}", hint)
+    for name, value in given.items():
+        if value is None:
+            raise bad_request(f"{name} is null", "leave it out, or give a value")
     values = {p.name: _value(p, given.get(p.name)) for p in table}
     if values.get("freshness") is not None:
         try:

@@ -22,10 +22,12 @@ from spelunk.workspace.targets import Target
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
     from spelunk.store.protocols import Reader
     from spelunk.types import Report
+    from spelunk.workspace.focus import Focus
 
 REOPEN_SECONDS: Final = 1.0
 """A change of a workspace's settings counts after this time."""
@@ -55,13 +57,23 @@ class PreparedIndex:
         self.observer = index.observer
         self._fresh = fresh
 
-    def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
+    def refresh(
+        self,
+        *,
+        progress: OnProgress | None = None,
+        focus: Callable[[], Focus] | None = None,
+        freshness: str | None = None,
+    ) -> bool:
         """Whether it is up to date; nothing is done."""
         return self._fresh
 
     def snapshot(self) -> AbstractContextManager[Reader]:
         """See :class:`spelunk.search.many.Searchable`."""
         return self.index.snapshot()
+
+    def commits(self) -> AbstractContextManager[History | None]:
+        """See :class:`spelunk.search.many.Searchable`."""
+        return self.index.commits()
 
     def embedder(self) -> Embedder:
         """See :class:`spelunk.search.many.Searchable`."""

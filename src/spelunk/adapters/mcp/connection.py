@@ -118,7 +118,12 @@ async def _message(line: bytes | None, wire: _Wire) -> types.JSONRPCMessage | No
     if not line.strip():
         return None
     try:
-        return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+        message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+        # A request whose id is no id passes for a notification, which nobody would answer.
+        if not isinstance(message, types.JSONRPCNotification) or b'"id"' not in line:
+            return message
+        if "id" not in json.loads(line):
+            return message
     except ValueError:
         pass  # told below, in our words: the library's quote the whole line
     try:

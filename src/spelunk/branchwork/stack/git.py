@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Final
 
 from spelunk.branchwork.errors import RepositoryError
-from spelunk.branchwork.stack.runner import NOT_FOUND, Finished, Runner
+from spelunk.io.program import NOT_FOUND, Finished, Runner
 
 GIT_TIMEOUT: Final = 60.0
 _TRUNKS: Final = ("main", "master", "trunk", "develop")

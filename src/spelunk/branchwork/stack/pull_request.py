@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from spelunk.branchwork.stack.git import Repo
-from spelunk.branchwork.stack.runner import NOT_FOUND
+from spelunk.io.program import NOT_FOUND
 
 FIELDS: Final = "number,title,state,isDraft,baseRefName,reviewDecision,latestReviews,statusCheckRollup,url"
 OURS: Final = "GitHub"

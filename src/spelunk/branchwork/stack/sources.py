@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from spelunk.branchwork.stack import git_stack
 from spelunk.branchwork.stack.git import Repo
 from spelunk.branchwork.stack.graph import Graph, with_base
-from spelunk.branchwork.stack.runner import NOT_FOUND
+from spelunk.io.program import NOT_FOUND
 
 _BAD_ANSWER = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 

@@ -21,7 +21,9 @@ class Command(NamedTuple):
 COMMANDS: Final[dict[str, Command]] = {
     "index": Command("index", "bring the index of a folder up to date"),
     "search": Command("search", "find chunks of code and documents"),
+    "watch": Command("watch", "keep indexes up to date while files change"),
     "similar": Command("similar", "find chunks similar to the one at FILE:LINE"),
+    "history": Command("history", "show the commits and branchwork entries behind PATH[:LINE[-LINE]]"),
     "status": Command("status", "show what an index holds, and whether it is current"),
     "why": Command("why", "explain why a path is indexed, or which rule leaves it out"),
     "list": Command("list", "list all known indexes"),
@@ -31,6 +33,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "doctor": Command("doctor", "check this machine and this installation"),
     "mcp": Command("mcp", "serve tools for agents over the Model Context Protocol"),
     "serve": Command("serve", "answer over HTTP, with a web page"),
+    "install-agent": Command("install_agent", "set up coding agents to use Spelunk, or undo that"),
+    "agent-hook": Command("agent_hook", "answer the hook of a coding agent"),
     "eval": Command("eval", "measure the quality of answers to labelled queries"),
     "bench": Command("bench", "measure the speed of this machine on a folder"),
     "completions": Command("completions", "print a completion script for a shell"),

@@ -20,7 +20,9 @@ MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     add = parser.add_argument
-    add("query", metavar="QUERY", help="one argument: quote it; docs/query-language.md describes it")
+    add(
+        "query", metavar="QUERY", help="one argument: quote it; a question, a query, any text; - reads a text"
+    )
     add(
         "paths",
         metavar="PATH",
@@ -36,12 +38,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="hybrid",
         help="hybrid (default), lexical, semantic, symbol or regex",
     )
+    reading = parser.add_mutually_exclusive_group()
+    reading.add_argument(
+        "--literal",
+        dest="reading",
+        action="store_const",
+        const="text",
+        help="QUERY is text, whatever it looks like",
+    )
+    reading.add_argument(
+        "--query",
+        dest="reading",
+        action="store_const",
+        const="query",
+        help="QUERY is in the query language; say where it is not",
+    )
+    parser.set_defaults(reading="auto")
     add("--lang", metavar="L", action="append", default=[], help="only this language; may be repeated")
     add("--include", metavar="G", action="append", default=[], help="only paths with this part, or glob")
     add("--exclude", metavar="G", action="append", default=[], help="no path with this part, or glob")
-    add("--kind", metavar="K", action="append", default=[], help="only this kind: function, class, section …")
+    add(
+        "--kind",
+        metavar="K",
+        action="append",
+        default=[],
+        help="only this kind: function, class, section … or commit",
+    )
     add("-C", "--context", metavar="N", type=whole(0), help="N lines around what matches")
+    add("--copies", action="store_true", help="print every near-copy of a text as a hit of its own")
+    add("--changes", action="store_true", help="name the last commit that changed each result, and why")
     add("--explain", action="store_true", help="print the signals of each score")
+    add("--wait", action="store_true", help="answer a first search when the whole index is built")
     metrics_file(parser)
     presentation(parser)
 
@@ -73,17 +100,21 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
     from spelunk.cli.observed import observed
+    from spelunk.cli.output import note
     from spelunk.cli.progress import progress
     from spelunk.cli.stderr import hushed
     from spelunk.cli.targets import announce, open_target
     from spelunk.search.many import search_many
-    from spelunk.search.query import parse
+    from spelunk.search.reading import read
     from spelunk.search.request import SearchRequest
 
+    if args.query == "-":
+        args.query = _standard_input()
     targets = _targets(args)
     request = SearchRequest(
         args.query,
         mode=args.mode,
+        reading=args.reading,
         limit=args.limit,
         languages=args.lang,
         include=args.include,
@@ -92,22 +123,56 @@ def run(args: argparse.Namespace) -> int:
         within=[target.within for target in targets],
         context=args.context or 0,
         explain=args.explain,
+        changes=args.changes,
         refresh=not args.no_refresh,
+        copies=args.copies,
     )
     with ExitStack() as stack:
         run = stack.enter_context(progress(args, stack.enter_context(observed(args, targets))))
-        indexes = [stack.enter_context(open_target(args, target, run)) for target in targets]
+        indexes = [
+            stack.enter_context(open_target(args, target, run, **_settings(args))) for target in targets
+        ]
         if not args.no_refresh:
-            parse(args.query, mode=args.mode)  # its errors are reported before an index is built
+            read(
+                args.query, mode=args.mode, reading=args.reading
+            )  # its errors are reported before an index is built
             for index in indexes:
                 announce(args, index)
         stack.enter_context(hushed(args.verbose))
         answer = search_many(indexes, request)
         status = show(args, answer)
+        if answer.coverage < 1 and not args.no_refresh:
+            note(args, "indexing goes on in the background; `spelunk status` shows it, --wait waits for it")
         if not answer.hits and not args.quiet:
             for index, target in zip(indexes, targets, strict=True):
                 _note_unindexed(args, index, target)
         return status
+
+
+def _settings(args: argparse.Namespace) -> dict[str, str]:
+    return {"first_answer": "wait"} if args.wait else {}
+
+
+def _standard_input() -> str:
+    """The text on standard input.
+
+    Raises:
+        UsageError: It is longer than a query may be, or standard input is closed.
+    """
+    import sys
+
+    from spelunk.errors import UsageError
+    from spelunk.search.request import MAX_QUERY
+
+    if sys.stdin is None:
+        raise UsageError("QUERY is -, but standard input is closed; pipe the text into it")
+    raw = sys.stdin.buffer.read(4 * MAX_QUERY + 1)
+    text = raw.decode("utf-8", "replace")
+    if len(text) > MAX_QUERY:
+        raise UsageError(
+            f"the text on standard input has more than {MAX_QUERY:,} characters; give the part that matters"
+        )
+    return text
 
 
 def _note_unindexed(args: argparse.Namespace, index: Index, target: Target) -> None:
@@ -140,7 +205,7 @@ def _targets(args: argparse.Namespace) -> list[Target]:
 def show(args: argparse.Namespace, answer: Answer) -> int:
     """Print an answer in the form that the flags select; returns the exit status."""
     from spelunk.cli.output import colored, note, put, put_utf8
-    from spelunk.present.render import View, notices, render
+    from spelunk.present.render import View, notices, render, searched
 
     context = getattr(args, "context", None)
     view = View(color=colored(args), full=args.full, context=context, max_tokens=args.max_tokens)
@@ -151,8 +216,6 @@ def show(args: argparse.Namespace, answer: Answer) -> int:
         put(text)
     for line in notices(shown):
         note(args, line)
-    if args.verbose:
-        note(args, f"{len(answer.hits)} hits in {answer.took_ms:.1f} ms, generation {answer.generation}")
-    if not answer.hits:
-        note(args, "nothing found")
+    if args.form == "text" or args.verbose or not answer.hits:
+        note(args, searched(answer))
     return 0 if answer.hits else 1

@@ -14,12 +14,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from spelunk.search.terms import content_words
+from spelunk.search.terms import STOP_WORDS, content_words
 from spelunk.store.records import ChunkRecord, FileRow
-from spelunk.text.tokens import parts, stem, words
+from spelunk.text.tokens import STEMS, parts, words
 from spelunk.types import Flag
+
+if TYPE_CHECKING:
+    from spelunk.pasted import Pasted
 
 
 def _words(text: str) -> frozenset[str]:
@@ -150,23 +153,39 @@ def facts(text: str, kind: str, rarity: Mapping[str, float]) -> QueryFacts:
         and (word in certain or len(parts(word)) > 1 or not (word.islower() or [word] == opening))
     }
     lowered = [w.lower() for w in content]
-    joined: dict[str, tuple[str, ...]] = {stem(a + b): (stem(a), stem(b)) for a, b in pairwise(lowered)}
+    joined: dict[str, tuple[str, ...]] = {STEMS[a + b]: (STEMS[a], STEMS[b]) for a, b in pairwise(lowered)}
     for word in content:  # glTF names a GLTFLoader
         if len(pieces := parts(word)) > 1:
-            joined[stem("".join(pieces))] = tuple(map(stem, pieces))
-    asked = frozenset(_FLAG_OF_WORD[w] for w in lowered if w in _FLAG_OF_WORD)
-    return QueryFacts(kind, names, scopes, weights, joined, asked)
+            joined[STEMS["".join(pieces)]] = tuple(STEMS[p] for p in pieces)
+    return QueryFacts(kind, names, scopes, weights, joined, flags_asked_for(" ".join(content)))
+
+
+def text_stems(pasted: Pasted) -> dict[str, float]:
+    """The stems of the heaviest words of a pasted text, each with the largest weight of its words."""
+    weights: dict[str, float] = {}
+    for word, worth in pasted.words.items():
+        if word.lower() not in STOP_WORDS:
+            for part in parts(word):
+                key = STEMS[part]
+                weights[key] = max(worth, weights.get(key, 0.0))
+    return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MAX_STEMS])
+
+
+def flags_asked_for(text: str) -> frozenset[str]:
+    """The flags that a text has a word for."""
+    lowered = (word.lower() for word in words(text))
+    return frozenset(_FLAG_OF_WORD[w] for w in lowered if w in _FLAG_OF_WORD)
 
 
 def query_stems(text: str) -> list[str]:
     """The first distinct stems of the parts of a query's words, stop words left out."""
-    return list(dict.fromkeys(stem(p) for w in content_words(text) for p in parts(w)))[:MAX_STEMS]
+    return list(dict.fromkeys(STEMS[p] for w in content_words(text) for p in parts(w)))[:MAX_STEMS]
 
 
 @lru_cache(maxsize=65_536)
 def name_stems(name: str) -> frozenset[str]:
     """The stems of a name's parts."""
-    return frozenset(stem(p) for w in words(name) for p in parts(w))
+    return frozenset(STEMS[p] for w in words(name) for p in parts(w))
 
 
 @lru_cache(maxsize=16_384)
@@ -264,9 +283,7 @@ def flags_of(file: FileRow) -> list[str]:
     """What kind of file it is, where ranking weighs that."""
     bits = int(file.flags)
     found = [name for bit, name in FLAGS if bits & bit] if bits else []
-    if file.language == "text" and "docs" not in found:
-        found.append("docs")
-    elif file.language in _DATA and "config" not in found:
+    if file.language in _DATA and "config" not in found:
         found.append("config")
     return found
 

@@ -1,0 +1,1 @@
+"""Watch workspaces: events of the file system become updates of their indexes."""
