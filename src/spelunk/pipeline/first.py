@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from spelunk.pipeline.literals import LiteralCounts, Literals, scan
+from spelunk.pipeline.literals import Literals, Presence, scan
 from spelunk.pipeline.plan import Plan
 from spelunk.store.packet import Item
 from spelunk.store.path_filter import path_test
@@ -130,7 +130,7 @@ def order(
     counts = _counts(seen.values(), len(texts))
     literals = Literals(texts, _weights(focus, counts, len(seen)), _telling(counts, len(seen)))
 
-    found: dict[int, LiteralCounts] = {}
+    found: dict[int, Presence] = {}
 
     def look(turns: Sequence[int], seconds: float) -> None:
         """Scan these files, and weigh the literals by what is known then."""
@@ -227,7 +227,7 @@ def _shared(path: str, place: str) -> int:
     return count
 
 
-def _counts(found: Collection[LiteralCounts], literals: int) -> list[int]:
+def _counts(found: Collection[Presence], literals: int) -> list[int]:
     """In how many files each literal occurs."""
     return [sum(anywhere >> bit & 1 for anywhere, _ in found) for bit in range(literals)]
 

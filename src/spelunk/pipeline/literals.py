@@ -28,7 +28,7 @@ CLOCK_FILES: Final = 16
 """Files between two looks at the clock: a millisecond."""
 
 
-class LiteralCounts(NamedTuple):
+class Presence(NamedTuple):
     """What a file has of the literals, as bits in their order.
 
     Attributes:
@@ -61,7 +61,7 @@ def scan(
     seconds: float,
     processes: int,
     in_child: Callable[[], None] = lambda: None,
-) -> dict[int, LiteralCounts]:
+) -> dict[int, Presence]:
     """Scan files, the first ones first, until the time is over.
 
     Args:
@@ -82,7 +82,7 @@ def scan(
     if processes < 2 or not fork_is_safe():
         return _scan(root, paths, match, range(len(paths)), until)
     readers: list[tuple[int, int]] = []
-    out: dict[int, LiteralCounts] = {}
+    out: dict[int, Presence] = {}
     try:
         for n in range(1, processes):
             turns = range(n, len(paths), processes)
@@ -94,8 +94,8 @@ def scan(
     return out
 
 
-Match = Callable[[bytes], LiteralCounts]
-NOTHING: Final = LiteralCounts(0, 0)
+Match = Callable[[bytes], Presence]
+NOTHING: Final = Presence(0, 0)
 
 
 def matcher(literals: Literals) -> Match:
@@ -118,7 +118,7 @@ def matcher(literals: Literals) -> Match:
     within = {a: sum(bit for b, bit in bits.items() if b in a) for a in bits}
     worth = {mask: _sum(mask, literals.weights) for mask in within.values()}
 
-    def match(data: bytes) -> LiteralCounts:
+    def match(data: bytes) -> Presence:
         if search(data) is None:
             return NOTHING
         anywhere = best = 0
@@ -139,7 +139,7 @@ def matcher(literals: Literals) -> Match:
                 most, best = worth[near], near
             if count >= MAX_MATCHES:
                 break
-        return LiteralCounts(anywhere, best)
+        return Presence(anywhere, best)
 
     return match
 
@@ -148,10 +148,8 @@ def _sum(mask: int, weights: Sequence[float]) -> float:
     return sum(weight for n, weight in enumerate(weights) if mask >> n & 1)
 
 
-def _scan(
-    root: str, paths: Sequence[str], match: Match, turns: range, until: float
-) -> dict[int, LiteralCounts]:
-    out: dict[int, LiteralCounts] = {}
+def _scan(root: str, paths: Sequence[str], match: Match, turns: range, until: float) -> dict[int, Presence]:
+    out: dict[int, Presence] = {}
     for count, n in enumerate(turns):
         if count % CLOCK_FILES == 0 and time.monotonic() >= until:
             break
@@ -175,7 +173,7 @@ def _head(path: str) -> bytes | None:
         os.close(fd)
 
 
-def _fork(work: Callable[[], dict[int, LiteralCounts]], in_child: Callable[[], None]) -> tuple[int, int]:
+def _fork(work: Callable[[], dict[int, Presence]], in_child: Callable[[], None]) -> tuple[int, int]:
     """Scan in a forked process; returns its pid and the pipe on which it answers."""
     read_fd, write_fd = os.pipe()
     for stream in (sys.stdout, sys.stderr):  # else what is buffered would be written twice
@@ -203,7 +201,7 @@ def _fork(work: Callable[[], dict[int, LiteralCounts]], in_child: Callable[[], N
         os._exit(0)
 
 
-def _collect(pid: int, fd: int) -> dict[int, LiteralCounts]:
+def _collect(pid: int, fd: int) -> dict[int, Presence]:
     """What a scanning process found; of one that died, what it had written."""
     parts: list[bytes] = []
     try:
@@ -218,4 +216,4 @@ def _collect(pid: int, fd: int) -> dict[int, LiteralCounts]:
     data = b"".join(parts)
     answer: Any = array.array("q")
     answer.frombytes(data[: len(data) // 24 * 24])
-    return {answer[i]: LiteralCounts(answer[i + 1], answer[i + 2]) for i in range(0, len(answer), 3)}
+    return {answer[i]: Presence(answer[i + 1], answer[i + 2]) for i in range(0, len(answer), 3)}
