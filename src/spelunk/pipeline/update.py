@@ -10,13 +10,8 @@ import math
 import os
 import time
 from contextlib import ExitStack, closing
-<<<<<<< HEAD
 from dataclasses import replace
-from typing import Any, Final
-=======
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
->>>>>>> trees
+from typing import TYPE_CHECKING, Any, Final
 
 from spelunk import embed, faults
 from spelunk.errors import IndexCorruptError, IndexMissingError
@@ -38,25 +33,16 @@ from spelunk.store import rebuild, schema
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.path_ranges import PathRanges
-<<<<<<< HEAD
-from spelunk.store.reuse import reusable_vectors
-from spelunk.store.segment import Segment
-from spelunk.store.writer import StoreWriter
-=======
-from spelunk.store.records import Known
->>>>>>> trees
 from spelunk.store.writer_lock import WriterLock
 from spelunk.types import Report
 from spelunk.workspace import background, locate
 from spelunk.workspace.state import fingerprint, walk_fingerprint
 
-<<<<<<< HEAD
-__all__ = ["Job", "update"]
-=======
 if TYPE_CHECKING:
     from spelunk.store.segment import Segment
     from spelunk.store.writer import StoreWriter
->>>>>>> trees
+
+__all__ = ["Job", "update"]
 
 TOLD_SETTINGS: Final = (
     "mode", "workers", "files_per_batch", "max_chunks_in_memory", "memory_limit", "storage", "io_threads",
