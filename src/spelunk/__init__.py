@@ -60,7 +60,7 @@ _MODULES = {
     "IndexFormatError": "errors",
     "IndexMissingError": "errors",
     "IndexedFile": "files.explain",
-    "Facets": "search.facets",
+    "Facets": "search.answer",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
     "MissingWord": "search.answer",

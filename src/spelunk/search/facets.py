@@ -1,4 +1,4 @@
-"""Facets: counts of a search's candidates by language, kind, folder, flag and workspace."""
+"""Count the candidates of a search by language, kind, folder, flag and workspace."""
 
 from __future__ import annotations
 
