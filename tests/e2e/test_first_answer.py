@@ -15,7 +15,7 @@ def large(tmp_path_factory):
     for n in range(FILES):
         folder = root / f"part{n % 20}"
         folder.mkdir(exist_ok=True)
-        lines = [f"def step_{n}_{i}(value):\n    return value * {n} + {i}\n" for i in range(100)]
+        lines = [f"def step_{n}_{i}(value):\n    return value * {n} + {i}\n" for i in range(130)]
         (folder / f"module_{n}.py").write_text("\n".join(lines))
     (root / "part7" / "otter_pool.py").write_text("def admit(otter):\n    return swim(otter)\n")
     return root

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from spelunk.config import format_size
@@ -166,6 +167,7 @@ def _status(status: Status) -> dict[str, Any]:
         if status.history is None
         else {**status.history._asdict(), "error": status.history.error or None},
         "writer": status.writer,
+        "background": None if status.background is None else asdict(status.background),
         "failures": _failures(status.failures),
         "skipped": _skipped(status.skipped),
     }
