@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PROMETHEUS := $(VENV)/.prometheus
 GRAPHITE := $(VENV)/.graphite
+MCP_CLIENTS := $(VENV)/.mcp-clients
 
 .PHONY: model demo test test-long test-second check format lock clean
 
@@ -14,7 +15,7 @@ demo: $(STAMP)
 test: $(STAMP) $(PROMETHEUS) $(GRAPHITE)
 	$(BIN)/python -m pytest -n auto -rs -m "not slow"
 
-test-long: $(STAMP) $(PROMETHEUS) $(GRAPHITE)
+test-long: $(STAMP) $(PROMETHEUS) $(GRAPHITE) $(MCP_CLIENTS)
 	$(BIN)/python -m pytest -n auto -rs -m slow
 
 # The fast tests on a second Python, where one can be had; else the reason is printed.
@@ -57,6 +58,11 @@ $(PROMETHEUS): $(STAMP) scripts/prometheus
 # For the tests of stacks; likewise.
 $(GRAPHITE): $(STAMP) scripts/graphite
 	@sh scripts/graphite $(VENV)
+	@touch $@
+
+# For the long tests of the MCP server; likewise.
+$(MCP_CLIENTS): $(STAMP) scripts/mcp-clients
+	@sh scripts/mcp-clients $(VENV)
 	@touch $@
 
 # The built-in embedding table, from its pinned inputs; docs/model.md and training/README.md.

@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
-    from spelunk.search.answer import Answer, Matched, MissingWord
+    from spelunk.search.answer import Answer, Facets, Matched, MissingWord
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Copy, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import CheckReport, Copy, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
     from spelunk.watch.events import WatchEvent
     from spelunk.watch.watcher import Watcher
+    from spelunk.workspace.contents import Outline, Passage
     from spelunk.workspace.status import Refused, Status
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ _MODULES = {
     "CheckReport": "types",
     "ConfigError": "errors",
     "Copy": "types",
+    "Definition": "types",
     "Explanation": "files.explain",
     "Failed": "types",
     "FileCounts": "types",
@@ -58,9 +60,12 @@ _MODULES = {
     "IndexFormatError": "errors",
     "IndexMissingError": "errors",
     "IndexedFile": "files.explain",
+    "Facets": "search.answer",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
     "MissingWord": "search.answer",
+    "Outline": "workspace.contents",
+    "Passage": "workspace.contents",
     "Problem": "types",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
@@ -88,7 +93,9 @@ __all__ = [
     "CheckReport",
     "ConfigError",
     "Copy",
+    "Definition",
     "Explanation",
+    "Facets",
     "Failed",
     "FileCounts",
     "Hit",
@@ -102,6 +109,8 @@ __all__ = [
     "Matched",
     "MemoryLimitError",
     "MissingWord",
+    "Outline",
+    "Passage",
     "Problem",
     "ProviderDownError",
     "ProviderError",

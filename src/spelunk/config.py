@@ -69,6 +69,9 @@ ONNX: Final = "onnx:"
 BUILT_IN: Final = ("static", "hashed")
 """Embedders that read nothing outside the package and send nothing."""
 
+EARLY: Final = "early"
+WAIT: Final = "wait"
+
 USER_FILE: Final = "config.toml"
 
 
@@ -147,6 +150,8 @@ class Options:
         "Newest commits behind HEAD whose messages are indexed; 0 or off for none.", widens=above)  # fmt: skip
     freshness: str = setting("strict", text,
         "strict, bounded:SECONDS or relaxed: how old an answer may be.")  # fmt: skip
+    first_answer: str = setting(EARLY, choice(EARLY, WAIT),
+        "early answers a first search of a large tree before all is indexed; wait indexes all first.")  # fmt: skip
 
     embedding_url: str = setting("", url,
         "Base address of an embedding API, e.g. https://api.openai.com/v1; for embedder api:MODEL.",

@@ -215,6 +215,8 @@ class Hit:
         signals: What made the score, by name; empty without ``explain``.
         chunk_id: 16 hex digits, stable across rebuilds of the same content.
         root: The workspace's root the path is relative to.
+        scope: Names that enclose ``symbol``, as :attr:`Chunk.scope`.
+        flags: The file's flags.
         copies: Places with nearly the same text, in other files, which this hit stands for.
         commit: Of a hit of kind ``commit``, whose path is its id: the commit.
         changed: The last commit that changed its lines, where that was asked for and is known.
@@ -231,6 +233,8 @@ class Hit:
     signals: dict[str, float] = field(default_factory=dict)
     chunk_id: str = ""
     root: str = ""
+    scope: str = ""
+    flags: Flag = Flag.NONE
     copies: tuple[Copy, ...] = ()
     commit: Commit | None = None
     changed: Commit | None = None
@@ -299,6 +303,7 @@ class Report:
         degraded: Why vectors are pending, one line; None where none are.
         run_id: The run's name, as in its logs and metrics; "" for a dry run.
         history: What was done to the index of commits; None where there was nothing to do.
+        remaining: Files left to a later update, because a first answer was waited for.
     """
 
     root: str
@@ -317,6 +322,7 @@ class Report:
     degraded: str | None = None
     run_id: str = ""
     history: HistoryReport | None = None
+    remaining: int = 0
 
 
 @dataclass(frozen=True, slots=True)

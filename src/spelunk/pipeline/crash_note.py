@@ -46,11 +46,20 @@ class CrashNote:
         faults.write("worker.note", lambda part: os.pwrite(fd, part, 0), data)
         os.ftruncate(self._fd, len(data))
 
-    def clear(self) -> None:
-        """Remove the note: the run ended by itself, with or without an error."""
+    def clear(self, *, keep: Iterable[str] = ()) -> None:
+        """Remove the note: the run ended by itself, with or without an error.
+
+        Args:
+            keep: Suspects that this run left to a later one: the note names them and stays.
+        """
+        kept = list(keep)
+        if kept:
+            self.write(kept)
         if self._fd is not None:
             fd, self._fd = self._fd, None
             os.close(fd)
+        if kept:
+            return
         try:
             os.unlink(self._path)
         except OSError:

@@ -10,6 +10,8 @@ data that can be pickled, and nothing else.
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
@@ -78,13 +80,32 @@ class Batches:
     with a long batch when the others have none.
     """
 
-    def __init__(self, items: list[Item], files_per_batch: int, workers: int) -> None:
-        """Cut ``items`` for this many workers, at most ``files_per_batch`` files in a batch."""
+    def __init__(
+        self,
+        items: list[Item],
+        files_per_batch: int,
+        workers: int,
+        *,
+        until: float = math.inf,
+        least: int = 0,
+    ) -> None:
+        """Cut ``items`` for this many workers, at most ``files_per_batch`` files in a batch.
+
+        Args:
+            items: The files.
+            files_per_batch: At most.
+            workers: That take the batches.
+            until: When to stop, of ``time.monotonic``: what is not taken then is not done.
+                Batches are then as small as pieces.
+            least: Files handed out even if the time is over.
+        """
         self._items = items
         self._next = 0
         self._bytes = sum(i.candidate.size for i in items)
         self._cap = files_per_batch
-        self._share = 4 * workers
+        self._share = 4 * workers if until == math.inf else max(1, self._bytes)
+        self._until = until
+        self._least = least
         self._again: deque[list[Item]] = deque()
 
     def put_back(self, items: list[Item]) -> None:
@@ -99,8 +120,10 @@ class Batches:
 
     @property
     def left(self) -> bool:
-        """Whether there is work to hand out."""
-        return bool(self._again) or self._next < len(self._items)
+        """Whether there is work to hand out, and time for it."""
+        return (bool(self._again) or self._next < len(self._items)) and (
+            self._until == math.inf or self._next < self._least or time.monotonic() < self._until
+        )
 
     def take(self) -> list[Item]:
         """The next batch; empty when all is handed out."""

@@ -22,7 +22,8 @@ class Plan:
         gone: Paths to remove, with what is known of them if they are indexed.
         skipped: Files that stay skipped, and those that the walk skipped.
         failed: Folders and files that could not be listed.
-        seen: Files offered, skipped or failed in all.
+        seen: Files offered, skipped or failed in all, without those left.
+        left: Files to index that are left to a later update.
     """
 
     items: tuple[Item, ...]
@@ -32,6 +33,7 @@ class Plan:
     skipped: tuple[Skipped, ...]
     failed: tuple[Failed, ...]
     seen: int
+    left: int = 0
 
     @property
     def bytes(self) -> int:

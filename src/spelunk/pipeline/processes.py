@@ -281,11 +281,11 @@ def spawn(config: WorkerConfig, limiter: ReadLimiter | None, memory: int | None)
     code = "import sys; sys.path[:] = sys.argv[4:]; from spelunk.pipeline.processes import main; main()"
     slots = f"{limiter.fd},{limiter.slots}" if limiter is not None else ""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", code, str(task_read), str(result_write), slots, *_import_path()],
+        [sys.executable, "-P", "-c", code, str(task_read), str(result_write), slots, *import_path()],
         pass_fds=ends,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=None if _is_open(2) else subprocess.DEVNULL,
+        stderr=None if is_open(2) else subprocess.DEVNULL,
     )
     process.returncode = 0  # waited for by pid; Popen must not wait again
     os.close(task_read)
@@ -298,7 +298,7 @@ def spawn(config: WorkerConfig, limiter: ReadLimiter | None, memory: int | None)
     return worker
 
 
-def _import_path() -> list[str]:
+def import_path() -> list[str]:
     """This process's import path without relative entries and the current folder.
 
     ``python -m`` and a script in the current folder put it there. It stays
@@ -313,7 +313,8 @@ def _import_path() -> list[str]:
     ]
 
 
-def _is_open(fd: int) -> bool:
+def is_open(fd: int) -> bool:
+    """Whether the descriptor is open."""
     try:
         os.fstat(fd)
     except OSError:

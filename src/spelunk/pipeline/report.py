@@ -111,6 +111,7 @@ def report(
         pending_vectors=filled.pending,
         refused_vectors=filled.refused,
         degraded=filled.error or None,
+        remaining=todo.left,
     )
 
 

@@ -6,23 +6,24 @@ workers are forked. What is published when an update ends early stays.
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from spelunk import embed, faults
-from spelunk.config import Options
 from spelunk.errors import IndexCorruptError, IndexMissingError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source, Walk
-from spelunk.observe import Observer, broadcast, events, null_observer
+from spelunk.observe import broadcast, events
 from spelunk.observe.events import Stage
 from spelunk.pipeline import seeding
 from spelunk.pipeline.directory import acquire, make_private
 from spelunk.pipeline.executor import Batches, Executor
+from spelunk.pipeline.first import FILES_PER_BATCH, LEAST_FILES, choose
+from spelunk.pipeline.job import Contents, Indexed, Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.report import BackfillResult, Tally, dry_report, report, tell_piece, tell_plan
@@ -32,15 +33,16 @@ from spelunk.store import rebuild, schema
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.path_ranges import PathRanges
-from spelunk.store.records import Known
 from spelunk.store.writer_lock import WriterLock
-from spelunk.types import Failed, Report, Skipped
-from spelunk.workspace import locate
+from spelunk.types import Report
+from spelunk.workspace import background, locate
 from spelunk.workspace.state import fingerprint, walk_fingerprint
 
 if TYPE_CHECKING:
     from spelunk.store.segment import Segment
     from spelunk.store.writer import StoreWriter
+
+__all__ = ["Job", "update"]
 
 TOLD_SETTINGS: Final = (
     "mode", "workers", "files_per_batch", "max_chunks_in_memory", "memory_limit", "storage", "io_threads",
@@ -50,69 +52,6 @@ TOLD_SETTINGS: Final = (
 
 REUSE_BYTES: Final = 200_000
 """Source of which the vectors are made in some 20 ms; other indexes are searched for more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One update.
-
-    Attributes:
-        root: Absolute path of the workspace.
-        directory: The index directory.
-        options: The settings.
-        rebuild: Build all stores again beside the published ones.
-        dry_run: Only report what would be done.
-        wait: Wait for another writer instead of raising.
-        command: The name of this run in ``writer.json``.
-        observer: Receives every event.
-        run_id: The run's name; empty makes one.
-        changed: Relative paths that changed: only their folders are looked at. None looks at all.
-        patient: Make all pending vectors, however long a provider takes. Without
-            it one round of calls is made, since a search waits for its end.
-        source: Where the files come from; None for the workspace's folder. With
-            one, the index directory is part of another and gets no name of its own.
-        part: The folder of that other index directory; "" where it is the whole.
-    """
-
-    root: str
-    directory: str
-    options: Options
-    rebuild: bool = False
-    dry_run: bool = False
-    wait: bool = False
-    command: str = "index"
-    observer: Observer = null_observer
-    run_id: str = ""
-    patient: bool = True
-    changed: tuple[str, ...] | None = None
-    source: Source | None = None
-    part: str = ""
-
-
-class Contents(NamedTuple):
-    """Ids of what the settings put into an index: of its texts (:func:`fingerprint`), and of its embedder."""
-
-    fingerprint: str
-    embedder: str
-
-
-@dataclass(frozen=True, slots=True)
-class Indexed:
-    """What the index holds before the update, read once.
-
-    Attributes:
-        generation: 0 where nothing is published.
-        known: Indexed files by path.
-        others: Files left out by path, with their stat.
-        stale: Whether the settings need other contents: every file is indexed again.
-        settled: Whether no unpublished or unpurged work of another writer is left.
-    """
-
-    generation: int = 0
-    known: Mapping[str, Known] = field(default_factory=dict)
-    others: Mapping[str, tuple[Skipped | Failed, bytes]] = field(default_factory=dict)
-    stale: bool = False
-    settled: bool = False
 
 
 def update(job: Job) -> Report:
@@ -157,7 +96,7 @@ def _locked(job: Job, began: float) -> Report:
         os.makedirs(job.directory, mode=0o700, exist_ok=True)
     lock = WriterLock(job.directory)
     with Stage(job.observer, "lock"):
-        acquire(lock, job.directory, job.command, job.observer, wait=job.wait)
+        acquire(lock, job.directory, job.command, job.observer, wait=job.wait or _continues(job))
     try:
         building = None
         if not schema.exists(job.directory):
@@ -176,6 +115,11 @@ def _locked(job: Job, began: float) -> Report:
     finally:
         make_private(job.directory)
         lock.release()
+
+
+def _continues(job: Job) -> bool:
+    """Whether what writes now is a background run: what it does is what this update would do."""
+    return job.patient and background.is_writing(job.directory)
 
 
 def _seeded(job: Job, machine: Machine, lock: WriterLock, began: float) -> Report | None:
@@ -223,8 +167,15 @@ def _update(
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
     tell_plan(job.observer, todo)
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
-    tally, executor, mode, workers = Tally(), None, SEQUENTIAL, 1
+    tally, executor, mode, workers, until = Tally(), None, SEQUENTIAL, 1, math.inf
+    left_suspects: list[str] = []
     try:
+        if job.focus is not None and building is None and not (indexed.complete or indexed.stale):
+            with Stage(job.observer, "choose"):
+                first = choose(job.root, todo, job.focus, began, machine.budget.workers, lock.forget)
+            if first is not None:
+                left_suspects = [item.candidate.path for item in todo.suspects]
+                todo, until = first
         if not (todo.empty and indexed.settled and not indexed.stale):
             # Before workers are forked, which need numpy too; a run with nothing to do loads none of it.
             from spelunk.store.writer import StoreWriter
@@ -249,7 +200,7 @@ def _update(
                 finished = False
                 try:
                     writer.use(indexed.known, segments)
-                    _write(job, todo, walked, indexed, wanted, executor, writer, tally)
+                    todo = _write(job, todo, walked, indexed, wanted, executor, writer, tally, until)
                     machine.sample(executor)
                     finished = True
                 finally:
@@ -259,15 +210,17 @@ def _update(
                 manifest.close()
                 rebuild.publish(job.directory, building)
                 manifest = stack.enter_context(closing(ManifestWriter(job.directory)))
-            with Stage(job.observer, "fill"):
-                filled = _backfill(job, machine, manifest, wanted)
+            filled = BackfillResult()
+            if not todo.left:
+                with Stage(job.observer, "fill"):
+                    filled = _backfill(job, machine, manifest, wanted)
             return report(
                 job.root, manifest.generation, todo, tally, filled, machine.governor, mode, workers, began
             )
     finally:
         if executor is not None:
             executor.close(kill=True)
-        machine.note.clear()
+        machine.note.clear(keep=left_suspects)
 
 
 def _contents(job: Job) -> Contents:
@@ -319,6 +272,7 @@ def _indexed(
             manifest.unindexed(part),
             stale=manifest.meta("fingerprint", "") not in ("", wanted),
             settled=manifest.generation > 0 and not manifest.unfinished(),
+            complete=bool(manifest.meta("complete", 0)),
         )
 
 
@@ -354,8 +308,16 @@ def _write(
     executor: Executor,
     writer: StoreWriter,
     tally: Tally,
-) -> None:
-    """Run phase 1, apply its packets, and publish: at the end, and whenever enough chunks are pending."""
+    until: float,
+) -> Plan:
+    """Run phase 1, apply its packets, and publish: at the end, and whenever enough chunks are pending.
+
+    Args:
+        until: When to stop, of ``time.monotonic``; what is not done then is left.
+
+    Returns:
+        The plan as far as it was carried out.
+    """
     manifest, options = writer.manifest, job.options
     _adopt_embedder(manifest, wanted)
     for path, known in todo.gone:
@@ -363,10 +325,11 @@ def _write(
     if indexed.stale:
         writer.mark_all_stale()
     meta: dict[str, Any] = {**wanted._asdict(), "complete": 0}
-    meta["planned"] = todo.seen - len(todo.skipped) - len(todo.failed)
+    meta["planned"] = todo.seen + todo.left - len(todo.skipped) - len(todo.failed)
     if job.changed is not None:
         meta["planned"] = manifest.counts()[0] + sum(1 for i in todo.items if i.known_digest is None)
-    batches = Batches(list(todo.items), options.files_per_batch, executor.workers)
+    together = options.files_per_batch if until == math.inf else min(options.files_per_batch, FILES_PER_BATCH)
+    batches = Batches(list(todo.items), together, executor.workers, until=until, least=LEAST_FILES)
     for items, packet in executor.run(batches, list(todo.suspects)):
         with Stage(job.observer, "write"):
             writer.apply(items, packet)
@@ -374,12 +337,16 @@ def _write(
         tell_piece(job.observer, items, packet)
         if writer.pending_chunks >= options.max_chunks_in_memory:
             _publish(job, writer, meta)
+    if batches.files or todo.left:
+        _publish(job, writer, meta)
+        return replace(todo, seen=todo.seen - batches.files, left=todo.left + batches.files)
     writer.set_fence(walked.fence)
     _publish(job, writer, meta | {"complete": 1, "walk": walk_fingerprint(options)})
     with Stage(job.observer, "purge"):
         writer.purge()
     with Stage(job.observer, "merge"):
         writer.compact()
+    return todo
 
 
 def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:

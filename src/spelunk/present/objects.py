@@ -201,7 +201,7 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
         "line": explanation.line,
         "detail": explanation.detail,
         "language": explanation.language,
-        "flags": _flags(explanation.flags),
+        "flags": flag_names(explanation.flags),
         "index": None
         if stored is None
         else {
@@ -215,7 +215,8 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _flags(flags: Flag) -> list[str]:
+def flag_names(flags: Flag) -> list[str]:
+    """The names of the flags, in lower case."""
     return [flag.name.lower() for flag in Flag if flag in flags and flag.name]
 
 
@@ -317,6 +318,9 @@ def status_text(status: Status, *, verbose: bool = False) -> str:
         w = status.writer
         writer = f"{w.get('command', 'a process')} (pid {w.get('pid', '?')} on {w.get('host', '?')})"
         rows.append(("writing now", printable(writer)))
+    if status.background is not None:
+        run = status.background
+        rows.append(("background", printable_name(f"{run.state}: {run.describe()}")))
     if status.skipped:
         rows.append(("skipped", _reasons(status.skipped)))
     if status.failures:
@@ -365,7 +369,7 @@ def explanation_text(explanation: Explanation) -> str:
     elif x.language:
         out.append(f"  language: {x.language}")
     if x.flags:
-        out.append(f"  flags: {', '.join(_flags(x.flags))}")
+        out.append(f"  flags: {', '.join(flag_names(x.flags))}")
     return "\n".join(out) + "\n"
 
 

@@ -168,7 +168,7 @@ def notices(answer: Answer) -> list[str]:
         found.append(f"degraded: {printable(answer.degraded)}")
     if answer.coverage < 1:
         found.append(f"only {math.floor(answer.coverage * 100)} % of the files are indexed so far")
-    if answer.stale:
+    elif answer.stale:
         found.append("files have changed since they were indexed")
     if answer.dropped or answer.truncated:
         cut = ((answer.dropped, "left out"), (answer.truncated, "cut short"))

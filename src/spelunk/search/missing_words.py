@@ -68,7 +68,7 @@ def missing_words(corpus: Corpus, query: Query, mode: str) -> tuple[MissingWord,
     typed = list(dict.fromkeys(content_words(query_text(query))))[:MOST_CHECKED]
     missing = []
     for word in typed:
-        if 1 < len(word) <= MAX_WORD and not word.isdecimal():
+        if 1 < len(word) <= MAX_WORD and not word[0].isdigit():  # 17, 0xc000, 3rd
             found = _missing(corpus, word)
             if found is not None:
                 missing.append(found)

@@ -15,11 +15,15 @@ from spelunk.config import Options
 from spelunk.errors import ConfigError, IndexMissingError, IndexStateError
 from spelunk.files import fence
 from spelunk.files.source import Source
+from spelunk.store import writer_lock
 from spelunk.store.manifest import Manifest
 from spelunk.types import Entry
 from spelunk.workspace.state import embeds, fingerprint, walk_fingerprint
 
 RELAXED: Final = float("inf")
+
+POLL_SECONDS: Final = 0.05
+"""Between two looks for the first generation that another process publishes."""
 
 
 def seconds_allowed(setting: str) -> float:
@@ -55,9 +59,19 @@ class Age:
         self._clock = clock
         self._last = float("-inf")
 
-    def is_allowed(self) -> bool:
-        """Whether the last comparison is recent enough."""
-        return self._clock() - self._last < self.allowed
+    def is_allowed(self, freshness: str | None = None) -> bool:
+        """Whether the last comparison is recent enough, for the setting or for ``freshness`` instead of it."""
+        allowed = self.allowed if freshness is None else seconds_allowed(freshness)
+        return self._clock() - self._last < allowed
+
+    def must_be_strict(self, freshness: str | None = None) -> bool:
+        """Whether no changed file may be in an answer."""
+        return (self.allowed if freshness is None else seconds_allowed(freshness)) <= 0
+
+    @property
+    def last(self) -> float:
+        """When that was, by the clock; minus infinity for never."""
+        return self._last
 
     def now(self) -> float:
         """The clock's time; take it before a comparison begins."""
@@ -66,6 +80,15 @@ class Age:
     def reset(self, began: float) -> None:
         """Record that the index was found current by a comparison, or made current by an update, begun then."""
         self._last = began
+
+
+def wait_for_generation(directory: str) -> bool:
+    """Wait while another process builds an index that has no generation yet; whether it published one."""
+    while writer_lock.holder(directory) is not None:
+        time.sleep(POLL_SECONDS)
+        if published(directory):
+            return True
+    return published(directory)
 
 
 def is_current(manifest: Manifest, source: Source, options: Options) -> bool:

@@ -27,8 +27,8 @@ WORKSPACE: Final = "workspace.json"
 
 _TEMPORARY: Final = r"(\.new|\.tmp|\.\d+(\.tmp)?)?"
 OWN_FILES: Final = re.compile(
-    rf"(manifest(-\d+)?|commits)\.sqlite(\.new)?(-wal|-shm|-journal)?|writer\.lock|at-work"
-    rf"|(workspace|writer|breakers)\.json{_TEMPORARY}"
+    rf"(manifest(-\d+)?|commits)\.sqlite(\.new)?(-wal|-shm|-journal)?|writer\.lock|at-work|background\.log"
+    rf"|(workspace|writer|breakers|background)\.json{_TEMPORARY}"
 )
 """Names of the files that Spelunk itself writes into an index directory."""
 OWN_FOLDERS: Final = {

@@ -15,7 +15,8 @@ from spelunk.store import writer_lock
 from spelunk.store.commits import CommitCounts, counts_in
 from spelunk.store.manifest import Manifest
 from spelunk.types import Failed, Skipped
-from spelunk.workspace import freshness, state
+from spelunk.workspace import background, freshness, state
+from spelunk.workspace.background import BackgroundRun
 
 MAX_REFUSED_SHOWN: Final = 100
 """Refused chunks that a status lists; the count has all of them."""
@@ -57,6 +58,7 @@ class Status:
         languages: Files by language, most first.
         history: What is stored of the commits behind HEAD; None where nothing is.
         writer: The process that is writing now (pid, host, command, since), as far as known; or None.
+        background: The background run that has not completed the index, or None.
     """
 
     root: str
@@ -80,6 +82,7 @@ class Status:
     languages: tuple[tuple[str, int], ...] = ()
     history: CommitCounts | None = None
     writer: dict[str, Any] | None = None
+    background: BackgroundRun | None = None
 
 
 def read_status(root: str, directory: str, options: Options, *, look: bool = True) -> Status:
@@ -94,7 +97,9 @@ def read_status(root: str, directory: str, options: Options, *, look: bool = Tru
     Raises:
         IndexBusyError: The manifest is locked by another process.
     """
-    base = Status(root, directory, state.MISSING, writer=_writer(directory))
+    base = Status(
+        root, directory, state.MISSING, writer=_writer(directory), background=background.read(directory)
+    )
     try:
         manifest = Manifest(directory)
     except IndexMissingError:

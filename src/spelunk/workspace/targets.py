@@ -54,6 +54,11 @@ def target_of(path: str, index_dir: str | None = None) -> Target:
     return Target(locate.resolve_root(path))
 
 
+def indexed_above(path: str) -> str | None:
+    """The nearest folder that has an index: the path itself or one above it; the path is absolute and real."""
+    return next(_upwards(path), None)
+
+
 def _upwards(path: str) -> Iterator[str]:
     """Yield the path and the folders above it that have an index, nearest first."""
     while True:
@@ -106,6 +111,6 @@ def file_in(path: str, index_dir: str | None = None) -> Target:
         folder = os.path.dirname(folder)
     root, inside = here, locate.is_within(absolute, here)
     if not inside or (not index_dir and locate.known(here) is None):
-        indexed = None if index_dir else next(_upwards(folder), None)
+        indexed = None if index_dir else indexed_above(folder)
         root = indexed or (here if inside or missing else target_of(folder, index_dir).root)
     return Target(root, (os.path.relpath(absolute, root),))

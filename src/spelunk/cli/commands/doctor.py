@@ -220,6 +220,7 @@ def _git() -> Iterator[Finding]:
 
 
 def _indexes() -> Iterator[Finding]:
+    from spelunk.workspace import background
     from spelunk.workspace.catalogue import LOCKED, VANISHED, catalogue
     from spelunk.workspace.state import ACTIONS, CORRUPT, TOO_NEW
 
@@ -228,6 +229,9 @@ def _indexes() -> Iterator[Finding]:
         yield Finding("ok", "indexes", "none yet")
     for entry in entries:
         name = f"index of {short(entry.root)}"
+        run = background.read(entry.directory)
+        if run is not None and run.state != background.STARTED:
+            yield Finding("warn", name, f"its background run {run.state}", run.describe())
         if entry.state == VANISHED:
             advice = f"`spelunk clear {entry.root}` deletes the index"
             yield Finding("warn", name, "the folder no longer exists", advice)

@@ -68,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--copies", action="store_true", help="print every near-copy of a text as a hit of its own")
     add("--changes", action="store_true", help="name the last commit that changed each result, and why")
     add("--explain", action="store_true", help="print the signals of each score")
+    add("--wait", action="store_true", help="answer a first search when the whole index is built")
     metrics_file(parser)
     presentation(parser)
 
@@ -99,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
     from spelunk.cli.observed import observed
+    from spelunk.cli.output import note
     from spelunk.cli.progress import progress
     from spelunk.cli.stderr import hushed
     from spelunk.cli.targets import announce, open_target
@@ -127,7 +129,9 @@ def run(args: argparse.Namespace) -> int:
     )
     with ExitStack() as stack:
         run = stack.enter_context(progress(args, stack.enter_context(observed(args, targets))))
-        indexes = [stack.enter_context(open_target(args, target, run)) for target in targets]
+        indexes = [
+            stack.enter_context(open_target(args, target, run, **_settings(args))) for target in targets
+        ]
         if not args.no_refresh:
             read(
                 args.query, mode=args.mode, reading=args.reading
@@ -137,10 +141,16 @@ def run(args: argparse.Namespace) -> int:
         stack.enter_context(hushed(args.verbose))
         answer = search_many(indexes, request)
         status = show(args, answer)
+        if answer.coverage < 1 and not args.no_refresh:
+            note(args, "indexing goes on in the background; `spelunk status` shows it, --wait waits for it")
         if not answer.hits and not args.quiet:
             for index, target in zip(indexes, targets, strict=True):
                 _note_unindexed(args, index, target)
         return status
+
+
+def _settings(args: argparse.Namespace) -> dict[str, str]:
+    return {"first_answer": "wait"} if args.wait else {}
 
 
 def _standard_input() -> str:

@@ -1,0 +1,1 @@
+"""Servers for agents: tools over the Model Context Protocol, and their installation into clients."""

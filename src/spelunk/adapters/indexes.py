@@ -1,0 +1,105 @@
+"""Open indexes, shared by all clients of a server, and what is being done to each."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+from spelunk.index import Index
+from spelunk.observe.events import BackfillProgress, Event, RunEnded, RunStarted
+from spelunk.observe.progress import FileProgress
+from spelunk.workspace.targets import Target
+
+MAX_OPEN: Final = 16
+"""Indexes kept open; each has some open files and mapped segments."""
+
+
+class IndexingProgress(NamedTuple):
+    """How far an update is."""
+
+    done: int
+    total: int
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.done:,} of {self.total:,} {self.unit}"
+
+
+class Activity:
+    """An observer that remembers how far the running update of one index is.
+
+    Attributes:
+        progress: None where no update of this process is running.
+    """
+
+    def __init__(self) -> None:
+        self.progress: IndexingProgress | None = None
+        self._files = FileProgress(self._note_files)
+
+    def __call__(self, event: Event) -> None:
+        """Note an event of an update; ignore others."""
+        if isinstance(event, RunStarted):
+            self.progress = IndexingProgress(0, 0, "files")
+        elif isinstance(event, RunEnded):
+            self.progress = None
+        elif isinstance(event, BackfillProgress):
+            self.progress = IndexingProgress(event.done, event.total, "vectors")
+        else:
+            self._files(event)
+
+    def _note_files(self, files: int, all_files: int, _done: int, _total: int) -> None:
+        self.progress = IndexingProgress(files, all_files, "files")
+
+
+class OpenIndexes:
+    """The indexes that calls use, opened once. Usable from several threads."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._open: OrderedDict[tuple[str, str], tuple[Index, Activity]] = OrderedDict()
+
+    def index(self, target: Target, index_dir: str | None = None) -> Index:
+        """The index of a workspace, with its settings as they are now.
+
+        Raises:
+            WorkspaceError: The folder is gone or cannot be read.
+            ConfigError: A setting cannot be used.
+        """
+        activity = Activity()
+        # Opening reads settings alone: a change of them counts with the next call.
+        fresh = Index.open(target.root, index_dir=index_dir, observer=activity)
+        key = (fresh.root, fresh.directory)
+        evicted: list[Index] = []
+        with self._guard:
+            known = self._open.pop(key, None)
+            if known is not None and known[0].options != fresh.options:
+                evicted.append(known[0])
+                known = None
+            self._open[key] = known or (fresh, activity)
+            while len(self._open) > MAX_OPEN:
+                evicted.append(self._open.popitem(last=False)[1][0])
+            index = self._open[key][0]
+        for old in evicted:
+            old.close()
+        return index
+
+    def progress(self, root: str) -> IndexingProgress | None:
+        """How far the update of a workspace in this process is; None where none is running."""
+        with self._guard:
+            found = [a.progress for (r, _), (_, a) in self._open.items() if r == root]
+        return next((p for p in found if p is not None), None)
+
+    def running(self) -> IndexingProgress | None:
+        """The progress of any running update."""
+        with self._guard:
+            found = [a.progress for _, a in self._open.values()]
+        return next((p for p in found if p is not None), None)
+
+    def close(self) -> None:
+        """Close all of them."""
+        with self._guard:
+            indexes = [index for index, _ in self._open.values()]
+            self._open.clear()
+        for index in indexes:
+            index.close()
