@@ -48,6 +48,7 @@ from localisation_score import (
     by_tree,
     fold_table,
     load,
+    ranks,
     table,
 )
 
@@ -317,6 +318,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=50)
     parser.add_argument("--fresh", action="store_true", help="run what has results already again")
     parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--ranks", help="write the ranks of what was changed, a line for each text")
     args = parser.parse_args()
     args.work = args.work or os.path.join(args.out, "work")
     os.makedirs(args.out, exist_ok=True)
@@ -335,6 +337,13 @@ def main() -> None:
         if any(s in PEERS for s in systems) and not args.peers:
             raise SystemExit("--peers: name the interpreter that has the other systems")
         run(args, instances, systems, sets)
+    if args.ranks:
+        all_found = {(k, s): results(args.out, k, s) for k in {i.kind for i in instances} for s in systems}
+        with open(args.ranks, "w", encoding="utf-8") as file:
+            for i in instances:
+                rows = {s: all_found[i.kind, s].get(i.id) for s in systems}
+                told = {s: ranks(i, row) for s, row in rows.items() if row}
+                file.write(json.dumps({"kind": i.kind, "id": i.id, **told}) + "\n")
     for kind in dict.fromkeys(i.kind for i in instances):
         part = [i for i in instances if i.kind == kind]
         found = {s: results(args.out, kind, s) for s in systems}

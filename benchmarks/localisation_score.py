@@ -111,6 +111,17 @@ def columns(instances: Sequence[Instance]) -> tuple[Sequence[str], Sequence[str]
     return (MEASURES, COMPARED) if instances[0].hunks else (OF_QUESTIONS, ("NDCG@10", "Acc@1"))
 
 
+def ranks(instance: Instance, row: Row | None) -> Row:
+    """Where the answer has each changed file, and the first result with changed lines; 0 for nowhere."""
+    results = row["results"] if row else []
+    files = list(dict.fromkeys(r["path"] for r in results))
+    spans = [(r["path"], r["start_line"], r["end_line"]) for r in results]
+    return {
+        "files": [files.index(f) + 1 if f in files else 0 for f in instance.files],
+        "lines": next((n for n, span in enumerate(spans, 1) if meets([span], instance.hunks)), 0),
+    }
+
+
 def meets(spans: Sequence[Sequence[Any]], hunks: Sequence[tuple[str, int, int]]) -> bool:
     return any(p == path and s <= end and e >= start for p, s, e in spans for path, start, end in hunks)
 

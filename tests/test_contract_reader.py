@@ -145,13 +145,15 @@ def choice(*values: str) -> st.SearchStrategy[tuple[str, ...]]:
     )
 
 
+flags = st.sampled_from([Flag.NONE, Flag.NONE, Flag.DOCS, Flag.TEST | Flag.DOCS])
 filters = st.builds(
     Filter,
     languages=choice("python", "c", "markdown", "text"),
     not_languages=choice("python", "c", "cobol"),
     kinds=choice("function", "section", "block", "no-such-kind"),
     not_kinds=choice("function", "section"),
-    not_flags=st.sampled_from([0, 0, int(Flag.TEST), int(Flag.TEST | Flag.DOCS), 63]),
+    flags=flags,
+    not_flags=flags,
     paths=choice("pkg", "docs/", "**/*.py", "MOD_", "app/[slug].ts", "ÄÖ", "äö", "nowhere"),
     not_paths=choice("pkg1", "*.md", "tests"),
     fields=st.lists(

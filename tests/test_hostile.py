@@ -23,7 +23,7 @@ from spelunk.files.folder import FolderSource
 from spelunk.files.git_dir import branch_of
 from spelunk.files.read import read
 from spelunk.files.stamp import file_stamp
-from spelunk.files.walk import _Gathered, _open
+from spelunk.files.walk import Gathered, open_directory
 from spelunk.types import Document, Entry, Failed, Flag, Skipped
 from tests.confine import OutsideError
 from tests.e2e.conftest import Cli
@@ -115,17 +115,17 @@ def test_a_walk_does_not_enter_a_folder_that_became_a_link(root: Path, tmp_path:
     (tmp_path / "outside" / "inner").mkdir()
     options = Options()
     first, seen = start(str(root), options, 0)
-    gathered = _Gathered(options, first, seen, 0)
-    os.close(_open(first, gathered))
+    gathered = Gathered(options, first, seen, 0)
+    os.close(open_directory(first, gathered))
     listed = Directory(
         f"{root}/{relative}/", f"{relative}/", first.rules, inode=(root / relative).stat().st_ino
     )
-    os.close(_open(listed, gathered))
+    os.close(open_directory(listed, gathered))
     (root / "pkg").rename(tmp_path / "aside")
     (root / "pkg").symlink_to(tmp_path / "outside")
 
     with pytest.raises(NotADirectoryError):
-        _open(listed, gathered)
+        open_directory(listed, gathered)
 
 
 def test_a_file_replaced_by_another_is_read(root: Path) -> None:

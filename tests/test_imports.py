@@ -27,7 +27,7 @@ LAYERS: list[set[str]] = [
     {"workspace"},
     {"search", "pipeline"},
     {"history.update", "history.current"},
-    {"index"},
+    {"index", "index_views"},
     {"watch"},
     {"present", "evaluate", "testing"},
     {"bench"},

@@ -116,6 +116,14 @@ def test_filters_alone_are_a_query() -> None:
     assert parse("-lang:go").filters.lang == Match((), ("go",))
 
 
+def test_is_filters_by_flags_and_is_text_before_any_other_value() -> None:
+    query = parse("queue is:test,Docs -is:generated")
+
+    assert query.filters.flags == Match(("test", "docs"), ("generated",))
+    assert str(query) == "queue is:test is:docs -is:generated"
+    assert parse("what is:this").words == ("what", "is:this")
+
+
 def test_regex_mode_takes_the_whole_text() -> None:
     assert parse('def "x" lang:py', mode="regex").regexes == ('def "x" lang:py',)
     assert parse("/usr/", mode="regex").regexes == ("/usr/",)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
-    from spelunk.search.answer import Answer, Matched, MissingWord
+    from spelunk.search.answer import Answer, Facets, Matched, MissingWord
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
@@ -60,6 +60,7 @@ _MODULES = {
     "IndexFormatError": "errors",
     "IndexMissingError": "errors",
     "IndexedFile": "files.explain",
+    "Facets": "search.answer",
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
     "MissingWord": "search.answer",
@@ -94,6 +95,7 @@ __all__ = [
     "Copy",
     "Definition",
     "Explanation",
+    "Facets",
     "Failed",
     "FileCounts",
     "Hit",

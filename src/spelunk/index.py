@@ -13,40 +13,43 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from spelunk import embed
 from spelunk.config import EARLY, Options, Untrusted, load
-from spelunk.errors import IndexBusyError, IndexCorruptError, SpelunkError, StorageError
+from spelunk.errors import IndexBusyError, IndexCorruptError, StorageError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
+from spelunk.index_views import IndexViews
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.pipeline.background import start
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
-from spelunk.store.idle import IdleViews
 from spelunk.types import CheckReport, HistoryReport, Report
-from spelunk.workspace import background, freshness, locate
-from spelunk.workspace.contents import FileContents
+from spelunk.workspace import background, locate
+from spelunk.workspace.freshness import (
+    Age,
+    is_current_in,
+    published,
+    seconds_allowed,
+    stale_paths,
+    wait_for_generation,
+)
+from spelunk.workspace.state import BEHIND, CURRENT, MISSING
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
-    from spelunk.embed import Embedder
     from spelunk.files.explain import Explanation
-    from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
+    from spelunk.pipeline.job import Job
     from spelunk.search.request import SearchOverrides, SearchRequest
     from spelunk.store.protocols import Reader
-    from spelunk.store.snapshot import Snapshot
     from spelunk.workspace.focus import Focus
 
 
-class Index(FileContents):
+class Index(IndexViews):
     """One workspace's index. Its methods may be called from several threads."""
 
     def __init__(
@@ -59,6 +62,7 @@ class Index(FileContents):
         run_id: str = "",
     ) -> None:
         """Use :meth:`open`."""
+        super().__init__()
         self.root = root
         self.directory = directory
         self.options = options
@@ -68,13 +72,11 @@ class Index(FileContents):
         self._run_id = run_id
         self._given: dict[str, Any] = {}
         self.source: Source = FolderSource(root)
-        self.age = freshness.Age(freshness.seconds_allowed(options.freshness))
-        self._guard = threading.Lock()
-        self._snapshots = IdleViews(self._new_snapshot)
-        self._histories = IdleViews(self._new_history)
-        self._embedder: Embedder | None = None
+        self.age = Age(seconds_allowed(options.freshness))
         self.complete_later: Callable[[str, str, Options], object] = start
         """Called with root, directory and options where a search indexed a part; a server has its own."""
+        self.updater: Callable[[Job], Report] | None = None
+        """Runs updates instead of this process: see :class:`spelunk.pipeline.child.UpdateProcesses`."""
 
     @classmethod
     def open(
@@ -112,7 +114,7 @@ class Index(FileContents):
         before, resolved = self.options, load(self.root, self._given)
         self.options, self.untrusted = resolved.options, resolved.untrusted
         if self.options != before:
-            self.age = freshness.Age(freshness.seconds_allowed(self.options.freshness))
+            self.age = Age(seconds_allowed(self.options.freshness))
             self._embedder = None
         return self.options != before
 
@@ -122,11 +124,6 @@ class Index(FileContents):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Close open snapshots; the object can still be used."""
-        self._snapshots.close()
-        self._histories.close()
-
     def update(
         self,
         *,
@@ -135,6 +132,7 @@ class Index(FileContents):
         dry_run: bool = False,
         wait: bool = False,
         command: str | None = None,
+        patient: bool = True,
         progress: OnProgress | None = None,
     ) -> Report:
         """Index what is new or changed, forget what is gone, publish.
@@ -147,6 +145,7 @@ class Index(FileContents):
             dry_run: Only report what would be done.
             wait: Wait for another writer instead of raising.
             command: The name of this writer that other processes see.
+            patient: Make all missing vectors; else one round of calls to a provider.
             progress: Called with (files done, files, bytes done, bytes) after each piece of work.
                 An observer receives the same events and more.
 
@@ -165,7 +164,13 @@ class Index(FileContents):
 
             changed = relative_paths(self.root, changed, rebuild)
         return self._update(
-            progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait, changed=changed
+            progress,
+            command=command,
+            rebuild=rebuild,
+            dry_run=dry_run,
+            wait=wait,
+            patient=patient,
+            changed=changed,
         )
 
     def _update(
@@ -180,7 +185,7 @@ class Index(FileContents):
         patient: bool = True,
         focus: Focus | None = None,
     ) -> Report:
-        from spelunk.pipeline.update import Job, update
+        from spelunk.pipeline.job import Job
 
         observer = self.observer
         if progress is not None:
@@ -202,12 +207,19 @@ class Index(FileContents):
             focus=focus,
         )
         began = self.age.now()
-        report = update(job)
+        report = self._run(job)
         if not dry_run and not report.remaining and changed is None:
             background.forget(self.directory)
             report = replace(report, history=self._update_history(whole=patient or wait, rebuild=rebuild))
             self.age.reset(began)
         return report
+
+    def _run(self, job: Job) -> Report:
+        if self.updater is not None:
+            return self.updater(job)
+        from spelunk.pipeline.update import update
+
+        return update(job)
 
     def _update_history(self, *, whole: bool, rebuild: bool = False) -> HistoryReport | None:
         from spelunk.history.update import update_history
@@ -222,34 +234,30 @@ class Index(FileContents):
             self._update_history(whole=False)
 
     def refresh(
-        self, *, progress: OnProgress | None = None, focus: Callable[[], Focus] | None = None
+        self,
+        *,
+        progress: OnProgress | None = None,
+        focus: Callable[[], Focus] | None = None,
+        freshness: str | None = None,
     ) -> bool:
-        """Bring the index up to date if the freshness setting requires it.
+        """Bring the index up to date if the freshness setting, or ``freshness`` instead of it, requires it.
 
         Args:
             progress: As for :meth:`update`.
             focus: Gives what a query is about. Where a large tree was never indexed to the end, only
                 the files that fit are indexed now, and :attr:`complete_later` is called.
+            freshness: Instead of the setting.
 
         Returns:
             Whether the newest generation holds all that is known to be on disk;
             False if another process is updating it, or the rest follows later.
         """
-        missing = not freshness.published(self.directory)
-        if not missing:
-            if self.age.is_allowed():
-                return True
-            began = self.age.now()
-            # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
-            current = freshness.is_current_in(
-                self.directory, self.source, self.options, vectors=embed.in_workers(self.options)
-            )
-            if current:
-                self._refresh_history()
-                self.age.reset(began)
-                return True
+        state = self.compare(freshness)
+        if state == CURRENT:
+            return True
+        missing = state == MISSING
         early = focus() if focus is not None and self.options.first_answer == EARLY else None
-        if missing and early is not None and freshness.wait_for_generation(self.directory):
+        if missing and early is not None and wait_for_generation(self.directory):
             return False  # another process builds it
         try:
             report = self._update(progress, wait=missing, patient=False, focus=early)
@@ -263,48 +271,29 @@ class Index(FileContents):
             self.complete_later(self.root, self.directory, self.options)
         return not report.remaining
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
-        """The newest generation, for as long as the context lasts.
+    def compare(self, freshness: str | None = None) -> str:
+        """Compare the index with the files, unless the last comparison is recent enough.
 
-        Raises:
-            IndexMissingError: Nothing was published yet.
+        Returns:
+            ``current``, ``behind`` or ``missing``, as in :mod:`spelunk.workspace.state`.
         """
-        with self._snapshots.use() as snapshot:
-            yield snapshot
+        if not self.has_published():
+            return MISSING
+        if self.age.is_allowed(freshness):
+            return CURRENT
+        began = self.age.now()
+        # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
+        if not is_current_in(
+            self.directory, self.source, self.options, vectors=embed.in_workers(self.options)
+        ):
+            return BEHIND
+        self._refresh_history()
+        self.age.reset(began)
+        return CURRENT
 
-    def _new_snapshot(self) -> Snapshot:
-        from spelunk.store.snapshot import Snapshot
-
-        return Snapshot(self.directory)
-
-    @contextmanager
-    def commits(self) -> Iterator[History | None]:
-        """What the commits say of files, for as long as the context lasts; None where there are none.
-
-        Nothing is brought up to date; :meth:`update` and :meth:`refresh` do that.
-        """
-        with ExitStack() as stack:
-            try:
-                history = stack.enter_context(self._histories.use())
-            except SpelunkError:
-                history = None
-            yield history
-
-    def _new_history(self) -> History:
-        from spelunk.history.reader import History
-
-        return History(self.directory)
-
-    def embedder(self) -> Embedder:
-        """This index's embedder, loaded once."""
-        made = self._embedder
-        if made is None:
-            # Before the lock: it may take one of its own.
-            made = embed.get(self.options, self.directory, self.observer)
-            with self._guard:
-                made = self._embedder = self._embedder or made
-        return made
+    def has_published(self) -> bool:
+        """Whether there is a generation to search."""
+        return published(self.directory)
 
     def search(
         self,
@@ -318,16 +307,16 @@ class Index(FileContents):
 
         return search_many([self], query, progress=progress, **overrides)
 
-    def changed_paths(self, reader: Reader, paths: Collection[str]) -> set[str]:
+    def changed_paths(self, reader: Reader, paths: Collection[str], freshness: str | None = None) -> set[str]:
         """Those paths whose file changed or vanished since the reader's generation.
 
-        None with a freshness setting that allows an older answer.
+        None where the freshness setting, or ``freshness`` instead of it, allows an older answer.
         """
         from spelunk.store.snapshot import Snapshot
 
-        if self.age.allowed > 0 or not isinstance(reader, Snapshot):
+        if not self.age.must_be_strict(freshness) or not isinstance(reader, Snapshot):
             return set()
-        return freshness.stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
+        return stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
 
     def similar(self, path: str, line: int, *, limit: int = 10, refresh: bool = True) -> Answer:
         """Chunks like the one at a place, that one left out.
@@ -341,22 +330,9 @@ class Index(FileContents):
         Raises:
             UsageError: The file is not indexed, or has no such line.
         """
-        from spelunk.search.many import answer_of, targets_of
-        from spelunk.search.similar import similar
+        from spelunk.search.similar import similar_answer
 
-        fresh = self.refresh() if refresh else True
-        began = time.perf_counter()
-        with self.snapshot() as reader:
-            result = similar(targets_of([self], [reader])[0], path, line, limit)
-            return answer_of(
-                f"{path}:{line}",
-                "semantic",
-                began,
-                result.hits,
-                result.degraded,
-                [reader],
-                stale=not fresh,
-            )
+        return similar_answer(self, path, line, limit, refresh=refresh)
 
     def status(self, *, look: bool = True) -> Status:
         """Read what the index holds and whether it is current.

@@ -215,6 +215,8 @@ class Hit:
         signals: What made the score, by name; empty without ``explain``.
         chunk_id: 16 hex digits, stable across rebuilds of the same content.
         root: The workspace's root the path is relative to.
+        scope: Names that enclose ``symbol``, as :attr:`Chunk.scope`.
+        flags: The file's flags.
         copies: Places with nearly the same text, in other files, which this hit stands for.
         commit: Of a hit of kind ``commit``, whose path is its id: the commit.
         changed: The last commit that changed its lines, where that was asked for and is known.
@@ -231,6 +233,8 @@ class Hit:
     signals: dict[str, float] = field(default_factory=dict)
     chunk_id: str = ""
     root: str = ""
+    scope: str = ""
+    flags: Flag = Flag.NONE
     copies: tuple[Copy, ...] = ()
     commit: Commit | None = None
     changed: Commit | None = None

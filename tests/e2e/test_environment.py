@@ -83,7 +83,7 @@ def test_an_index_means_the_same_files_in_every_locale(cli, umlauts):
 def test_a_query_that_does_not_parse_is_shown_in_every_locale(cli, tree, locale):
     cli.ok("index")
 
-    done = cli("search", '"ünclosed', env=LOCALES[locale])
+    done = cli("search", "--query", '"ünclosed', env=LOCALES[locale])
 
     assert done.returncode == 2
     assert "quote without an end" in done.stderr

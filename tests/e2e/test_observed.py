@@ -113,7 +113,7 @@ def test_without_flags_nothing_is_told_but_the_report(cli, tree):
         ([], "no command"),
         (["index", "--workers", "99"], "workers"),
         (["search"], "QUERY"),
-        (["search", '"left open'], "quote without an end"),
+        (["search", "--query", '"left open'], "quote without an end"),
         (["search", "x", "--no-refresh"], "index"),
         (["index", "--mode", "sideways"], "invalid choice"),
         (["--color"], "expected one argument"),

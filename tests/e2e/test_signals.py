@@ -73,7 +73,7 @@ def test_a_second_writer_is_told_who_is_at_it_or_waits(cli, large):
 def test_a_closed_pipe_is_no_error(cli, large):
     cli.ok("index")
     process = subprocess.Popen(
-        [*cli.argv, "search", "work step", "-k", "3000", "--full"], cwd=large, env=cli.env,
+        [*cli.argv, "-q", "search", "work step", "-k", "3000", "--full"], cwd=large, env=cli.env,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     process.stdout.read(10)

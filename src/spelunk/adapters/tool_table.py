@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from spelunk.errors import UsageError
+from spelunk.search.request import MAX_QUERY
 
 DEFAULT_TOKENS: Final = 4_000
 MAX_TOKENS: Final = 25_000
 """Clients cut or refuse a longer result."""
 MIN_TOKENS: Final = 200
 MAX_HITS: Final = 100
-MAX_QUERY: Final = 10_000
-"""Characters of a query; a longer one is a file pasted by mistake."""
 MAX_PATH: Final = 4_096
 MAX_PATHS: Final = 64
 
@@ -212,7 +211,7 @@ def _text(parameter: Parameter, value: Any) -> str:
     if len(value) > parameter.high:
         raise UsageError(
             f"{parameter.name}: {len(value):,} characters; give at most {parameter.high:,}, "
-            "e.g. the words that matter"
+            "the part that matters"
         )
     if parameter.choices and value not in parameter.choices:
         raise UsageError(f"{parameter.name}: {_shown(value)}; use one of {', '.join(parameter.choices)}")

@@ -60,7 +60,7 @@ def parse_code(document: Document) -> Parsed:
     """Parse a source file; without a tree where the language has no grammar or the text is not fit for it."""
     rows = TextRows(document)
     grammar = grammar_for(document.language)
-    if grammar is None or _is_hostile(rows):
+    if grammar is None or is_hostile(rows):
         return Parsed(document, rows)
     source = document.text.encode("utf-8", "replace")
     tree = _tree(grammar, source.translate(_ASCII) if grammar.name in ASCII_ONLY else source)
@@ -101,7 +101,8 @@ def _is_nested(source: bytes) -> bool:
     return not open_
 
 
-def _is_hostile(rows: TextRows) -> bool:
+def is_hostile(rows: TextRows) -> bool:
+    """Whether a parser could take quadratic time on the text."""
     text = rows.text
     if len(text) > MAX_LINE and max(map(len, rows.lines)) > MAX_LINE:
         return True

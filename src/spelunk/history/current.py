@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from dataclasses import replace
 
 from spelunk import embed
@@ -14,6 +13,7 @@ from spelunk.history.fence import fence_of
 from spelunk.store.commits import CommitStore
 from spelunk.store.manifest import Manifest
 from spelunk.store.paths import HISTORY
+from spelunk.store.schema import SqlError
 from spelunk.workspace.state import embeds, fingerprint
 
 
@@ -67,5 +67,5 @@ def is_current(root: str, directory: str, options: Options, *, whole: bool = Fal
             )
         finally:
             manifest.close()
-    except (SpelunkError, sqlite3.Error, OSError):
+    except (SpelunkError, SqlError, OSError):
         return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -19,6 +18,7 @@ from spelunk.errors import IndexMissingError, SpelunkError
 from spelunk.store.commits import CommitStore, FileHistory, StoredCommit
 from spelunk.store.paths import HISTORY
 from spelunk.store.protocols import Filter, TextField
+from spelunk.store.schema import SqlError
 from spelunk.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class History:
             except BaseException:
                 self.commits.close()
                 raise
-        except (SpelunkError, sqlite3.Error, OSError) as error:
+        except (SpelunkError, SqlError, OSError) as error:
             raise IndexMissingError(f"{self.directory}: no commits are indexed ({error})") from None
 
     def rest(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from typing import Final
 
@@ -11,9 +10,11 @@ from spelunk.config import Options
 from spelunk.errors import IndexBusyError, IndexCorruptError, SpelunkError
 from spelunk.history.current import is_current, is_wanted, options_of
 from spelunk.history.source import CommitSource
-from spelunk.pipeline.update import Job, update
+from spelunk.pipeline.job import Job
+from spelunk.pipeline.update import update
 from spelunk.store.commit_writer import CommitWriter
 from spelunk.store.paths import HISTORY
+from spelunk.store.schema import SqlError
 from spelunk.types import HistoryReport
 from spelunk.workspace import locate
 
@@ -59,7 +60,7 @@ def update_history(
             done = update(job)
     except IndexBusyError:
         return None
-    except (SpelunkError, sqlite3.Error, OSError) as error:
+    except (SpelunkError, SqlError, OSError) as error:
         reason = str(error) if isinstance(error, SpelunkError) else f"{type(error).__name__}: {error}"
         _note_failure(folder, source, reason)
         return HistoryReport(error=reason, seconds=time.monotonic() - began)
@@ -88,5 +89,5 @@ def _note_failure(folder: str, source: CommitSource, reason: str) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         with CommitWriter(folder) as store:
             store.set_meta(error=reason, failed=source.fence())
-    except (sqlite3.Error, OSError):
+    except (SqlError, OSError):
         pass

@@ -20,6 +20,7 @@ import numpy as np
 from spelunk.errors import ProviderDownError, ProviderError, RefusedError
 from spelunk.observe import Observer, null_observer
 from spelunk.observe.events import BackfillProgress
+from spelunk.pipeline.report import BackfillResult
 from spelunk.pipeline.worker import one_line
 from spelunk.store import merge
 from spelunk.store.manifest import VARIABLES
@@ -45,23 +46,6 @@ PROBE: Final = "def add(a, b): return a + b"
 """A text that no provider has a reason to refuse: it separates a refused text from a provider that refuses all."""
 ERROR: Final = "embedder_error"
 """Key of the manifest's ``meta`` table: why the last backfill left chunks pending."""
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillResult:
-    """Result of a backfill.
-
-    Attributes:
-        made: Chunks that got a vector.
-        pending: Chunks that are still without one.
-        refused: Chunks whose text the embedder refuses.
-        error: Why some are pending; "" where none are.
-    """
-
-    made: int = 0
-    pending: int = 0
-    refused: int = 0
-    error: str = ""
 
 
 def backfill(

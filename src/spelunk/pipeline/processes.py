@@ -285,7 +285,7 @@ def spawn(config: WorkerConfig, limiter: ReadLimiter | None, memory: int | None)
         pass_fds=ends,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=None if _is_open(2) else subprocess.DEVNULL,
+        stderr=None if is_open(2) else subprocess.DEVNULL,
     )
     process.returncode = 0  # waited for by pid; Popen must not wait again
     os.close(task_read)
@@ -313,7 +313,8 @@ def import_path() -> list[str]:
     ]
 
 
-def _is_open(fd: int) -> bool:
+def is_open(fd: int) -> bool:
+    """Whether the descriptor is open."""
     try:
         os.fstat(fd)
     except OSError:

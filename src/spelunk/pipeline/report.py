@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from spelunk.observe import Observer, events
-from spelunk.pipeline.backfill import BackfillResult
 from spelunk.pipeline.memory import Governor
 from spelunk.pipeline.plan import Plan
 from spelunk.store.packet import Item, Packet
 from spelunk.types import Failed, FileCounts, Report, Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillResult:
+    """Result of a backfill.
+
+    Attributes:
+        made: Chunks that got a vector.
+        pending: Chunks that are still without one.
+        refused: Chunks whose text the embedder refuses.
+        error: Why some are pending; "" where none are.
+    """
+
+    made: int = 0
+    pending: int = 0
+    refused: int = 0
+    error: str = ""
 
 
 class Tally:

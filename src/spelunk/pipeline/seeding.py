@@ -12,11 +12,14 @@ from contextlib import closing
 from typing import Final
 
 from spelunk import faults
+from spelunk.config import Options
 from spelunk.errors import SpelunkError
+from spelunk.files.read import read
 from spelunk.files.source import Row, Source, entry_of
 from spelunk.store import rebuild
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.seed import can_seed, seed
+from spelunk.types import Entry, Skipped
 from spelunk.workspace.siblings import sibling_indexes
 
 MAX_DONORS: Final = 16
@@ -54,8 +57,8 @@ def abandon(directory: str) -> None:
         pass
 
 
-def restamp(directory: str, name: str, source: Source, rows: Iterable[Row], limit: int) -> None:
-    """Give the copied files whose content this workspace has their stamp in it.
+def restamp(directory: str, name: str, source: Source, rows: Iterable[Row], options: Options) -> None:
+    """Give the copied files whose content this workspace has their stamp in it, those that are left out too.
 
     Here, and not in workers, which decode every file they read and load an embedder.
 
@@ -64,20 +67,31 @@ def restamp(directory: str, name: str, source: Source, rows: Iterable[Row], limi
         name: The manifest's name, of :func:`begin`.
         source: The workspace's files.
         rows: Those that its walk offers.
-        limit: Bytes of the longest file that is indexed.
+        options: The settings.
     """
     import xxhash
 
     with closing(ManifestWriter(directory, name)) as manifest:
-        known = manifest.known()
+        known, others = manifest.known(), manifest.unindexed()
         manifest.start()
         for row in rows:
-            file = known.get(row[0])
-            if file is None or file.stamp == row[2] != b"":
-                continue
-            entry = entry_of(row)
-            raw = source.read(entry, limit)
-            if isinstance(raw, bytes) and xxhash.xxh3_128_digest(raw) == file.digest:
-                manifest.update_stamp(entry)
+            file, entry = known.get(row[0]), entry_of(row)
+            if file is not None:
+                raw = source.read(entry, options.max_file_size)
+                if isinstance(raw, bytes) and xxhash.xxh3_128_digest(raw) == file.digest:
+                    manifest.update_stamp(entry)
+            elif row[0] in others and isinstance(others[row[0]][0], Skipped):
+                what = _left_out(source, entry, options)
+                if what is not None:
+                    manifest.set_unindexed(what, entry.stamp)
         faults.reach("seed.compared")
         manifest.commit()
+
+
+def _left_out(source: Source, entry: Entry, options: Options) -> Skipped | None:
+    """Why a file is not indexed; None where it is, or where reading it fails: then a worker does it."""
+    try:
+        what = read(source, entry, options)
+    except Exception:
+        return None
+    return what if isinstance(what, Skipped) else None

@@ -11,7 +11,7 @@ import os
 import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from spelunk import embed, faults
 from spelunk.errors import IndexCorruptError, IndexMissingError
@@ -20,28 +20,27 @@ from spelunk.files.source import Source, Walk
 from spelunk.observe import broadcast, events
 from spelunk.observe.events import Stage
 from spelunk.pipeline import seeding
-from spelunk.pipeline.backfill import BackfillResult, backfill
 from spelunk.pipeline.directory import acquire, make_private
 from spelunk.pipeline.executor import Batches, Executor
 from spelunk.pipeline.first import FILES_PER_BATCH, LEAST_FILES, choose
 from spelunk.pipeline.job import Contents, Indexed, Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, isolate, plan
-from spelunk.pipeline.report import Tally, dry_report, report, tell_piece, tell_plan
+from spelunk.pipeline.report import BackfillResult, Tally, dry_report, report, tell_piece, tell_plan
+from spelunk.pipeline.reusable import with_reusable
 from spelunk.pipeline.worker import WorkerConfig
 from spelunk.store import rebuild, schema
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
-from spelunk.store.merge import change_embedder
-from spelunk.store.packet import Item
 from spelunk.store.path_ranges import PathRanges
-from spelunk.store.reuse import reusable_vectors
-from spelunk.store.segment import Segment
-from spelunk.store.writer import StoreWriter
 from spelunk.store.writer_lock import WriterLock
 from spelunk.types import Report
 from spelunk.workspace import background, locate
 from spelunk.workspace.state import fingerprint, walk_fingerprint
+
+if TYPE_CHECKING:
+    from spelunk.store.segment import Segment
+    from spelunk.store.writer import StoreWriter
 
 __all__ = ["Job", "update"]
 
@@ -161,7 +160,7 @@ def _update(
         walked, part = _walk(job, source, wanted)
     if seeded and building is not None and job.source is None:
         with Stage(job.observer, "plan"):
-            seeding.restamp(job.directory, building, source, walked.rows, job.options.max_file_size)
+            seeding.restamp(job.directory, building, source, walked.rows, job.options)
     with Stage(job.observer, "plan"):
         anew = building is not None and not seeded
         indexed = _indexed(job, wanted.fingerprint, part, anew=anew, copy=building if seeded else None)
@@ -178,10 +177,15 @@ def _update(
                 left_suspects = [item.candidate.path for item in todo.suspects]
                 todo, until = first
         if not (todo.empty and indexed.settled and not indexed.stale):
+            # Before workers are forked, which need numpy too; a run with nothing to do loads none of it.
+            from spelunk.store.writer import StoreWriter
+
             segments: list[list[Segment]] = []
             # To make a few vectors again takes less time than to look for them in every index.
-            if part is None or todo.bytes > REUSE_BYTES or not embed.in_workers(job.options):
-                todo, segments = _with_reusable(job, todo, wanted.embedder, own=building is None)
+            if job.source is None and (
+                part is None or todo.bytes > REUSE_BYTES or not embed.in_workers(job.options)
+            ):
+                todo, segments = with_reusable(todo, job.directory, wanted.embedder, own=building is None)
             executor = machine.start(WorkerConfig(source, job.options), todo, lock.forget)
             mode, workers = PARALLEL if executor.workers > 1 else SEQUENTIAL, executor.workers
             job.observer(events.WorkersChosen(mode, workers))
@@ -280,20 +284,6 @@ def _plan(walked: Walk, indexed: Indexed) -> Plan:
     return plan(walked.rows, walked.skipped, walked.failed, known, others)
 
 
-def _with_reusable(job: Job, todo: Plan, embedder: str, *, own: bool) -> tuple[Plan, list[list[Segment]]]:
-    """Add to the plan the vectors that files of the same size have, in this index (``own``) or another."""
-    if not todo.items or job.source is not None:
-        return todo, []
-    directories = [p.directory for p in locate.known_workspaces() if p.directory != job.directory]
-    if own:
-        directories.insert(0, job.directory)
-    reusable, segments = reusable_vectors(directories, {i.candidate.size for i in todo.items}, embedder)
-    if not reusable:
-        return todo, []
-    items = tuple(Item(i.candidate, i.known_digest, reusable.get(i.candidate.size)) for i in todo.items)
-    return replace(todo, items=items), segments
-
-
 def _record_walk(job: Job, manifest: ManifestWriter, walked: Walk) -> None:
     """Record the walk where there is nothing to index, for the quick look before a search."""
     options = walk_fingerprint(job.options)
@@ -368,6 +358,8 @@ def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:
 def _adopt_embedder(manifest: ManifestWriter, wanted: Contents) -> None:
     """Drop the vectors of another embedder than the wanted one; every chunk is then pending."""
     if manifest.generation and manifest.meta("embedder") != wanted.embedder:
+        from spelunk.store.merge import change_embedder
+
         change_embedder(manifest, wanted.embedder)
 
 
@@ -376,6 +368,8 @@ def _backfill(job: Job, machine: Machine, manifest: ManifestWriter, wanted: Cont
     _adopt_embedder(manifest, wanted)
     if not any(manifest.pending()):
         return BackfillResult()
+    from spelunk.pipeline.backfill import backfill
+
     embedder = embed.get(job.options, job.directory, job.observer)
     limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
 

@@ -203,7 +203,7 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
         "line": explanation.line,
         "detail": explanation.detail,
         "language": explanation.language,
-        "flags": _flags(explanation.flags),
+        "flags": flag_names(explanation.flags),
         "index": None
         if stored is None
         else {
@@ -217,7 +217,8 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _flags(flags: Flag) -> list[str]:
+def flag_names(flags: Flag) -> list[str]:
+    """The names of the flags, in lower case."""
     return [flag.name.lower() for flag in Flag if flag in flags and flag.name]
 
 
@@ -370,7 +371,7 @@ def explanation_text(explanation: Explanation) -> str:
     elif x.language:
         out.append(f"  language: {x.language}")
     if x.flags:
-        out.append(f"  flags: {', '.join(_flags(x.flags))}")
+        out.append(f"  flags: {', '.join(flag_names(x.flags))}")
     return "\n".join(out) + "\n"
 
 

@@ -48,8 +48,9 @@ def finder(matched: Matched) -> Finder:
 
     def matches(line: str) -> list[tuple[int, int, str]]:
         """Start, end and term of each match, in order, not overlapping."""
-        spans = [(m.start(), m.end(), " ".join(m.group().lower().split())) for m in literal.finditer(line)]
-        spans = [span for span in spans if span[0] < span[1]] if literals else []
+        found = literal.finditer(line) if literals else ()  # without one it is found everywhere
+        spans = [(m.start(), m.end(), " ".join(m.group().lower().split())) for m in found]
+        spans = [span for span in spans if span[0] < span[1]]
         spans += _words_of(line, matched.terms)
         out: list[tuple[int, int, str]] = []
         for span in sorted(spans, key=lambda s: (s[0], -s[1])):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from spelunk.types import Hit
 
@@ -42,6 +43,44 @@ class MissingWord:
     parts: bool = False
 
 
+class FacetValue(NamedTuple):
+    """One value of a facet, with how many candidates have it, and in how many files."""
+
+    value: str
+    hits: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """Counts of the candidates that were ranked, of which the hits are the best.
+
+    The values of a facet are in falling order of hits, then by name.
+
+    Attributes:
+        hits: Candidates.
+        files: Files that they are in.
+        complete: Whether nothing else matches.
+        languages: By language.
+        kinds: By kind of chunk.
+        folders: By folder: those directly below the deepest one that all share, with a
+            slash at the end, as a value for ``path:``.
+        flags: By flag of the file: ``test``, ``vendored`` …
+        roots: By root of the workspace.
+        by_file: Candidates by root and path without prefix.
+    """
+
+    hits: int
+    files: int
+    complete: bool
+    languages: tuple[FacetValue, ...]
+    kinds: tuple[FacetValue, ...]
+    folders: tuple[FacetValue, ...]
+    flags: tuple[FacetValue, ...]
+    roots: tuple[FacetValue, ...]
+    by_file: Mapping[tuple[str, str], int]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The hits of one query and the state of the index that gave them.
@@ -59,6 +98,7 @@ class Answer:
         dropped: Hits left out to stay within a token budget.
         truncated: Hits whose content was cut for it.
         matched: What the query was matched by, for snippets.
+        facets: Counts of the candidates, if they were asked for.
         reading: How the query was read: ``query``, or a sentence such as
             ``read as text: 41 words, 3 paths, 1 stack trace``.
         files: Files that were searched, before any filter.
@@ -80,6 +120,7 @@ class Answer:
     dropped: int = 0
     truncated: int = 0
     matched: Matched = NOTHING_MATCHED
+    facets: Facets | None = None
     reading: str = "query"
     files: int = 0
     chunks: int = 0

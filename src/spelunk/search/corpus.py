@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from spelunk.search.query import Match, Query
+from spelunk.search.query_syntax import FLAGS
 from spelunk.search.terms import negated_terms
 from spelunk.store.protocols import FieldFilter, Filter, Reader, TextField
+from spelunk.types import Flag
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
@@ -168,6 +170,8 @@ def filter_of(query: Query, *, prefix: str = "", within: Iterable[str] = ()) -> 
         not_languages=filters.lang.exclude,
         kinds=filters.kind.include,
         not_kinds=filters.kind.exclude,
+        flags=_flags(filters.flags.include),
+        not_flags=_flags(filters.flags.exclude),
         paths=filters.path.include,
         not_paths=filters.path.exclude,
         fields=tuple(FieldFilter(key, match.include, match.exclude) for key, match in filters.fields),
@@ -180,6 +184,13 @@ def filter_of(query: Query, *, prefix: str = "", within: Iterable[str] = ()) -> 
 def _filter_in(query: Query, target: SearchTarget) -> Filter:
     wanted = filter_of(query, prefix=target.prefix, within=target.within)
     return wanted if target.only is None else replace(wanted, only=target.only)
+
+
+def _flags(names: Iterable[str]) -> Flag:
+    found = Flag.NONE
+    for name in names:
+        found |= FLAGS[name]
+    return found
 
 
 def _name_matches(match: Match, names: Sequence[str]) -> bool:

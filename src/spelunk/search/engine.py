@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError, UsageError
 from spelunk.search import messages, past, places, verify
+from spelunk.search.answer import Facets
 from spelunk.search.copies import Group
 from spelunk.search.corpus import Corpus, Part, PathRarity, SearchTarget
 from spelunk.search.evidence import Evidence
+from spelunk.search.facets import count_candidates
 from spelunk.search.findings import NO_FINDINGS, Findings, findings
 from spelunk.search.hits import grouped, present
 from spelunk.search.query import Query
@@ -63,11 +65,12 @@ Scores = dict[int, dict[ChunkId, float]]
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, why a side of the search is missing, if one is, and what is to say about them."""
+    """Hits, why a side of the search is missing if one is, what is to say about them, and counts if asked for."""
 
     hits: tuple[Hit, ...]
     degraded: str | None = None
     findings: Findings = NO_FINDINGS
+    facets: Facets | None = None
 
 
 def search(
@@ -91,7 +94,8 @@ def search(
     weights = weights or weights_for(query)
     known: QueryFacts | None = None
     if request.mode == "regex" or (query.regexes and not query.text):
-        ranked = by_pattern(corpus, query, request.limit)
+        ranked = by_pattern(corpus, query, max(request.limit, request.facets))
+        complete = len(ranked) < max(request.limit, request.facets)
         groups = [Group(c) for c in ranked[: request.limit]]
     else:
         known = facts_of(corpus, query, request)
@@ -100,10 +104,12 @@ def search(
         dense = by_meaning(corpus, query, request, lexical, weights)
         candidates = fuse(corpus, query, lexical, dense)
         ranked = model.rank(candidates, known, PathRarity(corpus), weights, evidence)
+        complete = max(sum(map(len, lexical.values())), sum(map(len, dense.values()))) < pool_size(request)
         groups = grouped(targets, ranked, request)
     hits = present(targets, query, groups, request)
     found = findings(corpus, query, request.mode, hits, groups, known, partial(_finds, targets, request))
-    return SearchResult(hits, corpus.degraded(), found)
+    facets = count_candidates(ranked, targets, complete=complete) if request.facets else None
+    return SearchResult(hits, corpus.degraded(), found, facets)
 
 
 def _finds(targets: Sequence[SearchTarget], request: SearchRequest, query: Query) -> bool:
@@ -114,7 +120,7 @@ def _finds(targets: Sequence[SearchTarget], request: SearchRequest, query: Query
 
 def pool_size(request: SearchRequest) -> int:
     """Candidates taken from each side."""
-    return max(MIN_POOL, POOL_FACTOR * request.limit)
+    return max(MIN_POOL, POOL_FACTOR * request.limit, request.facets)
 
 
 def weights_for(query: Query) -> model.Weights:

@@ -13,7 +13,7 @@ from spelunk.search.query import Query
 from spelunk.search.rank.signals import ScoredChunk
 from spelunk.search.request import SearchRequest
 from spelunk.store.records import ChunkRecord, FileRow
-from spelunk.types import Copy, Hit
+from spelunk.types import Copy, Flag, Hit
 
 
 def grouped(
@@ -52,11 +52,11 @@ def _hit(
     copies: Sequence[ScoredChunk] = (),
 ) -> Hit:
     chunk, file = scored.chunk, scored.file
-    kind, symbol = chunk.kind, chunk.symbol
+    kind, symbol, scope = chunk.kind, chunk.symbol, chunk.scope
     if names and symbol.lower() not in names:
         named = next((d for d in chunk.definitions if d.name.lower() in names), None)
         if named is not None:
-            kind, symbol = named.kind, named.name
+            kind, symbol, scope = named.kind, named.name, named.scope
     content, first, last = target.reader.text(file.id).with_context(chunk, context, context)
     return Hit(
         path=target.prefix + file.path,
@@ -70,6 +70,8 @@ def _hit(
         signals=dict(scored.signals) if explain else {},
         chunk_id=chunk_id(file, chunk),
         root=target.root,
+        scope=scope,
+        flags=Flag(file.flags),
         copies=tuple(Copy(c.place, c.chunk.start_line, c.chunk.end_line) for c in copies),
     )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
+    from spelunk.search.answer import Facets
     from spelunk.search.corpus import SearchTarget
     from spelunk.search.findings import Findings
     from spelunk.search.query import Query
@@ -42,9 +43,17 @@ class Searchable(Protocol):
     observer: Observer
 
     def refresh(
-        self, *, progress: OnProgress | None = None, focus: Callable[[], Focus] | None = None
+        self,
+        *,
+        progress: OnProgress | None = None,
+        focus: Callable[[], Focus] | None = None,
+        freshness: str | None = None,
     ) -> bool:
-        """Bring it up to date as its freshness setting says, what fits ``focus`` first; returns whether it is."""
+        """Bring it up to date as its freshness setting or ``freshness`` says, what fits ``focus`` first.
+
+        Returns:
+            Whether it is up to date.
+        """
         ...
 
     def snapshot(self) -> AbstractContextManager[Reader]:
@@ -63,8 +72,10 @@ class Searchable(Protocol):
         """The commits behind its files; None where none are indexed."""
         ...
 
-    def changed_paths(self, reader: Reader, paths: Collection[str]) -> Collection[str]:
-        """Those paths whose file changed since the reader's generation, if the freshness setting cares."""
+    def changed_paths(
+        self, reader: Reader, paths: Collection[str], freshness: str | None = None
+    ) -> Collection[str]:
+        """Those paths whose file changed since the reader's generation, if the freshness asked for cares."""
         ...
 
 
@@ -110,7 +121,8 @@ def search_many(
         shown = prefixes([index.root for index in indexes])
         places = request.within or [()] * len(indexes)
         for index, prefix, within in zip(indexes, shown, places, strict=True):
-            fresh &= index.refresh(progress=progress, focus=_focus(parsed, request, prefix, within))
+            focus = _focus(parsed, request, prefix, within)
+            fresh &= index.refresh(progress=progress, focus=focus, freshness=request.freshness)
     if for_commits:
         return _answer_of_commits(indexes, request, parsed, fresh=fresh)
     began = time.perf_counter()
@@ -123,7 +135,9 @@ def search_many(
         parsed = with_known_fields(parsed, _fields(readers, parsed))
         targets = targets_of(indexes, readers, request.within, histories)
         result = search(targets, parsed, request)
-        hits = _without_changed(indexes, targets, result.hits) if request.refresh else result.hits
+        hits = result.hits
+        if request.refresh:
+            hits = _without_changed(indexes, targets, hits, request.freshness)
         if request.changes:
             from spelunk.search.changes import with_changes
 
@@ -138,6 +152,7 @@ def search_many(
             findings=result.findings,
             stale=not fresh or len(hits) < len(result.hits),
             matched=matched_by(parsed, request.mode),
+            facets=result.facets,
             reading=parsed.reading,
         )
     _tell(indexes, answer)
@@ -274,13 +289,16 @@ def prefixes(roots: Sequence[str]) -> list[str]:
 
 
 def _without_changed(
-    indexes: Sequence[Searchable], targets: Sequence[SearchTarget], hits: Sequence[Hit]
+    indexes: Sequence[Searchable],
+    targets: Sequence[SearchTarget],
+    hits: Sequence[Hit],
+    freshness: str | None,
 ) -> tuple[Hit, ...]:
     """Leave out hits whose file changed or vanished between the refresh and now."""
     kept = list(hits)
     for index, target in zip(indexes, targets, strict=True):
         paths = {h.path[len(target.prefix) :] for h in hits if h.root == index.root}
-        changed = index.changed_paths(target.reader, paths) if paths else ()
+        changed = index.changed_paths(target.reader, paths, freshness) if paths else ()
         kept = [h for h in kept if h.root != index.root or h.path[len(target.prefix) :] not in changed]
     return tuple(kept)
 
@@ -295,6 +313,7 @@ def answer_of(
     *,
     stale: bool,
     matched: Matched = NOTHING_MATCHED,
+    facets: Facets | None = None,
     findings: Findings | None = None,
     reading: str = "query",
 ) -> Answer:
@@ -311,6 +330,7 @@ def answer_of(
         coverage=round(min(1.0, done / planned), 4) if done < planned else 1.0,
         stale=stale,
         matched=matched,
+        facets=facets,
         files=done,
         chunks=sum(reader.documents for reader in readers),
         missing=findings.missing if findings else (),

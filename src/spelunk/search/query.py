@@ -11,8 +11,8 @@ flags and pasted code need no escapes.
     phrase  = '"' { character | '\"' | '\\' } '"'       literal, white space as one space
     regex   = "/" body "/"                              "\/" for a slash inside
     symbol  = "sym:" value                              a name that is defined there
-    filter  = field ":" value { "," value }             lists for lang: and kind: only
-    field   = "lang" | "path" | "file" | "kind" | "repo" | "branch" | name
+    filter  = field ":" value { "," value }             lists for lang:, kind: and is: only
+    field   = "lang" | "path" | "file" | "kind" | "is" | "repo" | "branch" | name
     value   = word | phrase
     name    = a lower-case letter, then letters, digits, "_", "-"; two characters at least
 
@@ -29,7 +29,8 @@ flags and pasted code need no escapes.
 - **Filters.** A field given several times accepts any of its values; different
   fields must all accept. ``path:`` and ``file:`` are the same: a part of the
   path in any case, or a glob where it has ``*``, ``?`` or ``[``
-  (:func:`spelunk.store.path_filter.path_predicate`). Any other name filters by front matter
+  (:func:`spelunk.store.path_filter.path_predicate`). ``is:`` takes the names of
+  :class:`~spelunk.types.Flag` and is text before anything else. Any other name filters by front matter
   (``status:in-review``) unless it looks like code: a value that is empty or
   starts with ``:``, ``\`` or ``//`` or has brackets, ``=``, ``;``, ``,`` or
   quotes inside (``std::vector``, ``http://x``, ``C:\x``, ``key: value``).
@@ -104,6 +105,7 @@ class Filters:
         lang: Canonical language names.
         path: Parts of paths or globs, for :func:`spelunk.store.path_filter.path_predicate`.
         kind: Chunk kinds, lower-case.
+        flags: Names of :class:`~spelunk.types.Flag`, lower-case, from ``is:``.
         repo: Names of repositories, as given.
         branch: Names of branches, as given.
         fields: Front-matter fields in the order of their first mention.
@@ -112,12 +114,13 @@ class Filters:
     lang: Match = Match()
     path: Match = Match()
     kind: Match = Match()
+    flags: Match = Match()
     repo: Match = Match()
     branch: Match = Match()
     fields: tuple[tuple[str, Match], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.lang or self.path or self.kind or self.repo or self.branch or self.fields)
+        return any((self.lang, self.path, self.kind, self.flags, self.repo, self.branch, self.fields))
 
 
 @dataclass(frozen=True)  # without slots: what is derived is kept
@@ -191,7 +194,7 @@ class Query:
             if t.kind == FILTER:
                 sides.setdefault(t.field, ({}, {}))[t.negated][t.value] = None
         found = {name: Match(tuple(inc), tuple(exc)) for name, (inc, exc) in sides.items()}
-        known = {name: found.pop(name) for name in FILTERS if name in found}
+        known = {_ATTRIBUTES.get(name, name): found.pop(name) for name in FILTERS if name in found}
         return Filters(**known, fields=tuple(found.items()))
 
     @cached_property
@@ -279,6 +282,7 @@ def with_known_fields(query: Query, known: Collection[str]) -> Query:
     return replace(query, terms=terms)
 
 
+_ATTRIBUTES: Final = {"is": "flags"}
 _SCOPE: Final = re.compile(r"\.|::|#")
 _IDENTIFIER: Final = re.compile(r"[@$#]?[^\W\d][\w$]*(?:(?:\.|::|->|#)~?[^\W\d][\w$]*)*(?:\(\))?")
 _COMPOUND: Final = re.compile(r"[^\W_]_\w|^_+\w|[a-z0-9][A-Z]|\w(?:::|->|\.|#)\w|\w\(\)")

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from spelunk.errors import QuerySyntaxError, UsageError
+from spelunk.types import Flag
 
-FILTERS: Final = ("lang", "path", "kind", "repo", "branch")
+FILTERS: Final = ("lang", "path", "kind", "is", "repo", "branch")
 """The filters every chunk has; any other field is front matter."""
 
 _ALIASES: Final = {"file": "path", "language": "lang"}
-_LISTS: Final = frozenset(("lang", "kind"))
+_LISTS: Final = frozenset(("lang", "kind", "is"))
+FLAGS: Final = {str(flag.name).lower(): flag for flag in Flag if flag}
+"""Values of ``is:``."""
 _NEVER_EMPTY: Final = frozenset(("sym", "lang"))
 """Not words of English, so that ``sym:`` alone is a slip, and ``path:`` may be prose."""
 
@@ -44,7 +47,7 @@ class Term:
         kind: ``word``, ``phrase``, ``regex``, ``symbol`` or ``filter``.
         value: Its text, without quotes, slashes, escapes and field name.
         negated: Excludes instead.
-        field: Of a filter: ``lang``, ``path``, ``kind``, ``repo``, ``branch`` or a front-matter name.
+        field: Of a filter: ``lang``, ``path``, ``kind``, ``is``, ``repo``, ``branch`` or a front-matter name.
     """
 
     kind: str
@@ -178,8 +181,10 @@ def _filter(text: str, at: int, start: int, negated: bool) -> tuple[list[Term], 
             values = [canonical_language(v) for v in values]
         except UsageError as error:
             raise QuerySyntaxError(str(error), text, head.end() + 1) from None
-    elif name == "kind":
+    elif name in ("kind", "is"):
         values = [v.lower() for v in values]
+        if name == "is" and not FLAGS.keys() >= set(values):
+            return None  # "what is:this" is text
     return ([Term(FILTER, v, negated, name) for v in values], end) if values else None
 
 

@@ -31,6 +31,8 @@ class SearchOverrides(TypedDict, total=False):
     context: int
     explain: bool
     refresh: bool
+    freshness: str | None
+    facets: int
     copies: bool
     changes: bool
 
@@ -56,6 +58,10 @@ class SearchRequest:
         context: Lines around each hit.
         explain: Fill in each hit's signals.
         refresh: Bring the indexes up to date first, as their freshness setting says.
+        freshness: For this search instead of that setting: ``strict``, ``bounded:SECONDS`` or ``relaxed``.
+        facets: Count at least this many of the best candidates by language and so on
+            (:class:`~spelunk.search.answer.Facets`); 0 for none. Above 200, and above four
+            times ``limit``, more candidates are ranked, which may change the order of hits.
         copies: Give each near-copy of a text a hit of its own.
         changes: Fill in the last commit that changed each hit's lines, where git tells.
 
@@ -75,6 +81,8 @@ class SearchRequest:
     context: int = 0
     explain: bool = False
     refresh: bool = True
+    freshness: str | None = None
+    facets: int = 0
     copies: bool = False
     changes: bool = False
 
@@ -91,6 +99,8 @@ class SearchRequest:
             )
         if not 1 <= self.limit <= MAX_LIMIT:
             raise UsageError(f"{self.limit} hits: ask for 1 to {MAX_LIMIT}")
+        if not 0 <= self.facets <= MAX_LIMIT:
+            raise UsageError(f"facets of {self.facets} candidates: ask for 0 to {MAX_LIMIT}")
         if self.context < 0:
             raise UsageError(f"{self.context} lines of context: ask for 0 or more")
         for name in ("languages", "include", "exclude", "kinds"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 from spelunk.errors import ProviderError, UsageError
 from spelunk.search.corpus import SearchTarget
 from spelunk.search.engine import SearchResult, missing_vectors
@@ -9,6 +12,10 @@ from spelunk.search.hits import present_chunks
 from spelunk.store.protocols import Filter, Reader
 from spelunk.store.records import ChunkRecord
 from spelunk.text.tokens import words
+
+if TYPE_CHECKING:
+    from spelunk.search.answer import Answer
+    from spelunk.search.many import Searchable
 
 
 def chunk_at(reader: Reader, path: str, line: int) -> ChunkRecord:
@@ -55,3 +62,17 @@ def similar(target: SearchTarget, path: str, line: int, limit: int) -> SearchRes
         key=lambda found: (-found[2], found[1].path, found[0].start),
     )
     return SearchResult(present_chunks(target, ranked[:limit]), missing_vectors(target))
+
+
+def similar_answer(index: Searchable, path: str, line: int, limit: int, *, refresh: bool) -> Answer:
+    """The answer of :meth:`spelunk.Index.similar`, without hits in files that changed meanwhile."""
+    from spelunk.search.many import answer_of, targets_of
+
+    fresh = index.refresh() if refresh else True
+    began = time.perf_counter()
+    with index.snapshot() as reader:
+        result = similar(targets_of([index], [reader])[0], path, line, limit)
+        changed = index.changed_paths(reader, {h.path for h in result.hits}) if refresh else ()
+        hits = tuple(h for h in result.hits if h.path not in changed)
+        place, stale = f"{path}:{line}", not fresh or bool(changed)
+        return answer_of(place, "semantic", began, hits, result.degraded, [reader], stale=stale)

@@ -157,8 +157,9 @@ class CommitWriter(CommitStore):
         What is known of each file is worked out anew, so that it is the same whatever was stored before.
         """
         db = self._db
-        if [i for (i,) in db.execute("SELECT id FROM commits ORDER BY position")] == [*order]:
-            return 0  # as it was settled before
+        stored = db.execute("SELECT id, position FROM commits ORDER BY position").fetchall()
+        if stored == [(i, n) for n, i in enumerate(order)]:
+            return 0  # as it was settled before; a commit that was added since has no position
         db.execute("UPDATE commits SET position = -1")
         db.executemany("UPDATE commits SET position = ? WHERE id = ?", enumerate(order))
         db.execute("DELETE FROM changes WHERE number IN (SELECT number FROM commits WHERE position < 0)")

@@ -53,6 +53,7 @@ class FullTextFilter:
     files: tuple[int, ...] | None = None
     not_files: tuple[int, ...] = ()
     not_terms: tuple[str, ...] = ()
+    flags: int = 0
     not_flags: int = 0
 
 
@@ -111,6 +112,8 @@ def filter_clauses(where: FullTextFilter | None) -> list[Clause]:
         out.append((Occur.Must, constant(Query.term_set_query(SCHEMA, "file", list(where.files)))))
     if where.not_languages:
         out.append((Occur.MustNot, one_of("language", where.not_languages)))
+    if where.flags:
+        out.append((Occur.Must, constant(one_of("flag", flag_terms(where.flags)))))
     if where.not_flags:
         out.append((Occur.MustNot, one_of("flag", flag_terms(where.not_flags))))
     if where.not_kinds:

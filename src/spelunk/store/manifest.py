@@ -206,6 +206,11 @@ class Manifest:
         for row in self.all(f"SELECT {_FILE} FROM files ORDER BY path"):
             yield _file(row)
 
+    def searchable_paths(self) -> list[tuple[int, str]]:
+        """Return id and path of every file with chunks."""
+        rows = self.all("SELECT id, path FROM files WHERE chunks > 0")
+        return [(number, decode_path(path)) for number, path in rows]
+
     def languages(self) -> list[tuple[str, int]]:
         """Return the number of files by language, most first."""
         return [*map(tuple, self.all("SELECT language, count(*) FROM files GROUP BY 1 ORDER BY 2 DESC, 1"))]

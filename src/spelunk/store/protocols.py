@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.texts import Text
 from spelunk.text.required import Run
+from spelunk.types import Flag
 
 ChunkId = int
 FileId = int
@@ -47,13 +48,14 @@ class Filter:
         not_languages: Languages left out.
         kinds: Kinds of the chunk.
         not_kinds: Kinds left out.
+        flags: The file has one of these.
+        not_flags: The file has none of these.
         paths: Parts of paths or globs (:mod:`spelunk.store.path_filter`), held
             against ``prefix`` + path.
         not_paths: The same, left out.
         fields: Front-matter fields of the file.
         within: Files and folders to stay in, relative to the root.
         not_terms: Terms of the body that a chunk must not have.
-        not_flags: Flags of files left out (:class:`spelunk.types.Flag`), as bits.
         prefix: Put before each path for ``paths`` and ``not_paths``.
         only: Paths of files, exactly; None for no condition.
     """
@@ -62,12 +64,13 @@ class Filter:
     not_languages: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     not_kinds: tuple[str, ...] = ()
+    flags: Flag = Flag.NONE
+    not_flags: Flag = Flag.NONE
     paths: tuple[str, ...] = ()
     not_paths: tuple[str, ...] = ()
     fields: tuple[FieldFilter, ...] = ()
     within: tuple[str, ...] = ()
     not_terms: tuple[str, ...] = ()
-    not_flags: int = 0
     prefix: str = ""
     only: tuple[str, ...] | None = None
 

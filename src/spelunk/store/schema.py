@@ -22,6 +22,9 @@ from spelunk.errors import (
 )
 from spelunk.store.paths import BUILDING, MANIFEST, manifest_name
 
+SqlError = sqlite3.Error
+"""What a database raises, for those who may not import its module."""
+
 FORMAT: Final = 4
 """The on-disk format this release writes. An index with a higher number is refused; one with
 a lower number counts as missing, and the next update builds it again."""

@@ -55,7 +55,7 @@ class Where:
     def by_columns(self) -> bool:
         """Whether some condition is on a column of the file."""
         f = self._filter
-        return bool(f.languages or f.not_languages or f.not_flags)
+        return bool(f.languages or f.not_languages or f.flags or f.not_flags)
 
     @property
     def by_chunks(self) -> bool:
@@ -66,14 +66,16 @@ class Where:
     def spans(self) -> list[FileSpan]:
         """The files that pass and have chunks, by path."""
         f = self._filter
-        sql, values = ["SELECT id, first_chunk, first_chunk + chunks, path FROM files WHERE chunks > 0"], []
+        sql = ["SELECT id, first_chunk, first_chunk + chunks, path FROM files WHERE chunks > 0"]
+        values: list[str | int] = []
         for condition, accepted in (("IN", f.languages), ("NOT IN", f.not_languages)):
             if accepted:
                 sql.append(f"AND language {condition} (SELECT value FROM json_each(?))")
                 values.append(json.dumps(accepted))
-        if f.not_flags:
-            sql.append("AND flags & CAST(? AS INTEGER) = 0")
-            values.append(str(f.not_flags))
+        for condition, flags in (("AND flags & ?", f.flags), ("AND NOT flags & ?", f.not_flags)):
+            if flags:
+                sql.append(condition)
+                values.append(int(flags))
         rows = self._manifest.all(" ".join(sql) + " ORDER BY path", values)
         if f.paths or f.not_paths or f.within or f.only is not None:
             test = path_test(f)
@@ -96,6 +98,7 @@ class Where:
                 kinds=f.kinds,
                 not_kinds=f.not_kinds,
                 not_terms=f.not_terms,
+                flags=f.flags,
                 not_flags=f.not_flags,
             )
         files = {span.file for span in self.spans}

@@ -327,9 +327,9 @@ class MemoryReader:
                     yield chunk
 
     def _file_passes(self, file: FileRow, where: Filter) -> bool:
-        if int(file.flags) & where.not_flags:
-            return False
         if where.languages and file.language not in where.languages:
+            return False
+        if file.flags & where.not_flags or (where.flags and not file.flags & where.flags):
             return False
         fields = self._fields[file.id]
         return file.language not in where.not_languages and all(

@@ -68,7 +68,7 @@ class FileContents:
 
     root: str
 
-    def refresh(self, *, progress: OnProgress | None = None) -> bool:
+    def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
         """See :class:`spelunk.Index`."""
         raise NotImplementedError
 

@@ -59,9 +59,19 @@ class Age:
         self._clock = clock
         self._last = float("-inf")
 
-    def is_allowed(self) -> bool:
-        """Whether the last comparison is recent enough."""
-        return self._clock() - self._last < self.allowed
+    def is_allowed(self, freshness: str | None = None) -> bool:
+        """Whether the last comparison is recent enough, for the setting or for ``freshness`` instead of it."""
+        allowed = self.allowed if freshness is None else seconds_allowed(freshness)
+        return self._clock() - self._last < allowed
+
+    def must_be_strict(self, freshness: str | None = None) -> bool:
+        """Whether no changed file may be in an answer."""
+        return (self.allowed if freshness is None else seconds_allowed(freshness)) <= 0
+
+    @property
+    def last(self) -> float:
+        """When that was, by the clock; minus infinity for never."""
+        return self._last
 
     def now(self) -> float:
         """The clock's time; take it before a comparison begins."""

@@ -68,7 +68,7 @@ def mend(directory: str, update: Callable[[bool], object]) -> CheckReport:
 
 def _damage_of_history(directory: str) -> Problem | None:
     """What is wrong with the index of commits; None where nothing is, or there is none."""
-    import sqlite3
+    from spelunk.store.schema import SqlError
 
     folder = os.path.join(directory, HISTORY)
     if manifest_name(folder) is None:
@@ -82,6 +82,6 @@ def _damage_of_history(directory: str) -> Problem | None:
     try:
         with CommitStore(folder) as store:
             store.entries()
-    except sqlite3.Error as error:
+    except SqlError as error:
         return Problem(stores.MANIFEST_DAMAGED, HISTORY, f"{CommitStore.__name__}: {error}")
     return None

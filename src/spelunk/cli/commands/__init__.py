@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "trust": Command("trust", "let the settings file of a workspace count in full"),
     "doctor": Command("doctor", "check this machine and this installation"),
     "mcp": Command("mcp", "serve tools for agents over the Model Context Protocol"),
+    "serve": Command("serve", "answer over HTTP, with a web page"),
     "install-agent": Command("install_agent", "set up coding agents to use Spelunk, or undo that"),
     "agent-hook": Command("agent_hook", "answer the hook of a coding agent"),
     "eval": Command("eval", "measure the quality of answers to labelled queries"),
