@@ -308,7 +308,7 @@ def later() -> list[tuple[Any, ...]]:
 
 
 def opened(root: Path, place: Path, later: list[tuple[Any, ...]], **settings: Any) -> Index:
-    index = Index.open(root, index_dir=str(place), **settings)
+    index = Index.open(root, index_dir=str(place), **{"first_answer": "early", **settings})
     index.complete_later = lambda *what: later.append(what)
     return index
 

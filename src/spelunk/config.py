@@ -150,7 +150,7 @@ class Options:
         "Newest commits behind HEAD whose messages are indexed; 0 or off for none.", widens=above)  # fmt: skip
     freshness: str = setting("strict", text,
         "strict, bounded:SECONDS or relaxed: how old an answer may be.")  # fmt: skip
-    first_answer: str = setting(EARLY, choice(EARLY, WAIT),
+    first_answer: str = setting(WAIT, choice(EARLY, WAIT),
         "early answers a first search of a large tree before all is indexed; wait indexes all first.")  # fmt: skip
 
     embedding_url: str = setting("", url,

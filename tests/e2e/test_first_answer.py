@@ -21,6 +21,9 @@ def large(tmp_path_factory):
     return root
 
 
+EARLY = {"SPELUNK_FIRST_ANSWER": "early"}
+
+
 def status(cli, root):
     return cli.json("status", root)
 
@@ -36,7 +39,7 @@ def wait_until_current(cli, root):
 
 
 def test_the_first_search_answers_early_and_the_index_is_completed(cli, large):
-    done = cli("search", "where is an otter admitted to the pool", large, "--json")
+    done = cli("search", "where is an otter admitted to the pool", large, "--json", env=EARLY)
 
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -53,13 +56,13 @@ def test_the_first_search_answers_early_and_the_index_is_completed(cli, large):
 
 
 def test_wait_builds_the_whole_index_first(cli, large):
-    answer = cli.json("search", "otter", large, "--wait")
+    answer = cli.json("search", "otter", large, "--wait", env=EARLY)
 
     assert answer["index"]["coverage"] == 1
     assert status(cli, large)["state"] == "current"
 
 
-def test_the_setting_waits_too(cli, large):
-    answer = cli.json("search", "otter", large, env={"SPELUNK_FIRST_ANSWER": "wait"})
+def test_a_search_waits_by_default(cli, large):
+    answer = cli.json("search", "otter", large)
 
     assert answer["index"]["coverage"] == 1
