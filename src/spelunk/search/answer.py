@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from spelunk.search.facets import Facets
 from spelunk.types import Hit
 
 
@@ -41,6 +41,44 @@ class MissingWord:
     word: str
     nearest: str = ""
     parts: bool = False
+
+
+class FacetValue(NamedTuple):
+    """One value of a facet, with how many candidates have it, and in how many files."""
+
+    value: str
+    hits: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """Counts of the candidates that were ranked, of which the hits are the best.
+
+    The values of a facet are in falling order of hits, then by name.
+
+    Attributes:
+        hits: Candidates.
+        files: Files that they are in.
+        complete: Whether nothing else matches.
+        languages: By language.
+        kinds: By kind of chunk.
+        folders: By folder: those directly below the deepest one that all share, with a
+            slash at the end, as a value for ``path:``.
+        flags: By flag of the file: ``test``, ``vendored`` …
+        roots: By root of the workspace.
+        by_file: Candidates by root and path without prefix.
+    """
+
+    hits: int
+    files: int
+    complete: bool
+    languages: tuple[FacetValue, ...]
+    kinds: tuple[FacetValue, ...]
+    folders: tuple[FacetValue, ...]
+    flags: tuple[FacetValue, ...]
+    roots: tuple[FacetValue, ...]
+    by_file: Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError, UsageError
 from spelunk.search import messages, past, places, verify
+from spelunk.search.answer import Facets
 from spelunk.search.copies import Group
 from spelunk.search.corpus import Corpus, Part, PathRarity, SearchTarget
 from spelunk.search.evidence import Evidence
-from spelunk.search.facets import Facets, count_candidates
+from spelunk.search.facets import count_candidates
 from spelunk.search.findings import NO_FINDINGS, Findings, findings
 from spelunk.search.hits import grouped, present
 from spelunk.search.query import Query

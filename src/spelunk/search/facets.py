@@ -1,54 +1,16 @@
-"""Facets: counts of a search's candidates by language, kind, folder, flag and workspace."""
+"""Count the candidates of a search by language, kind, folder, flag and workspace."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from spelunk.search.answer import Facets, FacetValue
 from spelunk.types import Flag
 
 if TYPE_CHECKING:
     from spelunk.search.corpus import SearchTarget
     from spelunk.search.rank.signals import ScoredChunk
-
-
-class FacetValue(NamedTuple):
-    """One value of a facet, with how many candidates have it, and in how many files."""
-
-    value: str
-    hits: int
-    files: int
-
-
-@dataclass(frozen=True, slots=True)
-class Facets:
-    """Counts of the candidates that were ranked, of which the hits are the best.
-
-    The values of a facet are in falling order of hits, then by name.
-
-    Attributes:
-        hits: Candidates.
-        files: Files that they are in.
-        complete: Whether nothing else matches.
-        languages: By language.
-        kinds: By kind of chunk.
-        folders: By folder: those directly below the deepest one that all share, with a
-            slash at the end, as a value for ``path:``.
-        flags: By flag of the file: ``test``, ``vendored`` …
-        roots: By root of the workspace.
-        by_file: Candidates by root and path without prefix.
-    """
-
-    hits: int
-    files: int
-    complete: bool
-    languages: tuple[FacetValue, ...]
-    kinds: tuple[FacetValue, ...]
-    folders: tuple[FacetValue, ...]
-    flags: tuple[FacetValue, ...]
-    roots: tuple[FacetValue, ...]
-    by_file: Mapping[tuple[str, str], int]
 
 
 def count_candidates(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from spelunk.embed import Embedder
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
+    from spelunk.search.answer import Facets
     from spelunk.search.corpus import SearchTarget
-    from spelunk.search.facets import Facets
     from spelunk.search.findings import Findings
     from spelunk.search.query import Query
     from spelunk.store.protocols import Reader

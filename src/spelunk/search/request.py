@@ -60,7 +60,7 @@ class SearchRequest:
         refresh: Bring the indexes up to date first, as their freshness setting says.
         freshness: For this search instead of that setting: ``strict``, ``bounded:SECONDS`` or ``relaxed``.
         facets: Count at least this many of the best candidates by language and so on
-            (:class:`~spelunk.search.facets.Facets`); 0 for none. Above 200, and above four
+            (:class:`~spelunk.search.answer.Facets`); 0 for none. Above 200, and above four
             times ``limit``, more candidates are ranked, which may change the order of hits.
         copies: Give each near-copy of a text a hit of its own.
         changes: Fill in the last commit that changed each hit's lines, where git tells.

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from spelunk.adapters.http.problems import ApiError
 from spelunk.adapters.http.views import clean
 from spelunk.adapters.http.workspaces import ServedWorkspace, Workspaces
-from spelunk.search.facets import Facets
+from spelunk.search.answer import Facets
 
 CANDIDATES: Final = 2_000
 """Best chunks for a query that are counted; more are hardly worth a look."""

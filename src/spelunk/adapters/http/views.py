@@ -14,8 +14,7 @@ from spelunk.present.highlight import html_line, line_offsets, paint
 from spelunk.present.objects import SCHEMA_VERSION, flag_names
 from spelunk.present.render import hit_object, notices, to_object
 from spelunk.present.snippet import Finder, choose, finder, lines_of, window
-from spelunk.search.answer import NOTHING_MATCHED, Answer, Matched
-from spelunk.search.facets import Facets, FacetValue
+from spelunk.search.answer import NOTHING_MATCHED, Answer, Facets, FacetValue, Matched
 from spelunk.search.many import search_many
 from spelunk.search.request import SearchRequest
 from spelunk.types import Hit
