@@ -152,6 +152,7 @@ class Views:
             "repo": workspace.repo,
             "file": clean(file),
             **{key: shown[key] for key in ("start_line", "end_line", "language", "kind", "symbol")},
+            **({"copies": shown["copies"]} if "copies" in shown else {}),
             "scope": clean(hit.scope),
             "flags": flag_names(hit.flags),
             "score": shown["score"],

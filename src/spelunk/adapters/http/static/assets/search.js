@@ -83,7 +83,7 @@ export function Search({ route, go, setQuery }) {
     <div class="results">
       <${Summary} answer=${answer} related=${related} route=${route} />
       ${(answer.missing || []).length > 0 && html`<${Missing} words=${answer.missing} q=${q} link=${link} />`}
-      ${(answer.notices || []).map((text) => html`<p class="notice" role="note">${text}</p>`)}
+      ${(answer.notices || []).filter((text) => !text.startsWith("not found:") && !(answer.notes || []).includes(text)).map((text) => html`<p class="notice" role="note">${text}</p>`)}
       ${groups.map((entry) => entry.file
         ? html`<${FileGroup} key=${entry.file.path} file=${entry.file} q=${q} mode=${mode} go=${go} />`
         : html`<${Tests} key=${`tests ${entry.tests[0].path}`} files=${entry.tests} q=${q} mode=${mode} go=${go} />`)}
