@@ -179,5 +179,5 @@ def test_twenty_thousand_files_and_a_switch_of_five_thousand(cli, watch, tree):
     until(lambda: cli.json("status")["state"] == "current", "the edits")
     subprocess.run([*git, "checkout", "-q", "main"], check=True)
     until(lambda: cli.json("status")["state"] == "current", "the switch")
-    assert cli.json("index")["files"]["indexed"] == 0
+    assert cli.json("index", "--wait")["files"]["indexed"] == 0
     assert cli.json("check")["ok"]
