@@ -268,6 +268,8 @@ def test_notices_say_what_the_hits_do_not() -> None:
     assert present.notices(answer(degraded="qdrant is down", coverage=0.999, stale=True)) == [
         "degraded: qdrant is down",
         "only 99 % of the files are indexed so far",
+    ]
+    assert present.notices(answer(stale=True)) == [
         "files have changed since they were indexed",
     ]
 

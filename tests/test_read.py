@@ -183,12 +183,13 @@ def test_a_file_that_keeps_changing_fails(tmp_path, monkeypatch):
 def test_a_file_being_truncated_is_never_half_a_document(tmp_path):
     path = tmp_path / "a.txt"
     line = "all or nothing\n"
-    path.write_text(line * 1000)
+    whole = line.encode() * 1000
+    path.write_bytes(whole)
     stop = threading.Event()
 
     def rewrite():
         while not stop.is_set():
-            path.write_text(line * 1000)
+            path.write_bytes(whole)  # one write: what is between two states lasts no tick of the clock
 
     writer = threading.Thread(target=rewrite)
     writer.start()
