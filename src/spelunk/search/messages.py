@@ -11,14 +11,18 @@ from spelunk.search import verify
 from spelunk.search.evidence import Evidence
 from spelunk.search.query import Query
 from spelunk.search.query_syntax import PHRASE, Term
-from spelunk.store.protocols import ChunkId, Filter, Reader
-from spelunk.text.tokens import terms, words
+from spelunk.search.terms import whole_term
+from spelunk.store.protocols import ChunkId, Filter, Reader, Requirement
+from spelunk.text.required import Run
+from spelunk.text.tokens import words
 
 MAX_MESSAGES: Final = 8
 MAX_OPTIONS: Final = 6
 """Names with hyphens, such as options and rule names: their parts alone are common words."""
 MAX_CHUNKS: Final = 40
 """Chunks that are verified for one message; where more have its words, it is a common phrase."""
+MAX_HAVING: Final = 2_000
+"""Chunks with the rarest word of a message above which it is not looked for."""
 LONG: Final = 4
 """Words from which a message counts in full."""
 RARE: Final = 10
@@ -54,8 +58,14 @@ def _having(reader: Reader, message: str, where: Filter) -> Sequence[ChunkId]:
     test = verify.verifier(query)
     if test is None:
         return []
-    weights = {terms(word)[0]: 1.0 for word in words(message)}
-    scored = reader.lexical(weights, {"body": 1.0}, where, MAX_CHUNKS, verify.requirements(query))
+    weights = {whole_term(word): 1.0 for word in words(message)}
+    counts = reader.frequencies(weights, "body")
+    if len(counts) < len(weights) or min(counts.values(), default=0) > MAX_HAVING:
+        return []  # a word of it occurs nowhere, or all of them are common
+    # Whole words alone: a run inside longer words is a walk over the whole term dictionary.
+    rarest = sorted(weights, key=lambda term: (counts[term], term))[: verify.MAX_RUNS]
+    needed = [Requirement(frozenset((Run(term, starts=True, ends=True),))) for term in rarest]
+    scored = reader.lexical(weights, {"body": 1.0}, where, MAX_CHUNKS, needed)
     if len(scored) >= MAX_CHUNKS:
         return []
     return sorted(verify.passing(reader, [s.id for s in scored], test))

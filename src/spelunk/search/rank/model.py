@@ -81,7 +81,7 @@ DEFAULT: Final = Weights()
 TEXT: Final = Weights(
     match=5.2,
     breadth=0.0,
-    meaning=0.35,
+    meaning=0.0,
     file={
         "stem": 2.4,
         "cover": 1.9,

@@ -66,6 +66,8 @@ _QUALIFIED: Final = re.compile(r"\b\w++(?:(?:::|->|\.|#|\\)~?\w++)+")
 """A name with its scopes. It starts at a word boundary and gives nothing back: linear in the text."""
 MAX_STEMS: Final = 256
 """Stems of a query that are ranked by; each is compared with the stems of every candidate."""
+MAX_TEXT_STEMS: Final = 128
+"""The same of a pasted text, the heaviest: the rest are words said once in passing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ def text_stems(pasted: Pasted) -> dict[str, float]:
             for part in parts(word):
                 key = STEMS[part]
                 weights[key] = max(worth, weights.get(key, 0.0))
-    return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MAX_STEMS])
+    return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:MAX_TEXT_STEMS])
 
 
 def flags_asked_for(text: str) -> frozenset[str]:
