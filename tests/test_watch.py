@@ -241,7 +241,7 @@ def test_an_unmount_and_a_lost_root_ask_for_everything(tmp_path: Path) -> None:
 MOUNTINFO = rb"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 30 22 0:5 / /home/net rw - nfs4 server:/x rw
 31 22 0:6 / /a\040b rw shared:3 master:2 - tmpfs tmpfs rw
-32 22 0:7 / /work/src/big rw - fuse.sshfs me@host: rw
+32 22 0:7 / /srv/src/big rw - fuse.sshfs me@host: rw
 33 22 0:8 / /over rw - overlay overlay rw,lowerdir=/l
 34 22 0:9 / /again rw - nfs x rw
 35 34 0:9 / /again rw - ext4 y rw
@@ -254,9 +254,9 @@ MOUNTINFO = rb"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
         ("/home/net/project", "/home/net"),
         ("/home/network", None),
         ("/a b/x", None),
-        ("/work/src", "/work/src/big"),
-        ("/work/src/big/x", "/work/src/big"),
-        ("/work/other", None),
+        ("/srv/src", "/srv/src/big"),
+        ("/srv/src/big/x", "/srv/src/big"),
+        ("/srv/other", None),
         ("/over", "/over"),
         ("/again/x", None),
     ],
@@ -269,7 +269,7 @@ def test_mounts_that_do_not_report_every_change(root: str, polled: str | None) -
 
 
 def test_an_ignored_mount_does_not_count() -> None:
-    assert mounts.polled_mount("/work/src", mounts.parse(MOUNTINFO), lambda path: False) is None
+    assert mounts.polled_mount("/srv/src", mounts.parse(MOUNTINFO), lambda path: False) is None
 
 
 # The pace

@@ -6,6 +6,7 @@ to nothing but an indexed file of the workspace.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -63,18 +64,18 @@ class Outline:
     stale: bool = False
 
 
-class FileContents:
+class FileContents(ABC):
     """The methods of :class:`spelunk.Index` that give the contents of one file, or its past."""
 
     root: str
 
+    @abstractmethod
     def refresh(self, *, progress: OnProgress | None = None, freshness: str | None = None) -> bool:
         """See :class:`spelunk.Index`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def snapshot(self) -> AbstractContextManager[Reader]:
         """See :class:`spelunk.Index`."""
-        raise NotImplementedError
 
     def read(
         self, path: str, start_line: int = 1, end_line: int | None = None, *, refresh: bool = True
