@@ -159,6 +159,7 @@ def _by_words(corpus: Corpus, parts: Sequence[Part], query: Query, request: Sear
     test = verify.verifier(query)
     pool = pool_size(request)
     lists: list[tuple[Part, list[Scored]]] = []
+    sources: list[tuple[Part, list[Scored]]] = []
     for part in parts:
         reader, where = part.reader, part.where
 
@@ -178,14 +179,17 @@ def _by_words(corpus: Corpus, parts: Sequence[Part], query: Query, request: Sear
                 break
             limit *= 4
             scored = best(limit)
+        lists.append((part, scored))
         if query.pasted is not None and weights and test is None:
-            scored = _with_sources(
-                scored, reader.lexical(weights, fields, _sources_only(part, query), SOURCES, requires)
+            sources.append(
+                (part, reader.lexical(weights, fields, _sources_only(part, query), SOURCES, requires))
             )
         _note_damage(part)
         part.by_words = reader.damage is None
-        lists.append((part, scored))
-    return _best_of(lists, pool)
+    best_scores = _best_of(lists, pool)
+    for number, scores in _best_of(sources, SOURCES).items():
+        best_scores[number].update(scores)
+    return best_scores
 
 
 def _weighed_terms(
@@ -215,11 +219,6 @@ def _sources_only(part: Part, query: Query) -> Filter:
     return replace(part.where, not_flags=part.where.not_flags | bits)
 
 
-def _with_sources(scored: Sequence[Scored], sources: Sequence[Scored]) -> list[Scored]:
-    """Both lists, best first, each chunk once."""
-    return sorted({*scored, *sources}, key=lambda s: (-s.score, s.tie))
-
-
 def by_evidence(corpus: Corpus, query: Query, request: SearchRequest, lexical: Scores) -> Evidence:
     """What places, messages and commits say of files and chunks; those named join the candidates."""
     evidence = Evidence()
@@ -227,9 +226,9 @@ def by_evidence(corpus: Corpus, query: Query, request: SearchRequest, lexical: S
         return evidence
     pasted = query.pasted
     text = query_text(query)
+    terms = term_weights(text, request.mode) if pasted is None else text_weights(pasted)
     for part in corpus.parts:
         if part.target.history is not None and text and query.kind_of_query != "symbol":
-            terms = term_weights(text, request.mode) if pasted is None else text_weights(pasted)
             past.collect(part.reader, part.number, part.target.history, terms, evidence)
         if pasted is not None:
             named = places.collect(part.reader, part.number, pasted.places, evidence)
