@@ -170,6 +170,7 @@ def test_the_root_of_the_package_stays_small() -> None:
             ["numpy", "tantivy", "tree_sitter", "asyncio", "sqlite3"],
         ),
         ("from spelunk import Index; Index.open('.')", ["numpy", "tantivy", "tree_sitter", "asyncio"]),
+        ("import spelunk.search.engine, spelunk.search.reading", ["numpy", "spelunk.pasted", "subprocess"]),
     ],
 )
 def test_start_up_stays_light(statement: str, heavy: list[str], tmp_path: Path) -> None:

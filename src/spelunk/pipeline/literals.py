@@ -10,12 +10,12 @@ import array
 import os
 import signal
 import stat
-import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from spelunk.io.streams import flush_before_fork
 from spelunk.pipeline.processes import fork_is_safe
 
 HEAD_BYTES: Final = 192 * 1024
@@ -176,12 +176,7 @@ def _head(path: str) -> bytes | None:
 def _fork(work: Callable[[], dict[int, Presence]], in_child: Callable[[], None]) -> tuple[int, int]:
     """Scan in a forked process; returns its pid and the pipe on which it answers."""
     read_fd, write_fd = os.pipe()
-    for stream in (sys.stdout, sys.stderr):  # else what is buffered would be written twice
-        if stream is not None:
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                pass  # closed
+    flush_before_fork()
     pid = os.fork()
     if pid:
         os.close(write_fd)

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import Final
 
 from spelunk import faults
+from spelunk.io.streams import flush_before_fork
 from spelunk.observe.events import ENDED, KILLED
 from spelunk.pipeline.executor import pieces
 from spelunk.pipeline.limiter import ReadLimiter, above_standard
@@ -241,12 +242,7 @@ def fork(
     """
     task_read, task_write = _pipe()
     result_read, result_write = _pipe()
-    for stream in (sys.stdout, sys.stderr):  # else what is buffered would be written twice
-        if stream is not None:
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                pass  # closed
+    flush_before_fork()
     pid = os.fork()
     if pid == 0:
         status = 1

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 MIN_POOL: Final = 200
 """Candidates of each side that are ranked. With 400 NDCG@10 is 0.8936 instead of 0.8950
 (docs/benchmarks/impacts-2026-11-27.md)."""
+TEXT_POOL: Final = 400
+"""The same of a pasted text. With 200 Acc@5 of 240 commits is .887 instead of .892, All@10 .842 instead of .850, and
+Acc@10 of 46 issues .891 instead of .913 (docs/benchmarks/localisation-2026-11-27.md)."""
 POOL_FACTOR: Final = 4
 SOURCES: Final = 100
 """Candidates of a pasted text that are taken besides from files without these flags, which are many
@@ -93,6 +96,7 @@ def search(
     corpus = Corpus(targets, query)
     weights = weights or weights_for(query)
     known: QueryFacts | None = None
+    pool = pool_size(request, pasted=query.pasted is not None)
     if request.mode == "regex" or (query.regexes and not query.text):
         ranked = by_pattern(corpus, query, max(request.limit, request.facets))
         complete = len(ranked) < max(request.limit, request.facets)
@@ -104,7 +108,7 @@ def search(
         dense = by_meaning(corpus, query, request, lexical, weights)
         candidates = fuse(corpus, query, lexical, dense)
         ranked = model.rank(candidates, known, PathRarity(corpus), weights, evidence)
-        complete = max(sum(map(len, lexical.values())), sum(map(len, dense.values()))) < pool_size(request)
+        complete = max(sum(map(len, lexical.values())), sum(map(len, dense.values()))) < pool
         groups = grouped(targets, ranked, request)
     hits = present(targets, query, groups, request)
     found = findings(corpus, query, request.mode, hits, groups, known, partial(_finds, targets, request))
@@ -118,9 +122,9 @@ def _finds(targets: Sequence[SearchTarget], request: SearchRequest, query: Query
     return any(by_words(Corpus(targets, query), query, replace(request, mode=mode)).values())
 
 
-def pool_size(request: SearchRequest) -> int:
+def pool_size(request: SearchRequest, *, pasted: bool = False) -> int:
     """Candidates taken from each side."""
-    return max(MIN_POOL, POOL_FACTOR * request.limit, request.facets)
+    return max(TEXT_POOL if pasted else MIN_POOL, POOL_FACTOR * request.limit, request.facets)
 
 
 def weights_for(query: Query) -> model.Weights:
@@ -157,7 +161,7 @@ def _by_words(corpus: Corpus, parts: Sequence[Part], query: Query, request: Sear
     weights = _weighed_terms(corpus, query, request.mode, fields)
     requires = verify.requirements(query)
     test = verify.verifier(query)
-    pool = pool_size(request)
+    pool = pool_size(request, pasted=query.pasted is not None)
     lists: list[tuple[Part, list[Scored]]] = []
     sources: list[tuple[Part, list[Scored]]] = []
     for part in parts:
@@ -280,14 +284,19 @@ def by_meaning(
         alone = semantic or damaged
         try:
             cosines[part.number], nearest = _dense(
-                part, query, list(lexical.get(part.number, ())), pool_size(request), alone=alone, few=few
+                part,
+                query,
+                list(lexical.get(part.number, ())),
+                pool_size(request, pasted=query.pasted is not None),
+                alone=alone,
+                few=few,
             )
             lists.append((part, nearest))
             _note_missing_vectors(part)
         except SpelunkError as error:
             part.broken = damaged
             part.notices.append(f"vectors: {error}")
-    for number, near in _best_of(lists, pool_size(request)).items():
+    for number, near in _best_of(lists, pool_size(request, pasted=query.pasted is not None)).items():
         for chunk, cosine in near.items():
             cosines[number].setdefault(chunk, cosine)
     if semantic:  # an answer by words is better than none

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from spelunk.pasted import Pasted
 from spelunk.search import verify
 from spelunk.search.evidence import Evidence
 from spelunk.search.query import Query
@@ -15,6 +14,9 @@ from spelunk.search.terms import whole_term
 from spelunk.store.protocols import ChunkId, Filter, Reader, Requirement
 from spelunk.text.required import Run
 from spelunk.text.tokens import words
+
+if TYPE_CHECKING:
+    from spelunk.pasted import Pasted
 
 MAX_MESSAGES: Final = 8
 MAX_OPTIONS: Final = 6

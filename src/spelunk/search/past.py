@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from spelunk.history.reader import History
 from spelunk.search.evidence import Evidence
 from spelunk.store.protocols import Reader
+
+if TYPE_CHECKING:
+    from spelunk.history.reader import History
 
 MAX_COMMITS: Final = 50
 MAX_FILES: Final = 60

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from spelunk.pasted import FileMention
 from spelunk.search.evidence import Evidence, FileSignal
 from spelunk.store.paths import ENTRY_NAMES, names_of
 from spelunk.store.protocols import ChunkId, FileId, Reader
 from spelunk.store.records import ChunkRecord, FileRow
+
+if TYPE_CHECKING:
+    from spelunk.pasted import FileMention
 
 MAX_PLACES: Final = 40
 """Places of a text that are looked up, the strongest first."""

@@ -21,6 +21,7 @@ from spelunk.adapters.http.protocol import Limits, limited
 from spelunk.adapters.http.state import ServerState
 from spelunk.adapters.http.streams import Streams
 from spelunk.adapters.http.workspaces import Workspaces
+from spelunk.adapters.listening import BACKLOG, is_loopback, listen
 from spelunk.config import load
 from spelunk.errors import UsageError
 from spelunk.observe import Observer, broadcast
@@ -31,7 +32,6 @@ from spelunk.pipeline.memory import resident
 from spelunk.types import Report
 from spelunk.workspace.targets import Target
 
-BACKLOG: Final = 512
 FILES_PER_CONNECTION: Final = 1
 SPARE_FILES: Final = 200
 """Descriptors for indexes and pipes besides the connections."""
@@ -69,35 +69,6 @@ class ServeOptions:
     rate: float = 100.0
     connections: int = 1_000
     settings: dict[str, Any] = field(default_factory=dict)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is of this machine alone."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The listening socket.
-
-    Raises:
-        UsageError: The address cannot be used, or the port is taken.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise UsageError(
-            f"{host}:{port}: {error.strerror or error}; choose another with --port, or 0 for any free one"
-        ) from None
-    listener.setblocking(False)
-    return listener
 
 
 def raise_file_limit(connections: int) -> int:
@@ -153,7 +124,8 @@ def serve(options: ServeOptions, observer: Observer, said: Callable[[str], None]
         UsageError: The address cannot be used.
     """
     memory_limit = load(options.targets[0].root, options.settings).options.memory_limit
-    listener = listen(options.host, options.port)
+    listener = listen(options.host, options.port, hint="choose another with --port, or 0 for any free one")
+    listener.setblocking(False)
     port = listener.getsockname()[1]
     limits = Limits(raise_file_limit(options.connections))
     metrics = Metrics("serve")

@@ -6,15 +6,13 @@ bound to this address afterwards (DNS rebinding) gets nothing.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 import sys
 from typing import Any, Final
 
+from spelunk.adapters.listening import is_loopback, listen
 from spelunk.errors import UsageError
 
 DEFAULT_HOST: Final = "127.0.0.1"
-BACKLOG: Final = 128
 MAX_CONNECTIONS: Final = 256
 """At a time; further ones get status 503."""
 
@@ -29,11 +27,7 @@ def address_of(text: str) -> tuple[str, int]:
     host = host.strip("[]") if colon else DEFAULT_HOST
     if not (port.isascii() and port.isdigit()) or int(port) > 65_535 or not host:
         raise UsageError(f"--http {text}: give [HOST:]PORT, e.g. 8765 or 127.0.0.1:8765")
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(host):
         raise UsageError(
             f"--http {text}: not a loopback address; for other machines put a proxy that authenticates in front"
         )
@@ -68,7 +62,7 @@ def serve_http(address: str, greeting: dict[str, Any], *, quiet: bool = False) -
         raise UsageError("--http: name the folders to serve; this one is the home folder or above it")
     indexes = OpenIndexes()
     server = make_server(Tools(indexes), Scope(greeting["folder"], roots, greeting["index_dir"]))
-    listener = _listen(host, port)
+    listener = listen(host, port, flag="--http ", hint="choose another port, or 0 for any")
     port = listener.getsockname()[1]
     names = [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
     if ":" not in host:
@@ -95,18 +89,3 @@ def serve_http(address: str, greeting: dict[str, Any], *, quiet: bool = False) -
     finally:
         indexes.close()
     return 0
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise UsageError(
-            f"--http {host}:{port}: {error.strerror}; choose another port, or 0 for any"
-        ) from None
-    return listener

@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{missing} is not installed; run `pip install 'spelunk[serve]'`")
     if args.port > 65_535:
         raise UsageError(f"--port {args.port}: give 0 to 65535")
-    from spelunk.adapters.http.server import ServeOptions, is_loopback, serve, token_of
+    from spelunk.adapters.http.server import ServeOptions, serve, token_of
+    from spelunk.adapters.listening import is_loopback
     from spelunk.cli.observed import log_of
     from spelunk.cli.output import say
     from spelunk.workspace.freshness import seconds_allowed

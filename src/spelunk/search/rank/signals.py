@@ -220,6 +220,9 @@ class StemMatches(dict[str, tuple[float, tuple[tuple[str, float], ...]]]):
     def __init__(self, query: QueryFacts) -> None:
         super().__init__()
         self._query = query
+        self._by_start: dict[str, list[str]] = {}
+        for s in query.weights:
+            self._by_start.setdefault(s[:ABBREVIATION], []).append(s)
 
     def __missing__(self, found: str) -> tuple[float, tuple[tuple[str, float], ...]]:
         query = self._query
@@ -227,7 +230,8 @@ class StemMatches(dict[str, tuple[float, tuple[tuple[str, float], ...]]]):
         if found in query.weights:
             value = 1.0, ((found, 1.0),)
         else:
-            said = tuple((s, ABBREVIATED) for s in query.weights if abbreviates(s, found))
+            alike = self._by_start.get(found[:ABBREVIATION], ())  # an abbreviation shares its beginning
+            said = tuple((s, ABBREVIATED) for s in alike if abbreviates(s, found))
             if found in query.joined:
                 value = 1.0, tuple((s, 1.0) for s in query.joined[found]) + said
             else:
