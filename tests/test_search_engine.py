@@ -12,6 +12,7 @@ from spelunk.search import engine
 from spelunk.search.corpus import Corpus, SearchTarget
 from spelunk.search.engine import SearchResult, by_meaning, by_words, fuse, search
 from spelunk.search.query import Query, parse, with_known_fields
+from spelunk.search.reading import read
 from spelunk.search.request import SearchRequest
 from spelunk.search.similar import similar
 from spelunk.store.protocols import Filter
@@ -70,6 +71,16 @@ def test_a_mode_decides_which_side_is_searched() -> None:
     assert paths(ask(shop, "cart", "lexical")) == ["cart.py", "order.py"]
     assert set(paths(ask(shop, "cart", "semantic"))) == {"cart.py", "order.py", "basket.md"}
     assert set(paths(ask(shop, "cart items please"))) == {"cart.py", "order.py", "basket.md"}
+
+
+def test_a_text_is_searched_by_meaning_where_its_words_find_little() -> None:
+    shop = targets(SHOP)
+    query = read("Fix trolley\ntrolley")
+    assert query.pasted is not None
+
+    found = search(shop, query, SearchRequest(query.source))
+
+    assert {"basket.md", "cart.py"} <= set(paths(found))
 
 
 def test_an_embedder_that_knows_no_meaning_is_not_asked_in_hybrid_mode() -> None:

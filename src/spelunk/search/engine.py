@@ -271,10 +271,9 @@ def by_meaning(
     An index whose vectors cannot be read is searched by words instead, in every mode.
     """
     semantic = request.mode == "semantic"
-    wanted = bool(query.text) and (
-        semantic or (request.mode == "hybrid" and bool(weights.meaning) and query.kind_of_query != "symbol")
-    )
     few = sum(map(len, lexical.values())) < FEW_LEXICAL_HITS
+    orders = request.mode == "hybrid" and query.kind_of_query != "symbol" and (few or bool(weights.meaning))
+    wanted = bool(query.text) and (semantic or orders)
     cosines: Scores = {}
     lists: list[tuple[Part, list[Scored]]] = []
     for part in corpus.parts:
