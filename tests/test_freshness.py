@@ -92,9 +92,9 @@ def test_strict_returns_no_hit_whose_content_was_never_on_disk_after_the_search_
     root: Path, storm: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the moment a hit was let through, its file had exactly the content that the hit shows."""
-    from spelunk.workspace import freshness
+    from spelunk import index as index_module
 
-    real, kept = freshness.stale_paths, []
+    real, kept = stale_paths, []
 
     def frozen(manifest, source, paths, limit):  # type: ignore[no-untyped-def]
         os.kill(storm.pid, 19)  # SIGSTOP: what is checked and what is compared is one state
@@ -107,7 +107,7 @@ def test_strict_returns_no_hit_whose_content_was_never_on_disk_after_the_search_
         os.kill(storm.pid, 18)  # SIGCONT
         return stale
 
-    monkeypatch.setattr(freshness, "stale_paths", frozen)
+    monkeypatch.setattr(index_module, "stale_paths", frozen)
     with Index.open(root, mode="sequential") as index:
         for _ in range(ROUNDS):
             index.search("stormy", mode="lexical")

@@ -32,6 +32,7 @@ from spelunk.adapters.http.views import Views, clean
 from spelunk.adapters.http.workspaces import Fresh, ServedWorkspace
 
 MAX_BODY: Final = 64 * 1024
+MAX_DRAINED: Final = 8 * 1024 * 1024
 READERS: Final = 4
 """Threads that search and read: most of a search holds the interpreter's lock."""
 MAX_WAITING: Final = 128
@@ -258,14 +259,7 @@ async def arguments(request: Request, table: Sequence[params.Param]) -> dict[str
         return params.from_query(table, request.scope["query_string"])
     if request.scope["query_string"]:
         raise bad_request("a POST takes its parameters in the body", "send one JSON object")
-    body = b""
-    length = request.headers.get("content-length", "0")
-    if not length.isascii() or not length.isdigit() or int(length) > MAX_BODY:
-        raise _too_large()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY:
-            raise _too_large()
+    body = await _body(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and (body or kind):
         raise ApiError(
@@ -275,6 +269,30 @@ async def arguments(request: Request, table: Sequence[params.Param]) -> dict[str
             "set Content-Type: application/json",
         )
     return params.from_json(table, body)
+
+
+async def _body(request: Request) -> bytes:
+    """The body of a request.
+
+    A body that is too large is read on up to :data:`MAX_DRAINED` before it is refused: a client
+    that is still sending when the connection is closed sees a broken pipe and not the answer.
+
+    Raises:
+        ApiError: The body is larger than :data:`MAX_BODY`.
+    """
+    length = request.headers.get("content-length", "0")
+    if not length.isascii() or not length.isdigit() or int(length) > MAX_DRAINED:
+        raise _too_large()
+    body, size = b"", 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= MAX_BODY:
+            body += part
+        elif size > MAX_DRAINED:
+            break
+    if size > MAX_BODY:
+        raise _too_large()
+    return body
 
 
 def _too_large() -> ApiError:
