@@ -25,7 +25,7 @@ LAYERS: list[set[str]] = [
     {"history"},
     {"search.query", "search.query_syntax", "search.reading", "search.answer", "search.request"},
     {"workspace"},
-    {"search", "pipeline"},
+    {"search", "pipeline", "graph"},
     {"history.update", "history.current"},
     {"index", "index_views"},
     {"watch"},

@@ -1,0 +1,102 @@
+"""The protocol between the symbol graph and storage."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from spelunk.chunk.relation import Import, Role
+from spelunk.store.records import FileRow
+
+
+class DefinitionRow(NamedTuple):
+    """A definition.
+
+    Attributes:
+        file: Id of the file version.
+        name: Its name.
+        kind: ``function``, ``method``, ``class``, ...
+        scope: Names around it, joined by dots; "" at top level.
+        line: First line, 1-based.
+        end_line: Last line, inclusive.
+    """
+
+    file: int
+    name: str
+    kind: str
+    scope: str
+    line: int
+    end_line: int
+
+
+class Site(NamedTuple):
+    """A stored reference to a name; see :class:`spelunk.chunk.relation.Reference`."""
+
+    file: int
+    role: Role
+    line: int
+    receiver: str
+
+
+class Sites(NamedTuple):
+    """References to one name.
+
+    Attributes:
+        sites: Ordered by file id and line; at most as many as were asked for.
+        total: How many there are.
+    """
+
+    sites: list[Site]
+    total: int
+
+
+class NameUse(NamedTuple):
+    """How often a file refers to a name with any of some roles."""
+
+    name_hash: int
+    file: int
+    count: int
+
+
+class RelationReader(Protocol):
+    """Definitions, references and imports of one generation, read-only. One thread at a time.
+
+    Names are exact: case counts. Every answer is a function of the files of the
+    generation alone.
+    """
+
+    def files_at(self, paths: Collection[str]) -> dict[str, FileRow]:
+        """The indexed files at these paths; others are left out."""
+
+    def file_rows(self, ids: Collection[int]) -> dict[int, FileRow]:
+        """Files by id; ids that do not live are left out."""
+
+    def paths_ending(self, endings: Sequence[str], limit: int = 1_000) -> list[str]:
+        """Paths of files that are one of these or end in ``/`` + one of these, in order of path."""
+
+    def all_paths(self) -> list[str]:
+        """Paths of all indexed files, in order."""
+
+    def text_of_file(self, file: int) -> str:
+        """The text of a file as it was indexed."""
+
+    def definitions_named(self, names: Collection[str], limit: int = 10_000) -> list[DefinitionRow]:
+        """Definitions with one of these names, ordered by path and line."""
+
+    def definitions_in(self, files: Collection[int]) -> dict[int, list[DefinitionRow]]:
+        """Definitions of files, each list ordered by line."""
+
+    def references_to(self, name: str, roles: Collection[Role] = (), limit: int = 10_000) -> Sites:
+        """Stored references to a name; those of all roles where none is given."""
+
+    def imports_of(self, files: Collection[int]) -> dict[int, list[Import]]:
+        """Imports of files, in the order of their lines."""
+
+    def importing(self, modules: Collection[str], limit: int = 10_000) -> dict[int, list[Import]]:
+        """Files with an import whose module's last part is one of these, and those imports."""
+
+    def name_uses(self, roles: Collection[Role]) -> Iterator[NameUse]:
+        """Every (name, file) pair with its count, for figures over the whole graph."""
+
+    def name_hash(self, name: str) -> int:
+        """The number that stands for a name in :meth:`name_uses`."""
