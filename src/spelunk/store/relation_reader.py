@@ -53,9 +53,9 @@ class Sites(NamedTuple):
 class NameUse(NamedTuple):
     """How often a file refers to a name with any of some roles."""
 
-    name_hash: int
+    hash: int
     file: int
-    count: int
+    uses: int
 
 
 class RelationReader(Protocol):
