@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from spelunk.chunk.assemble import Assembler, Unit, collect
-from spelunk.chunk.grammar import ERROR_KIND, METHOD_HOLDERS, NodeRule, Role
+from spelunk.chunk.grammar import ERROR_KIND, METHOD_HOLDERS, NodeRule, Verb
 from spelunk.chunk.grammars._nodes import BELONGS_BELOW, NamedNode
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.rows import TARGET_CHARS
@@ -32,12 +32,12 @@ ERROR_SHARE: Final = 0.5
 _LOCAL_KINDS: Final = frozenset({"variable", "constant", "declaration", "field"})
 _CALLABLE: Final = frozenset({"function", "method", "block", ""})
 
-BOX: Final = Role.BOX
-FLAT: Final = Role.FLAT
-NOTE: Final = Role.NOTE
-REST: Final = Role.REST
-TAIL: Final = Role.TAIL
-WRAP: Final = Role.WRAP
+BOX: Final = Verb.BOX
+FLAT: Final = Verb.FLAT
+NOTE: Final = Verb.NOTE
+REST: Final = Verb.REST
+TAIL: Final = Verb.TAIL
+WRAP: Final = Verb.WRAP
 _FLAT_RULE: Final = NodeRule(FLAT)
 
 

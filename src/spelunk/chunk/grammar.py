@@ -86,7 +86,7 @@ ERROR_KIND: Final = 65_535
 """Tree-sitter's id of the node type ERROR."""
 
 
-class Role(enum.Enum):
+class Verb(enum.Enum):
     """What a node of a type is for the walk; the names are the verbs of a table."""
 
     DEF = enum.auto()
@@ -113,7 +113,7 @@ class NodeRule:
 
     def __init__(
         self,
-        role: Role,
+        role: Verb,
         kind: str = "",
         field: int = 0,
         describe: Callable[[Any, bytes, NodeRule], Any] | None = None,
@@ -122,7 +122,7 @@ class NodeRule:
         self.kind = kind
         self.field = field
         self.describe = describe
-        self.leaf = bool(field) and role is Role.DEF and kind != "variable"
+        self.leaf = bool(field) and role is Verb.DEF and kind != "variable"
 
 
 class LanguageGrammar:
@@ -141,7 +141,7 @@ class LanguageGrammar:
     def __init__(self, name: str, parser: Any, language: Any) -> None:
         self.name = name
         self.parser = parser
-        self.rules = {ERROR_KIND: NodeRule(Role.FLAT)}  # what an error holds may still be right
+        self.rules = {ERROR_KIND: NodeRule(Verb.FLAT)}  # what an error holds may still be right
         self.merge = False
         self.guessed = name not in FAMILY_OF
         self._bodies: set[int] = set()
@@ -179,7 +179,7 @@ class LanguageGrammar:
                 elif verb in ("def", "box", "rest"):
                     field = language.field_id_for_name(how or "name") or 0
                     describe = None if field else _nodes().first_identifier
-                role = Role.DEF if verb == "ask" else Role[verb.upper()]
+                role = Verb.DEF if verb == "ask" else Verb[verb.upper()]
                 self.rules[type_id] = NodeRule(role, kind, field, describe)
 
 
