@@ -338,7 +338,7 @@ class Snapshot:
         """A file's text; kept for the snapshot's life or until :meth:`forget`."""
         text = self._texts.get(file)
         if text is None:
-            text = self._texts[file] = unpack(*self._manifest.content(file))
+            text = self._texts[file] = unpack(*self._manifest.content(file)[:2])
         return text
 
     def forget(self, file: FileId) -> None:
