@@ -12,7 +12,8 @@ import re
 import threading
 from bisect import bisect_right
 from importlib import import_module
-from itertools import accumulate
+from itertools import accumulate, count
+from operator import add
 from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.grammar import FAMILY_OF, LanguageGrammar
@@ -55,15 +56,16 @@ _INNER: Final = (
     (re.compile(r"\{[^][(){}]*\}"), "\x03"),
 )
 _ANGLES: Final = re.compile(r"<[^<>]*>")
+_OPEN: Final = re.compile(r"[][(){}]")
+_PLAIN: Final = re.compile(r"[\w.]+").fullmatch
+_has_brackets: Final = re.compile(r"[][(){}<\"'`]|//|/\*").search
+_has_quotes: Final = re.compile(r"[\"'`#]|//|/\*").search
+_new: Final = tuple.__new__
 _UNQUOTED_WORD: Final = re.compile(r"[^\W\d][\w.]*")
 _MAX_NESTING: Final = 30
 
 Mark = tuple[str, Role, str]
 """Name, role, receiver of a reference."""
-
-Split = tuple[str, str]
-"""Receiver and name."""
-
 
 class Extractor(NamedTuple):
     """The compiled rules of one language in one thread.
@@ -91,24 +93,24 @@ def relations(parsed: Parsed) -> Relations:
     if extractor is None:
         return NO_RELATIONS
     marks, parts = extract(parsed, extractor)
-    source = parsed.source
     rows = parsed.rows
-    starts = list(accumulate((len(line) + 1 for line in source.split(b"\n")), initial=0))
-    references: list[Reference] = []
-    imports: list[Import] = []
+    # every step of this sum runs in C
+    lengths = map(len, parsed.source.split(b"\n"))
+    starts = list(map(add, accumulate(lengths, initial=0), count()))
     raw_line = rows.raw_line
     plain = parsed.document.lines is None
-    for at in sorted(marks):
+    references: list[Reference] = []
+    row = 0
+    for at in sorted(marks)[:MAX_REFERENCES]:
         name, role, receiver = marks[at]
-        row = bisect_right(starts, at)
-        references.append(Reference(name, role, row if plain else raw_line(row - 1), receiver))
-        if len(references) == MAX_REFERENCES:
-            break
-    for at, module, name, alias, exported in parts:
+        row = bisect_right(starts, at, row)
+        line = row if plain else raw_line(row - 1)
+        references.append(_new(Reference, (name, role, line, receiver)))
+        row -= 1
+    imports: list[Import] = []
+    for at, module, name, alias, exported in parts[:MAX_REFERENCES]:
         line = raw_line(bisect_right(starts, at) - 1)
         imports.append(Import(module, name, alias, line, exported))
-        if len(imports) == MAX_REFERENCES:
-            break
     return Relations(references, imports)
 
 
@@ -126,33 +128,34 @@ def extract(
     import tree_sitter
 
     source = parsed.source
-    text = parsed.document.text
-    ascii_only = len(text) == len(source)
     table, query, split, separator = extractor
-    # captures that hold a name: the roles of a file stay apart, and no match object is made
+    # captures by name, not matches: the roles stay apart, and no match object is made
     found: dict[str, list[Any]] = tree_sitter.QueryCursor(query, match_limit=MATCH_LIMIT).captures(
         parsed.tree.root_node
     )
     marks: dict[int, Mark] = {}
-    known: dict[str, Split] = {}
-    nothing = ("", "")
     not_names = table.not_names
     for capture, role in _ROLES:
-        for node in found.get(capture, ()):
+        nodes = found.get(capture)
+        if nodes is None:
+            continue
+        known: dict[bytes, Mark] = {}  # most texts come several times
+        for node in nodes:
             start, end = node.start_byte, node.end_byte
             if end - start > MAX_READ:
                 start = end - MAX_READ
-            written = text[start:end] if ascii_only else source[start:end].decode("utf-8", "replace")
-            pair = known.get(written)
-            if pair is None:
-                receiver, _, name = written.rpartition(separator)
-                if not (name.isidentifier() and (not receiver or receiver.isidentifier())):
-                    receiver, name = _split(written, split) or nothing
+            written = source[start:end]
+            mark = known.get(written)
+            if mark is None:
+                text = written.decode("utf-8", "replace")
+                receiver, _, name = text.rpartition(separator)
+                if not (name.isidentifier() and (not receiver or _PLAIN(receiver))):
+                    receiver, name = _split(text, split)
                 if name in not_names or len(name) > MAX_SYMBOL:
                     name = ""
-                pair = known[written] = (receiver[-MAX_RECEIVER:], name)
-            if pair[1]:
-                marks[end - 1] = (pair[1], role, pair[0])
+                mark = known[written] = (name, role, receiver[-MAX_RECEIVER:])
+            if mark[0]:
+                marks[end - 1] = mark
     if "bare" in found:
         _add_bare(marks, found, source)
     if "quoted" in found:
@@ -213,10 +216,15 @@ def _add_imports(
             marks[last] = (name, Role.IMPORT, module[-MAX_RECEIVER:])
 
 
-def _split(written: str, split: re.Pattern[str]) -> Split | None:
-    """Receiver and name of an expression: brackets are emptied, blanks, comments and type arguments go."""
-    if not (written.isascii() and written.replace(".", "").isalnum()):
-        text = _COMMENT.sub("", _QUOTED.sub('""', written)) if _needs_care(written) else written
+def _split(written: str, split: re.Pattern[str]) -> tuple[str, str]:
+    """Receiver and name of an expression: brackets are emptied, blanks, comments and type arguments go.
+
+    Both are "" where no name stands at the end.
+    """
+    text = written
+    if _has_brackets(text):
+        if _has_quotes(text):
+            text = _COMMENT.sub("", _QUOTED.sub('""', text))
         for _ in range(_MAX_NESTING):
             before = len(text)
             for pattern, mark in _INNER:
@@ -224,24 +232,16 @@ def _split(written: str, split: re.Pattern[str]) -> Split | None:
             if len(text) == before:
                 break
         # what is still open began before the part that is read, or in broken code
-        text = re.split(r"[][(){}]", text)[-1]
-        text = text.replace("->", "\x04").replace("=>", "\x05")
-        while "<" in text:
+        text = _OPEN.split(text)[-1]
+        if "<" in text:
+            text = text.replace("->", "\x04").replace("=>", "\x05")
             shorter = _ANGLES.sub("", text)
-            if shorter == text:
-                break
-            text = shorter
-        text = text.replace("\x04", "->").replace("\x05", "=>")
+            while shorter != text:
+                text, shorter = shorter, _ANGLES.sub("", shorter)
+            text = text.replace("\x04", "->").replace("\x05", "=>")
         text = text.replace("\x01", "()").replace("\x02", "[]").replace("\x03", "{}")
-        written = "".join(text.split())
-    match = split.match(written)
-    if match is None:
-        return None
-    return match.group(1), match.group(2)
-
-
-def _needs_care(text: str) -> bool:
-    return '"' in text or "'" in text or "`" in text or "\n" in text or "/*" in text
+    match = split.match("".join(text.split()))
+    return (match.group(1) or "", match.group(2)) if match is not None else ("", "")
 
 
 class _Compiled(threading.local):

@@ -11,7 +11,9 @@ from spelunk.chunk.relation_tables._table import ImportPart, RelationTable, with
 _QUERY: Final = """
 (call function: [(identifier) (attribute)] @call)
 
-(decorator [(identifier) (attribute) (call function: [(identifier) (attribute)] @decorate)] @decorate)
+(decorator [(identifier) (attribute)] @decorate)
+
+(decorator (call function: [(identifier) (attribute)] @decorate))
 
 (class_definition superclasses: (argument_list [(identifier) (attribute)] @inherit))
 
