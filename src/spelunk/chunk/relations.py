@@ -67,6 +67,7 @@ _MAX_NESTING: Final = 30
 Mark = tuple[str, Role, str]
 """Name, role, receiver of a reference."""
 
+
 class Extractor(NamedTuple):
     """The compiled rules of one language in one thread.
 

@@ -29,7 +29,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -38,6 +38,7 @@ import zstandard
 
 from spelunk.errors import IndexCorruptError
 from spelunk.store.paths import GRAPH
+from spelunk.store.records import ReferenceSegmentRow
 from spelunk.store.relation_pack import BETWEEN
 
 MAGIC: Final = b"SPLKREF1"
@@ -92,7 +93,9 @@ class ReferenceSegment:
         self._at, widths = [HEADER.size], (4 * files, 4 * files, 8 * blocks, 8 * blocks, 4 * blocks)
         for width in (*widths, 8 * string_blocks):
             self._at.append(self._at[-1] + width)
-        self._blocks, self._string_blocks, self._files = blocks, string_blocks, files
+        self._blocks: int = blocks
+        self._string_blocks: int = string_blocks
+        self._files: int = files
         if self._at[-1] + size != len(mapped) or (expected_rows is not None and expected_rows != self.rows):
             raise IndexCorruptError(f"{path}: references truncated or not the ones published; {ADVICE}")
         self._firsts: array[int] | None = None
@@ -193,12 +196,12 @@ class ReferenceSegment:
             raise IndexCorruptError(f"{self.path}: references damaged ({error}); {ADVICE}") from None
 
     def _row_bytes(self) -> int:
-        return int(self._ends[-1]) if self._ends else 0
+        return self._ends[-1] if self._ends else 0
 
     def _decompress(self, start: int, end: int) -> bytes:
         at = self._at[-1]
         try:
-            return zstandard.ZstdDecompressor().decompress(self._map[at + start : at + end])
+            return bytes(zstandard.ZstdDecompressor().decompress(self._map[at + start : at + end]))
         except zstandard.ZstdError as error:
             raise IndexCorruptError(f"{self.path}: references damaged ({error}); {ADVICE}") from None
 
@@ -246,6 +249,19 @@ def _planes(data: bytes, at: int, count: int, code: str, start: int, end: int) -
     if sys.byteorder == "big":
         column.byteswap()
     return column
+
+
+def open_references(
+    directory: str, rows: Sequence[ReferenceSegmentRow]
+) -> list[ReferenceSegment | IndexCorruptError]:
+    """Map the segments of an index directory; in place of one that is damaged, the error."""
+    out: list[ReferenceSegment | IndexCorruptError] = []
+    for row in rows:
+        try:
+            out.append(ReferenceSegment(reference_path(directory, row.name), row.rows))
+        except IndexCorruptError as error:
+            out.append(error)
+    return out
 
 
 def reference_path(directory: str, name: str) -> str:

@@ -24,7 +24,7 @@ from spelunk.store.reference_segment import (
     ReferenceSegment,
     reference_path,
 )
-from spelunk.store.relation_pack import BETWEEN, unpack_rows
+from spelunk.store.relation_pack import BETWEEN, ROLE_SHIFT, unpack_rows
 
 ZSTD_LEVEL: Final = 3
 
@@ -104,7 +104,7 @@ class ReferenceCollector:
         """
         if not self.rows:
             return []
-        columns = ReferenceColumns(*(np.concatenate(parts) for parts in zip(*self._parts, strict=True)))
+        columns = _joined(self._parts)
         self._parts = [columns]
         # Stable: rows of a file stay in their order. A merge may bring the files in another order.
         if np.all(columns.files[1:] >= columns.files[:-1]):
@@ -127,9 +127,16 @@ class ReferenceCollector:
         return [ReferenceSegmentRow(name, self.rows, 0, int(files[0]), int(files[-1]))]
 
 
-def _by_frequency(
-    receivers: NDArray[np.uint32], strings: list[str]
-) -> tuple[NDArray[np.uint32], list[str]]:
+def _joined(parts: Sequence[ReferenceColumns]) -> ReferenceColumns:
+    return ReferenceColumns(
+        np.concatenate([part.hashes for part in parts]),
+        np.concatenate([part.files for part in parts]),
+        np.concatenate([part.places for part in parts]),
+        np.concatenate([part.receivers for part in parts]),
+    )
+
+
+def _by_frequency(receivers: NDArray[np.uint32], strings: list[str]) -> tuple[NDArray[np.uint32], list[str]]:
     """Number receivers anew: the empty one 0, the others by how often they occur; leave out those that do not."""
     counts = np.bincount(receivers, minlength=len(strings))
     counts[0] = len(receivers) + 1
@@ -199,15 +206,46 @@ def _string_blocks(strings: list[str]) -> Iterator[bytes]:
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
     for start in range(0, len(strings), STRINGS_PER_BLOCK):
         part = strings[start : start + STRINGS_PER_BLOCK]
-        yield compressor.compress(
-            b"".join(s.encode("utf-8", "surrogatepass") + BETWEEN for s in part)
-        )
+        yield compressor.compress(b"".join(s.encode("utf-8", "surrogatepass") + BETWEEN for s in part))
 
 
 def _planes(column: NDArray[Any], code: str) -> bytes:
     """The bytes of a column, all lowest bytes first."""
     numbers = np.ascontiguousarray(column.astype(code))
     return numbers.view(np.uint8).reshape(-1, numbers.dtype.itemsize).T.tobytes()
+
+
+def count_uses(
+    segment: ReferenceSegment, dead: Collection[int], roles: Collection[int]
+) -> Iterator[tuple[list[int], list[int], list[int]]]:
+    """Count the references of some roles by name and file, part by part.
+
+    Args:
+        segment: Where to count.
+        dead: Files that are left out.
+        roles: Those that count.
+
+    Yields:
+        Hashes, files and counts, of equal length; no pair of hash and file comes twice.
+    """
+    wanted = np.zeros(256, np.bool_)
+    wanted[[*map(int, roles)]] = True
+    gone = np.fromiter(dead, np.uint32, len(dead))
+    rest: ReferenceColumns | None = None
+    for columns in read_columns(segment):
+        columns = columns.take(wanted[columns.places >> ROLE_SHIFT] & ~np.isin(columns.files, gone))
+        if rest is not None:
+            columns = _joined([rest, columns])
+        if not len(columns.hashes):
+            continue
+        hashes, files = columns.hashes, columns.files
+        first = np.flatnonzero(np.r_[True, (hashes[1:] != hashes[:-1]) | (files[1:] != files[:-1])])
+        last = int(first[-1])  # its rows may go on in the next block
+        rest = columns.take(np.arange(last, len(hashes)))
+        first, ends = first[:-1], first[1:]
+        yield hashes[first].tolist(), files[first].tolist(), (ends - first).tolist()
+    if rest is not None and len(rest.hashes):
+        yield [int(rest.hashes[0])], [int(rest.files[0])], [len(rest.hashes)]
 
 
 def read_columns(segment: ReferenceSegment) -> Iterator[ReferenceColumns]:

@@ -150,4 +150,6 @@ def unpack_imports(packed: bytes | None) -> list[Import]:
         rows = json.loads(zstandard.ZstdDecompressor().decompress(packed))
         return [Import(*row) for row in rows]
     except (zstandard.ZstdError, TypeError, ValueError) as error:
-        raise IndexCorruptError(f"stored imports are damaged ({error}); run `spelunk check --repair`") from None
+        raise IndexCorruptError(
+            f"stored imports are damaged ({error}); run `spelunk check --repair`"
+        ) from None

@@ -119,6 +119,12 @@ def encode_path(path: str) -> str | bytes:
         return raw
 
 
+def path_order(path: str) -> tuple[bool, str | bytes]:
+    """Orders paths as the manifest does: names that are not UTF-8 last."""
+    encoded = encode_path(path)
+    return isinstance(encoded, bytes), encoded
+
+
 def decode_path(value: str | bytes) -> str:
     """The inverse of :func:`encode_path`: a name that this process can open.
 
