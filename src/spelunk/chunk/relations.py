@@ -137,13 +137,16 @@ def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list
         _add_methods(marks, found["method"], source, splitter)
     if "bare" in found and "global" in found:
         _add_bare(marks, found["bare"], found["global"], source)
+    if "maybe" in found:
+        _add_bare_calls(marks, found, source)
     if "quoted" in found:
         _add_quoted(marks, found["quoted"], source)
     if "fragment" in found:
         _add_fragments(marks, found["fragment"], source)
     if table.loads is not None and table.loads[0] in source:
+        loaders = {node.end_byte - 1 for node in found.get("load", ())}
         for end, module, name, alias, exported in table.loads[1](source):
-            if end - 1 in marks and marks[end - 1][1] in (Role.CALL, Role.MACRO):
+            if end - 1 in marks or end - 1 in loaders:  # not in a comment or a string
                 parts.append((end - 1, module, name, alias[:MAX_SYMBOL], exported))
     for node in found.get("skip", ()):
         marks.pop(node.end_byte - 1, None)
@@ -210,6 +213,22 @@ def _add_bare(marks: dict[int, Mark], nodes: list[Any], shared: list[Any], sourc
         name = source[node.start_byte : node.end_byte]
         if name in names and len(name) <= MAX_SYMBOL:
             marks.setdefault(node.end_byte - 1, (name.decode("utf-8", "replace"), Role.WRITE, ""))
+
+
+def _add_bare_calls(marks: dict[int, Mark], found: dict[str, list[Any]], source: bytes) -> None:
+    """Names alone that no variable of the file has: they are calls without arguments (Ruby)."""
+    local = {source[n.start_byte : n.end_byte] for n in found.get("local", ())}
+    taken = {node.end_byte - 1 for node in found.get("skip", ())}
+    known: dict[bytes, Mark] = {}
+    for node in found["maybe"]:
+        end = node.end_byte
+        name = source[node.start_byte : end]
+        if name in local or end - 1 in taken or len(name) > MAX_SYMBOL:
+            continue
+        mark = known.get(name)
+        if mark is None:
+            mark = known[name] = (name.decode("utf-8", "replace"), Role.CALL, "")
+        marks.setdefault(end - 1, mark)
 
 
 def _add_quoted(marks: dict[int, Mark], nodes: list[Any], source: bytes) -> None:
