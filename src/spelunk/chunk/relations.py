@@ -150,6 +150,8 @@ def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list
                 parts.append((end - 1, module, name, alias[:MAX_SYMBOL], exported))
     for node in found.get("skip", ()):
         marks.pop(node.end_byte - 1, None)
+    if "region" in found:
+        _retype(marks, found["region"])
     if "parameter" in found:
         _drop_parameters(marks, found["parameter"], source)
     parts.sort()
@@ -260,6 +262,17 @@ def _add_fragments(marks: dict[int, Mark], nodes: list[Any], source: bytes) -> N
             marks.setdefault(start + match.end(2) - 1, mark)
 
 
+def _retype(marks: dict[int, Mark], regions: list[Any]) -> None:
+    """What looks like a call inside a declaration of types is a type."""
+    spans = sorted((node.start_byte, node.end_byte) for node in regions)
+    starts = [start for start, _ in spans]
+    for at, (name, role, receiver) in marks.items():
+        if role is Role.CALL:
+            n = bisect_right(starts, at) - 1
+            if n >= 0 and at < spans[n][1]:
+                marks[at] = (name, Role.TYPE, receiver)
+
+
 def _drop_parameters(marks: dict[int, Mark], nodes: list[Any], source: bytes) -> None:
     """Forget types that are the type parameters of a definition in the file."""
     names = {source[n.start_byte : n.end_byte].decode("utf-8", "replace") for n in nodes}
@@ -267,9 +280,7 @@ def _drop_parameters(marks: dict[int, Mark], nodes: list[Any], source: bytes) ->
         del marks[at]
 
 
-def _add_imports(
-    marks: dict[int, Mark], parts: list[Part], node: Any, source: bytes, imports: Any
-) -> None:
+def _add_imports(marks: dict[int, Mark], parts: list[Part], node: Any, source: bytes, imports: Any) -> None:
     """The imports of one statement, and a reference for each name that it takes."""
     start = node.start_byte
     text = source[start : min(node.end_byte, start + MAX_STATEMENT)].decode("utf-8", "replace")

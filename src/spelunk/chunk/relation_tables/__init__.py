@@ -15,6 +15,7 @@ node is:
 - ``quoted``: types inside a string.
 - ``fragment``: code that is not parsed (the body of a macro); what looks like a call in it is one.
 - ``load``: a word that loads a module like a call, but is none (``import("x")``).
+- ``region``: a declaration of types; a ``call`` inside it is a ``type``.
 - ``skip``: a name that another pattern takes for a reference, but that is a definition's.
 - ``parameter``: a type parameter; types of that name are left out.
 - ``import``: a statement whose imports the table's function ``imports`` reads from its text.

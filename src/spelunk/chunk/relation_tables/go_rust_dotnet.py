@@ -154,7 +154,13 @@ def go_imports(text: str) -> Iterator[ImportPart]:
     found = _GO_SPEC.match(text)
     if found is not None:
         alias = found.group(1) or ""
-        yield found.group(2), "*" if alias == "." else "", "" if alias == "." else alias, found.start(2), False
+        yield (
+            found.group(2),
+            "*" if alias == "." else "",
+            "" if alias == "." else alias,
+            found.start(2),
+            False,
+        )
 
 
 _RUST_HEAD: Final = re.compile(r"(pub(?:\s*\([^)]*\))?\s+)?(use|extern\s+crate|mod)\s+(?:::)?")
