@@ -77,7 +77,7 @@ class Splitter:
         receiver, _, name = text.rpartition(self._first)
         trailing = 0
         if not (name.isidentifier() and (not receiver or _PLAIN(receiver))):
-            if written[-1:] in b">]":
+            if written.endswith((b">", b"]")):
                 trailing = _arguments(written)
                 text = written[: len(written) - trailing].decode("utf-8", "replace")
             if _has_brackets(text):

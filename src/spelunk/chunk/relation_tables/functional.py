@@ -331,8 +331,41 @@ def lisp_imports(text: str) -> Iterator[ImportPart]:
 
 
 _FORMS: Final = frozenset(
-    "quote if let let* letrec do fn fn* lambda def defn defn- defmacro define set! setq setf progn begin cond "
-    "case when unless loop recur and or not var ns quasiquote local global".split()
+    {
+        "quote",
+        "if",
+        "let",
+        "let*",
+        "letrec",
+        "do",
+        "fn",
+        "fn*",
+        "lambda",
+        "def",
+        "defn",
+        "defn-",
+        "defmacro",
+        "define",
+        "set!",
+        "setq",
+        "setf",
+        "progn",
+        "begin",
+        "cond",
+        "case",
+        "when",
+        "unless",
+        "loop",
+        "recur",
+        "and",
+        "or",
+        "not",
+        "var",
+        "ns",
+        "quasiquote",
+        "local",
+        "global",
+    }
 )
 """Special forms: the syntax of the language, not calls."""
 
@@ -351,8 +384,28 @@ def _lisp(
 
 
 _ELIXIR_FORMS: Final = frozenset(
-    "def defp defmodule defmacro defmacrop defstruct defprotocol defimpl defdelegate defguard alias import "
-    "require use spec type typep opaque callback behaviour".split()
+    {
+        "def",
+        "defp",
+        "defmodule",
+        "defmacro",
+        "defmacrop",
+        "defstruct",
+        "defprotocol",
+        "defimpl",
+        "defdelegate",
+        "defguard",
+        "alias",
+        "import",
+        "require",
+        "use",
+        "spec",
+        "type",
+        "typep",
+        "opaque",
+        "callback",
+        "behaviour",
+    }
 )
 
 TABLES: Final = {

@@ -117,7 +117,7 @@ def imports(text: str) -> Iterator[ImportPart]:
     head, tail = text[at:], 0
     names = _NAMES.search(head)
     tail = names.end() if names is not None else 0
-    sources = [m for m in _SOURCE.finditer(head, tail)]
+    sources = list(_SOURCE.finditer(head, tail))
     if not sources:
         return
     module = sources[0].group(2)
