@@ -24,6 +24,7 @@ _INNER: Final = (
     (re.compile(r"\{[^][(){}]*\}"), "\x03"),
 )
 _ANGLES: Final = re.compile(r"(?:::)?<[^<>]*>")
+_BEFORE_BRACE: Final = re.compile(r"\s+\x03")
 _OPEN: Final = re.compile(r"[][(){}]")
 _PLAIN: Final = re.compile(r"(?:[\w.:$]|->)+").fullmatch
 _has_brackets: Final = re.compile(r"[][(){}<\"'`?!\s]|//|/\*").search
@@ -116,6 +117,7 @@ class Splitter:
                 break
         # what is still open began before the part that is read, or in broken code
         text = _OPEN.split(text)[-1]
+        text = _BEFORE_BRACE.sub("\x03", text)
         text = self._safe.sub("", self._space.sub(r"\1", text))
         text = text.replace("->", "\x04").replace("=>", "\x05")
         while "<" in text:
