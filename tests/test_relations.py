@@ -31,7 +31,8 @@ def shown(text, language):
     """Relations in the notation of the fixtures."""
     found = relations(parsed(text, language))
     lines = [
-        f"{r.line} {r.role.name} {r.name}" + (f" of {r.receiver}" if r.receiver else "") for r in found.references
+        f"{r.line} {r.role.name} {r.name}" + (f" of {r.receiver}" if r.receiver else "")
+        for r in found.references
     ]
     lines += [
         f"{i.line} import {i.module!r} {i.name or '-'} {i.alias or '-'}" + (" exported" if i.exported else "")
@@ -101,7 +102,12 @@ def test_broken_code_keeps_what_is_right(language, text, expected):
     ],
 )
 def test_a_receiver_has_no_blanks_and_no_arguments(language, expression, receiver):
-    head = {"java": "class A { void f() { ", "csharp": "class A { void f() { ", "php": "<?php ", "rust": "fn f() { "}
+    head = {
+        "java": "class A { void f() { ",
+        "csharp": "class A { void f() { ",
+        "php": "<?php ",
+        "rust": "fn f() { ",
+    }
     head |= {"cpp": "void f() { ", "kotlin": "fun f() { "}
     text = head.get(language, "") + expression + "(9);"
     found = [r for r in relations(parsed(text, language)).references if r.name == "c" and r.role is Role.CALL]
@@ -229,7 +235,14 @@ class A:
     def g(self, z: Q):
         self.store = z2
 """,
-        {"CONF": "Config", "self.store": "Store", "self.made": "x.Made", "a": "Foo", "b": "list", "c": "Client"}
+        {
+            "CONF": "Config",
+            "self.store": "Store",
+            "self.made": "x.Made",
+            "a": "Foo",
+            "b": "list",
+            "c": "Client",
+        }
         | {"d": "make()", "e": "Open"},
     ),
     "typescript": (
@@ -270,14 +283,31 @@ impl S { fn f(&self, x: &mut Q) { let c = Client::new(); let d = open()?; let g 
 void S::f(const Q& x, struct R *y) { auto c = new Client(1); Foo d(1); for (auto& z : d) {
  here(); } }
 """,
-        {"a": "Foo", "this->a": "Foo", "b": "Bar", "this->b": "Bar", "x": "Q", "y": "R", "c": "Client", "d": "Foo"},
+        {
+            "a": "Foo",
+            "this->a": "Foo",
+            "b": "Bar",
+            "this->b": "Bar",
+            "x": "Q",
+            "y": "R",
+            "c": "Client",
+            "d": "Foo",
+        },
     ),
     "csharp": (
         """class A { private readonly IFoo _foo; public Bar B { get; set; }
  void f(Q q) { var c = new Client(); Foo d = x(); foreach (Baz z in y) {
  here(); } } }
 """,
-        {"_foo": "IFoo", "this._foo": "IFoo", "B": "Bar", "this.B": "Bar", "q": "Q", "c": "Client", "d": "Foo"}
+        {
+            "_foo": "IFoo",
+            "this._foo": "IFoo",
+            "B": "Bar",
+            "this.B": "Bar",
+            "q": "Q",
+            "c": "Client",
+            "d": "Foo",
+        }
         | {"z": "Baz"},
     ),
     "kotlin": (
@@ -285,7 +315,15 @@ void S::f(const Q& x, struct R *y) { auto c = new Client(1); Foo d(1); for (auto
   fun f(q: Q) { val c = Client(1); val d = make()
   here() } }
 """,
-        {"foo": "Foo", "this.foo": "Foo", "baz": "Baz", "this.baz": "Baz", "q": "Q", "c": "Client", "d": "make()"},
+        {
+            "foo": "Foo",
+            "this.foo": "Foo",
+            "baz": "Baz",
+            "this.baz": "Baz",
+            "q": "Q",
+            "c": "Client",
+            "d": "make()",
+        },
     ),
     "php": (
         """<?php class A { private Foo $foo; function __construct(private Bar $bar, Baz $baz) { $this->baz = $baz; }
@@ -302,7 +340,10 @@ void S::f(const Q& x, struct R *y) { auto c = new Client(1); Foo d(1); for (auto
         "class A {\n let foo: Foo?\n func f(q: Q, _ r: R) {\n  let c = Client(1)\n  here() } }\n",
         {"foo": "Foo", "self.foo": "Foo", "q": "Q", "r": "R", "c": "Client"},
     ),
-    "c": ("int f(struct client *c, robj *o) { sds s = x();\n here(); }\n", {"c": "client", "o": "robj", "s": "sds"}),
+    "c": (
+        "int f(struct client *c, robj *o) { sds s = x();\n here(); }\n",
+        {"c": "client", "o": "robj", "s": "sds"},
+    ),
 }
 
 

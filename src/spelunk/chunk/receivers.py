@@ -30,7 +30,7 @@ _PLAIN: Final = re.compile(r"(?:[\w.:$]|->)+").fullmatch
 _has_brackets: Final = re.compile(r"[][(){}<\"'`?!\s]|//|/\*").search
 _has_quotes: Final = re.compile(r"[\"'`#]|//|/\*").search
 _OPERATOR: Final = re.compile(r"[\s,;=+*%^~|<>/]+|(?<!:):(?!:)|&(?!\.)|-")
-CLOSING: Final = frozenset(b")]}>\"'`?!")
+CLOSING: Final = frozenset(b")]}>\"'`")
 """Bytes at the end of a receiver that is not plain."""
 
 _OPENING: Final = {ord(">"): ord("<"), ord("]"): ord("[")}
