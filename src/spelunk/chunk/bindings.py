@@ -88,6 +88,7 @@ def bindings(parsed: Parsed, line: int) -> dict[str, str]:
         found.extend(_read(captures, parsed.source, language))
     found.sort(key=lambda b: (b.place, b.rank))
     _follow(found)
+    found = [binding for binding in found if not binding.written.startswith("=")]
     row = _row(parsed, line)
     owners = _owners_at(parsed, row, language)
     types: dict[str, str] = {}
@@ -102,7 +103,7 @@ def bindings(parsed: Parsed, line: int) -> dict[str, str]:
             start, end = binding.scope
             if start <= row <= end and binding.row <= row:
                 types[binding.variable] = binding.written
-    return {variable: written for variable, written in types.items() if not written.startswith("=")}
+    return types
 
 
 class _Binding(NamedTuple):
