@@ -373,7 +373,11 @@ class Index(IndexViews):
 
         if not repair:
             return check(self.directory)
-        report = mend(self.directory, lambda rebuild: self.update(rebuild=rebuild, command="check --repair"))
+        report = mend(
+            self.directory,
+            self.options,
+            lambda rebuild: self.update(rebuild=rebuild, command="check --repair"),
+        )
         self.close()
         return report
 
