@@ -1,0 +1,36 @@
+"""The shape of a table, and helpers for reading import statements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+ImportPart = tuple[str, str, str, int, bool]
+"""Module, name, alias, offset in the statement's text, exported; see :class:`spelunk.chunk.relation.Import`."""
+
+WORD: Final = r"[^\W\d]\w*"
+"""A name in most languages."""
+
+
+class RelationTable(NamedTuple):
+    """The queries and rules of one language.
+
+    Attributes:
+        query: Patterns, separated by blank lines. One that the installed grammar does not know is dropped.
+        imports: Reads the imports of a statement's text.
+        separators: What may stand between a receiver and a name.
+        word: Expression for a name.
+        not_names: Words that the grammar takes for names (``self``).
+    """
+
+    query: str
+    imports: Callable[[str], Iterable[ImportPart]] | None = None
+    separators: tuple[str, ...] = (".",)
+    word: str = WORD
+    not_names: frozenset[str] = frozenset()
+
+
+def without_comments(text: str, pattern: re.Pattern[str]) -> str:
+    """The text with its comments blanked, so that offsets stay."""
+    return pattern.sub(lambda m: " " * len(m.group()), text)
