@@ -36,11 +36,13 @@ class GraphView:
     Attributes:
         reader: The generation.
         unparsed: Files that were not parsed because a bound was reached.
+        told: What an answer has to say about its bounds, one sentence each.
     """
 
     def __init__(self, reader: RelationReader) -> None:
         self.reader = reader
         self.unparsed: set[int] = set()
+        self.told: set[str] = set()
         self._rows: dict[int, FileRow] = {}
         self._definitions: dict[int, list[DefinitionRow]] = {}
         self._starts: dict[int, list[int]] = {}
@@ -51,11 +53,16 @@ class GraphView:
         self._chars = 0
         self._tree = lru_cache(KEPT_TREES)(self._parse)
 
-    def load(self, files: Iterable[int]) -> None:
-        """Read the rows and definitions of many files at once."""
+    def load_rows(self, files: Iterable[int]) -> None:
+        """Read the rows of many files at once."""
         lacking = sorted({file for file in files if file not in self._rows})
         if lacking:
             self._rows.update(self.reader.file_rows(lacking))
+
+    def load(self, files: Iterable[int]) -> None:
+        """Read the rows and definitions of many files at once."""
+        files = set(files)
+        self.load_rows(files)
         lacking = sorted({file for file in files if file not in self._definitions})
         if lacking:
             found = self.reader.definitions_in(lacking)
