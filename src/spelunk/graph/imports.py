@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Import
-from spelunk.graph.languages import CLASSES, FOLDER_PACKAGES, family_of
+from spelunk.graph.languages import CLASSES, FOLDER_PACKAGES, WITH_IMPORT_RULES, family_of
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.records import FileRow
 from spelunk.store.relation_reader import DefinitionRow
@@ -28,16 +28,13 @@ class Bound(NamedTuple):
         imports: Those that bind it.
         files: The files that they lead to.
         rows: The definitions of the name there, re-exports followed.
+        is_outside: Whether the name comes from a module that is not in the index.
     """
 
     imports: tuple[Import, ...] = ()
     files: tuple[FileRow, ...] = ()
     rows: tuple[DefinitionRow, ...] = ()
-
-    @property
-    def is_outside(self) -> bool:
-        """Whether the name comes from a module that is not in the index."""
-        return bool(self.imports) and not self.files
+    is_outside: bool = False
 
 
 class ImportTable(NamedTuple):
@@ -103,7 +100,13 @@ class Imports:
                 behind = self.files_of(file, one)
                 files.update((row.id, row) for row in behind)
                 rows += self._behind(behind, one, name)
-            found = self._bound[key] = Bound(tuple(imports), tuple(files.values()), tuple(dict.fromkeys(rows)))
+            family = family_of(self._view.row(file).language)
+            found = self._bound[key] = Bound(
+                tuple(imports),
+                tuple(files.values()),
+                tuple(dict.fromkeys(rows)),
+                bool(imports) and not files and family in WITH_IMPORT_RULES,
+            )
         return found
 
     def _behind(self, files: Sequence[FileRow], one: Import, local: str) -> list[DefinitionRow]:

@@ -24,8 +24,21 @@ SHARED_NAMES: Final = frozenset(
 """Families in which a bare name reaches files without naming where it comes from: headers, namespaces,
 modules whose imports bring every name."""
 
+WITH_IMPORT_RULES: Final = frozenset(
+    {"python", "js", "go", "rust", "jvm", "c", "csharp", "ruby", "php", "swift", "lua", "beam", "haskell", "zig"}
+)
+"""Families whose imports are resolved to files, so that one without files leads out of the index."""
+
 FOLDER_PACKAGES: Final = frozenset({"go", "jvm", "terraform"})
 """Families in which the files of a folder see one another's names."""
+
+NOT_CODE: Final = frozenset(
+    {
+        "markdown", "rst", "text", "asciidoc", "org", "latex", "textile", "troff", "wikitext",
+        "toml", "yaml", "json", "ini", "properties", "commit", "notebook", "xml", "html", "css", "scss", "csv",
+    }
+)  # fmt: skip
+"""Languages whose definitions are headings and keys: asked for by name only where no code has it."""
 
 OWN: Final = frozenset({"self", "this", "cls", "Self", "$this", "@", "static", "Me", "@self", "self.class"})
 """Receivers that are the object or the class around them."""
