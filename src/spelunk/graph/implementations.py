@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Role
 from spelunk.graph.answer import Edge, GraphAnswer
-from spelunk.graph.languages import CLASSES, EXTENDING, family_of
+from spelunk.graph.languages import CLASSES, family_of
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import Located, Looked, sites_of
 from spelunk.graph.tell import edge_at, left_out
-from spelunk.graph.view import qualified
 from spelunk.store.relation_reader import DefinitionRow
 
 MOST_TYPES: Final = 5_000
@@ -21,6 +21,7 @@ MOST_METHODS: Final = 60
 METHOD_SET: Final = "method-set"
 METHOD_SET_TRUST: Final = 0.8
 OVERRIDE: Final = "override"
+OVERRIDE_TRUST: Final = 0.9
 STRUCTURAL: Final = frozenset({"go"})
 """Families in which a type implements an interface by having its methods."""
 
@@ -52,10 +53,11 @@ def implementations(
     """
     view = resolver.view
     looked: list[Looked] = []
-    edges: list[Edge] = []
     types = [row for row in rows if row.kind in CLASSES]
-    for below in types_below(resolver, types, looked):
-        edges.append(edge_at(view, below.site, view.symbol(below.row), below.steps))
+    edges = [
+        edge_at(view, below.site, view.symbol(below.row), below.steps)
+        for below in types_below(resolver, types, looked)
+    ]
     edges += [_of_row(resolver, row, METHOD_SET, METHOD_SET_TRUST) for row in _with_methods(resolver, types)]
     for row in rows:
         if row.kind not in CLASSES and row.scope:
@@ -86,9 +88,7 @@ def _once(edges: Iterable[Edge]) -> list[Edge]:
     return list(best.values())
 
 
-def types_below(
-    resolver: Resolver, types: Sequence[DefinitionRow], looked: list[Looked]
-) -> list[_Below]:
+def types_below(resolver: Resolver, types: Sequence[DefinitionRow], looked: list[Looked]) -> list[_Below]:
     """The types that name one of some types as a base, and those below them; the nearest first."""
     view = resolver.view
     seen = set(types)
@@ -146,8 +146,6 @@ def _with_methods(resolver: Resolver, types: Sequence[DefinitionRow]) -> list[De
 
 def interface_methods(resolver: Resolver, row: DefinitionRow) -> list[str]:
     """The names of the methods that a Go interface asks for, read from its text."""
-    import re
-
     lines = resolver.view.lines(row.file)[row.line - 1 : max(row.line, row.end_line)]
     text = re.sub(r"//[^\n]*", "", "\n".join(lines))
     body = text[text.find("{") + 1 : text.rfind("}")]
@@ -161,16 +159,13 @@ def overrides(resolver: Resolver, row: DefinitionRow, looked: list[Looked]) -> l
         return []
     below = [(b.row, b.steps) for b in types_below(resolver, [owner], looked)]
     below += [(t, 1) for t in _with_methods(resolver, [owner])]
-    out: list[Edge] = []
-    for type_row, steps in below:
-        for member in resolver.classes.members(type_row, row.name):
-            if member != row and member.scope.rpartition(".")[2] == qualified(type_row).rpartition(".")[2]:
-                out.append(_of_row(resolver, member, OVERRIDE, 0.9, steps))
-    return out
+    return [
+        _of_row(resolver, member, OVERRIDE, OVERRIDE_TRUST, steps)
+        for type_row, steps in below
+        for member in resolver.classes.members(type_row, row.name)
+        if member != row and member.scope.rpartition(".")[2] == type_row.name
+    ]
 
 
 def _of_row(resolver: Resolver, row: DefinitionRow, rule: str, trust: float, steps: int = 1) -> Edge:
     return resolver.view.of_definition(row, trust, rule, depth=steps)
-
-
-__all__ = ["EXTENDING", "implementations", "interface_methods", "overrides", "types_below"]

@@ -14,13 +14,11 @@ from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.classes import Classes, types_among
 from spelunk.graph.imports import Imports
 from spelunk.graph.languages import (
-    CALLABLE,
     CLASSES,
     EXTENDING,
     FOLDER_PACKAGES,
     IMPLICIT_SELF,
     SHARED_NAMES,
-    VALUES,
     family_of,
     fits,
     is_private,
@@ -135,7 +133,11 @@ class Resolver:
         here = [row for row in pool if row.file == file]
         scopes = [qualified(row) for row in reversed(around)]
         for scope in scopes:
-            inner = [row for row in here if row.scope == scope and (family in IMPLICIT_SELF or not self._is_member(row))]
+            inner = [
+                row
+                for row in here
+                if row.scope == scope and (family in IMPLICIT_SELF or not self._is_member(row))
+            ]
             if inner:
                 return graded(self.view, file, inner, LOCAL)
         top = [row for row in here if not self._is_member(row)]
@@ -171,7 +173,9 @@ class Resolver:
         if wide:
             found = [row for row in pool if row.file in wide]
             if not found and family not in SHARED_NAMES:
-                found = fitting(self.imports.exported(self.imports.wide_files(file), reference.name), reference.role)
+                found = fitting(
+                    self.imports.exported(self.imports.wide_files(file), reference.name), reference.role
+                )
             if family == "c" and found:  # declared in the header, defined elsewhere
                 found = [row for row in pool if not self._is_hidden(row, file)] or found
             if found:
@@ -339,6 +343,3 @@ def _is_in(row: DefinitionRow, receiver: str) -> bool:
 
 def _folder(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-__all__ = ["CALLABLE", "VALUES", "Candidate", "Resolution", "Resolver"]

@@ -129,7 +129,7 @@ class GraphView:
         """A file parsed again; None where a bound is reached."""
         try:
             return self._tree(file)
-        except _Bound:
+        except _BoundReachedError:
             self.unparsed.add(file)
             return None
 
@@ -138,7 +138,7 @@ class GraphView:
 
         row = self.row(file)
         if self._parses >= MOST_PARSES or self._chars + row.size > MOST_PARSED_CHARS:
-            raise _Bound
+            raise _BoundReachedError
         self._parses += 1
         self._chars += row.size
         text = self.reader.text_of_file(file)
@@ -223,11 +223,20 @@ class GraphView:
         symbol = self.symbol(row)
         text = self.line(row.file, row.line)
         return Edge(
-            row.name, "define", symbol.path, row.line, text, symbol, confidence, rule, alternatives, depth=depth
+            row.name,
+            "define",
+            symbol.path,
+            row.line,
+            text,
+            symbol,
+            confidence,
+            rule,
+            alternatives,
+            depth=depth,
         )
 
 
-class _Bound(Exception):
+class _BoundReachedError(Exception):
     """A bound on parsing is reached."""
 
 
