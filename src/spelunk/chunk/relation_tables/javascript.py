@@ -11,6 +11,8 @@ from spelunk.chunk.relation_tables._table import SLASHES, ImportPart, Load, Rela
 _SHARED: Final = """
 (call_expression function: [(identifier) (member_expression)] @call)
 
+(call_expression function: (import) @load)
+
 (new_expression constructor: [(identifier) (member_expression)] @call)
 
 (decorator [(identifier) (member_expression)] @decorate)
@@ -115,7 +117,7 @@ def imports(text: str) -> Iterator[ImportPart]:
     head, tail = text[at:], 0
     names = _NAMES.search(head)
     tail = names.end() if names is not None else 0
-    sources = [m for m in _SOURCE.finditer(head, tail)]
+    sources = list(_SOURCE.finditer(head, tail))
     if not sources:
         return
     module = sources[0].group(2)
@@ -141,7 +143,7 @@ def imports(text: str) -> Iterator[ImportPart]:
 
 
 _LOAD: Final = re.compile(
-    rb"(?:(?:const|let|var)\s+(?:([\w$]+)|\{([^{}=]*)\})\s*(?::[^=\n]*)?=\s*(?:await\s+)?)?"
+    rb"(?:(?:\b(?:const|let|var)\s+|,\s*)(?:([\w$]+)|\{([^{}=]*)\})\s*(?::[^=\n]*)?=\s*(?:await\s+)?)?"
     rb"\b(require|import)(\s*\(\s*(['\"])((?:(?!\5)[^\\\n])+)\5\s*\))(?:\.([\w$]+))?"
 )
 _PAIR: Final = re.compile(rb"([\w$]+)(?:\s*:\s*([\w$]+))?")
