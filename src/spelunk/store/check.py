@@ -144,8 +144,8 @@ def _texts(manifest: Manifest) -> Iterator[Problem]:
     checksums = manifest.checksums()
     for file in manifest.all_files():
         try:
-            stored, lines = manifest.content(file.id)
-            text = unpack(stored, lines)
+            content = manifest.content(file.id)
+            text = unpack(content.text, content.line_map)
             chunks = manifest.chunks_of(file)
             ids = [c.id for c in chunks]
             if ids != list(range(file.first_chunk, file.first_chunk + file.chunks)):
@@ -162,8 +162,7 @@ def _texts(manifest: Manifest) -> Iterator[Problem]:
                 about,
                 [c._replace(id=c.id - file.first_chunk) for c in chunks],
                 manifest.fields_of_file(file),
-                stored,
-                lines,
+                *content,
             )
             if checksums.get(file.id) != written:
                 raise IndexCorruptError("rows differ from what was written")

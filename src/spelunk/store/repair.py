@@ -98,7 +98,7 @@ def rebuild_full_text(directory: str, manifest: ManifestWriter) -> None:
     for file in manifest.all_files():
         faults.reach("repair.full-text.file", file.path)
         path, flags = path_document(file.path), flag_terms(file.flags)
-        text = unpack(*manifest.content(file.id)).text
+        text = unpack(*manifest.content(file.id)[:2]).text
         for chunk in manifest.chunks_of(file):
             made = document_of(text, chunk.start, chunk.end, (d.name for d in chunk.definitions))
             writer.add(chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind, flags)

@@ -38,6 +38,7 @@ class MemoryRelations:
         self._ids: dict[str, int] = {}
         self._definitions: dict[int, list[DefinitionRow]] = {}
         self._relations: dict[int, Relations] = {}
+        self._named: dict[str, list[DefinitionRow]] = {}
         extract = relations or (lambda _: NO_RELATIONS)
         first_chunk = 1
         for file, (path, text) in enumerate(sorted(texts.items()), 1):
@@ -69,6 +70,8 @@ class MemoryRelations:
                 for d in c.definitions
             ]
             self._definitions[file] = sorted(rows, key=lambda row: row.line)
+            for row in self._definitions[file]:
+                self._named.setdefault(row.name, []).append(row)
             found = extract(parsed)
             stored = [r for r in found.references if r.role is not Role.USE]
             self._relations[file] = Relations(stored, found.imports)
@@ -96,8 +99,8 @@ class MemoryRelations:
 
     def definitions_named(self, names: Collection[str], limit: int = 10_000) -> list[DefinitionRow]:
         """As the protocol says."""
-        found = [row for rows in self._definitions.values() for row in rows if row.name in names]
-        return found[:limit]
+        found = [row for name in names for row in self._named.get(name, ())]
+        return sorted(found, key=lambda row: (row.file, row.line))[:limit]
 
     def definitions_in(self, files: Collection[int]) -> dict[int, list[DefinitionRow]]:
         """As the protocol says."""

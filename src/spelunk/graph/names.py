@@ -1,0 +1,146 @@
+"""What a question asks about: a name, a name with its scope, or a place in a file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from spelunk.errors import UsageError
+from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, NOT_CODE
+from spelunk.graph.view import GraphView, last_line
+from spelunk.store.relation_reader import DefinitionRow
+from spelunk.text.tokens import terms, words
+from spelunk.types import Flag
+
+if TYPE_CHECKING:
+    from spelunk.store.protocols import Reader
+    from spelunk.store.records import FileRow
+
+MOST_NAMED: Final = 10_000
+"""Definitions of one name that are looked at."""
+MOST_NEAREST: Final = 5
+LOOKED_AT: Final = 40
+"""Chunks whose definitions are compared with a name that nothing has."""
+LEAST_LIKENESS: Final = 0.6
+"""As difflib measures it."""
+
+_PLACE: Final = re.compile(r"(.+):(\d{1,9})(?:-\d{1,9})?", re.DOTALL)
+_SEPARATOR: Final = re.compile(r"::|->|[.#/\\]")
+_FOREIGN: Final = Flag.VENDORED | Flag.GENERATED | Flag.EXAMPLE
+
+
+def find(view: GraphView, asked: str) -> list[DefinitionRow]:
+    """The definitions that a question means, the most likely first; none where nothing has the name.
+
+    Args:
+        view: The generation.
+        asked: ``name``, ``Scope.name`` with any separator and as many scopes or
+            folders as tell it apart, or ``FILE:LINE``.
+
+    Raises:
+        UsageError: It is empty, or a place in a file that is not indexed or has no such line.
+    """
+    asked = asked.strip()
+    if not asked:
+        raise UsageError("the name is empty; give NAME, Scope.name or FILE:LINE")
+    place = _PLACE.fullmatch(asked)
+    if place is not None:
+        path, line = place.group(1), int(place.group(2))
+        row = file_at(view, path)
+        if row is not None:
+            return _at(view, row, line)
+        if "/" in path or "." in path:
+            raise UsageError(f"{path}: not indexed; `spelunk why {path}` says why")
+    parts = [part for part in _SEPARATOR.split(asked.removesuffix("()")) if part]
+    if not parts:
+        raise UsageError(f"{asked}: no name; give NAME, Scope.name or FILE:LINE")
+    rows = _of_name(view, parts[-1], parts[:-1])
+    if not rows and not _SEPARATOR.search(asked.strip(".")):
+        rows = _of_name(view, asked, [])
+    return rows
+
+
+def file_at(view: GraphView, path: str) -> FileRow | None:
+    """The file at a path, or the only one whose path ends so."""
+    path = path.removeprefix("./")
+    row = view.row_at(path)
+    if row is None:
+        ending = view.reader.paths_ending([path.lstrip("/")], 2)
+        row = view.row_at(ending[0]) if len(ending) == 1 else None
+    return row
+
+
+def _at(view: GraphView, row: FileRow, line: int) -> list[DefinitionRow]:
+    """The definition that begins at a line, or the one that the line lies in."""
+    if not 1 <= line <= max(1, row.lines):
+        raise UsageError(f"{row.path}:{line}: no such line; the indexed text ends at line {row.lines}")
+    here = [d for d in view.definitions(row.id) if d.line == line]
+    if here:
+        first = sorted(here, key=lambda d: (-last_line(d), d.kind not in CLASSES | CALLABLE))[0]
+        return [first]
+    inside = view.enclosing(row.id, line)
+    return [] if inside is None else [inside]
+
+
+def _of_name(view: GraphView, name: str, scope: Sequence[str]) -> list[DefinitionRow]:
+    rows = view.reader.definitions_named([name], MOST_NAMED)
+    if len(rows) >= MOST_NAMED:
+        view.told.add(f"`{name}` has {MOST_NAMED:,} definitions and more; the first of them were looked at")
+    view.load_rows(row.file for row in rows)
+    if scope:
+        rows = [row for row in rows if _is_within(view, row, scope)]
+    code = [row for row in rows if view.row(row.file).language not in NOT_CODE]
+    return sorted(code or rows, key=lambda row: _order(view, row))
+
+
+def _is_within(view: GraphView, row: DefinitionRow, scope: Sequence[str]) -> bool:
+    """Whether the scopes asked for end a definition's own scope, or path and scope together."""
+    own = [part for part in _SEPARATOR.split(row.scope) if part]
+    path = view.row(row.file).path
+    folders = [*path.split("/")[:-1], path.rpartition("/")[2].partition(".")[0]]
+    if folders[-1] in ("__init__", "mod", "index", "lib", "main"):
+        own_path = [folders, folders[:-1]]
+    else:
+        own_path = [folders]
+    wanted = list(scope)
+    return own[-len(wanted) :] == wanted or any([*f, *own][-len(wanted) :] == wanted for f in own_path)
+
+
+def _order(view: GraphView, row: DefinitionRow) -> tuple[bool, bool, int, str, int]:
+    file = view.row(row.file)
+    kind = 2
+    if row.kind in CLASSES:
+        kind = 0
+    elif row.kind in CALLABLE and row.kind != "declaration":
+        kind = 1
+    elif row.kind in EXTENDING or row.kind == "declaration":
+        kind = 3
+    return bool(file.flags & _FOREIGN), bool(file.flags & Flag.TEST), kind, file.path, row.line
+
+
+def nearest_names(reader: Reader, asked: str) -> tuple[str, ...]:
+    """Names near to one that nothing has, as they are defined, the nearest first."""
+    from spelunk.search.corpus import Corpus, SearchTarget
+    from spelunk.search.missing_words import nearest_word
+    from spelunk.search.query import WORD, Query, Term
+    from spelunk.store.protocols import Filter
+
+    name = [part for part in _SEPARATOR.split(asked.removesuffix("()")) if part][-1:]
+    if not name or reader.damage is not None:
+        return ()
+    word = name[0]
+
+    def no_embedder() -> None:
+        raise AssertionError("names are compared without vectors")
+
+    corpus = Corpus([SearchTarget(reader, no_embedder)], Query((Term(WORD, word),)))  # type: ignore[arg-type]
+    spelled = nearest_word(corpus, word, "name")
+    weights = {term: 1.0 for w in words(word) for term in terms(w)}
+    weights.update({term: 2.0 for w in words(spelled) for term in terms(w)})
+    scored = reader.lexical(weights, {"name": 1.0}, Filter(), LOOKED_AT) if weights else []
+    defined = {d.name for chunk in reader.chunks([s.id for s in scored]).values() for d in chunk.definitions}
+    near = {d: difflib.SequenceMatcher(None, word.lower(), d.lower()).ratio() for d in defined}
+    ordered = sorted((d for d in near if near[d] >= LEAST_LIKENESS), key=lambda d: (-near[d], d))
+    return tuple(ordered[:MOST_NEAREST])
