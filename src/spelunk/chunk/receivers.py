@@ -85,7 +85,7 @@ class Splitter:
             match = self._split.match(text)
             if match is None:
                 return _NOTHING
-            receiver, name = match.group(1) or "", match.group(2)
+            receiver, name = (match.group(1) or "").rstrip(":"), match.group(2)
         if name in self._not_names or len(name) > MAX_SYMBOL:
             return _NOTHING
         return Written(name, receiver[-MAX_RECEIVER:], trailing)
@@ -102,14 +102,13 @@ class Splitter:
                 break
         # what is still open began before the part that is read, or in broken code
         text = _OPEN.split(text)[-1]
+        text = self._safe.sub("", self._space.sub(r"\1", text))
         text = text.replace("->", "\x04").replace("=>", "\x05")
         while "<" in text:
             shorter = _ANGLES.sub("", text)
             if shorter == text:
                 break
             text = shorter
-        text = self._space.sub(r"\1", text)
-        text = self._safe.sub("", text)
         pieces = _OPERATOR.split(text) if window else text.split()
         text = pieces[-1] if pieces else ""
         text = text.replace("\x04", "->").replace("\x05", "=>")

@@ -137,16 +137,21 @@ def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list
         _add_methods(marks, found["method"], source, splitter)
     if "bare" in found and "global" in found:
         _add_bare(marks, found["bare"], found["global"], source)
+    if "maybe" in found:
+        _add_bare_calls(marks, found, source)
     if "quoted" in found:
         _add_quoted(marks, found["quoted"], source)
     if "fragment" in found:
         _add_fragments(marks, found["fragment"], source)
     if table.loads is not None and table.loads[0] in source:
+        loaders = {node.end_byte - 1 for node in found.get("load", ())}
         for end, module, name, alias, exported in table.loads[1](source):
-            if end - 1 in marks and marks[end - 1][1] in (Role.CALL, Role.MACRO):
+            if end - 1 in marks or end - 1 in loaders:  # not in a comment or a string
                 parts.append((end - 1, module, name, alias[:MAX_SYMBOL], exported))
     for node in found.get("skip", ()):
         marks.pop(node.end_byte - 1, None)
+    if "region" in found:
+        _retype(marks, found["region"])
     if "parameter" in found:
         _drop_parameters(marks, found["parameter"], source)
     parts.sort()
@@ -212,6 +217,22 @@ def _add_bare(marks: dict[int, Mark], nodes: list[Any], shared: list[Any], sourc
             marks.setdefault(node.end_byte - 1, (name.decode("utf-8", "replace"), Role.WRITE, ""))
 
 
+def _add_bare_calls(marks: dict[int, Mark], found: dict[str, list[Any]], source: bytes) -> None:
+    """Names alone that no variable of the file has: they are calls without arguments (Ruby)."""
+    local = {source[n.start_byte : n.end_byte] for n in found.get("local", ())}
+    taken = {node.end_byte - 1 for node in found.get("skip", ())}
+    known: dict[bytes, Mark] = {}
+    for node in found["maybe"]:
+        end = node.end_byte
+        name = source[node.start_byte : end]
+        if name in local or end - 1 in taken or len(name) > MAX_SYMBOL:
+            continue
+        mark = known.get(name)
+        if mark is None:
+            mark = known[name] = (name.decode("utf-8", "replace"), Role.CALL, "")
+        marks.setdefault(end - 1, mark)
+
+
 def _add_quoted(marks: dict[int, Mark], nodes: list[Any], source: bytes) -> None:
     """Names in a type that stands in quotes."""
     for node in nodes:
@@ -241,6 +262,17 @@ def _add_fragments(marks: dict[int, Mark], nodes: list[Any], source: bytes) -> N
             marks.setdefault(start + match.end(2) - 1, mark)
 
 
+def _retype(marks: dict[int, Mark], regions: list[Any]) -> None:
+    """What looks like a call inside a declaration of types is a type."""
+    spans = sorted((node.start_byte, node.end_byte) for node in regions)
+    starts = [start for start, _ in spans]
+    for at, (name, role, receiver) in marks.items():
+        if role is Role.CALL:
+            n = bisect_right(starts, at) - 1
+            if n >= 0 and at < spans[n][1]:
+                marks[at] = (name, Role.TYPE, receiver)
+
+
 def _drop_parameters(marks: dict[int, Mark], nodes: list[Any], source: bytes) -> None:
     """Forget types that are the type parameters of a definition in the file."""
     names = {source[n.start_byte : n.end_byte].decode("utf-8", "replace") for n in nodes}
@@ -248,9 +280,7 @@ def _drop_parameters(marks: dict[int, Mark], nodes: list[Any], source: bytes) ->
         del marks[at]
 
 
-def _add_imports(
-    marks: dict[int, Mark], parts: list[Part], node: Any, source: bytes, imports: Any
-) -> None:
+def _add_imports(marks: dict[int, Mark], parts: list[Part], node: Any, source: bytes, imports: Any) -> None:
     """The imports of one statement, and a reference for each name that it takes."""
     start = node.start_byte
     text = source[start : min(node.end_byte, start + MAX_STATEMENT)].decode("utf-8", "replace")

@@ -11,6 +11,8 @@ from spelunk.chunk.relation_tables._table import SLASHES, ImportPart, Load, Rela
 _SHARED: Final = """
 (call_expression function: [(identifier) (member_expression)] @call)
 
+(call_expression function: (import) @load)
+
 (new_expression constructor: [(identifier) (member_expression)] @call)
 
 (decorator [(identifier) (member_expression)] @decorate)
@@ -141,7 +143,7 @@ def imports(text: str) -> Iterator[ImportPart]:
 
 
 _LOAD: Final = re.compile(
-    rb"(?:(?:const|let|var)\s+(?:([\w$]+)|\{([^{}=]*)\})\s*(?::[^=\n]*)?=\s*(?:await\s+)?)?"
+    rb"(?:(?:\b(?:const|let|var)\s+|,\s*)(?:([\w$]+)|\{([^{}=]*)\})\s*(?::[^=\n]*)?=\s*(?:await\s+)?)?"
     rb"\b(require|import)(\s*\(\s*(['\"])((?:(?!\5)[^\\\n])+)\5\s*\))(?:\.([\w$]+))?"
 )
 _PAIR: Final = re.compile(rb"([\w$]+)(?:\s*:\s*([\w$]+))?")
