@@ -14,7 +14,7 @@ from spelunk.chunk.relation import Import
 from spelunk.graph.import_paths.tree import Tree, tree_of
 from spelunk.store.relation_reader import RelationReader
 
-__all__ = ["Origin", "reexported", "resolve_import"]
+__all__ = ["NameOrigin", "reexported", "resolve_import"]
 
 _RULES: Final = {
     language: rule
@@ -48,7 +48,7 @@ _ALL_NAMES: Final = frozenset({"python"})
 """Languages in which every name that a file imports can be imported from it."""
 
 
-class Origin(NamedTuple):
+class NameOrigin(NamedTuple):
     """Where a name comes from.
 
     Attributes:
@@ -87,7 +87,7 @@ def _resolve(tree: Tree, path: str, language: str, record: Import) -> list[str]:
     return resolve(tree, path, record)
 
 
-def reexported(reader: RelationReader, path: str, name: str) -> list[Origin]:
+def reexported(reader: RelationReader, path: str, name: str) -> list[NameOrigin]:
     """Where a name that a file offers is defined: the file itself, or those that it takes the name from.
 
     Follows ``from .x import name`` of ``__init__.py``, ``export … from``, ``pub use`` and the
@@ -98,15 +98,15 @@ def reexported(reader: RelationReader, path: str, name: str) -> list[Origin]:
     return tree.keep(("reexported", path, name), lambda: _origins(tree, path, name))
 
 
-def _origins(tree: Tree, path: str, name: str) -> list[Origin]:
+def _origins(tree: Tree, path: str, name: str) -> list[NameOrigin]:
     seen = {(path, name)}
     level = [(path, name)]
-    found: dict[Origin, None] = {}
+    found: dict[NameOrigin, None] = {}
     for _ in range(MAX_DEPTH + 1):
         following: list[tuple[str, str]] = []
         for file, wanted in level:
             if wanted == "" or tree.defines(file, wanted):
-                found[Origin(file, wanted)] = None
+                found[NameOrigin(file, wanted)] = None
                 continue
             for step in _steps(tree, file, wanted):
                 if step not in seen and len(seen) < MAX_VISITED:
@@ -131,14 +131,9 @@ def _steps(tree: Tree, path: str, wanted: str) -> list[tuple[str, str]]:
                 (target, wanted) for target in _resolve(tree, path, language, record) if target != path
             ]
         elif wanted == (record.alias or record.name or record.module.rpartition(".")[2]):
-            whole = record.name in ("", "*")
+            # what the module itself is not, is a submodule of that name
+            own = _resolve(tree, path, language, record._replace(name="")) if language == "python" else None
             for target in _resolve(tree, path, language, record):
-                is_module = whole or (language == "python" and _is_module(target, record.name))
-                named.append((target, "" if is_module else record.name))
+                whole = record.name in ("", "*") or (own is not None and target not in own)
+                named.append((target, "" if whole else record.name))
     return named or starred
-
-
-def _is_module(path: str, name: str) -> bool:
-    """Whether a Python file is the module of this name."""
-    stem = path.rpartition(".")[0].removesuffix("/__init__")
-    return stem.rpartition("/")[2] == name

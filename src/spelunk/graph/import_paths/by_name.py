@@ -72,8 +72,9 @@ def elixir(tree: Tree, path: str, record: Import) -> list[str]:
 
     def find() -> list[str]:
         outer, _, last = module.rpartition(".")
-        found = [p for p, row in tree.definitions(module) if row.kind == "module" and row.scope == ""]
-        found += [p for p, row in tree.definitions(last) if row.kind == "module" and row.scope == outer != ""]
+        found = [p for p, row in tree.definitions(module) if row.kind == "module" and not row.scope]
+        if outer:  # written inside the outer module
+            found += [p for p, row in tree.definitions(last) if row.kind == "module" and row.scope == outer]
         if found:
             return tree.nearest(path, [p for p in dict.fromkeys(found) if p.endswith((".ex", ".exs"))])
         name = "/".join(_WORD.sub("_", part).lower() for part in module.split("."))

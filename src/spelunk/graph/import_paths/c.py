@@ -9,7 +9,47 @@ from spelunk.graph.import_paths.tree import MAX_GUESSES, Tree, ancestors, folder
 
 _STANDARD: Final = frozenset(
     f"{name}.h"
-    for name in ["assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib", "stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype", "unistd", "fcntl", "pthread", "dirent", "poll", "netdb", "termios", "syslog", "strings", "getopt"]
+    for name in [
+        "assert",
+        "complex",
+        "ctype",
+        "errno",
+        "fenv",
+        "float",
+        "inttypes",
+        "iso646",
+        "limits",
+        "locale",
+        "math",
+        "setjmp",
+        "signal",
+        "stdalign",
+        "stdarg",
+        "stdatomic",
+        "stdbool",
+        "stddef",
+        "stdint",
+        "stdio",
+        "stdlib",
+        "stdnoreturn",
+        "string",
+        "tgmath",
+        "threads",
+        "time",
+        "uchar",
+        "wchar",
+        "wctype",
+        "unistd",
+        "fcntl",
+        "pthread",
+        "dirent",
+        "poll",
+        "netdb",
+        "termios",
+        "syslog",
+        "strings",
+        "getopt",
+    ]
 )
 _INCLUDE_FOLDERS: Final = ("include", "src", "inc", "lib")
 

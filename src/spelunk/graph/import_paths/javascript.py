@@ -7,7 +7,7 @@ from typing import Final
 
 from spelunk.chunk.relation import Import
 from spelunk.graph.import_paths.js_config import (
-    Package,
+    NodePackage,
     mapping_for,
     package_above,
     packages,
@@ -17,8 +17,20 @@ from spelunk.graph.import_paths.js_config import (
 )
 from spelunk.graph.import_paths.tree import Tree, folder_of, join
 
-_EXTENSIONS: Final = tuple(
-    [".ts", ".tsx", ".mts", ".cts", ".d.ts", ".js", ".jsx", ".mjs", ".cjs", ".vue", ".svelte", ".astro", ".json"]  # in the compiler's order
+_EXTENSIONS: Final = (
+    ".ts",
+    ".tsx",
+    ".mts",
+    ".cts",
+    ".d.ts",
+    ".js",
+    ".jsx",
+    ".mjs",
+    ".cjs",
+    ".vue",
+    ".svelte",
+    ".astro",
+    ".json",
 )
 _WRITTEN: Final = {
     ".js": (".ts", ".tsx", ".d.ts", ".jsx"),
@@ -40,7 +52,7 @@ def resolve(tree: Tree, path: str, record: Import) -> list[str]:
 
 
 def _resolve(tree: Tree, path: str, module: str) -> list[str]:
-    if module.startswith(".") or module.startswith("/"):
+    if module.startswith((".", "/")):
         place = join(folder_of(path), module) if module.startswith(".") else module[1:]
         return _file(tree, place) if place is not None else []
     own = package_above(tree, path)
@@ -97,11 +109,11 @@ def _file(tree: Tree, place: str) -> list[str]:
         return found
     folder = f"{place}/" if place else ""
     if f"{folder}package.json" in tree.paths:
-        found = _main(tree, Package(place, read_json(tree, f"{folder}package.json")))
+        found = _main(tree, NodePackage(place, read_json(tree, f"{folder}package.json")))
     return found or tree.first(f"{folder}index{ending}" for ending in _EXTENSIONS)
 
 
-def _of_package(tree: Tree, package: Package, rest: str) -> list[str]:
+def _of_package(tree: Tree, package: NodePackage, rest: str) -> list[str]:
     exports = package.content.get("exports")
     found = _entries(tree, package.folder, targets(exports, f"./{rest}" if rest else "."))
     if found or not rest:
@@ -113,7 +125,7 @@ def _of_package(tree: Tree, package: Package, rest: str) -> list[str]:
     return []
 
 
-def _main(tree: Tree, package: Package) -> list[str]:
+def _main(tree: Tree, package: NodePackage) -> list[str]:
     written = [package.content.get(key) for key in ("source", "types", "typings", "module", "main")]
     found = _entries(tree, package.folder, [w for w in written if isinstance(w, str)])
     if found:

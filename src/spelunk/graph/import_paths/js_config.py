@@ -27,7 +27,7 @@ class Mapping(NamedTuple):
     paths: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-class Package(NamedTuple):
+class NodePackage(NamedTuple):
     """A ``package.json``: its folder and its content."""
 
     folder: str
@@ -114,27 +114,27 @@ def split_package(module: str) -> tuple[str, str]:
     return "/".join(parts[:n]), "/".join(parts[n:])
 
 
-def packages(tree: Tree) -> dict[str, Package]:
+def packages(tree: Tree) -> dict[str, NodePackage]:
     """The packages of the tree by name; of equal names the least deep."""
 
-    def read() -> dict[str, Package]:
-        found: dict[str, Package] = {}
+    def read() -> dict[str, NodePackage]:
+        found: dict[str, NodePackage] = {}
         for path in sorted(tree.named("package.json"), key=lambda p: (p.count("/"), p)):
             content = read_json(tree, path)
             name = content.get("name")
             if isinstance(name, str):
-                found.setdefault(name, Package(folder_of(path), content))
+                found.setdefault(name, NodePackage(folder_of(path), content))
         return found
 
     return tree.keep(("packages",), read)
 
 
-def package_above(tree: Tree, path: str) -> Package | None:
+def package_above(tree: Tree, path: str) -> NodePackage | None:
     """The package that a file belongs to."""
     for folder in ancestors(path):
         config = f"{folder}/package.json" if folder else "package.json"
         if config in tree.paths:
-            return Package(folder, read_json(tree, config))
+            return NodePackage(folder, read_json(tree, config))
     return None
 
 

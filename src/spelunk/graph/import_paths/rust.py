@@ -13,7 +13,7 @@ _OUTSIDE: Final = frozenset({"std", "core", "alloc", "proc_macro", "test"})
 _ROOT_NAMES: Final = ("lib.rs", "main.rs")
 
 
-class Package(NamedTuple):
+class Crate(NamedTuple):
     """A package: its folder, its crate's name as code writes it, the root file of its library, its other roots."""
 
     folder: str
@@ -142,12 +142,12 @@ def _declaring(tree: Tree, roots: list[str], module: str) -> str:
     return ordered[0]
 
 
-def _packages(tree: Tree) -> dict[str, Package]:
+def _packages(tree: Tree) -> dict[str, Crate]:
     return tree.keep(("cargo",), lambda: _read_packages(tree))
 
 
-def _read_packages(tree: Tree) -> dict[str, Package]:
-    found: dict[str, Package] = {}
+def _read_packages(tree: Tree) -> dict[str, Crate]:
+    found: dict[str, Crate] = {}
     for config in sorted(tree.named("Cargo.toml"), key=lambda p: (p.count("/"), p)):
         try:
             content = tomllib.loads(tree.text(config))
@@ -159,7 +159,7 @@ def _read_packages(tree: Tree) -> dict[str, Package]:
     return found
 
 
-def _package(tree: Tree, folder: str, content: dict[str, Any]) -> Package | None:
+def _package(tree: Tree, folder: str, content: dict[str, Any]) -> Crate | None:
     table = content.get("package")
     name = table.get("name") if isinstance(table, dict) else None
     if not isinstance(name, str):
@@ -178,8 +178,7 @@ def _package(tree: Tree, folder: str, content: dict[str, Any]) -> Package | None
                 roots.append(root)
     start = f"{folder}/" if folder else ""
     for inner in ("src", "src/bin", "tests", "examples", "benches"):
-        for path in tree.folder(start + inner):
-            if path.endswith(".rs") and (inner != "src" or path.endswith("/main.rs")):
-                roots.append(path)
+        sources = [path for path in tree.folder(start + inner) if path.endswith(".rs")]
+        roots += [path for path in sources if inner != "src" or path.endswith("/main.rs")]
     crate = lib_name if isinstance(lib_name, str) else name.replace("-", "_")
-    return Package(folder, crate, place, tuple(dict.fromkeys(roots)))
+    return Crate(folder, crate, place, tuple(dict.fromkeys(roots)))

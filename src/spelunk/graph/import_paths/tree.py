@@ -21,6 +21,8 @@ MAX_CONFIG: Final = 1_000_000
 MAX_KEPT: Final = 100_000
 """Answers kept for one reader; then all are forgotten."""
 
+_MEMBERS: Final = frozenset({"method", "field", "property", "constructor"})
+
 
 class Tree:
     """The files of one generation.
@@ -140,12 +142,13 @@ class Tree:
         return self.keep(("language", path), read)
 
     def defines(self, path: str, name: str) -> bool:
-        """Whether a file has a definition of this name at its top level or in a namespace."""
+        """Whether a file has a definition of this name that is no member of a type."""
         return name in self.keep(("defines", path), lambda: frozenset(self._defined(path)))
 
     def _defined(self, path: str) -> list[str]:
         row = self.reader.files_at([path]).get(path)
-        return [d.name for d in self.reader.definitions_in([row.id]).get(row.id, [])] if row else []
+        rows = self.reader.definitions_in([row.id]).get(row.id, []) if row else []
+        return [d.name for d in rows if d.kind not in _MEMBERS]
 
     def definitions(self, name: str) -> list[tuple[str, DefinitionRow]]:
         """Definitions of a name with the paths of their files."""
