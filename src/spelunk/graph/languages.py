@@ -88,6 +88,35 @@ _FITTING: Final = {
 }
 
 
+_ANY_MEMBERS: Final = """
+add all any append apply as_ref at back begin call check chars clear clone close collect compare concat contains copy
+count data default delete drop each empty end entries equals eq error exists extend filter find first flatMap flush
+fold forEach format from front get getClass getName getOrDefault has hasNext hash hashCode include indexOf init
+insert into into_iter invoke isEmpty is_empty is_none is_some iter iterator join key keys last len length lines lock
+log map match max message min name new next ok open or_else parse peek pop print println push push_back put raise
+read reduce release remove replace reset resolve reverse run send set size slice sort split start startsWith
+status stop stream sub substring success sum swap test then to_owned to_s to_string toArray toList toLowerCase
+toString trim type unlock unwrap update value valueOf values wait write
+"""
+_PYTHON_MEMBERS: Final = frozenset(
+    name
+    for kind in (str, bytes, list, dict, set, tuple, int, float)
+    for name in dir(kind)
+    if not name.startswith("_")
+)
+_OTHER_MEMBERS: Final = frozenset(_ANY_MEMBERS.split())
+
+
+def is_common_member(name: str, family: str) -> bool:
+    """Whether values of the language itself have a member of this name, so that the name says little."""
+    return name in (_PYTHON_MEMBERS if family == "python" else _OTHER_MEMBERS)
+
+
+def common_members() -> frozenset[str]:
+    """Names of members that values of the languages themselves have."""
+    return _PYTHON_MEMBERS | _OTHER_MEMBERS
+
+
 def family_of(language: str) -> str:
     """The family of a language."""
     return FAMILY.get(language, language)

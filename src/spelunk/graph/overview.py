@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from spelunk.chunk.relation import Role
 from spelunk.graph.answer import Package, RepositoryMap
-from spelunk.graph.languages import CALLABLE, CLASSES, NOT_CODE, family_of
+from spelunk.graph.imports import Imports
+from spelunk.graph.languages import CALLABLE, CLASSES, NOT_CODE, common_members, family_of
 from spelunk.graph.view import GraphView
 from spelunk.store.relation_reader import DefinitionRow
 from spelunk.types import Flag
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 ROLES: Final = (Role.CALL, Role.TYPE, Role.INHERIT, Role.DECORATE, Role.MACRO)
 MOST_DEFINERS: Final = 5
 """A name with more definitions than this in a language says little about who depends on whom."""
+MOST_IMPORTERS: Final = 5_000
+"""Up to so many files imports are resolved, and tell which definition of a name is meant."""
+UNIMPORTED: Final = 0.05
+SAME_FOLDER: Final = 0.5
+"""Weight of a reference to a file that is not imported, and of one whose folder is imported or the own."""
 MOST_FILES: Final = 200_000
 BATCH: Final = 1_000
 """Files whose definitions are read at once."""
@@ -69,9 +75,7 @@ def repository_map(
         np.bincount(graph.source, graph.weight, len(files)) if len(graph.source) else np.zeros(len(files))
     )
     share = ranks[graph.source] * graph.weight / np.maximum(out_of[graph.source], 1e-12)
-    central: NDArray[np.float64] = (
-        np.bincount(graph.target, share, len(definitions)) if definitions else np.zeros(0)
-    )
+    central = np.bincount(graph.target, share, len(definitions)).astype(np.float64)
     packages = _packages(view, files, number, definitions, graph, ranks, central, limit)
     order = sorted(
         (i for i in range(len(definitions)) if central[i] > 0 and _is_shown(definitions[i])),
@@ -143,6 +147,8 @@ def _references(
     import numpy as np
 
     family = [family_of(row.language) for row in files]
+    common = {view.reader.name_hash(name) for name in common_members()}
+    imported = _imported(view, files) if len(files) <= MOST_IMPORTERS else None
     sources: list[int] = []
     targets: list[int] = []
     weights: list[float] = []
@@ -150,7 +156,7 @@ def _references(
     for use in view.reader.name_uses(ROLES):
         source = number.get(use.file)
         candidates = by_hash.get(use.hash)
-        if source is None or candidates is None:
+        if source is None or candidates is None or use.hash in common:
             continue
         joined += use.uses
         here = [d for d in candidates if definitions[d].file == use.file]
@@ -160,8 +166,33 @@ def _references(
         for d in far:
             sources.append(source)
             targets.append(d)
-            weights.append(float(use.uses) ** 0.5 / len(far))
+            near = (
+                1.0
+                if imported is None
+                else _nearness(view, imported[use.file], use.file, definitions[d].file)
+            )
+            weights.append(near * float(use.uses) ** 0.5 / len(far))
     return _Graph(np.array(sources, np.int64), np.array(targets, np.int64), np.array(weights)), joined
+
+
+def _imported(view: GraphView, files: Sequence[FileRow]) -> dict[int, tuple[set[int], set[str]]]:
+    """For each file the files that it imports, and their folders with its own."""
+    imports = Imports(view)
+    view.preload_imports([row.id for row in files])
+    out: dict[int, tuple[set[int], set[str]]] = {}
+    for row in files:
+        found = {r.id: r.path for one in view.imports(row.id) for r in imports.files_of(row.id, one)}
+        folders = {path.rpartition("/")[0] for path in (row.path, *found.values())}
+        out[row.id] = (set(found), folders)
+    return out
+
+
+def _nearness(view: GraphView, imported: tuple[set[int], set[str]], file: int, other: int) -> float:
+    """How likely a reference in a file means a definition in another."""
+    files, folders = imported
+    if other in files:
+        return 1.0
+    return SAME_FOLDER if view.row(other).path.rpartition("/")[0] in folders else UNIMPORTED
 
 
 def _page_rank(graph: _Graph, file_of: Sequence[int], count: int) -> NDArray[np.float64]:
@@ -239,7 +270,7 @@ def _packages(
 
 def _most(counts: Counter[str] | None) -> tuple[tuple[str, int], ...]:
     ordered = sorted((counts or {}).items(), key=lambda item: (-item[1], item[0]))
-    return tuple((name or ".", max(1, round(count))) for name, count in ordered[:MOST_USES])
+    return tuple((name or ".", round(count)) for name, count in ordered[:MOST_USES] if round(count) > 0)
 
 
 def _package_names(paths: Sequence[str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from spelunk.graph.languages import (
     SHARED_NAMES,
     family_of,
     fits,
+    is_common_member,
     is_private,
 )
 from spelunk.graph.nearness import nearest_alone, nearest_first
@@ -50,6 +51,12 @@ TRUST: Final = {
     NAME: 0.4,
 }
 """How far each rule is trusted where it leaves one definition."""
+
+
+COMMON_SHARE: Final = 0.3
+"""What is left of the trust in a bare name where values of the language itself have such a member."""
+LEAST_CONFIDENCE: Final = 0.1
+"""A weaker candidate is none."""
 
 
 class Candidate(NamedTuple):
@@ -278,9 +285,8 @@ class Resolver:
         spaces = [row for row in pool if row.scope and _is_in(row, reference.receiver)]
         if spaces:
             return graded(self.view, file, spaces, SHARED)
-        if len(members) == 1:
-            return graded(self.view, file, members, ONLY_ONE)
-        return graded(self.view, file, members, NAME)
+        share = COMMON_SHARE if is_common_member(reference.name, family) else 1.0
+        return graded(self.view, file, members, ONLY_ONE if len(members) == 1 else NAME, share)
 
 
 def fitting(rows: Sequence[DefinitionRow], role: Role) -> list[DefinitionRow]:
@@ -296,14 +302,16 @@ def definitions_first(rows: Sequence[DefinitionRow]) -> list[DefinitionRow]:
     return [row for row in rows if row.kind != "declaration"] or list(rows)
 
 
-def graded(view: GraphView, file: int, rows: Sequence[DefinitionRow], rule: str) -> Resolution:
+def graded(
+    view: GraphView, file: int, rows: Sequence[DefinitionRow], rule: str, share: float = 1.0
+) -> Resolution:
     """Candidates in order of nearness, with the rule's trust shared among those that it cannot tell apart.
 
     Several definitions of a name in one file are variants or overloads of one thing.
     """
     if not rows:
         return UNKNOWN
-    trust = TRUST[rule]
+    trust = round(TRUST[rule] * share, 3)
     if len(rows) == 1:
         return Resolution([Candidate(rows[0], trust, rule)])
     view.load_rows(row.file for row in rows)

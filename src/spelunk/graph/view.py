@@ -108,6 +108,12 @@ class GraphView:
             found = self._imports[file] = self.reader.imports_of([file]).get(file, [])
         return found
 
+    def preload_imports(self, files: Iterable[int]) -> None:
+        """Read the imports of many files at once."""
+        lacking = [file for file in files if file not in self._imports]
+        found = self.reader.imports_of(lacking)
+        self._imports.update((file, found.get(file, [])) for file in lacking)
+
     def lines(self, file: int) -> list[str]:
         """The lines of a file; none of a notebook, whose lines are not those of the file."""
         found = self._lines.get(file)

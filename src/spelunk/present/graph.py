@@ -229,11 +229,9 @@ def map_text(found: RepositoryMap, *, color: bool = False) -> str:
 def _package_lines(package: Package, color: bool) -> list[str]:
     place = styled(printable_name(package.path), PATH, color)
     out = [f"{place}  {several(package.files, 'file')}, {', '.join(package.languages)}"]
-    out += [
-        f"  {printable_name(symbol.kind)} {printable_name(symbol.signature or symbol.qualified)}"
-        f"  {styled(f'{printable_name(symbol.path)}:{symbol.line}', DIM, color)}"
-        for symbol in package.symbols
-    ]
+    for symbol in package.symbols:
+        head = printable_name(symbol.signature or f"{symbol.kind} {symbol.qualified}")
+        out.append(f"  {head}  {styled(f'{printable_name(symbol.path)}:{symbol.line}', DIM, color)}")
     for what, packages in (("uses", package.uses), ("used by", package.used_by)):
         if packages:
             out.append(f"  {what}: {', '.join(f'{printable_name(p)} ({n:,})' for p, n in packages)}")
