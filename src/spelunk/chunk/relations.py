@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from itertools import accumulate, count
 from operator import add
@@ -21,7 +21,7 @@ from spelunk.chunk.grammar import FAMILY_OF, LanguageGrammar
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.receivers import MAX_READ, MAX_RECEIVER, Splitter
 from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
-from spelunk.chunk.relation_tables._table import RelationTable
+from spelunk.chunk.relation_tables._table import Load, RelationTable
 from spelunk.types import MAX_SYMBOL
 
 MAX_REFERENCES: Final = 200_000
@@ -57,6 +57,9 @@ Mark = tuple[str, Role, str]
 
 Part = tuple[int, str, str, str, bool]
 """Byte offset, module, name, alias, exported of an import."""
+
+
+_ReadLoad = Callable[[str, str, str], Iterable[Load]]
 
 
 class Extractor(NamedTuple):
@@ -143,11 +146,11 @@ def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list
         _add_quoted(marks, found["quoted"], source)
     if "fragment" in found:
         _add_fragments(marks, found["fragment"], source)
-    if table.loads is not None and table.loads[0] in source:
-        loaders = {node.end_byte - 1 for node in found.get("load", ())}
-        for end, module, name, alias, exported in table.loads[1](source):
-            if end - 1 in marks or end - 1 in loaders:  # not in a comment or a string
-                parts.append((end - 1, module, name, alias[:MAX_SYMBOL], exported))
+    if table.loads is not None:
+        names, read = table.loads
+        calls = [(at + 1 - len(mark[0]), at + 1) for at, mark in marks.items() if mark[0] in names]
+        calls += [(node.start_byte, node.end_byte) for node in found.get("load", ())]
+        _add_loads(parts, calls, source, read)
     for node in found.get("skip", ()):
         marks.pop(node.end_byte - 1, None)
     if "region" in found:
@@ -285,8 +288,7 @@ def _add_imports(marks: dict[int, Mark], parts: list[Part], node: Any, source: b
     start = node.start_byte
     text = source[start : min(node.end_byte, start + MAX_STATEMENT)].decode("utf-8", "replace")
     plain = text.isascii()
-    read: Iterable[tuple[str, str, str, int, bool]] = imports(text)
-    for module, name, alias, offset, exported in read:
+    for module, name, alias, offset, exported in imports(text):
         at = start + (offset if plain else len(text[:offset].encode("utf-8", "replace")))
         if (not module and not name) or len(name) > MAX_SYMBOL:
             continue
@@ -295,6 +297,15 @@ def _add_imports(marks: dict[int, Mark], parts: list[Part], node: Any, source: b
         if shown and shown != "*":
             last = at + len(shown.encode("utf-8", "replace")) - 1
             marks[last] = (shown, Role.IMPORT, module[-MAX_RECEIVER:])
+
+
+def _add_loads(parts: list[Part], calls: list[tuple[int, int]], source: bytes, read: _ReadLoad) -> None:
+    """The imports that calls make; each is the range of the called name, which is ASCII."""
+    for start, end in calls:
+        before = source[max(0, start - MAX_READ) : start].decode("utf-8", "replace")
+        after = source[end : end + MAX_READ].decode("utf-8", "replace")
+        for module, name, alias in read(before, source[start:end].decode("utf-8", "replace"), after):
+            parts.append((end - 1, module, name[:MAX_SYMBOL], alias[:MAX_SYMBOL], False))
 
 
 class _Compiled(threading.local):

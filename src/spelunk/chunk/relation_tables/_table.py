@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 ImportPart = tuple[str, str, str, int, bool]
 """Module, name, alias, offset in the statement's text, exported; see :class:`spelunk.chunk.relation.Import`."""
 
-Load = tuple[int, str, str, str, bool]
-"""An import made by a call: offset of the end of the called name in the source's bytes; the rest as above."""
+Load = tuple[str, str, str]
+"""Module, name, alias of an import made by a call."""
 
 WORD: Final = r"[^\W\d]\w*"
 """A name in most languages."""
@@ -22,8 +22,8 @@ class RelationTable(NamedTuple):
     Attributes:
         query: Patterns, separated by blank lines. One that the installed grammar does not know is dropped.
         imports: Reads the imports of a statement's text.
-        loads: Bytes that a source with imports by calls (``require("x")``) contains, and a function
-            that finds them in it. One is believed where the query found a call at the place.
+        loads: Names whose call loads a module (``require("x")``), and a function that reads its imports
+            from the text before the name, the name, and the text after it.
         separators: What may stand between a receiver and a name, the commonest first.
         word: Expression for a name.
         safe: Expression for what may precede a separator and says nothing (``?`` of ``a?.b``).
@@ -32,7 +32,7 @@ class RelationTable(NamedTuple):
 
     query: str
     imports: Callable[[str], Iterable[ImportPart]] | None = None
-    loads: tuple[bytes, Callable[[bytes], Iterable[Load]]] | None = None
+    loads: tuple[frozenset[str], Callable[[str, str, str], Iterable[Load]]] | None = None
     separators: tuple[str, ...] = (".",)
     word: str = WORD
     safe: str = "[?!]+"

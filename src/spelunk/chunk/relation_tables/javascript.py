@@ -142,29 +142,30 @@ def imports(text: str) -> Iterator[ImportPart]:
             yield module, name, "" if other == name else other, offset, exported
 
 
-_LOAD: Final = re.compile(
-    rb"(?:(?:\b(?:const|let|var)\s+|,\s*)(?:([\w$]+)|\{([^{}=]*)\})\s*(?::[^=\n]*)?=\s*(?:await\s+)?)?"
-    rb"\b(require|import)(\s*\(\s*(['\"])((?:(?!\5)[^\\\n])+)\5\s*\))(?:\.([\w$]+))?"
+_BEFORE: Final = re.compile(
+    r"(?:\b(?:const|let|var)\s+|,\s*)(?:([\w$]+)|\{([^{}=]*)\})\s*(?::[^=\n]*)?=\s*(?:await\s+)?$"
 )
-_PAIR: Final = re.compile(rb"([\w$]+)(?:\s*:\s*([\w$]+))?")
+_AFTER: Final = re.compile(r"\s*\(\s*(?:/\*.*?\*/\s*)?(['\"`])((?:(?!\1)[^\\\n$])+)\1\s*\)(?:\.([\w$]+))?")
+_PAIR: Final = re.compile(r"([\w$]+)(?:\s*:\s*([\w$]+))?")
 
 
-def loads(source: bytes) -> Iterator[Load]:
+def loads(before: str, name: str, after: str) -> Iterator[Load]:
     """``const x = require("y")``, ``const {a, b: c} = require("y")``, ``import("y")``."""
-    for found in _LOAD.finditer(source):
-        variable, names, _, _, _, module, member = found.groups()
-        end = found.end(3)
-        written = module.decode("utf-8", "replace")
-        if names is not None:
-            for pair in _PAIR.finditer(names):
-                alias = (pair.group(2) or b"").decode()
-                yield end, written, pair.group(1).decode(), alias, False
-        else:
-            yield end, written, (member or b"").decode(), (variable or b"").decode(), False
+    found = _AFTER.match(after)
+    if found is None:
+        return
+    module, member = found.group(2), found.group(3) or ""
+    variable = _BEFORE.search(before)
+    if variable is not None and variable.group(2) is not None:
+        for pair in _PAIR.finditer(variable.group(2)):
+            yield module, pair.group(1), pair.group(2) or ""
+    else:
+        alias = variable.group(1) if variable is not None else ""
+        yield module, "" if member == "then" else member, "" if alias == member else alias
 
 
 def _table(query: str) -> RelationTable:
-    return RelationTable(query, imports, (b"(", loads), word=r"#?[^\W\d][\w$]*|#?\$[\w$]*")
+    return RelationTable(query, imports, (frozenset({"require"}), loads), word=r"#?[^\W\d][\w$]*|#?\$[\w$]*")
 
 
 TABLES: Final = {

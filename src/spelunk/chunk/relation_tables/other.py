@@ -28,24 +28,17 @@ _ZIG: Final = """
 (SuffixExpr . (BUILTINIDENTIFIER) @load)
 """
 
-_ZIG_LOAD: Final = re.compile(
-    rb"(?:\b(?:const|var)\s+(\w+)\s*=\s*)?(@import)\(\s*\"([^\"\n]+)\"\s*\)((?:\.\w+)*)"
-)
+_ZIG_BEFORE: Final = re.compile(r"\b(?:const|var)\s+(\w+)\s*=\s*$")
+_ZIG_AFTER: Final = re.compile(r"\(\s*\"([^\"\n]+)\"\s*\)((?:\.\w+)*)")
 
 
-def zig_loads(source: bytes) -> Iterator[Load]:
+def zig_loads(before: str, name: str, after: str) -> Iterator[Load]:
     """``const x = @import("x.zig").Foo``."""
-    for found in _ZIG_LOAD.finditer(source):
-        path = found.group(4).decode()
-        name = path.rpartition(".")[2]
-        alias = (found.group(1) or b"").decode()
-        yield (
-            found.end(2),
-            found.group(3).decode("utf-8", "replace"),
-            name,
-            "" if alias == name else alias,
-            False,
-        )
+    found = _ZIG_AFTER.match(after)
+    if found is not None and name == "@import":
+        variable = _ZIG_BEFORE.search(before)
+        alias, member = variable.group(1) if variable is not None else "", found.group(2).rpartition(".")[2]
+        yield found.group(1), member, "" if alias == member else alias
 
 
 _DART: Final = """
@@ -165,7 +158,7 @@ _TERRAFORM: Final = """
 _DASHED: Final = r"[^\W\d][\w-]*"
 
 TABLES: Final = {
-    "zig": RelationTable(_ZIG, loads=(b"@import", zig_loads)),
+    "zig": RelationTable(_ZIG, loads=(frozenset(), zig_loads)),
     "dart": RelationTable(_DART, dart_imports),
     "sql": RelationTable(_SQL),
     "css": RelationTable(_CSS, sheet_imports),

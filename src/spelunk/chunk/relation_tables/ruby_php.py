@@ -62,19 +62,17 @@ _RUBY: Final = """
 (for pattern: (identifier) @local)
 """
 
-_LOAD: Final = re.compile(
-    rb"\b(require_relative|require|load|autoload)\b[ \t]*\(?[ \t]*(?::(\w+)[ \t]*,[ \t]*)?(['\"])([^'\"\n#]+)\3"
-)
+_AFTER: Final = re.compile(r"[ \t]*\(?[ \t]*(?::(\w+)[ \t]*,[ \t]*)?(['\"])([^'\"\n#]+)\2")
 
 
-def ruby_loads(source: bytes) -> Iterator[Load]:
+def ruby_loads(before: str, name: str, after: str) -> Iterator[Load]:
     """``require "a"``; a path of ``require_relative`` begins with a dot; ``autoload :A, "a"`` takes A."""
-    for found in _LOAD.finditer(source):
-        module = found.group(4).decode("utf-8", "replace")
-        if found.group(1) == b"require_relative" and not module.startswith("."):
+    found = _AFTER.match(after)
+    if found is not None:
+        module = found.group(3)
+        if name == "require_relative" and not module.startswith("."):
             module = f"./{module}"
-        name = (found.group(2) or b"").decode()
-        yield found.end(1), module, name or "*", "", False
+        yield module, found.group(1) or "*", ""
 
 
 _PHP: Final = r"""
@@ -157,7 +155,7 @@ def php_imports(text: str) -> Iterator[ImportPart]:
 TABLES: Final = {
     "ruby": RelationTable(
         _RUBY,
-        loads=(b"re", ruby_loads),
+        loads=(frozenset({"require", "require_relative", "load", "autoload"}), ruby_loads),
         separators=(".", "::"),
         word=r"(?:@{1,2}|\$)?[^\W\d]\w*[?!]?",
         safe="&",

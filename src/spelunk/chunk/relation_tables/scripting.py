@@ -14,19 +14,19 @@ _LUA: Final = """
 (assignment_statement (variable_list name: (dot_index_expression) @write))
 """
 
-_LUA_LOAD: Final = re.compile(
-    rb"(?:(?:\blocal[ \t]+)?(\w+)[ \t]*(?:<\w+>[ \t]*)?=[ \t]*)?\b(require|dofile|loadfile)"
-    rb"(?:[ \t]*\(\s*|[ \t]*)(?:(['\"])([^'\"\n]+)\3|\[\[([^\]\n]+)\]\])[ \t]*\)?(?:\.(\w+))?"
+_LUA_BEFORE: Final = re.compile(r"(?:^|[\s,;])(\w+)[ \t]*(?:<\w+>[ \t]*)?=[ \t]*$")
+_LUA_AFTER: Final = re.compile(
+    r"[ \t]*\(?\s*(?:(['\"])([^'\"\n]+)\1|\[\[([^\]\n]+)\]\])[ \t]*\)?(?:\.(\w+))?"
 )
 
 
-def lua_loads(source: bytes) -> Iterator[Load]:
+def lua_loads(before: str, name: str, after: str) -> Iterator[Load]:
     """``local x = require("a.b")``."""
-    for found in _LUA_LOAD.finditer(source):
-        module = (found.group(4) or found.group(5)).decode("utf-8", "replace")
-        name = (found.group(6) or b"").decode()
-        alias = (found.group(1) or b"").decode()
-        yield found.end(2), module, name, alias, False
+    found = _LUA_AFTER.match(after)
+    if found is not None:
+        variable = _LUA_BEFORE.search(before)
+        alias, member = variable.group(1) if variable is not None else "", found.group(4) or ""
+        yield found.group(2) or found.group(3), member, "" if alias == member else alias
 
 
 _BASH: Final = """
@@ -57,16 +57,15 @@ _R: Final = """
 (binary_operator lhs: (extract_operator) @write operator: ["<-" "=" "<<-"])
 """
 
-_R_LOAD: Final = re.compile(
-    rb"\b(library|require|requireNamespace|source|loadNamespace)(\(\s*(?:(['\"])([^'\"\n]+)\3|([\w.]+)))"
-)
+_R_LOADERS: Final = frozenset({"library", "require", "requireNamespace", "loadNamespace", "source"})
+_R_AFTER: Final = re.compile(r"\(\s*(?:(['\"])([^'\"\n]+)\1|([\w.]+)\s*[,)])")
 
 
-def r_loads(source: bytes) -> Iterator[Load]:
+def r_loads(before: str, name: str, after: str) -> Iterator[Load]:
     """``library(x)`` and ``source("x.R")``."""
-    for found in _R_LOAD.finditer(source):
-        module = (found.group(4) or found.group(5)).decode("utf-8", "replace")
-        yield found.end(1), module, "" if b"Namespace" in found.group(1) else "*", "", False
+    found = _R_AFTER.match(after)
+    if found is not None and (found.group(2) or name != "source"):
+        yield found.group(2) or found.group(3), "" if "Namespace" in name else "*", ""
 
 
 _JULIA: Final = """
@@ -119,7 +118,7 @@ _HASH: Final = re.compile(r"#[^\n]*")
 _JULIA_HEAD: Final = re.compile(r"(using|import)\s+")
 _JULIA_PATH: Final = re.compile(r"\s*(\.*[\w!.]+)(?:\s+as\s+(\w+))?\s*(:(?!:))?")
 _JULIA_NAME: Final = re.compile(r"(@?[\w!]+)(?:\s+as\s+(\w+))?")
-_JULIA_LOAD: Final = re.compile(rb"\b(include)(\(\s*\"([^\"\n]+)\")")
+_JULIA_AFTER: Final = re.compile(r"\(\s*\"([^\"\n]+)\"")
 
 
 def julia_imports(text: str) -> Iterator[ImportPart]:
@@ -145,17 +144,22 @@ def julia_imports(text: str) -> Iterator[ImportPart]:
         at += 1
 
 
-def julia_loads(source: bytes) -> Iterator[Load]:
+def julia_loads(before: str, name: str, after: str) -> Iterator[Load]:
     """``include("x.jl")``."""
-    for found in _JULIA_LOAD.finditer(source):
-        yield found.end(1), found.group(3).decode("utf-8", "replace"), "*", "", False
+    found = _JULIA_AFTER.match(after)
+    if found is not None:
+        yield found.group(1), "*", ""
 
 
 TABLES: Final = {
-    "lua": RelationTable(_LUA, loads=(b"re", lua_loads), separators=(".", ":")),
+    "lua": RelationTable(
+        _LUA, loads=(frozenset({"require", "dofile", "loadfile"}), lua_loads), separators=(".", ":")
+    ),
     "bash": RelationTable(_BASH, bash_imports, separators=(), word=r"[\w][\w.:@+-]*"),
     "r": RelationTable(
-        _R, loads=(b"(", r_loads), separators=("$", "::", "@"), word=r"[^\W\d_][\w.]*|\.[^\W\d][\w.]*"
+        _R, loads=(_R_LOADERS, r_loads), separators=("$", "::", "@"), word=r"[^\W\d_][\w.]*|\.[^\W\d][\w.]*"
     ),
-    "julia": RelationTable(_JULIA, julia_imports, (b"include", julia_loads), word=r"[^\W\d]\w*!?"),
+    "julia": RelationTable(
+        _JULIA, julia_imports, (frozenset({"include"}), julia_loads), word=r"[^\W\d]\w*!?"
+    ),
 }
