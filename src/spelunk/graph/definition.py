@@ -18,9 +18,7 @@ def definition(resolver: Resolver, asked: str, rows: Sequence[DefinitionRow], li
     """
     view = resolver.view
     places = len({(row.file, row.scope) for row in rows})
-    edges = tuple(
-        view.of_definition(row, round(1 / places, 3), "name", places - 1) for row in rows[:limit]
-    )
+    edges = tuple(view.of_definition(row, round(1 / places, 3), "name", places - 1) for row in rows[:limit])
     return GraphAnswer(
         "definition",
         asked,

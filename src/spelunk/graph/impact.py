@@ -31,7 +31,9 @@ BASE_TRUST: Final = 0.7
 """Trust in that a call of a member of a base reaches the member that overrides it."""
 MOST_TESTS_OF_A_NAME: Final = 20
 
-_TEST_WORD: Final = re.compile(r"(?:^|[_.\-])(?:tests?|specs?)(?=$|[_.\-])|(?<=[a-z0-9])(?:Tests?|Spec|TestCase|IT)$|^Test(?=[A-Z])")
+_TEST_WORD: Final = re.compile(
+    r"(?:^|[_.\-])(?:tests?|specs?)(?=$|[_.\-])|(?<=[a-z0-9])(?:Tests?|Spec|TestCase|IT)$|^Test(?=[A-Z])"
+)
 
 
 class Changed(NamedTuple):
@@ -204,9 +206,7 @@ def _tests(
         ranked.append((-urgency, edge.path, replace(edge, lines=tuple(lines))))
     for file in named - set(by_file) - own:
         symbol = view.file_symbol(file)
-        edge = Edge(
-            symbol.name, "test", symbol.path, 1, "", symbol, CALLED_AFTER_TRUST, CALLED_AFTER
-        )
+        edge = Edge(symbol.name, "test", symbol.path, 1, "", symbol, CALLED_AFTER_TRUST, CALLED_AFTER)
         ranked.append((-CALLED_AFTER_TRUST, edge.path, edge))
     return [edge for _, _, edge in sorted(ranked, key=lambda r: r[:2])]
 

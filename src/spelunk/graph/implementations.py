@@ -86,9 +86,7 @@ def _once(edges: Iterable[Edge]) -> list[Edge]:
     return list(best.values())
 
 
-def types_below(
-    resolver: Resolver, types: Sequence[DefinitionRow], looked: list[Looked]
-) -> list[_Below]:
+def types_below(resolver: Resolver, types: Sequence[DefinitionRow], looked: list[Looked]) -> list[_Below]:
     """The types that name one of some types as a base, and those below them; the nearest first."""
     view = resolver.view
     seen = set(types)

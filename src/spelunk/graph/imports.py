@@ -155,9 +155,7 @@ class Imports:
             return False
         if row.kind == "method":
             return True
-        return any(
-            d.kind in CLASSES and qualified(d) == row.scope for d in self._view.definitions(row.file)
-        )
+        return any(d.kind in CLASSES and qualified(d) == row.scope for d in self._view.definitions(row.file))
 
 
 def is_wide(one: Import, family: str) -> bool:
@@ -166,9 +164,19 @@ def is_wide(one: Import, family: str) -> bool:
         return not one.alias
     if one.name or one.alias:
         return False
-    return family in ("c", "ruby", "php", "lua", "bash", "haskell", "julia", "r", "beam", "swift", "csharp") or (
-        family not in FOLDER_PACKAGES and bool(_INCLUDED.fullmatch(one.module))
-    )
+    return family in (
+        "c",
+        "ruby",
+        "php",
+        "lua",
+        "bash",
+        "haskell",
+        "julia",
+        "r",
+        "beam",
+        "swift",
+        "csharp",
+    ) or (family not in FOLDER_PACKAGES and bool(_INCLUDED.fullmatch(one.module)))
 
 
 def bound_names(one: Import) -> tuple[str, ...]:

@@ -25,7 +25,22 @@ SHARED_NAMES: Final = frozenset(
 modules whose imports bring every name."""
 
 WITH_IMPORT_RULES: Final = frozenset(
-    {"python", "js", "go", "rust", "jvm", "c", "csharp", "ruby", "php", "swift", "lua", "beam", "haskell", "zig"}
+    {
+        "python",
+        "js",
+        "go",
+        "rust",
+        "jvm",
+        "c",
+        "csharp",
+        "ruby",
+        "php",
+        "swift",
+        "lua",
+        "beam",
+        "haskell",
+        "zig",
+    }
 )
 """Families whose imports are resolved to files, so that one without files leads out of the index."""
 

@@ -47,4 +47,7 @@ def _ordered(
         test = bool(there.flags & Flag.TEST) and not here.flags & Flag.TEST
         return row.kind == "declaration", foreign, test, steps_between(here.path, there.path)
 
-    return sorted(((key(row), row) for row in rows), key=lambda pair: (pair[0], view.row(pair[1].file).path, pair[1].line))
+    return sorted(
+        ((key(row), row) for row in rows),
+        key=lambda pair: (pair[0], view.row(pair[1].file).path, pair[1].line),
+    )

@@ -65,13 +65,19 @@ def repository_map(
     definitions, by_hash = _definitions(view, files)
     graph, joined = _references(view, files, number, definitions, by_hash)
     ranks = _page_rank(graph, [number[d.file] for d in definitions], len(files))
-    out_of = np.bincount(graph.source, graph.weight, len(files)) if len(graph.source) else np.zeros(len(files))
+    out_of = (
+        np.bincount(graph.source, graph.weight, len(files)) if len(graph.source) else np.zeros(len(files))
+    )
     share = ranks[graph.source] * graph.weight / np.maximum(out_of[graph.source], 1e-12)
     central = np.bincount(graph.target, share, len(definitions)) if definitions else np.zeros(0)
     packages = _packages(view, files, number, definitions, graph, ranks, central, limit)
     order = sorted(
         (i for i in range(len(definitions)) if central[i] > 0 and _is_shown(definitions[i])),
-        key=lambda i: (-round(float(central[i]), 12), view.row(definitions[i].file).path, definitions[i].line),
+        key=lambda i: (
+            -round(float(central[i]), 12),
+            view.row(definitions[i].file).path,
+            definitions[i].line,
+        ),
     )
     told = set(view.told)
     if len(packages) > limit:
@@ -208,7 +214,11 @@ def _packages(
     for name in ordered:
         best = sorted(
             symbols.get(name, ()),
-            key=lambda i: (-round(float(central[i]), 12), view.row(definitions[i].file).path, definitions[i].line),
+            key=lambda i: (
+                -round(float(central[i]), 12),
+                view.row(definitions[i].file).path,
+                definitions[i].line,
+            ),
         )
         languages = Counter(files[n].language for n in members[name])
         shown = len(out) < limit

@@ -21,7 +21,9 @@ _PARTS: Final = re.compile(r"::|->|\?\.|!!?\.|[.\\#]")
 _NOISE: Final = re.compile(r"^(?:await\s+|new\s*|\(|[&*!~@$]+)+")
 _TYPE_NAME: Final = re.compile(r"[^\W\d][\w.:]*")
 _RETURNS: Final = (
-    re.compile(r"->\s*(?:Result<|Option<|Promise<|Box<|Arc<|Rc<|Optional\[|impl\s+|dyn\s+|&(?:mut\s+)?)*([\w.:]+)"),
+    re.compile(
+        r"->\s*(?:Result<|Option<|Promise<|Box<|Arc<|Rc<|Optional\[|impl\s+|dyn\s+|&(?:mut\s+)?)*([\w.:]+)"
+    ),
     re.compile(r"\)\s*:\s*(?:Promise<)?([\w.]+)"),
     re.compile(r"\)\s*\(?\*?([A-Z][\w.]*)"),
     re.compile(r"^(?:\w+\s+)*?([A-Z]\w*)(?:<[^>]*>)?\s*[*&]*\s+\w+\s*\("),
@@ -30,7 +32,9 @@ _RETURNS: Final = (
 _WRAPPERS: Final = re.compile(
     r"^(?:Optional|Option|Result|Box|Arc|Rc|Promise|Final|ClassVar|Annotated|Type|type|Self|unique_ptr|shared_ptr|std::unique_ptr|std::shared_ptr)[\[<]"
 )
-NO_TYPES: Final = frozenset({"None", "Any", "object", "Self", "auto", "var", "any", "unknown", "void", "dynamic"})
+NO_TYPES: Final = frozenset(
+    {"None", "Any", "object", "Self", "auto", "var", "any", "unknown", "void", "dynamic"}
+)
 
 
 class ReceiverMeaning(NamedTuple):
@@ -185,7 +189,9 @@ class Receivers:
         """The type of a definition's value: what a function returns, what a field is declared as."""
         if row.kind in CLASSES:
             return ReceiverMeaning([row], (), TYPE_RULE)
-        head = signature(self._view.lines(row.file), row.line, last_line(row), self._view.row(row.file).language)
+        head = signature(
+            self._view.lines(row.file), row.line, last_line(row), self._view.row(row.file).language
+        )
         if row.kind in CALLABLE:
             written = returned_type(head)
         else:

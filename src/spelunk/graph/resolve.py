@@ -135,7 +135,11 @@ class Resolver:
         here = [row for row in pool if row.file == file]
         scopes = [qualified(row) for row in reversed(around)]
         for scope in scopes:
-            inner = [row for row in here if row.scope == scope and (family in IMPLICIT_SELF or not self._is_member(row))]
+            inner = [
+                row
+                for row in here
+                if row.scope == scope and (family in IMPLICIT_SELF or not self._is_member(row))
+            ]
             if inner:
                 return graded(self.view, file, inner, LOCAL)
         top = [row for row in here if not self._is_member(row)]
@@ -171,7 +175,9 @@ class Resolver:
         if wide:
             found = [row for row in pool if row.file in wide]
             if not found and family not in SHARED_NAMES:
-                found = fitting(self.imports.exported(self.imports.wide_files(file), reference.name), reference.role)
+                found = fitting(
+                    self.imports.exported(self.imports.wide_files(file), reference.name), reference.role
+                )
             if family == "c" and found:  # declared in the header, defined elsewhere
                 found = [row for row in pool if not self._is_hidden(row, file)] or found
             if found:

@@ -55,9 +55,7 @@ def route(
                 edges.append(edge)
             row = link.following
         targets = (first, *(edge.symbol for edge in edges if edge.symbol is not None))
-        return GraphAnswer(
-            "route", asked, targets, tuple(edges), total=len(edges), left_out=left_out(view)
-        )
+        return GraphAnswer("route", asked, targets, tuple(edges), total=len(edges), left_out=left_out(view))
     targets = tuple(view.symbol(row) for row in [*starts[:1], *ends[:1]])
     return GraphAnswer("route", asked, targets, left_out=left_out(view))
 
@@ -107,5 +105,3 @@ def _members(resolver: Resolver, row: DefinitionRow) -> list[DefinitionRow]:
 
 def _lies_in(row: DefinitionRow, outer: DefinitionRow) -> bool:
     return row.file == outer.file and outer.line <= row.line and last_line(row) <= last_line(outer)
-
-

@@ -12,7 +12,9 @@ MOST_CHARS: Final = 240
 MOST_COMMENT: Final = 60
 """Lines of a comment above a definition that are read upwards."""
 
-_COMMENT: Final = re.compile(r"^\s*(?://[/!]?|/\*\*?|\*(?!/)|#(?!\[|!\[|include|define|if|endif|pragma)|--+\s?\|?|;+|%+|\{-\|?)\s?")
+_COMMENT: Final = re.compile(
+    r"^\s*(?://[/!]?|/\*\*?|\*(?!/)|#(?!\[|!\[|include|define|if|endif|pragma)|--+\s?\|?|;+|%+|\{-\|?)\s?"
+)
 _SKIPPED: Final = re.compile(r"^\s*(?:@\w|#\[|\[\w|template\b|export\s*$|public\s*$)")
 _DOCSTRING: Final = re.compile(r'^\s*[rRuUbB]{0,2}("""|\'\'\'|"|\')')
 _WORDS: Final = re.compile(r"\w")
@@ -37,7 +39,11 @@ def signature(lines: Sequence[str], line: int, end_line: int, language: str) -> 
     for text in lines[line - 1 : min(end_line, line - 1 + MOST_LINES)]:
         kept, depth, ended = _head(text, depth, stop)
         out.append(kept.strip())
-        if ended or (depth <= 0 and (not stop or text.rstrip().endswith((";", "=>")))) or sum(map(len, out)) > MOST_CHARS:
+        if (
+            ended
+            or (depth <= 0 and (not stop or text.rstrip().endswith((";", "=>"))))
+            or sum(map(len, out)) > MOST_CHARS
+        ):
             break
         if depth <= 0 and stop == "{" and not _goes_on(text):
             break

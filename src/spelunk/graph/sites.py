@@ -69,7 +69,9 @@ def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collectio
         unread += max(0, found.total - len(found.sites))
         resolver.view.load_rows(site.file for site in found.sites)
         for site in found.sites:
-            located = located_at(resolver, site.file, Reference(name, site.role, site.line, site.receiver), wanted)
+            located = located_at(
+                resolver, site.file, Reference(name, site.role, site.line, site.receiver), wanted
+            )
             if located is None:
                 elsewhere += 1
             else:
@@ -84,7 +86,9 @@ def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collectio
 def in_order(resolver: Resolver, sites: Iterable[Located]) -> list[Located]:
     """Each place once, by path and line."""
     once = {(s.file, s.reference): s for s in sites}
-    return sorted(once.values(), key=lambda s: (resolver.view.row(s.file).path, s.reference.line, s.reference.name))
+    return sorted(
+        once.values(), key=lambda s: (resolver.view.row(s.file).path, s.reference.line, s.reference.name)
+    )
 
 
 def _names_of_owners(resolver: Resolver, rows: Iterable[DefinitionRow]) -> set[str]:
@@ -140,9 +144,7 @@ def sites_of_undefined(resolver: Resolver, name: str, roles: Collection[Role] = 
     found = resolver.view.reader.references_to(name, roles, MOST_SITES)
     resolver.view.load_rows(site.file for site in found.sites)
     sites = [
-        Located(
-            s.file, Reference(name, s.role, s.line, s.receiver), None, UNDEFINED_TRUST, UNDEFINED, 0
-        )
+        Located(s.file, Reference(name, s.role, s.line, s.receiver), None, UNDEFINED_TRUST, UNDEFINED, 0)
         for s in found.sites
     ]
     return Looked(in_order(resolver, sites), 0, found.total - len(found.sites))
@@ -191,6 +193,4 @@ def _is_definition(
     resolver: Resolver, file: int, reference: Reference, wanted: Collection[DefinitionRow]
 ) -> bool:
     """Whether a place is the name of a definition itself."""
-    return any(
-        d.name == reference.name and d.line == reference.line for d in resolver.view.definitions(file)
-    )
+    return any(d.name == reference.name and d.line == reference.line for d in resolver.view.definitions(file))

@@ -26,7 +26,9 @@ def edge_at(view: GraphView, site: Located, symbol: Symbol | None, depth: int = 
     )
 
 
-def left_out(view: GraphView, *, beyond: int = 0, what: str = "", looked: Sequence[Looked] = ()) -> tuple[str, ...]:
+def left_out(
+    view: GraphView, *, beyond: int = 0, what: str = "", looked: Sequence[Looked] = ()
+) -> tuple[str, ...]:
     """What an answer leaves out, a sentence each.
 
     Args:

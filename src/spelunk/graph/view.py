@@ -223,7 +223,16 @@ class GraphView:
         symbol = self.symbol(row)
         text = self.line(row.file, row.line)
         return Edge(
-            row.name, "define", symbol.path, row.line, text, symbol, confidence, rule, alternatives, depth=depth
+            row.name,
+            "define",
+            symbol.path,
+            row.line,
+            text,
+            symbol,
+            confidence,
+            rule,
+            alternatives,
+            depth=depth,
         )
 
 
