@@ -9,6 +9,7 @@ import pytest
 
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.relation import NO_RELATIONS, Import, Relations, last_part
+from spelunk.chunk.relations import relations
 from spelunk.files.languages import language_of
 from spelunk.graph.import_paths import NameOrigin, reexported, resolve_import
 from spelunk.testing.relation_memory import MemoryRelations
@@ -361,6 +362,7 @@ def test_ruby_files(path: str, module: str, found: str | None) -> None:
         ("Tests\\UserTest", "tests/UserTest.php"),
         ("Old_Thing", "legacy/Thing.php"),
         ("App\\help", "src/helpers.php"),
+        ("App\\Box\\Box", "src/Box/Box.php"),
         ("/src/helpers.php", "src/helpers.php"),
         ("helpers.php", "src/helpers.php"),
         ("Symfony\\Console\\Command", None),
@@ -371,12 +373,16 @@ def test_php_classes(module: str, found: str | None) -> None:
         "composer.json": '{"autoload": {"psr-4": {"App\\\\": "src/"}}, "autoload-dev": '
         '{"psr-4": {"Tests\\\\": ["tests"]}}}',
         "src/Models/User.php": "<?php\nnamespace App\\Models;\nclass User {}\n",
+        "src/Box/Box.php": "<?php\nnamespace App\\Box;\nclass Box {}\n",
         "tests/UserTest.php": "<?php\nnamespace Tests;\nclass UserTest {}\n",
         "src/helpers.php": "<?php\nnamespace App;\nfunction help() {}\n",
         "legacy/Thing.php": "<?php\nclass Old_Thing {}\n",
     }
 
+    space, _, name = module.rpartition("\\")
     assert resolve(files, "src/main.php", module) == ([found] if found else [])
+    if not name.endswith(".php"):
+        assert resolve(files, "src/main.php", space, name) == ([found] if found else [])
 
 
 def test_swift_targets() -> None:
@@ -430,16 +436,104 @@ def test_a_language_without_rules_has_no_files() -> None:
     assert resolve(["a.sql"], "b.sql", "a") == []
 
 
+# From the source text on
+
+WRITTEN = {
+    "py/main.py": ("from .util import a\nfrom . import util\nimport py.util as u\n", ["py/util.py"] * 3),
+    "py/__init__.py": ("", []),
+    "py/util.py": ("a = 1\n", []),
+    "js/main.ts": (
+        "import d, { a as b } from './util';\nimport * as n from './util.js';\nexport { a } from './util';\n"
+        "const r = require('./util');\n",
+        ["js/util.ts"] * 5,
+    ),
+    "js/util.ts": ("export const a = 1;\nexport default a;\n", []),
+    "go.mod": ("module example.com/m\n", []),
+    "go/main.go": ('package main\nimport (\n\t"fmt"\n\tu "example.com/m/go/util"\n)\n', ["go/util/u.go"]),
+    "go/util/u.go": ("package util\n", []),
+    "rs/Cargo.toml": ('[package]\nname = "my-crate"\n', []),
+    "rs/src/lib.rs": (
+        "mod util;\npub use self::util::{a, b::C};\n",
+        ["rs/src/util.rs", "rs/src/util.rs", "rs/src/util/b.rs"],
+    ),
+    "rs/src/util.rs": ("pub mod b;\npub fn a() {}\n", ["rs/src/util/b.rs"]),
+    "rs/src/util/b.rs": ("use crate::util::a;\nuse super::a as x;\npub struct C;\n", ["rs/src/util.rs"] * 2),
+    "rs/tests/t.rs": ("use my_crate::util::*;\n", ["rs/src/util.rs"]),
+    "src/com/x/Main.java": (
+        "package com.x;\nimport com.x.in.Foo;\nimport static com.x.in.Foo.bar;\nimport com.x.in.*;\nclass Main {}\n",
+        ["src/com/x/in/Foo.java"] * 3,
+    ),
+    "src/com/x/in/Foo.java": ("package com.x.in;\npublic class Foo { static int bar() { return 1; } }\n", []),
+    "kt/Main.kt": ("import com.x.in.Foo\nimport com.x.in.Foo as F\n", ["src/com/x/in/Foo.java"] * 2),
+    "sc/Main.scala": (
+        "import com.x.in.{Foo, Other => O}\nimport com.x.in._\n",
+        ["src/com/x/in/Foo.java"] * 2,
+    ),
+    "c/main.c": (
+        '#include "util.h"\n#include <inc/deep.h>\n#include <stdio.h>\n',
+        ["c/util.h", "c/inc/deep.h"],
+    ),
+    "c/util.h": ("int a;\n", []),
+    "c/inc/deep.h": ("int b;\n", []),
+    "cs/main.cs": ("using My.Space;\nusing System;\nusing static My.Space.T;\n", ["cs/t.cs"] * 2),
+    "cs/t.cs": ("namespace My.Space {\n class T {\n  int F() { return 1; }\n }\n}\n", []),
+    "rb/main.rb": (
+        "require_relative 'util'\nrequire_relative '../rb/util'\nautoload :Thing, 'rb/util'\n",
+        ["rb/util.rb"] * 3,
+    ),
+    "rb/util.rb": ("A = 1\n", []),
+    "composer.json": ('{"autoload": {"psr-4": {"App\\\\": "php/"}}}', []),
+    "php/main.php": (
+        "<?php\nnamespace App;\nuse App\\In\\{Foo, Bar as B};\nuse App\\In\\Foo as F;\nrequire __DIR__ . '/util.php';\n",
+        ["php/In/Foo.php", "php/In/Bar.php", "php/In/Foo.php", "php/util.php"],
+    ),
+    "php/In/Foo.php": ("<?php\nnamespace App\\In;\nclass Foo {}\n", []),
+    "php/In/Bar.php": ("<?php\nnamespace App\\In;\nclass Bar {}\n", []),
+    "php/util.php": ("<?php\nfunction f() {}\n", []),
+    "Sources/Kit/K.swift": ("class K {}\n", []),
+    "Sources/App/main.swift": ("import Foundation\n@testable import Kit\n", ["Sources/Kit/K.swift"]),
+    "lua/main.lua": ("local u = require('lib.util')\n", ["lua/lib/util.lua"]),
+    "lua/lib/util.lua": ("return 1\n", []),
+    "ex/main.ex": (
+        "defmodule Main do\n  alias My.{One, Two}\n  import My.One, only: [f: 1]\nend\n",
+        ["ex/my.ex"] * 3,
+    ),
+    "ex/my.ex": ("defmodule My.One do\nend\ndefmodule My.Two do\nend\n", []),
+    "hs/Main.hs": (
+        "module Main where\nimport qualified Data.Mine as M\nimport Data.Mine (f)\n",
+        ["hs/Data/Mine.hs"] * 2,
+    ),
+    "hs/Data/Mine.hs": ("module Data.Mine where\nf = 1\n", []),
+    "zig/main.zig": ('const std = @import("std");\nconst u = @import("util.zig");\n', ["zig/util.zig"]),
+    "zig/util.zig": ("pub const a = 1;\n", []),
+}
+"""Texts, and the files that their imports mean, in order."""
+
+
+@pytest.mark.parametrize("path", [path for path, (_, found) in WRITTEN.items() if found])
+def test_imports_as_they_are_written(path: str) -> None:
+    reader = MemoryRelations({path: text for path, (text, _) in WRITTEN.items()}, relations)
+    row = reader.files_at([path])[path]
+
+    found = [
+        file
+        for record in reader.imports_of([row.id])[row.id]
+        for file in resolve_import(reader, path, row.language, record)
+    ]
+
+    assert found == WRITTEN[path][1]
+
+
 # Re-exports
 
 
 def reader_of(files: Mapping[str, tuple[str, list[Import]]]) -> MemoryRelations:
     imports = {path: found for path, (_, found) in files.items()}
 
-    def relations(parsed: Parsed) -> Relations:
+    def given(parsed: Parsed) -> Relations:
         return NO_RELATIONS._replace(imports=imports[parsed.document.path])
 
-    return MemoryRelations({path: text for path, (text, _) in files.items()}, relations)
+    return MemoryRelations({path: text for path, (text, _) in files.items()}, given)
 
 
 def test_names_are_followed_through_packages() -> None:

@@ -18,8 +18,8 @@ def resolve(tree: Tree, path: str, record: Import) -> list[str]:
     """The file that defines the type, function or constant; of a whole package all its files."""
     written = record.module.strip().replace("`", "").removesuffix("._").removesuffix(".*")
     name = "" if record.name in ("*", "_", "given") else record.name
-    if name and written.rpartition(".")[2] != name:
-        written = f"{written}.{name}"
+    if name:
+        written = f"{written}.{name}" if written else name
     parts = [part for part in written.split(".") if part and part != "_root_"]
     if not parts:
         return []

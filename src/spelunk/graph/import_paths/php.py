@@ -18,7 +18,7 @@ def resolve(tree: Tree, path: str, record: Import) -> list[str]:
     if written.endswith((".php", ".inc", ".phtml", ".php'", '.php"')):
         return _included(tree, path, written)
     name = written.strip("\\").removeprefix("function ").removeprefix("const ").strip("\\ ")
-    if record.name not in ("", "*") and name.rpartition("\\")[2] != record.name:
+    if record.name not in ("", "*"):
         name = f"{name}\\{record.name}" if name else record.name
     return tree.keep(("php", folder_of(path), name), lambda: _of_name(tree, path, name))
 
