@@ -296,7 +296,7 @@ NAMES = ["f", "g", "h", "K"]
 )
 def test_no_circle_hangs_and_every_place_is_exact(calls: list[tuple[str, str, str]]) -> None:
     """Functions and classes that call, import and inherit one another at random."""
-    files: dict[str, str] = {name: "" for name in ("a.py", "b.py", "c.py")}
+    files: dict[str, str] = dict.fromkeys(("a.py", "b.py", "c.py"), "")
     for n, (name, other, module) in enumerate(calls):
         target = f"{'abc'[n % 3]}.py"
         files[target] += (
