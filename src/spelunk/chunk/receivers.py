@@ -29,6 +29,9 @@ _PLAIN: Final = re.compile(r"(?:[\w.:$]|->)+").fullmatch
 _has_brackets: Final = re.compile(r"[][(){}<\"'`?!\s]|//|/\*").search
 _has_quotes: Final = re.compile(r"[\"'`#]|//|/\*").search
 _OPERATOR: Final = re.compile(r"[\s,;=+*%^~|<>/]+|(?<!:):(?!:)|&(?!\.)|-")
+CLOSING: Final = frozenset(b")]}>\"'`?!")
+"""Bytes at the end of a receiver that is not plain."""
+
 _OPENING: Final = {ord(">"): ord("<"), ord("]"): ord("[")}
 
 
@@ -89,6 +92,17 @@ class Splitter:
         if name in self._not_names or len(name) > MAX_SYMBOL:
             return _NOTHING
         return Written(name, receiver[-MAX_RECEIVER:], trailing)
+
+    def receiver(self, source: bytes, start: int, end: int) -> str:
+        """What stands before the name at ``[start, end)``."""
+        first = max(0, start - MAX_READ)
+        backwards = source[first:start][::-1]
+        match = self.before.match(backwards)
+        if match is None:
+            return ""
+        last = match.end()
+        window = last < len(backwards) and backwards[last] in CLOSING
+        return self.read(source[first if window else start - last : end], window=window).receiver
 
     def _plain(self, text: str, window: bool) -> str:
         """The expression with its brackets and strings emptied, without blanks, comments and type arguments."""

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.grammar import FAMILY_OF, LanguageGrammar
 from spelunk.chunk.parse import Parsed
-from spelunk.chunk.receivers import MAX_READ, MAX_RECEIVER, Splitter
+from spelunk.chunk.receivers import CLOSING, MAX_READ, MAX_RECEIVER, Splitter
 from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
 from spelunk.chunk.relation_tables._table import Load, RelationTable
 from spelunk.types import MAX_SYMBOL
@@ -49,7 +49,6 @@ _WORDS_IN_QUOTES: Final = re.compile(rb"[A-Za-z_][\w.]*")
 _TEXT_IN_CODE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\\n]|\\.)\'|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _CALL_IN_CODE: Final = re.compile(rb"((?:\w+(?:\.|->|::))*)([A-Za-z_]\w*)(!?)[ \t]*\(")
 _STATEMENTS: Final = frozenset(b"if for while switch return sizeof match catch defined".split())
-_CLOSING: Final = frozenset(b")]}>\"'`?!")
 _new: Final = tuple.__new__
 
 Mark = tuple[str, Role, str]
@@ -199,7 +198,7 @@ def _add_methods(marks: dict[int, Mark], nodes: list[Any], source: bytes, splitt
         if match is not None:
             last = match.end()
             start = size - last
-            window = last < size and backwards[last] in _CLOSING
+            window = last < size and backwards[last] in CLOSING
             if window or end - start > MAX_READ:
                 start = max(0, end - MAX_READ)
         written = source[start:end]
