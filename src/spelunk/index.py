@@ -374,7 +374,11 @@ class Index(IndexViews, GraphQuestions):
 
         if not repair:
             return check(self.directory)
-        report = mend(self.directory, lambda rebuild: self.update(rebuild=rebuild, command="check --repair"))
+        report = mend(
+            self.directory,
+            self.options,
+            lambda rebuild: self.update(rebuild=rebuild, command="check --repair"),
+        )
         self.close()
         return report
 

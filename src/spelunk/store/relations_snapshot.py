@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final
 
 from spelunk.chunk.relation import Import, Role
 from spelunk.errors import IndexCorruptError
+from spelunk.store import relation_queries
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_references import unpack_files
 from spelunk.store.records import FileRow
@@ -22,20 +22,17 @@ from spelunk.store.relation_pack import (
     unpack_imports,
 )
 from spelunk.store.relation_reader import DefinitionRow, NameUse, RelationReader, Site, Sites
-from spelunk.store.schema import decode_path, path_order
+from spelunk.store.schema import path_order
 from spelunk.store.texts import Text
 
 FEW_FILES: Final = 500
 """Up to so many files are ordered by reading their paths; more by the order of all files."""
 
-_DEFINITION: Final = "d.name, d.kind, d.scope, d.line, d.end_line"
-
 
 class SnapshotRelations:
     """Implements :class:`spelunk.store.relation_reader.RelationReader` for a snapshot, which owns it.
 
-    Nothing is read before it is asked for. Ids travel to SQLite as JSON: one
-    statement however many there are.
+    Nothing is read before it is asked for.
     """
 
     def __init__(
@@ -87,7 +84,7 @@ class SnapshotRelations:
 
     def all_paths(self) -> list[str]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
-        return [decode_path(path) for (path,) in self._manifest.all("SELECT path FROM files ORDER BY path")]
+        return relation_queries.all_paths(self._manifest)
 
     def text_of_file(self, file: int) -> str:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
@@ -97,31 +94,16 @@ class SnapshotRelations:
 
     def definitions_named(self, names: Collection[str], limit: int = 10_000) -> list[DefinitionRow]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
-        rows = self._manifest.all(
-            f"SELECT c.file, {_DEFINITION} FROM json_each(?) n CROSS JOIN definitions d ON d.name = n.value"
-            " JOIN chunks c ON c.id = d.chunk JOIN files f ON f.id = c.file"
-            " ORDER BY f.path, d.line, d.chunk, d.number LIMIT ?",
-            (json.dumps(sorted(set(names))), limit),
-        )
-        return [*map(DefinitionRow._make, rows)]
+        return relation_queries.definitions_named(self._manifest, names, limit)
 
     def definitions_in(self, files: Collection[int]) -> dict[int, list[DefinitionRow]]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
-        rows = self._manifest.all(
-            f"SELECT f.id, {_DEFINITION} FROM json_each(?) n CROSS JOIN files f ON f.id = n.value"
-            " CROSS JOIN definitions d ON d.chunk >= f.first_chunk AND d.chunk < f.first_chunk + f.chunks"
-            " ORDER BY f.id, d.line, d.chunk, d.number",
-            (json.dumps(sorted(set(files))),),
-        )
-        out: dict[int, list[DefinitionRow]] = {}
-        for row in map(DefinitionRow._make, rows):
-            out.setdefault(row.file, []).append(row)
-        return out
+        return relation_queries.definitions_in(self._manifest, files)
 
     # References
 
     @cached_property
-    def _segments(self) -> list[tuple[ReferenceSegment, frozenset[int]]]:
+    def segments(self) -> list[tuple[ReferenceSegment, frozenset[int]]]:
         """The reference segments, each with its dead files."""
         dead = self._manifest.dead_references()
         out = []
@@ -141,7 +123,7 @@ class SnapshotRelations:
         found: dict[int, list[tuple[int, int, ReferenceSegment]]] = {}
         total = 0
         value = name_hash(name)
-        for segment, dead in self._segments:
+        for segment, dead in self.segments:
             for file, place, receiver in segment.find(value):
                 if place >> ROLE_SHIFT in wanted and file not in dead:
                     found.setdefault(file, []).append((place, receiver, segment))
@@ -163,16 +145,12 @@ class SnapshotRelations:
             return [*files]
         if len(files) > FEW_FILES:
             return sorted(files, key=self._order.__getitem__)
-        rows = self._manifest.all(
-            "SELECT f.id FROM json_each(?) n CROSS JOIN files f ON f.id = n.value ORDER BY f.path",
-            (json.dumps([*files]),),
-        )
-        return [file for (file,) in rows]
+        return relation_queries.in_order_of_paths(self._manifest, files)
 
     @cached_property
     def _order(self) -> dict[int, int]:
         """The place of each file in the order of paths."""
-        return {file: n for n, (file,) in enumerate(self._manifest.all("SELECT id FROM files ORDER BY path"))}
+        return {file: n for n, file in enumerate(relation_queries.files_by_path(self._manifest))}
 
     def name_uses(self, roles: Collection[Role]) -> Iterator[NameUse]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`.
@@ -182,7 +160,7 @@ class SnapshotRelations:
         """
         from spelunk.store.reference_writer import count_uses
 
-        for segment, dead in self._segments:
+        for segment, dead in self.segments:
             for columns in count_uses(segment, dead, roles):
                 yield from map(NameUse, *columns)
 
@@ -198,12 +176,8 @@ class SnapshotRelations:
         Raises:
             IndexCorruptError: Stored imports are damaged.
         """
-        rows = self._manifest.all(
-            "SELECT c.file, c.imports FROM json_each(?) n CROSS JOIN contents c ON c.file = n.value"
-            " WHERE c.imports IS NOT NULL ORDER BY c.file",
-            (json.dumps(sorted(set(files))),),
-        )
-        return {file: unpack_imports(packed) for file, packed in rows}
+        packed = relation_queries.packed_imports(self._manifest, files)
+        return {file: unpack_imports(data) for file, data in packed.items()}
 
     def importing(self, modules: Collection[str], limit: int = 10_000) -> dict[int, list[Import]]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`.
@@ -214,7 +188,7 @@ class SnapshotRelations:
         wanted = set(modules)
         found = {
             row.file
-            for segment, dead in self._segments
+            for segment, dead in self.segments
             for name in wanted
             for row in segment.find(name_hash(name))
             if row.place >> ROLE_SHIFT == MODULE and row.file not in dead

@@ -24,7 +24,7 @@ from spelunk.store.where import FileSpan, Where
 
 if TYPE_CHECKING:
     from spelunk.store.reference_segment import ReferenceSegment
-    from spelunk.store.relation_reader import RelationReader
+    from spelunk.store.relations_snapshot import SnapshotRelations
     from spelunk.store.scorer import SegmentScorer
     from spelunk.store.segment import Segment
 
@@ -124,7 +124,7 @@ class Snapshot:
         return open_references(self.directory, rows)
 
     @cached_property
-    def relations(self) -> RelationReader:
+    def relations(self) -> SnapshotRelations:
         """Definitions, references and imports of the generation; use it in the thread of the snapshot."""
         from spelunk.store.relations_snapshot import SnapshotRelations
 
