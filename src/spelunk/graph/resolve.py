@@ -274,7 +274,7 @@ class Resolver:
             below = [row for row in pool if self._is_below(row, meaning.types[0])]
             if below:
                 return graded(self.view, file, below, NAME)
-        if meaning.modules or complete:
+        if meaning.modules or complete or meaning.above:
             return UNKNOWN
         members = [row for row in pool if row.scope and self._is_member(row)]
         return self._by_name(file, reference, members, pool, family)
@@ -316,7 +316,8 @@ class Resolver:
             return graded(self.view, file, found, SHARED if spaces else NAME)
         alike = [row for row in members if is_called_like(reference.receiver, row.scope.rpartition(".")[2])]
         if alike:
-            return graded(self.view, file, alike, CALLED_LIKE)
+            share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
+            return graded(self.view, file, alike, CALLED_LIKE, share)
         spaces = [row for row in pool if row.scope and _is_in(row, reference.receiver)]
         if spaces:
             return graded(self.view, file, spaces, SHARED)
