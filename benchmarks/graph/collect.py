@@ -16,6 +16,7 @@ import random
 import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ KINDS = {
 CALLABLE = frozenset({"function", "method"})
 VALUES = frozenset({"variable", "constant", "field", "property", "member"})
 """Kinds of which fewer are sampled."""
+UNSURE = frozenset({"variable", "constant"})
 INSIDE = frozenset({"class", "interface", "struct", "enum"})
 """Kinds whose members are sampled too, besides modules and namespaces."""
 CONTAINERS = frozenset({2, 3, 4, 19})
+ARROW = re.compile(r"=\s*(?:async\b\s*)?(?:function\b|<|\(.*(?:=>|$)|\w+\s*=>)")
+"""A variable that holds a function."""
 NOT_SAMPLED = re.compile(r"^(?:__\w+__|test_\w*|Test\w*|Benchmark\w*|Example\w*|constructor|init|main|_)$")
 DEFINITIONS = 2
 
@@ -70,6 +74,8 @@ class Collector:
                 if kind and position and name and not NOT_SAMPLED.match(name):
                     line = lines[position["line"]] if position["line"] < len(lines) else ""
                     at = re.search(rf"\b{re.escape(name)}\b", line[position["character"] :])
+                    if kind == "variable" and ARROW.search(line):
+                        kind = "function"
                     if at:
                         column = position["character"] + at.start()
                         found.append(
@@ -80,6 +86,20 @@ class Collector:
 
         walk(answer or [], 0)
         return found
+
+    def is_definition(self, path: Path, symbol: dict[str, Any]) -> bool:
+        line = symbol["line"]
+        found = self.places(self.ask("textDocument/definition", str(path), line, symbol["column"]))
+        relative = path.relative_to(self.tree).as_posix()
+        return not found or any((f[0], f[1]) == (relative, line) for f in found)
+
+    def is_blind(self, path: Path) -> bool:
+        """Whether the server does not read a file: build constraints leave it out."""
+        try:
+            self.ask("textDocument/references", str(path), 1, 0, context={"includeDeclaration": True})
+        except NoAnswerError as error:
+            return "no package metadata" in str(error)
+        return False
 
     def places(self, locations: Any) -> list[Place]:
         """Places inside the tree, each once, in order."""
@@ -151,11 +171,16 @@ def main() -> int:
     parser.add_argument("--per-file", type=int, default=6)
     parser.add_argument("--files", type=int, default=400, help="files whose symbols are listed")
     parser.add_argument("--under", default="", help="only files below this folder")
+    parser.add_argument("--skip", default="", help="no files whose path matches this expression")
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
     oracle, tree = ORACLES[asked.oracle], asked.tree.resolve()
     rng = random.Random(asked.seed)
-    paths = files_of(tree / asked.under, oracle.extensions)
+    paths = [
+        path
+        for path in files_of(tree / asked.under, oracle.extensions)
+        if not asked.skip or not re.search(asked.skip, path.relative_to(tree).as_posix())
+    ]
     rng.shuffle(paths)
     began = time.monotonic()
     server = oracle.start(tree, str(asked.out.with_suffix(".log")))
@@ -180,16 +205,21 @@ def main() -> int:
             is_value = symbol["kind"] in VALUES
             if wanted[is_value] == 0:
                 continue
-            wanted[is_value] -= 1
             try:
+                if symbol["kind"] in UNSURE and not collector.is_definition(path, symbol):
+                    continue  # an import that is listed as a variable
                 row = collector.answers(path, symbol)
             except NoAnswerError as error:
                 print(f"{path}:{symbol['line']} {symbol['name']}: {error}", file=sys.stderr)
                 continue
+            wanted[is_value] -= 1
             rows.append(row)
             if len(rows) % 20 == 0:
                 write(asked, rows)
-        write(asked, rows)
+        blind = [
+            p.relative_to(tree).as_posix() for p in sorted(paths) if oracle.blind and collector.is_blind(p)
+        ]
+        write(asked, rows, blind)
         with_references = sum(1 for row in rows if row["references"])
         print(
             f"{tree.name}: {len(rows)} symbols, {with_references} with references, "
@@ -201,8 +231,14 @@ def main() -> int:
     return 0
 
 
-def write(asked: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
-    result = {"oracle": asked.oracle, "tree": asked.tree.name, "seed": asked.seed, "symbols": rows}
+def write(asked: argparse.Namespace, rows: list[dict[str, Any]], blind: Sequence[str] = ()) -> None:
+    result = {
+        "oracle": asked.oracle,
+        "tree": asked.tree.name,
+        "seed": asked.seed,
+        "blind": list(blind),
+        "symbols": rows,
+    }
     asked.out.write_text(json.dumps(result), encoding="utf-8")
 
 

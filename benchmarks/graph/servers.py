@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class Oracle:
         options, settings: What it is told at its start.
         prepare: Writes what it needs into the tree.
         settle: Waits until it has read the tree.
+        blind: Whether it leaves out files that it then has no answer about.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Oracle:
     settings: dict[str, Any] = field(default_factory=dict)
     prepare: Callable[[Path], None] = lambda _: None
     settle: Callable[[Server], None] = lambda _: None
+    blind: bool = False
 
     def start(self, tree: Path, log: str) -> Server:
         command = os.environ.get(f"SPELUNK_ORACLE_{self.name.upper().replace('-', '_')}")
@@ -103,7 +106,18 @@ ORACLES = {
             ("pyright-langserver", "--stdio"),
             "python",
             (".py",),
-            settings={"python": {"analysis": {"diagnosticMode": "openFilesOnly", "typeCheckingMode": "off"}}},
+            settings={
+                "python": {
+                    # an environment with the packages that the trees import
+                    "pythonPath": os.environ.get("SPELUNK_ORACLE_PYTHON", sys.executable),
+                    "analysis": {
+                        "diagnosticMode": "openFilesOnly",
+                        "typeCheckingMode": "off",
+                        "autoSearchPaths": True,
+                        "extraPaths": ["src"],
+                    },
+                }
+            },
         ),
         Oracle(
             "typescript",
@@ -112,7 +126,7 @@ ORACLES = {
             (".ts", ".tsx"),
             prepare=one_configuration,
         ),
-        Oracle("gopls", ("gopls",), "go", (".go",), settle=_idle),
+        Oracle("gopls", ("gopls",), "go", (".go",), settle=_idle, blind=True),
         Oracle(
             "rust-analyzer",
             ("rust-analyzer",),
