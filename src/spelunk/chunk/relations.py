@@ -332,11 +332,11 @@ def _compile(grammar: LanguageGrammar) -> Extractor | None:
     table = tables.get(grammar.name)
     if table is None:
         return None
-    query = _query(grammar.parser.language, table.query)
+    query = compile_query(grammar.parser.language, table.query)
     return None if query is None else Extractor(table, query, Splitter(table))
 
 
-def _query(language: Any, patterns: str) -> Any:
+def compile_query(language: Any, patterns: str) -> Any:
     """The compiled patterns, without those that another version of the grammar does not know."""
     import tree_sitter
 

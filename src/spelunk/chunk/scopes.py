@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 FUNCTIONS: Final = frozenset(
@@ -188,7 +189,7 @@ def binds(chain: list[Any], language: str) -> str:
 
     A variable at the top level of a file is one too.
     """
-    for child, parent in zip(chain, chain[1:], strict=False):
+    for child, parent in pairwise(chain):
         kind = parent.type
         if kind in _THROUGH:
             continue

@@ -52,6 +52,7 @@ class Imports:
         self._tables: dict[int, ImportTable] = {}
         self._files: dict[tuple[int, str, str], tuple[FileRow, ...]] = {}
         self._bound: dict[tuple[int, str], Bound] = {}
+        self._reach: dict[int, frozenset[int]] = {}
         self._wide: dict[int, tuple[FileRow, ...]] = {}
 
     def table(self, file: int) -> ImportTable:
@@ -86,6 +87,17 @@ class Imports:
         if found is None:
             rows = {r.id: r for one in self.table(file).wide for r in self.files_of(file, one)}
             found = self._wide[file] = tuple(rows.values())
+        return found
+
+    def reach(self, file: int) -> frozenset[int]:
+        """The files that a file imports, that they re-export names from, and the file itself."""
+        found = self._reach.get(file)
+        if found is None:
+            rows = {row.id: row for one in self._view.imports(file) for row in self.files_of(file, one)}
+            for name, imports in self.table(file).by_name.items():
+                if any(one.name for one in imports):
+                    rows.update((row.file, self._view.row(row.file)) for row in self.bound(file, name).rows)
+            found = self._reach[file] = frozenset((file, *rows))
         return found
 
     def bound(self, file: int, name: str) -> Bound:

@@ -90,22 +90,24 @@ def _of_name(view: GraphView, name: str, scope: Sequence[str]) -> list[Definitio
         view.told.add(f"`{name}` has {MOST_NAMED:,} definitions and more; the first of them were looked at")
     view.load_rows(row.file for row in rows)
     if scope:
-        rows = [row for row in rows if _is_within(view, row, scope)]
+        rows = _within(view, rows, scope)
     code = [row for row in rows if view.row(row.file).language not in NOT_CODE]
     return sorted(code or rows, key=lambda row: _order(view, row))
 
 
-def _is_within(view: GraphView, row: DefinitionRow, scope: Sequence[str]) -> bool:
-    """Whether the scopes asked for end a definition's own scope, or path and scope together."""
-    own = [part for part in _SEPARATOR.split(row.scope) if part]
-    path = view.row(row.file).path
-    folders = [*path.split("/")[:-1], path.rpartition("/")[2].partition(".")[0]]
-    if folders[-1] in ("__init__", "mod", "index", "lib", "main"):
-        own_path = [folders, folders[:-1]]
-    else:
-        own_path = [folders]
-    wanted = list(scope)
-    return own[-len(wanted) :] == wanted or any([*f, *own][-len(wanted) :] == wanted for f in own_path)
+def _within(view: GraphView, rows: Sequence[DefinitionRow], wanted: Sequence[str]) -> list[DefinitionRow]:
+    """Those in the scopes asked for: those whose scope ends so, else those whose path and scope have them in order."""
+    names = {row: [part for part in _SEPARATOR.split(row.scope) if part] for row in rows}
+    ending = [row for row, own in names.items() if own[-len(wanted) :] == list(wanted)]
+    if ending:
+        return ending
+    found = []
+    for row, own in names.items():
+        path = view.row(row.file).path
+        left = iter([*path.split("/")[:-1], path.rpartition("/")[2].partition(".")[0], *own])
+        if all(part in left for part in wanted):
+            found.append(row)
+    return found
 
 
 def _order(view: GraphView, row: DefinitionRow) -> tuple[bool, bool, int, str, int]:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.classes import Classes, Meaning, types_among
 from spelunk.graph.imports import Imports
-from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, OWN, family_of
+from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, OWN
 from spelunk.graph.signature import signature
 from spelunk.graph.view import GraphView, last_line
 from spelunk.store.records import FileRow
@@ -62,7 +62,10 @@ FOREIGN: Final = ReceiverMeaning(outside=True)
 class Receivers:
     """The receivers of one generation."""
 
-    def __init__(self, view: GraphView, imports: Imports, classes: Classes, types: Meaning) -> None:
+    def __init__(
+        self, view: GraphView, imports: Imports, classes: Classes, types: Meaning, meaning: Meaning
+    ) -> None:
+        self._meaning = meaning
         self._view = view
         self._imports = imports
         self._classes = classes
@@ -166,9 +169,17 @@ class Receivers:
         rows = self._types(file, Reference(last, Role.TYPE, line, receiver))
         if rows:
             return ReceiverMeaning(rows[:1], (), TYPE_RULE)
+        made = self._called(file, Reference(last, Role.CALL, line, receiver))
+        if made is not None:
+            return made
         head = receiver.partition(".")[0] or last
         known = self._imports.bound(file, head).is_outside or not types_among(self._classes.named(last))
         return FOREIGN if known else NOTHING
+
+    def _called(self, file: int, call: Reference) -> ReceiverMeaning | None:
+        """The type that a call returns, where what is called is a function of the index."""
+        rows = [row for row in self._meaning(file, call) if row.kind in CALLABLE]
+        return self._value(rows[0]) if rows else None
 
     def _members_of(self, owner: DefinitionRow, rest: Sequence[str]) -> ReceiverMeaning:
         """A type, or the type of a field of it."""
@@ -204,12 +215,7 @@ class Receivers:
         bound = self._imports.bound(file, name)
         if bound.is_outside:
             return FOREIGN
-        family = family_of(self._view.row(file).language)
-        rows = list(bound.rows) or [
-            r
-            for r in self._classes.named(name)
-            if r.kind in CALLABLE and family_of(self._view.row(r.file).language) == family and r.file == file
-        ]
+        rows = [r for r in self._meaning(file, Reference(name, Role.CALL, line)) if r.kind in CALLABLE]
         return self._through(self._value(rows[0]), rest) if rows else NOTHING
 
 

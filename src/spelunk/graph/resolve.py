@@ -34,7 +34,7 @@ MOST_CANDIDATES: Final = 50
 
 OWN_MEMBER, INHERITED, LOCAL, SAME_FILE = "own-member", "inherited", "local", "same-file"
 IMPORT, WIDE_IMPORT, PACKAGE, SHARED = "import", "wide-import", "package", "shared"
-MEMBER, CALLED_LIKE, ONLY_ONE, NAME = "type", "called-like", "only-one", "name"
+MEMBER, CALLED_LIKE, IN_REACH, ONLY_ONE, NAME = "type", "called-like", "in-reach", "only-one", "name"
 
 TRUST: Final = {
     OWN_MEMBER: 0.95,
@@ -47,6 +47,7 @@ TRUST: Final = {
     MEMBER: 0.9,
     SHARED: 0.8,
     CALLED_LIKE: 0.7,
+    IN_REACH: 0.65,
     ONLY_ONE: 0.5,
     NAME: 0.4,
 }
@@ -55,6 +56,10 @@ TRUST: Final = {
 
 COMMON_SHARE: Final = 0.3
 """What is left of the trust in a bare name where values of the language itself have such a member."""
+COMMON_REACHED: Final = 0.6
+"""The same where a file that is imported defines the member."""
+SURE: Final = 0.75
+"""From this confidence on a function that is called tells the type of the result."""
 LEAST_CONFIDENCE: Final = 0.1
 """A weaker candidate is none."""
 
@@ -90,7 +95,7 @@ class Resolver:
         self.view = view
         self.imports = Imports(view)
         self.classes = Classes(view, self.types)
-        self.receivers = Receivers(view, self.imports, self.classes, self.types)
+        self.receivers = Receivers(view, self.imports, self.classes, self.types, self.meanings)
         self._known: dict[tuple[int, str, Role, str, DefinitionRow | None], Resolution] = {}
 
     def resolve(self, file: int, reference: Reference) -> Resolution:
@@ -105,6 +110,11 @@ class Resolver:
     def types(self, file: int, reference: Reference) -> list[DefinitionRow]:
         """The types that a reference may mean, the most likely first."""
         return types_among([c.row for c in self.resolve(file, reference).candidates])
+
+    def meanings(self, file: int, reference: Reference) -> list[DefinitionRow]:
+        """The definitions that a reference surely means; none where it is not sure."""
+        found = self.resolve(file, reference).candidates
+        return [c.row for c in found if c.confidence >= SURE]
 
     def _resolve(self, file: int, reference: Reference) -> Resolution:
         family = family_of(self.view.row(file).language)
@@ -285,6 +295,13 @@ class Resolver:
         spaces = [row for row in pool if row.scope and _is_in(row, reference.receiver)]
         if spaces:
             return graded(self.view, file, spaces, SHARED)
+        reach = self.imports.reach(file)
+        bound = self.imports.table(file).by_name
+        near = [row for row in members if row.file in reach]
+        near = [row for row in near if row.scope.rpartition(".")[2] in bound] or near
+        if near and (len(near) < len(members) or len(near) == 1):
+            share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
+            return graded(self.view, file, near, IN_REACH, share)
         share = COMMON_SHARE if is_common_member(reference.name, family) else 1.0
         return graded(self.view, file, members, ONLY_ONE if len(members) == 1 else NAME, share)
 
@@ -327,8 +344,9 @@ def graded(
     else:
         best = rest = trust / count
     first = (ordered[0].file, ordered[0].scope)
+    shared = [(row, best if (row.file, row.scope) == first else rest) for row in kept]
     return Resolution(
-        [Candidate(row, round(best if (row.file, row.scope) == first else rest, 3), rule) for row in kept]
+        [Candidate(row, round(part, 3), rule) for row, part in shared if part >= LEAST_CONFIDENCE]
     )
 
 

@@ -157,10 +157,8 @@ def uses_of(
 
     What is left out because of a bound is told in the view.
     """
-    try:
-        from spelunk.chunk.relations import uses  # type: ignore[attr-defined, unused-ignore]
-    except ImportError:
-        return []
+    from spelunk.chunk.uses import uses
+
     view = resolver.view
     wanted = set(rows)
     families = {family_of(view.row(row.file).language) for row in rows}

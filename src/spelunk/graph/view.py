@@ -168,7 +168,7 @@ class GraphView:
     def bindings(self, file: int, line: int) -> dict[str, str]:
         """The types of variables that are written down and hold at a line; none where a bound is reached."""
         try:
-            from spelunk.chunk.relations import bindings  # type: ignore[attr-defined, unused-ignore]
+            from spelunk.chunk.bindings import bindings  # type: ignore[import-not-found, unused-ignore]
         except ImportError:
             return {}
 
