@@ -2,7 +2,8 @@
 
 A place is a path and a line. Of each sampled symbol the index is asked, by the place of its definition,
 for its references and its callers, and at the references that were drawn for the definition. Answers
-outside the indexed files, and in files that the server does not read, count for neither side.
+outside the indexed files, and in files that the server does not read, count for neither side; nor do lines that the
+preprocessor leaves out, expansions of macros, and the methods that implement a trait's.
 
     known       symbols that the index has a definition of at that place
     definition  at a use: the definitions that share the highest confidence
@@ -18,6 +19,7 @@ import argparse
 import json
 import os
 import random
+import re
 import statistics
 import sys
 import tempfile
@@ -66,7 +68,7 @@ class Tally:
 
 
 class Scorer:
-    def __init__(self, index: Any, tree: Path, least: float, blind: Collection[str]) -> None:
+    def __init__(self, index: Any, tree: Path, least: float, data: dict[str, Any]) -> None:
         self.index = index
         self.tree = tree
         self.least = least
@@ -76,8 +78,16 @@ class Scorer:
         self.sure: dict[str, list[float]] = defaultdict(list)
         self.errors: list[tuple[str, str]] = []
         self.seconds: dict[str, list[float]] = defaultdict(list)
+        self.oracle = str(data["oracle"])
+        self.inactive = {
+            (path, line)
+            for path, spans in data.get("inactive", {}).items()
+            for start, end in spans
+            for line in range(start, end + 1)
+        }
+        self.lines: dict[str, list[str]] = {}
         with index.snapshot() as reader:
-            self.indexed = set(reader.relations.all_paths()) - set(blind)
+            self.indexed = set(reader.relations.all_paths()) - set(data.get("blind", ()))
 
     def score(self, row: dict[str, Any]) -> None:
         group = "values" if row["kind"] in VALUES else "symbols"
@@ -89,10 +99,14 @@ class Scorer:
         self.known[(group == "values", known)] += 1
         if not known:
             self.error("not defined", row, place)
-        true = self.places((r[0], r[1]) for r in row["references"])
+        true = {
+            p
+            for p in self.places((r[0], r[1]) for r in row["references"])
+            if self.is_reference(p, row["name"])
+        }
         # what is not defined cannot be asked for: the place would mean the definition around it
         edges = self.timed("references", row) if known else ()
-        edges = [e for e in edges if e.path in self.indexed]
+        edges = [e for e in edges if e.path in self.indexed and (e.path, e.line) not in self.inactive]
         found = {(e.path, e.line) for e in edges if e.confidence >= self.least} - {place}
         self.tallies[f"references {group}"].add(found, true)
         self.tallies[f"references of any confidence {group}"].add(
@@ -109,18 +123,44 @@ class Scorer:
             why = f"doubted, rule {weak[missing].rule}" if missing in weak else "not found"
             self.error(f"missing reference: {why}", row, missing)
         if row["callers"] is not None:
-            self.callers(row, group, known)
+            self.callers(row, group, known, true)
         for asked in row["definitions"]:
             self.definition(row, asked, group)
 
-    def callers(self, row: dict[str, Any], group: str, known: bool) -> None:
+    def callers(self, row: dict[str, Any], group: str, known: bool, references: set[Place]) -> None:
         true = self.places((c["path"], line) for c in row["callers"] for line in c["calls"])
+        true = {p for p in true if self.is_reference(p, row["name"])}
         edges = [e for e in self.timed("callers", row) if e.confidence >= self.least] if known else []
-        found = {(e.path, line) for e in edges for line in (e.line, *e.lines) if e.path in self.indexed}
+        found: dict[Place, str] = {}
+        for edge in edges:
+            for line in (edge.line, *edge.lines):
+                place = (edge.path, line)
+                # servers give calls in functions only; one elsewhere is right if it is a reference
+                outside = edge.symbol is None or edge.symbol.kind not in ("function", "method")
+                if (
+                    place[0] in self.indexed
+                    and place not in self.inactive
+                    and not (outside and place not in true and place in references)
+                ):
+                    found[place] = edge.rule
         self.tallies[f"callers {group}"].add(found, true)
-        for wrong in sorted(found - true):
-            rule = next(e.rule for e in edges if e.path == wrong[0] and wrong[1] in (e.line, *e.lines))
-            self.error(f"wrong caller, rule {rule}", row, wrong)
+        for wrong in sorted(set(found) - true):
+            self.error(f"wrong caller, rule {found[wrong]}", row, wrong)
+
+    def is_reference(self, place: Place, name: str) -> bool:
+        """Whether a server's place is one that a reader sees: no expansion of a macro, no implementation."""
+        if self.oracle not in ("clangd", "rust-analyzer"):
+            return True
+        text = self.line(place)
+        if not re.search(rf"\b{re.escape(name)}\b", text):
+            return False
+        return not (self.oracle == "rust-analyzer" and re.search(rf"\bfn\s+{re.escape(name)}\b", text))
+
+    def line(self, place: Place) -> str:
+        path = place[0]
+        if path not in self.lines:
+            self.lines[path] = (self.tree / path).read_text(encoding="utf-8", errors="replace").split("\n")
+        return self.lines[path][place[1] - 1] if place[1] <= len(self.lines[path]) else ""
 
     def definition(self, row: dict[str, Any], asked: dict[str, Any], group: str) -> None:
         path, line = asked["at"][:2]
@@ -149,8 +189,7 @@ class Scorer:
         return edges
 
     def error(self, kind: str, row: dict[str, Any], place: Place) -> None:
-        lines = (self.tree / place[0]).read_text(encoding="utf-8", errors="replace").split("\n")
-        text = lines[place[1] - 1].strip()[:140] if place[1] <= len(lines) else ""
+        text = self.line(place).strip()[:140]
         symbol = f"{row['kind']} {row['name']} ({row['path']}:{row['line']})"
         self.errors.append((kind, f"{symbol}\n        {place[0]}:{place[1]}: {text}"))
 
@@ -199,9 +238,12 @@ def score_file(
     os.environ["SPELUNK_HOME"] = str(home / data["tree"])
     index = Index.open(tree)
     index.update()
-    scorer = Scorer(index, tree, least, data.get("blind", ()))
+    scorer = Scorer(index, tree, least, data)
     for row in data["symbols"]:
-        scorer.score(row)
+        try:
+            scorer.score(row)
+        except RecursionError as error:
+            scorer.error(f"CRASH {type(error).__name__}", row, (row["path"], row["line"]))
     known = scorer.known
     result = {
         "oracle": data["oracle"],
