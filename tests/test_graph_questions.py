@@ -16,7 +16,7 @@ from spelunk.graph.callers import callers
 from spelunk.graph.definition import definition
 from spelunk.graph.impact import Changed, impact
 from spelunk.graph.implementations import implementations
-from spelunk.graph.names import nearest_names
+from spelunk.graph.nearest import nearest_names
 from spelunk.graph.overview import repository_map
 from spelunk.graph.references import references
 from spelunk.graph.route import route

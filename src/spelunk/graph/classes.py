@@ -20,17 +20,17 @@ Meaning = Callable[[int, Reference], list[DefinitionRow]]
 """Gives the types that a reference in a file may mean, the most likely first."""
 
 
-class Member(NamedTuple):
+class TypeMember(NamedTuple):
     """A member found for a name: the definition, and how many steps above the type it is."""
 
     row: DefinitionRow
     steps: int
 
 
-class Found(NamedTuple):
+class MembersFound(NamedTuple):
     """Members found, and whether every type above is in the index."""
 
-    members: list[Member]
+    members: list[TypeMember]
     complete: bool
 
 
@@ -133,18 +133,18 @@ class Classes:
                     queue.append((base, steps + 1))
         return out, complete
 
-    def find(self, owner: DefinitionRow, name: str, *, own: bool = True) -> Found:
+    def find(self, owner: DefinitionRow, name: str, *, own: bool = True) -> MembersFound:
         """A member of a type, or of the nearest type above that has it."""
         owner = self.whole(owner)
         rows = self.members(owner, name) if own else []
         if rows:
-            return Found([Member(r, 0) for r in rows], True)
+            return MembersFound([TypeMember(r, 0) for r in rows], True)
         above, complete = self.above(owner)
         for base, steps in above:
             rows = self.members(base, name)
             if rows:
-                return Found([Member(r, steps) for r in rows], True)
-        return Found([], complete)
+                return MembersFound([TypeMember(r, steps) for r in rows], True)
+        return MembersFound([], complete)
 
     def is_above(self, base: DefinitionRow, owner: DefinitionRow) -> bool:
         """Whether a type is another one or above it."""

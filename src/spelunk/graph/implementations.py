@@ -26,6 +26,18 @@ STRUCTURAL: Final = frozenset({"go"})
 """Families in which a type implements an interface by having its methods."""
 
 
+def implementing_rows(resolver: Resolver, rows: Sequence[DefinitionRow]) -> list[DefinitionRow]:
+    """The definitions that implement one of some definitions."""
+    looked: list[Looked] = []
+    types = [row for row in rows if row.kind in CLASSES]
+    found = [below.row for below in types_below(resolver, types, looked)]
+    found += _with_methods(resolver, types)
+    for row in rows:
+        if row.kind not in CLASSES and row.scope:
+            found += [member for member, _ in _overriding(resolver, row, looked)]
+    return list(dict.fromkeys(found))
+
+
 class _Below(NamedTuple):
     """A type below another: the place that says so, and the steps between them."""
 
@@ -154,13 +166,23 @@ def interface_methods(resolver: Resolver, row: DefinitionRow) -> list[str]:
 
 def overrides(resolver: Resolver, row: DefinitionRow, looked: list[Looked]) -> list[Edge]:
     """The members of the types below that have the name of a member."""
+    return [
+        _of_row(resolver, member, OVERRIDE, OVERRIDE_TRUST, steps)
+        for member, steps in _overriding(resolver, row, looked)
+    ]
+
+
+def _overriding(
+    resolver: Resolver, row: DefinitionRow, looked: list[Looked]
+) -> list[tuple[DefinitionRow, int]]:
+    """Members that override a member, and the steps between their types."""
     owner = resolver.owner(row)
     if owner is None:
         return []
     below = [(b.row, b.steps) for b in types_below(resolver, [owner], looked)]
     below += [(t, 1) for t in _with_methods(resolver, [owner])]
     return [
-        _of_row(resolver, member, OVERRIDE, OVERRIDE_TRUST, steps)
+        (member, steps)
         for type_row, steps in below
         for member in resolver.classes.members(type_row, row.name)
         if member != row and member.scope.rpartition(".")[2] == type_row.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -11,23 +10,17 @@ from spelunk.errors import UsageError
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, NOT_CODE
 from spelunk.graph.view import GraphView, last_line
 from spelunk.store.relation_reader import DefinitionRow
-from spelunk.text.tokens import terms, words
 from spelunk.types import Flag
 
 if TYPE_CHECKING:
-    from spelunk.store.protocols import Reader
     from spelunk.store.records import FileRow
 
 MOST_NAMED: Final = 10_000
 """Definitions of one name that are looked at."""
-MOST_NEAREST: Final = 5
-LOOKED_AT: Final = 40
-"""Chunks whose definitions are compared with a name that nothing has."""
-LEAST_LIKENESS: Final = 0.6
-"""As difflib measures it."""
 
 _PLACE: Final = re.compile(r"(.+):(\d{1,9})(?:-\d{1,9})?", re.DOTALL)
-_SEPARATOR: Final = re.compile(r"::|->|[.#/\\]")
+SEPARATOR: Final = re.compile(r"::|->|[.#/\\]")
+"""What stands between the parts of a name as people write it."""
 _FOREIGN: Final = Flag.VENDORED | Flag.GENERATED | Flag.EXAMPLE
 
 
@@ -53,11 +46,11 @@ def find(view: GraphView, asked: str) -> list[DefinitionRow]:
             return _at(view, row, line)
         if "/" in path or "." in path:
             raise UsageError(f"{path}: not indexed; `spelunk why {path}` says why")
-    parts = [part for part in _SEPARATOR.split(asked.removesuffix("()")) if part]
+    parts = [part for part in SEPARATOR.split(asked.removesuffix("()")) if part]
     if not parts:
         raise UsageError(f"{asked}: no name; give NAME, Scope.name or FILE:LINE")
     rows = _of_name(view, parts[-1], parts[:-1])
-    if not rows and not _SEPARATOR.search(asked.strip(".")):
+    if not rows and not SEPARATOR.search(asked.strip(".")):
         rows = _of_name(view, asked, [])
     return rows
 
@@ -97,7 +90,7 @@ def _of_name(view: GraphView, name: str, scope: Sequence[str]) -> list[Definitio
 
 def _within(view: GraphView, rows: Sequence[DefinitionRow], wanted: Sequence[str]) -> list[DefinitionRow]:
     """Those in the scopes asked for: those whose scope ends so, else those whose path and scope have them in order."""
-    names = {row: [part for part in _SEPARATOR.split(row.scope) if part] for row in rows}
+    names = {row: [part for part in SEPARATOR.split(row.scope) if part] for row in rows}
     ending = [row for row, own in names.items() if own[-len(wanted) :] == list(wanted)]
     if ending:
         return ending
@@ -120,29 +113,3 @@ def _order(view: GraphView, row: DefinitionRow) -> tuple[bool, bool, int, str, i
     elif row.kind in EXTENDING or row.kind == "declaration":
         kind = 3
     return bool(file.flags & _FOREIGN), bool(file.flags & Flag.TEST), kind, file.path, row.line
-
-
-def nearest_names(reader: Reader, asked: str) -> tuple[str, ...]:
-    """Names near to one that nothing has, as they are defined, the nearest first."""
-    from spelunk.search.corpus import Corpus, SearchTarget
-    from spelunk.search.missing_words import nearest_word
-    from spelunk.search.query import WORD, Query, Term
-    from spelunk.store.protocols import Filter
-
-    name = [part for part in _SEPARATOR.split(asked.removesuffix("()")) if part][-1:]
-    if not name or reader.damage is not None:
-        return ()
-    word = name[0]
-
-    def no_embedder() -> None:
-        raise AssertionError("names are compared without vectors")
-
-    corpus = Corpus([SearchTarget(reader, no_embedder)], Query((Term(WORD, word),)))  # type: ignore[arg-type]
-    spelled = nearest_word(corpus, word, "name")
-    weights = {term: 1.0 for w in words(word) for term in terms(w)}
-    weights.update({term: 2.0 for w in words(spelled) for term in terms(w)})
-    scored = reader.lexical(weights, {"name": 1.0}, Filter(), LOOKED_AT) if weights else []
-    defined = {d.name for chunk in reader.chunks([s.id for s in scored]).values() for d in chunk.definitions}
-    near = {d: difflib.SequenceMatcher(None, word.lower(), d.lower()).ratio() for d in defined}
-    ordered = sorted((d for d in near if near[d] >= LEAST_LIKENESS), key=lambda d: (-near[d], d))
-    return tuple(ordered[:MOST_NEAREST])

@@ -350,7 +350,7 @@ def _named(view: GraphView, asked: str) -> Changed:
 
 
 def _nearest(reader: Reader, asked: str) -> tuple[str, ...]:
-    from spelunk.graph.names import nearest_names
+    from spelunk.graph.nearest import nearest_names
 
     return nearest_names(reader, asked)
 

@@ -231,6 +231,12 @@ class Resolver:
     def _with_receiver(
         self, file: int, reference: Reference, pool: list[DefinitionRow], family: str
     ) -> Resolution:
+        if not pool:  # no member has the name, and a module may still offer it under another
+            bound = self.imports.bound(file, reference.receiver)
+            if bound.is_outside:
+                return OUTSIDE
+            if not bound.files:
+                return UNKNOWN
         meaning = self.receivers.meaning(file, reference)
         if meaning.outside:
             return OUTSIDE

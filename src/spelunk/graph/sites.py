@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -13,7 +14,7 @@ from spelunk.store.relation_reader import DefinitionRow
 
 MOST_SITES: Final = 20_000
 """Stored references of one name that are resolved."""
-MOST_USE_FILES: Final = 80
+MOST_USE_FILES: Final = 40
 """Files that are parsed again to find uses that are not stored."""
 MOST_USE_CHARS: Final = 4_000_000
 """Bytes of them."""
@@ -163,17 +164,23 @@ def uses_of(
     wanted = set(rows)
     families = {family_of(view.row(row.file).language) for row in rows}
     first = {row.file for row in rows} | {site.file for site in known}
+    told = {(site.file, site.reference.line) for site in known}
     out: list[Located] = []
     for name in sorted({row.name for row in rows}):
         files = [f for f in finder(name, 10 * MOST_USE_FILES) if family_of(f.language) in families]
         files.sort(key=lambda f: (f.id not in first, f.path))
         size = read = 0
-        for file in files:
+        for n, file in enumerate(files):
             if read >= MOST_USE_FILES or size + file.size > MOST_USE_CHARS:
+                view.told.add(
+                    f"uses of `{name}` as a value were looked for in {n:,} of the {len(files):,} files that have it"
+                )
                 break
+            view.load_rows([file.id])
+            if not _may_use(resolver, file.id, name, told):
+                continue
             read += 1
             size += file.size
-            view.load_rows([file.id])
             parsed = view.parsed(file.id)
             if parsed is None:
                 break
@@ -182,11 +189,18 @@ def uses_of(
                     located = located_at(resolver, file.id, reference, wanted)
                     if located is not None:
                         out.append(located)
-        if read < len(files):
-            view.told.add(
-                f"uses of `{name}` as a value were looked for in {read:,} of the {len(files):,} files that have it"
-            )
     return out
+
+
+def _may_use(resolver: Resolver, file: int, name: str, told: Collection[tuple[int, int]]) -> bool:
+    """Whether a file has a name on a line with neither a known reference to it nor its definition."""
+    view = resolver.view
+    defined = {d.line for d in view.definitions(file) if d.name == name}
+    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    return any(
+        name in line and n not in defined and (file, n) not in told and word.search(line)
+        for n, line in enumerate(view.lines(file), 1)
+    )
 
 
 def _is_definition(

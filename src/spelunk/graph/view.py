@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -23,11 +25,32 @@ MOST_PARSES: Final = 400
 """Files that one question parses again: some 2 s of source code in all."""
 MOST_PARSED_CHARS: Final = 20_000_000
 """Characters of source that one question parses again."""
-KEPT_TREES: Final = 32
+KEPT_TREES: Final = 64
+"""Trees kept in memory: some 2 MB each for a file of 20 KB."""
 MOST_TEXTS: Final = 2_000
 """Texts kept in memory at a time."""
 MOST_LINE: Final = 200
 """Characters of a line that is quoted."""
+
+
+class _Trees(threading.local):
+    """Files parsed lately in this thread, for the next question; a parser serves one thread."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[bytes, str], Parsed] = OrderedDict()
+
+    def get(self, digest: bytes, path: str) -> Parsed | None:
+        """The file of a content and a path."""
+        return self._kept.get((digest, path))
+
+    def keep(self, parsed: Parsed) -> None:
+        """Keep a file, and let go the one kept longest."""
+        self._kept[(parsed.document.digest, parsed.document.path)] = parsed
+        while len(self._kept) > KEPT_TREES:
+            self._kept.popitem(last=False)
+
+
+_trees: Final = _Trees()
 
 
 class GraphView:
@@ -49,6 +72,7 @@ class GraphView:
         self._imports: dict[int, list[Import]] = {}
         self._lines: dict[int, list[str]] = {}
         self._relations: dict[int, Relations] = {}
+        self._bindings: dict[tuple[int, int], dict[str, str]] = {}
         self._parses = 0
         self._chars = 0
         self._tree = lru_cache(KEPT_TREES)(self._parse)
@@ -140,15 +164,20 @@ class GraphView:
             return None
 
     def _parse(self, file: int) -> Parsed:
-        from spelunk.chunk import parse
-
         row = self.row(file)
         if self._parses >= MOST_PARSES or self._chars + row.size > MOST_PARSED_CHARS:
             raise _BoundReachedError
         self._parses += 1
         self._chars += row.size
+        kept = _trees.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
+        if kept is not None:
+            return kept
+        from spelunk.chunk import parse
+
         text = self.reader.text_of_file(file)
-        return parse(Document(row.path, text, row.digest, row.language, size=row.size), DEFAULTS)
+        parsed = parse(Document(row.path, text, row.digest, row.language, size=row.size), DEFAULTS)
+        _trees.keep(parsed)
+        return parsed
 
     def relations(self, file: int) -> Relations:
         """References and imports of a file, from its text; none where a bound is reached."""
@@ -167,13 +196,14 @@ class GraphView:
 
     def bindings(self, file: int, line: int) -> dict[str, str]:
         """The types of variables that are written down and hold at a line; none where a bound is reached."""
-        try:
-            from spelunk.chunk.bindings import bindings  # type: ignore[import-not-found, unused-ignore]
-        except ImportError:
-            return {}
+        from spelunk.chunk.bindings import bindings
 
-        parsed = self.parsed(file)
-        return {} if parsed is None else bindings(parsed, line)
+        key = (file, line)
+        found = self._bindings.get(key)
+        if found is None:
+            parsed = self.parsed(file)
+            found = self._bindings[key] = {} if parsed is None else bindings(parsed, line)
+        return found
 
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
