@@ -91,7 +91,7 @@ class Collector:
         line = symbol["line"]
         found = self.places(self.ask("textDocument/definition", str(path), line, symbol["column"]))
         relative = path.relative_to(self.tree).as_posix()
-        return not found or any((f[0], f[1]) == (relative, line) for f in found)
+        return any((f[0], f[1]) == (relative, line) for f in found)
 
     def is_blind(self, path: Path) -> bool:
         """Whether the server does not read a file: build constraints leave it out."""
@@ -127,6 +127,15 @@ class Collector:
             if relative is not None:
                 found.add((relative, span["start"]["line"] + 1, span["start"]["character"]))
         return [list(place) for place in sorted(found)]
+
+    def all_places(self, locations: Any) -> list[list[Any]]:
+        """Places anywhere; one outside the tree has the path "" and the line 0."""
+        found = []
+        for location in locations if isinstance(locations, list) else [locations] if locations else []:
+            relative = self.relative(location.get("uri") or location.get("targetUri"))
+            span = location.get("range") or location.get("targetSelectionRange")
+            found.append(["", 0] if relative is None else [relative, span["start"]["line"] + 1])
+        return found
 
     def relative(self, address: str) -> str | None:
         try:

@@ -2,8 +2,9 @@
 
 A place is a path and a line. Of each sampled symbol the index is asked, by the place of its definition,
 for its references and its callers, and at the references that were drawn for the definition. Answers
-outside the indexed files, and in files that the server does not read, count for neither side; nor do lines that the
-preprocessor leaves out, expansions of macros, and the methods that implement a trait's.
+outside the indexed files, and in files that the server does not read, count for neither side; nor do lines
+that the preprocessor leaves out, expansions of macros, and the methods that implement a trait's. Places that
+the server's list has not are judged one by one (``judge.py``).
 
     known       symbols that the index has a definition of at that place
     definition  at a use: the definitions that share the highest confidence
@@ -86,6 +87,8 @@ class Scorer:
             for line in range(start, end + 1)
         }
         self.lines: dict[str, list[str]] = {}
+        self.judged: dict[str, list[list[Any]]] = data.get("judged", {})
+        self.claims: list[tuple[str, int, str]] = []
         with index.snapshot() as reader:
             self.indexed = set(reader.relations.all_paths()) - set(data.get("blind", ()))
 
@@ -107,6 +110,11 @@ class Scorer:
         # what is not defined cannot be asked for: the place would mean the definition around it
         edges = self.timed("references", row) if known else ()
         edges = [e for e in edges if e.path in self.indexed and (e.path, e.line) not in self.inactive]
+        judged = self.judge(
+            {(e.path, e.line) for e in edges if e.confidence >= self.least} - true - {place}, row
+        )
+        true |= {p for p, verdict in judged.items() if verdict == "right"}
+        edges = [e for e in edges if judged.get((e.path, e.line)) != "unknown"]
         found = {(e.path, e.line) for e in edges if e.confidence >= self.least} - {place}
         self.tallies[f"references {group}"].add(found, true)
         self.tallies[f"references of any confidence {group}"].add(
@@ -143,9 +151,25 @@ class Scorer:
                     and not (outside and place not in true and place in references)
                 ):
                     found[place] = edge.rule
+        for place, verdict in self.judge(set(found) - true, row).items():
+            if verdict == "right":
+                true.add(place)
+            elif verdict == "unknown":
+                del found[place]
         self.tallies[f"callers {group}"].add(found, true)
         for wrong in sorted(set(found) - true):
             self.error(f"wrong caller, rule {found[wrong]}", row, wrong)
+
+    def judge(self, places: Collection[Place], row: dict[str, Any]) -> dict[Place, str]:
+        """What the server says of places that its list had not: right, unknown or wrong; see judge.py."""
+        verdicts = {}
+        for place in places:
+            self.claims.append((*place, row["name"]))
+            found = self.judged.get(f"{place[0]}:{place[1]}:{row['name']}")
+            if found is not None:
+                own = [row["path"], row["line"]]
+                verdicts[place] = "right" if own in found else "wrong" if found else "unknown"
+        return verdicts
 
     def is_reference(self, place: Place, name: str) -> bool:
         """Whether a server's place is one that a reader sees: no expansion of a macro, no implementation."""
@@ -229,11 +253,14 @@ def definition_at(index: Any, path: str, line: int, name: str) -> tuple[list[Pla
 
 
 def score_file(
-    path: Path, trees: Path, home: Path, least: float
+    path: Path, trees: Path, home: Path, least: float, claims: Path | None
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     from spelunk import Index
 
     data = json.loads(path.read_text(encoding="utf-8"))
+    judged = path.with_name(f"{path.stem}.judged.json")
+    if judged.exists():
+        data["judged"] = json.loads(judged.read_text(encoding="utf-8"))
     tree = (trees / data["tree"]).resolve()
     os.environ["SPELUNK_HOME"] = str(home / data["tree"])
     index = Index.open(tree)
@@ -271,6 +298,10 @@ def score_file(
         },
     }
     index.close()
+    if claims is not None:
+        claims.mkdir(parents=True, exist_ok=True)
+        unique = sorted(set(scorer.claims))
+        (claims / path.name).write_text(json.dumps(unique), encoding="utf-8")
     return result, scorer.errors
 
 
@@ -327,6 +358,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, help="where the indexes are kept; a temporary folder by default")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--errors", type=Path)
+    parser.add_argument("--claims", type=Path, help="folder for the places that judge.py asks about")
     parser.add_argument("--shown", type=int, default=5)
     parser.add_argument("--least", type=float, default=LEAST)
     asked = parser.parse_args()
@@ -334,7 +366,7 @@ def main() -> int:
         home = asked.home or Path(folder)
         results, errors = [], {}
         for path in asked.answers:
-            result, found = score_file(path, asked.trees, home, asked.least)
+            result, found = score_file(path, asked.trees, home, asked.least, asked.claims)
             results.append(result)
             errors[f"{result['oracle']}, {result['tree']}"] = found
             print(f"{path.name}: scored", file=sys.stderr)
