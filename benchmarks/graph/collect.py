@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lsp import NoAnswerError, Server, path_of, uri
-from servers import ORACLES, Oracle, files_of
+from servers import ORACLES, OTHERS, Oracle, files_of
 
 KINDS = {
     5: "class", 6: "method", 8: "field", 10: "enum", 11: "interface", 12: "function", 13: "variable",
@@ -245,6 +245,11 @@ def main() -> int:
         blind = [
             p.relative_to(tree).as_posix() for p in sorted(paths) if oracle.blind and collector.is_blind(p)
         ]
+        if oracle.inactive:  # sources that are not compiled
+            others = files_of(tree, oracle.extensions)
+            blind = [
+                p.relative_to(tree).as_posix() for p in others if OTHERS & set(p.relative_to(tree).parts)
+            ]
         write(asked, rows, blind)
         if oracle.inactive:
             write(asked, rows, blind, collector.inactive(paths, asked.patience))
