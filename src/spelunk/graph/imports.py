@@ -65,7 +65,7 @@ class Imports:
                 if is_wide(one, family):
                     found.wide.append(one)
                 else:
-                    for name in bound_names(one):
+                    for name in bound_names(one, family):
                         found.by_name.setdefault(name, []).append(one)
         return found
 
@@ -191,8 +191,8 @@ def is_wide(one: Import, family: str) -> bool:
     ) or (family not in FOLDER_PACKAGES and bool(_INCLUDED.fullmatch(one.module)))
 
 
-def bound_names(one: Import) -> tuple[str, ...]:
-    """The names that an import binds in its file."""
+def bound_names(one: Import, family: str = "") -> tuple[str, ...]:
+    """The names that an import binds in its file, and the module as it is written before a name."""
     if one.alias:
         return (one.alias,)
     if one.name and one.name != "*":
@@ -200,5 +200,5 @@ def bound_names(one: Import) -> tuple[str, ...]:
     parts = [part for part in _PARTS.split(one.module.strip("<>\"'")) if part]
     if not parts:
         return ()
-    # Python's ``import a.b`` binds ``a``, and is written ``a.b.f()``.
-    return tuple(dict.fromkeys((parts[-1], one.module)))
+    own = parts[0] if family == "python" else parts[-1]  # Python's ``import a.b`` binds ``a``
+    return tuple(dict.fromkeys((own, one.module)))

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.classes import Classes, Meaning, types_among
 from spelunk.graph.imports import Imports
-from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, OWN
+from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, OWN, family_of
 from spelunk.graph.signature import signature
 from spelunk.graph.view import GraphView, last_line
 from spelunk.store.records import FileRow
@@ -35,6 +35,72 @@ _WRAPPERS: Final = re.compile(
 NO_TYPES: Final = frozenset(
     {"None", "Any", "object", "Self", "auto", "var", "any", "unknown", "void", "dynamic"}
 )
+
+RETURN_WHAT_THEY_GET: Final = frozenset(
+    {
+        "cast",
+        "copy",
+        "deepcopy",
+        "replace",
+        "reduce",
+        "choice",
+        "clone",
+        "partial",
+        "wraps",
+        "assign",
+        "freeze",
+    }
+)
+"""Functions of libraries whose result has the type of an argument."""
+BUILT_IN: Final = {
+    "python": frozenset(
+        [
+            "str",
+            "bytes",
+            "bytearray",
+            "list",
+            "dict",
+            "set",
+            "frozenset",
+            "tuple",
+            "int",
+            "float",
+            "bool",
+            "object",
+            "open",
+            "type",
+            "range",
+            "super",
+        ]
+    ),
+    "js": frozenset(
+        [
+            "Object",
+            "Array",
+            "String",
+            "Number",
+            "Boolean",
+            "JSON",
+            "Math",
+            "Promise",
+            "Map",
+            "Set",
+            "WeakMap",
+            "Symbol",
+            "Date",
+            "RegExp",
+            "Error",
+            "Reflect",
+            "console",
+            "process",
+            "window",
+            "document",
+            "globalThis",
+        ]
+    ),
+}
+"""Values of a family's language itself that members are called on."""
+_LITERAL: Final = re.compile(r"[bfru]{0,2}[\"'`\[{(\d]")
 
 
 class ReceiverMeaning(NamedTuple):
@@ -81,6 +147,8 @@ class Receivers:
         found = self._module(file, written)
         if found is not NOTHING:
             return found
+        if _LITERAL.match(written) or self._is_built_in(file, written):
+            return FOREIGN
         parts = [part for part in _PARTS.split(written) if part]
         if not parts:
             return NOTHING
@@ -88,6 +156,12 @@ class Receivers:
         if found is NOTHING and len(parts) > 1:
             return self._module_then_chain(file, reference.line, written, parts)
         return found
+
+    def _is_built_in(self, file: int, written: str) -> bool:
+        """Whether a receiver is a value of the language itself, and the index has no definition of its name."""
+        head = written.removesuffix("()")
+        family = family_of(self._view.row(file).language)
+        return head in BUILT_IN.get(family, ()) and not any(r.file == file for r in self._classes.named(head))
 
     def _by_method(self, file: int, line: int) -> DefinitionRow | None:
         """The type of the method around a line, where the method stands outside its type's braces."""
@@ -162,6 +236,7 @@ class Receivers:
 
     def written_type(self, file: int, line: int, written: str) -> ReceiverMeaning:
         """The type that a name of a type means in a file; outside where an import says so."""
+        called = written.endswith("()")
         name = _plain_type(written)
         if not name or name in NO_TYPES:
             return NOTHING
@@ -173,8 +248,9 @@ class Receivers:
         if made is not None:
             return made
         head = receiver.partition(".")[0] or last
-        known = self._imports.bound(file, head).is_outside or not types_among(self._classes.named(last))
-        return FOREIGN if known else NOTHING
+        if self._imports.bound(file, head).is_outside:
+            return NOTHING if called and last in RETURN_WHAT_THEY_GET else FOREIGN
+        return NOTHING if called or types_among(self._classes.named(last)) else FOREIGN
 
     def _called(self, file: int, call: Reference) -> ReceiverMeaning | None:
         """The type that a call returns, where what is called is a function of the index."""

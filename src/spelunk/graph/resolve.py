@@ -29,6 +29,8 @@ from spelunk.graph.receivers import Receivers
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.relation_reader import DefinitionRow
 
+MOST_NESTED: Final = 24
+"""Questions that one reference asks, each for the next: its receiver's type, what that returns, a base."""
 MOST_CANDIDATES: Final = 50
 """Candidates of one reference that are told apart."""
 
@@ -84,6 +86,9 @@ class Resolution(NamedTuple):
     outside: bool = False
 
 
+_Key = tuple[int, str, Role, str, DefinitionRow | None]
+"""File, name, role, receiver, and the definition around a reference."""
+
 UNKNOWN: Final = Resolution([])
 OUTSIDE: Final = Resolution([], outside=True)
 
@@ -96,15 +101,29 @@ class Resolver:
         self.imports = Imports(view)
         self.classes = Classes(view, self.types)
         self.receivers = Receivers(view, self.imports, self.classes, self.types, self.meanings)
-        self._known: dict[tuple[int, str, Role, str, DefinitionRow | None], Resolution] = {}
+        self._known: dict[_Key, Resolution] = {}
+        self._active: dict[_Key, int] = {}
+        self._cut = MOST_NESTED
 
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
         inside = self.view.enclosing(file, reference.line)
         key = (file, reference.name, reference.role, reference.receiver, inside)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._resolve(file, reference)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        depth = len(self._active)
+        if key in self._active or depth >= MOST_NESTED:
+            self._cut = min(self._cut, self._active.get(key, 0))
+            return UNKNOWN
+        self._active[key] = depth
+        try:
+            found = self._resolve(file, reference)
+        finally:
+            del self._active[key]
+        if self._cut >= depth:  # else it was cut short by a question that is still open
+            self._cut = MOST_NESTED
+            self._known[key] = found
         return found
 
     def types(self, file: int, reference: Reference) -> list[DefinitionRow]:
@@ -255,7 +274,7 @@ class Resolver:
             below = [row for row in pool if self._is_below(row, meaning.types[0])]
             if below:
                 return graded(self.view, file, below, NAME)
-        if meaning.modules or complete:
+        if meaning.modules or complete or meaning.above:
             return UNKNOWN
         members = [row for row in pool if row.scope and self._is_member(row)]
         return self._by_name(file, reference, members, pool, family)
@@ -297,7 +316,8 @@ class Resolver:
             return graded(self.view, file, found, SHARED if spaces else NAME)
         alike = [row for row in members if is_called_like(reference.receiver, row.scope.rpartition(".")[2])]
         if alike:
-            return graded(self.view, file, alike, CALLED_LIKE)
+            share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
+            return graded(self.view, file, alike, CALLED_LIKE, share)
         spaces = [row for row in pool if row.scope and _is_in(row, reference.receiver)]
         if spaces:
             return graded(self.view, file, spaces, SHARED)
