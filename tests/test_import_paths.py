@@ -246,7 +246,6 @@ RUST = {
         ("crates/core/main.rs", "flags", "", "crates/core/flags/mod.rs"),
         ("crates/grep-cli/src/io/read.rs", "crate::pattern", "Pattern", "crates/grep-cli/src/pattern.rs"),
         ("crates/grep-cli/src/io/read.rs", "super::super::pattern", "P", "crates/grep-cli/src/pattern.rs"),
-        ("crates/grep-cli/src/pattern.rs", "super", "Pattern", "crates/grep-cli/src/pattern.rs"),
         ("crates/grep-cli/tests/all.rs", "common", "f", "crates/grep-cli/tests/common/mod.rs"),
         ("crates/grep-cli/tests/all.rs", "grep_cli::io", "", "crates/grep-cli/src/io.rs"),
         ("crates/core/main.rs", "std::io", "Read", None),
@@ -458,6 +457,11 @@ WRITTEN = {
     ),
     "rs/src/util.rs": ("pub mod b;\npub fn a() {}\n", ["rs/src/util/b.rs"]),
     "rs/src/util/b.rs": ("use crate::util::a;\nuse super::a as x;\npub struct C;\n", ["rs/src/util.rs"] * 2),
+    "rs/src/util/c.rs": (
+        "use super::b;\npub fn c() {}\nmod tests {\n    use super::*;\n    use super::super::a;\n"
+        "    mod deep {\n        use super::super::c;\n    }\n}\n",
+        ["rs/src/util/b.rs", "rs/src/util/c.rs", "rs/src/util.rs", "rs/src/util/c.rs"],
+    ),
     "rs/tests/t.rs": ("use my_crate::util::*;\n", ["rs/src/util.rs"]),
     "src/com/x/Main.java": (
         "package com.x;\nimport com.x.in.Foo;\nimport static com.x.in.Foo.bar;\nimport com.x.in.*;\nclass Main {}\n",

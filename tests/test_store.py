@@ -61,9 +61,9 @@ def test_only_the_manifest_speaks_sql() -> None:
     allowed = {
         SOURCE / "store" / f"{name}.py"
         for name in (
-                *("manifest", "manifest_writer", "manifest_references", "relation_queries"),
-                *("schema", "where", "commits", "commit_writer"),
-            )
+            *("manifest", "manifest_writer", "manifest_references", "relation_queries"),
+            *("schema", "where", "commits", "commit_writer"),
+        )
     }
 
     found = [line for path in SOURCE.rglob("*.py") if path not in allowed for line in statements(path)]

@@ -16,11 +16,12 @@ import random
 import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lsp import NoAnswerError, Server, path_of, uri
-from servers import ORACLES, Oracle, files_of
+from servers import ORACLES, OTHERS, Oracle, files_of
 
 KINDS = {
     5: "class", 6: "method", 8: "field", 10: "enum", 11: "interface", 12: "function", 13: "variable",
@@ -30,9 +31,12 @@ KINDS = {
 CALLABLE = frozenset({"function", "method"})
 VALUES = frozenset({"variable", "constant", "field", "property", "member"})
 """Kinds of which fewer are sampled."""
+UNSURE = frozenset({"variable", "constant"})
 INSIDE = frozenset({"class", "interface", "struct", "enum"})
 """Kinds whose members are sampled too, besides modules and namespaces."""
 CONTAINERS = frozenset({2, 3, 4, 19})
+ARROW = re.compile(r"=\s*(?:async\b\s*)?(?:function\b|<|\(.*(?:=>|$)|\w+\s*=>)")
+"""A variable that holds a function."""
 NOT_SAMPLED = re.compile(r"^(?:__\w+__|test_\w*|Test\w*|Benchmark\w*|Example\w*|constructor|init|main|_)$")
 DEFINITIONS = 2
 
@@ -70,6 +74,8 @@ class Collector:
                 if kind and position and name and not NOT_SAMPLED.match(name):
                     line = lines[position["line"]] if position["line"] < len(lines) else ""
                     at = re.search(rf"\b{re.escape(name)}\b", line[position["character"] :])
+                    if kind == "variable" and ARROW.search(line):
+                        kind = "function"
                     if at:
                         column = position["character"] + at.start()
                         found.append(
@@ -81,6 +87,36 @@ class Collector:
         walk(answer or [], 0)
         return found
 
+    def is_definition(self, path: Path, symbol: dict[str, Any]) -> bool:
+        line = symbol["line"]
+        found = self.places(self.ask("textDocument/definition", str(path), line, symbol["column"]))
+        relative = path.relative_to(self.tree).as_posix()
+        return any((f[0], f[1]) == (relative, line) for f in found)
+
+    def is_blind(self, path: Path) -> bool:
+        """Whether the server does not read a file: build constraints leave it out."""
+        try:
+            self.ask("textDocument/references", str(path), 1, 0, context={"includeDeclaration": True})
+        except NoAnswerError as error:
+            return "no package metadata" in str(error)
+        return False
+
+    def inactive(self, paths: Sequence[Path], seconds: float) -> dict[str, list[tuple[int, int]]]:
+        """Lines that the preprocessor leaves out, of as many files as the server reads in this time."""
+        end = time.monotonic() + seconds
+        known = self.server.inactive
+        for path in sorted(paths):
+            if time.monotonic() > end:
+                break
+            if str(path) not in known:
+                self.open(path)
+                while str(path) not in known and time.monotonic() < end:
+                    time.sleep(0.05)
+                self.server.close(str(path))
+        return {
+            p.relative_to(self.tree).as_posix(): known[str(p)] for p in sorted(paths) if known.get(str(p))
+        }
+
     def places(self, locations: Any) -> list[Place]:
         """Places inside the tree, each once, in order."""
         found = set()
@@ -91,6 +127,15 @@ class Collector:
             if relative is not None:
                 found.add((relative, span["start"]["line"] + 1, span["start"]["character"]))
         return [list(place) for place in sorted(found)]
+
+    def all_places(self, locations: Any) -> list[list[Any]]:
+        """Places anywhere; one outside the tree has the path "" and the line 0."""
+        found = []
+        for location in locations if isinstance(locations, list) else [locations] if locations else []:
+            relative = self.relative(location.get("uri") or location.get("targetUri"))
+            span = location.get("range") or location.get("targetSelectionRange")
+            found.append(["", 0] if relative is None else [relative, span["start"]["line"] + 1])
+        return found
 
     def relative(self, address: str) -> str | None:
         try:
@@ -151,11 +196,17 @@ def main() -> int:
     parser.add_argument("--per-file", type=int, default=6)
     parser.add_argument("--files", type=int, default=400, help="files whose symbols are listed")
     parser.add_argument("--under", default="", help="only files below this folder")
+    parser.add_argument("--skip", default="", help="no files whose path matches this expression")
+    parser.add_argument("--patience", type=float, default=300, help="seconds for reading all files again")
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
     oracle, tree = ORACLES[asked.oracle], asked.tree.resolve()
     rng = random.Random(asked.seed)
-    paths = files_of(tree / asked.under, oracle.extensions)
+    paths = [
+        path
+        for path in files_of(tree / asked.under, oracle.extensions)
+        if not asked.skip or not re.search(asked.skip, path.relative_to(tree).as_posix())
+    ]
     rng.shuffle(paths)
     began = time.monotonic()
     server = oracle.start(tree, str(asked.out.with_suffix(".log")))
@@ -180,16 +231,28 @@ def main() -> int:
             is_value = symbol["kind"] in VALUES
             if wanted[is_value] == 0:
                 continue
-            wanted[is_value] -= 1
             try:
+                if symbol["kind"] in UNSURE and not collector.is_definition(path, symbol):
+                    continue  # an import that is listed as a variable
                 row = collector.answers(path, symbol)
             except NoAnswerError as error:
                 print(f"{path}:{symbol['line']} {symbol['name']}: {error}", file=sys.stderr)
                 continue
+            wanted[is_value] -= 1
             rows.append(row)
             if len(rows) % 20 == 0:
                 write(asked, rows)
-        write(asked, rows)
+        blind = [
+            p.relative_to(tree).as_posix() for p in sorted(paths) if oracle.blind and collector.is_blind(p)
+        ]
+        if oracle.inactive:  # sources that are not compiled
+            others = files_of(tree, oracle.extensions)
+            blind = [
+                p.relative_to(tree).as_posix() for p in others if OTHERS & set(p.relative_to(tree).parts)
+            ]
+        write(asked, rows, blind)
+        if oracle.inactive:
+            write(asked, rows, blind, collector.inactive(paths, asked.patience))
         with_references = sum(1 for row in rows if row["references"])
         print(
             f"{tree.name}: {len(rows)} symbols, {with_references} with references, "
@@ -201,8 +264,20 @@ def main() -> int:
     return 0
 
 
-def write(asked: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
-    result = {"oracle": asked.oracle, "tree": asked.tree.name, "seed": asked.seed, "symbols": rows}
+def write(
+    asked: argparse.Namespace,
+    rows: list[dict[str, Any]],
+    blind: Sequence[str] = (),
+    inactive: dict[str, list[tuple[int, int]]] | None = None,
+) -> None:
+    result = {
+        "oracle": asked.oracle,
+        "tree": asked.tree.name,
+        "seed": asked.seed,
+        "blind": list(blind),
+        "inactive": inactive or {},
+        "symbols": rows,
+    }
     asked.out.write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -30,6 +30,7 @@ class Server:
 
     Attributes:
         busy: Work that the server reports as begun and not ended, by token.
+        inactive: Lines that the preprocessor leaves out, by path, as clangd tells them of an open file.
         quiescent: Whether rust-analyzer says that it has nothing left to do.
         worked: Whether any work was reported.
     """
@@ -42,6 +43,7 @@ class Server:
         self.busy: set[str] = set()
         self.worked = False
         self.quiescent = False
+        self.inactive: dict[str, list[tuple[int, int]]] = {}
         self._next = 0
         self._answers: Queue[dict[str, Any] | None] = Queue()
         self._log = Path(log).open("w", encoding="utf-8")  # noqa: SIM115
@@ -62,6 +64,7 @@ class Server:
                 "callHierarchy": {},
                 "references": {},
                 "definition": {"linkSupport": False},
+                "inactiveRegionsCapabilities": {"inactiveRegions": True},
             },
             "experimental": {"serverStatusNotification": True},
         }
@@ -166,6 +169,10 @@ class Server:
                 self.worked = True
             elif kind == "end":
                 self.busy.discard(token)
+        elif method == "textDocument/inactiveRegions":
+            self.inactive[path_of(params["textDocument"]["uri"])] = [
+                (span["start"]["line"] + 1, span["end"]["line"] + 1) for span in params["regions"]
+            ]
         elif method == "experimental/serverStatus":
             self.quiescent = bool(params.get("quiescent"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from typing import Any
 
 from lsp import Server
 
+OTHERS = frozenset({"deps", "vendor", "third_party", "tests", "test"})
+"""Folders of C sources that are not compiled: other people's, and tests with flags of their own."""
 SKIPPED_FOLDERS = frozenset({".git", "node_modules", "target", "dist", "build", ".cache", ".venv"})
 
 
@@ -27,6 +30,8 @@ class Oracle:
         options, settings: What it is told at its start.
         prepare: Writes what it needs into the tree.
         settle: Waits until it has read the tree.
+        inactive: Whether it tells the lines that the preprocessor leaves out.
+        blind: Whether it leaves out files that it then has no answer about.
     """
 
     name: str
@@ -37,6 +42,8 @@ class Oracle:
     settings: dict[str, Any] = field(default_factory=dict)
     prepare: Callable[[Path], None] = lambda _: None
     settle: Callable[[Server], None] = lambda _: None
+    blind: bool = False
+    inactive: bool = False
 
     def start(self, tree: Path, log: str) -> Server:
         command = os.environ.get(f"SPELUNK_ORACLE_{self.name.upper().replace('-', '_')}")
@@ -67,13 +74,22 @@ def _quiescent(server: Server) -> None:
 
 def _compile_commands(tree: Path) -> None:
     """A database of compile commands with the folders of all headers: no build has to run."""
-    sources = files_of(tree, (".c", ".cc", ".cpp"))
+    sources = [
+        path
+        for path in files_of(tree, (".c", ".cc", ".cpp"))
+        if not OTHERS & set(path.relative_to(tree).parts)
+    ]
     headers = {p.parent for p in files_of(tree, (".h", ".hpp"))}
     near = sorted({f"-I{h}" for h in headers} | {f"-I{h.parent}" for h in headers if h != tree})
     entries = []
     for source in sources:
         plus = source.suffix != ".c"
-        flags = ["clang++" if plus else "clang", "-std=c++17" if plus else "-std=gnu11", "-D_GNU_SOURCE"]
+        flags = [
+            "clang++" if plus else "clang",
+            "-std=c++17" if plus else "-std=gnu11",
+            "-D_GNU_SOURCE",
+            "-ferror-limit=0",
+        ]
         arguments = [*flags, f"-I{source.parent}", *near, "-c", str(source)]
         entries.append({"directory": str(tree), "file": str(source), "arguments": arguments})
     (tree / "compile_commands.json").write_text(json.dumps(entries), encoding="utf-8")
@@ -103,7 +119,18 @@ ORACLES = {
             ("pyright-langserver", "--stdio"),
             "python",
             (".py",),
-            settings={"python": {"analysis": {"diagnosticMode": "openFilesOnly", "typeCheckingMode": "off"}}},
+            settings={
+                "python": {
+                    # an environment with the packages that the trees import
+                    "pythonPath": os.environ.get("SPELUNK_ORACLE_PYTHON", sys.executable),
+                    "analysis": {
+                        "diagnosticMode": "openFilesOnly",
+                        "typeCheckingMode": "off",
+                        "autoSearchPaths": True,
+                        "extraPaths": ["src"],
+                    },
+                }
+            },
         ),
         Oracle(
             "typescript",
@@ -112,7 +139,7 @@ ORACLES = {
             (".ts", ".tsx"),
             prepare=one_configuration,
         ),
-        Oracle("gopls", ("gopls",), "go", (".go",), settle=_idle),
+        Oracle("gopls", ("gopls",), "go", (".go",), settle=_idle, blind=True),
         Oracle(
             "rust-analyzer",
             ("rust-analyzer",),
@@ -133,6 +160,7 @@ ORACLES = {
             (".c", ".h", ".cc", ".cpp", ".hpp"),
             prepare=_compile_commands,
             settle=_idle,
+            inactive=True,
         ),
     )
 }

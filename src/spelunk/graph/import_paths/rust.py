@@ -29,10 +29,22 @@ def resolve(tree: Tree, path: str, record: Import) -> list[str]:
         parts.append(record.name.removeprefix("r#"))
     if not parts:
         return []
-    return tree.keep(("rust", path, *parts), lambda: _resolve(tree, path, parts))
+    inside = 0
+    if "super" in parts:  # of a module that is written inside the file
+        inside = sum(line < record.line <= end for line, end in _inner_modules(tree, path))
+    return tree.keep(("rust", path, inside, *parts), lambda: _resolve(tree, path, parts, inside))
 
 
-def _resolve(tree: Tree, path: str, parts: list[str]) -> list[str]:
+def _inner_modules(tree: Tree, path: str) -> list[tuple[int, int]]:
+    """First and last lines of the modules that are written inside a file."""
+
+    def read() -> list[tuple[int, int]]:
+        return [(row.line, row.end_line) for row in tree.rows(path) if row.kind in ("module", "mod")]
+
+    return tree.keep(("rust modules", path), read)
+
+
+def _resolve(tree: Tree, path: str, parts: list[str], inside: int) -> list[str]:
     root = _root_of(tree, path)
     first, rest = parts[0], parts[1:]
     if first == "crate" or first == "$crate":
@@ -40,18 +52,17 @@ def _resolve(tree: Tree, path: str, parts: list[str]) -> list[str]:
     if first in ("self", "super"):
         module = path
         ups = 0
+        parts = list(parts)
         while parts and parts[0] in ("self", "super"):
             ups += parts.pop(0) == "super"
+        ups = max(0, ups - inside)
         for n in range(ups):
             parent = _parent(tree, module, root)
             if parent is None:
                 # super of a module inside the file is the file itself
                 return _walk(tree, module, root, parts) if n == 0 else []
             module = parent
-        found = _walk(tree, module, root, parts)
-        if ups and found == [module] and parts and tree.defines(path, parts[0]):
-            return [path]  # written in a module inside the file (``mod tests``)
-        return found
+        return _walk(tree, module, root, parts)
     child = _child(tree, path, root, first)
     if child is not None:
         return _walk(tree, child, root, rest)

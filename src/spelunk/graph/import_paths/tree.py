@@ -146,9 +146,12 @@ class Tree:
         return name in self.keep(("defines", path), lambda: frozenset(self._defined(path)))
 
     def _defined(self, path: str) -> list[str]:
+        return [row.name for row in self.rows(path) if row.kind not in _MEMBERS]
+
+    def rows(self, path: str) -> list[DefinitionRow]:
+        """The definitions of a file."""
         row = self.reader.files_at([path]).get(path)
-        rows = self.reader.definitions_in([row.id]).get(row.id, []) if row else []
-        return [d.name for d in rows if d.kind not in _MEMBERS]
+        return self.reader.definitions_in([row.id]).get(row.id, []) if row else []
 
     def definitions(self, name: str) -> list[tuple[str, DefinitionRow]]:
         """Definitions of a name with the paths of their files."""
