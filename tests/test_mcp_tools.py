@@ -19,7 +19,7 @@ from spelunk.adapters.tool_table import BY_NAME, MAX_TOKENS, TOOLS, checked
 from spelunk.adapters.tools import Tools, path_of
 from spelunk.text.token_estimate import token_estimate
 
-MAX_LIST_TOKENS = 1_500
+MAX_LIST_TOKENS = 2_400
 
 
 @pytest.fixture
