@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -93,10 +94,8 @@ def map_answer(indexes: OpenIndexes, args: dict[str, Any], scope: Scope, refresh
         return _tried(tried, map_text(one), _values(map_object(one, dropped), target), [*notes, *more])
 
     for one in (made, replace(made, symbols=())):
-        try:
+        with suppress(UsageError):
             return tried[fit_map(one, args["max_tokens"], show)[0]]
-        except UsageError:
-            continue
     raise UsageError("the map does not fit; raise max_tokens")
 
 
@@ -122,11 +121,11 @@ def _asked(
         return _first_indexed(indexes, found, scope, ask)
     if path and (os.path.isabs(symbol) or "/" in symbol):
         return _first_indexed(indexes, scope.file(symbol, chosen), scope, ask)
-    answers = []
-    for target in scope.targets(chosen):
-        answer = ask(indexes.index(target, scope.index_dir), symbol, target.within)
-        answers.append((target.root, target, answer))
-    return only_one(answers, "workspace")
+
+    def ask_one(target: Target) -> GraphAnswer:
+        return ask(indexes.index(target, scope.index_dir), symbol, target.within)
+
+    return only_one(scope.targets(chosen), ask_one, lambda target: target.root, "workspace")
 
 
 def _first_indexed(
@@ -167,11 +166,13 @@ def _fitted(answer: GraphAnswer, target: Target, tokens: int) -> ToolAnswer:
             more.append(f"{dropped} results left out; raise max_tokens, or narrow the question")
         return _tried(tried, graph_text(one), _values(graph_object(one, dropped), target), [*notes, *more])
 
-    for fewer in FEWER_TARGETS:
-        try:
-            return tried[fit_graph(replace(answer, targets=answer.targets[:fewer]), tokens, show)[0]]
-        except UsageError:
-            continue
+    attempts = [replace(answer, targets=answer.targets[:fewer]) for fewer in FEWER_TARGETS]
+    for one in attempts:
+        with suppress(UsageError):
+            return tried[fit_graph(one, tokens, show)[0]]
+    notes.clear()
+    with suppress(UsageError):
+        return tried[fit_graph(replace(attempts[-1], left_out=(), nearest=()), tokens, show)[0]]
     raise UsageError("the answer does not fit; raise max_tokens")
 
 

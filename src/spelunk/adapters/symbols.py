@@ -173,19 +173,30 @@ def prefixed_symbol(symbol: Symbol, prefix: str) -> Symbol:
     return replace(symbol, path=prefix + symbol.path, name=name)
 
 
-def only_one(found: Sequence[tuple[str, T, GraphAnswer]], name: str) -> tuple[T, GraphAnswer]:
-    """The answer of the one workspace that knows the symbol; the first one's where none does.
+def only_one(
+    workspaces: Sequence[T], ask: Callable[[T], GraphAnswer], name_of: Callable[[T], str], parameter: str
+) -> tuple[T, GraphAnswer]:
+    """Ask all workspaces, and give the answer of the one that knows the symbol; the first one's where none does.
 
     Args:
-        found: Name of the workspace, the workspace, its answer.
-        name: What the parameter that chooses a workspace is called.
+        workspaces: At least one.
+        ask: Asks one.
+        name_of: What the parameter that chooses a workspace takes.
+        parameter: What it is called.
 
     Raises:
-        UsageError: Several of them know it.
+        UsageError: Several of them know it; or no answer, as ``ask`` says.
     """
-    knowing = [one for one in found if one[2].targets or one[2].edges or one[2].tests]
+    found: list[tuple[T, GraphAnswer]] = []
+    for n, workspace in enumerate(workspaces):
+        try:
+            found.append((workspace, ask(workspace)))
+        except UsageError as error:
+            # The other end of a path may be a place in another workspace.
+            if "not indexed" not in str(error) or (n + 1 == len(workspaces) and not found):
+                raise
+    knowing = [one for one in found if one[1].targets or one[1].edges or one[1].tests]
     if len(knowing) > 1:
-        names = ", ".join(workspace for workspace, _, _ in knowing[:10])
-        raise UsageError(f"several workspaces have this name: {names}; give one of them as {name}")
-    _, workspace, answer = (knowing or found)[0]
-    return workspace, answer
+        names = ", ".join(name_of(workspace) for workspace, _ in knowing[:10])
+        raise UsageError(f"several workspaces have this name: {names}; give one of them as {parameter}")
+    return (knowing or found)[0]

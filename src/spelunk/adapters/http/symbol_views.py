@@ -112,8 +112,7 @@ class SymbolViews:
                 return workspace, ask(workspace, f"{inner}:{lines}" if lines else inner)
         if lines and ("/" in path or "." in path):
             raise not_indexed()
-        answers = [(w.repo, w, ask(w, symbol)) for w in found]
-        return only_one(answers, "repo")
+        return only_one(found, lambda w: ask(w, symbol), lambda w: w.repo, "repo")
 
 
 def _has_file(workspace: ServedWorkspace, path: str) -> bool:
