@@ -82,6 +82,7 @@ def _found(parsed: Parsed, query: Any, language: str) -> list[_Binding]:
         found.extend(_read(captures, parsed.source, language))
     found.sort(key=lambda b: (b.place, b.rank))
     _follow(found)
+    found = [binding for binding in found if not binding.written.startswith("=")]
     _last.parsed, _last.found = parsed, found
     return found
 
@@ -122,7 +123,7 @@ def bindings(parsed: Parsed, line: int) -> dict[str, str]:
             start, end = binding.scope
             if start <= row <= end and binding.row <= row:
                 types[binding.variable] = binding.written
-    return {variable: written for variable, written in types.items() if not written.startswith("=")}
+    return types
 
 
 class _Binding(NamedTuple):

@@ -11,25 +11,23 @@ from spelunk.types import MAX_SYMBOL
 MAX_RECEIVER: Final = 80
 """Characters of a receiver, cut on the left."""
 
-MAX_READ: Final = 320
+MAX_READ: Final = 240
 """Bytes read before the end of a name. A chain of a thousand calls ends in a node that spans all of it."""
 
 _MAX_NESTING: Final = 30
 
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`[^`]*`', re.DOTALL)
 _COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n\[{(]*\n", re.DOTALL)
-_INNER: Final = (
-    (re.compile(r"\([^][(){}]*\)"), "\x01"),
-    (re.compile(r"\[[^][(){}]*\]"), "\x02"),
-    (re.compile(r"\{[^][(){}]*\}"), "\x03"),
-)
+_INNER: Final = re.compile(r"\([^][(){}]*\)|\[[^][(){}]*\]|\{[^][(){}]*\}")
+_MARKS: Final = {"(": "\x01", "[": "\x02", "{": "\x03"}
 _ANGLES: Final = re.compile(r"(?:::)?<[^<>]*>")
+_BEFORE_BRACE: Final = re.compile(r"\s+\x03")
 _OPEN: Final = re.compile(r"[][(){}]")
 _PLAIN: Final = re.compile(r"(?:[\w.:$]|->)+").fullmatch
 _has_brackets: Final = re.compile(r"[][(){}<\"'`?!\s]|//|/\*").search
 _has_quotes: Final = re.compile(r"[\"'`#]|//|/\*").search
 _OPERATOR: Final = re.compile(r"[\s,;=+*%^~|<>/]+|(?<!:):(?!:)|&(?!\.)|-")
-CLOSING: Final = frozenset(b")]}>\"'`?!")
+CLOSING: Final = frozenset(b")]}>\"'`")
 """Bytes at the end of a receiver that is not plain."""
 
 _OPENING: Final = {ord(">"): ord("<"), ord("]"): ord("[")}
@@ -109,13 +107,12 @@ class Splitter:
         if _has_quotes(text):
             text = _COMMENT.sub("", _QUOTED.sub('""', text))
         for _ in range(_MAX_NESTING):
-            before = len(text)
-            for pattern, mark in _INNER:
-                text = pattern.sub(mark, text)
-            if len(text) == before:
+            text, emptied = _INNER.subn(_marked, text)
+            if not emptied:
                 break
         # what is still open began before the part that is read, or in broken code
         text = _OPEN.split(text)[-1]
+        text = _BEFORE_BRACE.sub("\x03", text)
         text = self._safe.sub("", self._space.sub(r"\1", text))
         text = text.replace("->", "\x04").replace("=>", "\x05")
         while "<" in text:
@@ -127,6 +124,11 @@ class Splitter:
         text = pieces[-1] if pieces else ""
         text = text.replace("\x04", "->").replace("\x05", "=>")
         return text.replace("\x01", "()").replace("\x02", "[]").replace("\x03", "{}")
+
+
+def _marked(brackets: re.Match[str]) -> str:
+    """One letter for a pair of brackets and what is in it."""
+    return _MARKS[brackets.group()[0]]
 
 
 def _arguments(written: bytes) -> int:

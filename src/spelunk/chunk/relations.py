@@ -31,6 +31,12 @@ kernel have about 10,000."""
 MAX_STATEMENT: Final = 20_000
 """Bytes of an import statement or of a macro's body that are read."""
 
+MAX_KNOWN: Final = 8_192
+"""Texts remembered for each role: about 2 MB for a language."""
+
+MAX_KNOWN_TEXT: Final = 60
+"""Bytes of a text that is remembered; a longer one seldom comes again."""
+
 MATCH_LIMIT: Final = 65_536
 """Matches in progress at once, the most that a query cursor allows; beyond it the oldest are dropped."""
 
@@ -47,8 +53,10 @@ _ROLES: Final = (
 
 _WORDS_IN_QUOTES: Final = re.compile(rb"[A-Za-z_][\w.]*")
 _TEXT_IN_CODE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\\n]|\\.)\'|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_CALL_IN_CODE: Final = re.compile(rb"((?:\w+(?:\.|->|::))*)([A-Za-z_]\w*)(!?)[ \t]*\(")
+_CALL_IN_CODE: Final = re.compile(rb"\b([A-Za-z_]\w*)(!?)[ \t]*\(")
+_BEFORE_CALL: Final = re.compile(rb"((?:\w+(?:\.|->|::))*\w+)(?:\.|->|::)$")
 _STATEMENTS: Final = frozenset(b"if for while switch return sizeof match catch defined".split())
+_SEPARATING: Final = frozenset(b".:>")
 _new: Final = tuple.__new__
 
 Mark = tuple[str, Role, str]
@@ -68,11 +76,13 @@ class Extractor(NamedTuple):
         table: The rules as written.
         query: A ``tree_sitter.Query``.
         splitter: Reads receivers and names.
+        known: What was read of recent files, by role and text: most texts come many times.
     """
 
     table: RelationTable
     query: Any
     splitter: Splitter
+    known: dict[Role, dict[bytes, tuple[Mark, int]]]
 
 
 def relations(parsed: Parsed) -> Relations:
@@ -121,7 +131,7 @@ def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list
     import tree_sitter
 
     source = parsed.source
-    table, query, splitter = extractor
+    table, query, splitter, _ = extractor
     # captures by name, not matches: the roles stay apart, and no match object is made
     found: dict[str, list[Any]] = tree_sitter.QueryCursor(query, match_limit=MATCH_LIMIT).captures(
         parsed.tree.root_node
@@ -134,7 +144,9 @@ def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list
     for capture, role in _ROLES:
         nodes = found.get(capture)
         if nodes is not None:
-            _add_marks(marks, nodes, role, source, splitter, elements=capture == "element")
+            _add_marks(marks, nodes, role, source, extractor)
+            if capture == "element":
+                _drop_elements(marks, nodes)
     if "method" in found:
         _add_methods(marks, found["method"], source, splitter)
     if "bare" in found and "global" in found:
@@ -161,10 +173,13 @@ def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list
 
 
 def _add_marks(
-    marks: dict[int, Mark], nodes: list[Any], role: Role, source: bytes, splitter: Splitter, *, elements: bool
+    marks: dict[int, Mark], nodes: list[Any], role: Role, source: bytes, extractor: Extractor
 ) -> None:
     """References whose node holds the receiver and the name."""
-    known: dict[bytes, tuple[Mark, int]] = {}  # most texts come several times
+    known = extractor.known.setdefault(role, {})
+    if len(known) > MAX_KNOWN:
+        known.clear()
+    read = extractor.splitter.read
     for node in nodes:
         start, end = node.start_byte, node.end_byte
         if end - start > MAX_READ:
@@ -172,15 +187,23 @@ def _add_marks(
         written = source[start:end]
         entry = known.get(written)
         if entry is None:
-            name, receiver, trailing = splitter.read(written)
-            if elements and not receiver and name[:1].islower():
-                name = ""  # an element of HTML
-            entry = known[written] = ((name, role, receiver), trailing + 1)
+            name, receiver, trailing = read(written)
+            entry = ((name, role, receiver), trailing + 1)
+            if end - start <= MAX_KNOWN_TEXT:
+                known[written] = entry
         mark, trailing = entry
         if mark[0]:
             old = marks.setdefault(end - trailing, mark)
             if old is not mark and old[1] is role and len(old[2]) < len(mark[2]):
                 marks[end - trailing] = mark
+
+
+def _drop_elements(marks: dict[int, Mark], nodes: list[Any]) -> None:
+    """Forget the elements of HTML, which begin with a small letter."""
+    for node in nodes:
+        mark = marks.get(node.end_byte - 1)
+        if mark is not None and not mark[2] and mark[0][:1].islower():
+            del marks[node.end_byte - 1]
 
 
 def _add_methods(marks: dict[int, Mark], nodes: list[Any], source: bytes, splitter: Splitter) -> None:
@@ -251,17 +274,21 @@ def _add_fragments(marks: dict[int, Mark], nodes: list[Any], source: bytes) -> N
     for node in nodes:
         start = node.start_byte
         code = source[start : min(node.end_byte, start + MAX_STATEMENT)]
+        if b"(" not in code:
+            continue
         code = _TEXT_IN_CODE.sub(lambda m: b" " * len(m.group()), code)
         for match in _CALL_IN_CODE.finditer(code):
-            receiver, name, bang = match.groups()
+            name, bang = match.groups()
             if name in _STATEMENTS or len(name) > MAX_SYMBOL:
                 continue
-            text = receiver.decode("utf-8", "replace")
-            for separator in ("->", "::", "."):
-                text = text.removesuffix(separator)
+            receiver = ""
+            at = match.start()
+            if at and code[at - 1] in _SEPARATING:
+                before = _BEFORE_CALL.search(code, max(0, at - MAX_RECEIVER), at)
+                if before is not None:
+                    receiver = before.group(1).decode("utf-8", "replace")
             role = Role.MACRO if bang else Role.CALL
-            mark = (name.decode("utf-8", "replace"), role, text[-MAX_RECEIVER:])
-            marks.setdefault(start + match.end(2) - 1, mark)
+            marks.setdefault(start + match.end(1) - 1, (name.decode("utf-8", "replace"), role, receiver))
 
 
 def _retype(marks: dict[int, Mark], regions: list[Any]) -> None:
@@ -333,7 +360,7 @@ def _compile(grammar: LanguageGrammar) -> Extractor | None:
     if table is None:
         return None
     query = compile_query(grammar.parser.language, table.query)
-    return None if query is None else Extractor(table, query, Splitter(table))
+    return None if query is None else Extractor(table, query, Splitter(table), {})
 
 
 def compile_query(language: Any, patterns: str) -> Any:

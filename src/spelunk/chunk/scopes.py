@@ -5,55 +5,18 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any, Final
 
-FUNCTIONS: Final = frozenset(
-    [
-        "accessor_declaration",
-        "anonymous_fun",
-        "anonymous_function",
-        "anonymous_function_creation_expression",
-        "anonymous_method_expression",
-        "arrow_function",
-        "arrow_function_expression",
-        "bind",
-        "closure_expression",
-        "compact_constructor_declaration",
-        "constructor_declaration",
-        "conversion_operator_declaration",
-        "deinit_declaration",
-        "destructor_declaration",
-        "do_block",
-        "fn",
-        "fun_clause",
-        "fun_expression",
-        "func_literal",
-        "function",
-        "function_clause",
-        "function_declaration",
-        "function_definition",
-        "function_expression",
-        "function_item",
-        "generator_function",
-        "generator_function_declaration",
-        "init_declaration",
-        "lambda",
-        "lambda_expression",
-        "lambda_literal",
-        "let_binding",
-        "local_function_statement",
-        "method",
-        "method_declaration",
-        "method_definition",
-        "operator_declaration",
-        "preproc_function_def",
-        "secondary_constructor",
-        "short_function_definition",
-        "singleton_method",
-        "stab_clause",
-        "subscript_declaration",
-        "Decl",
-        "TestDecl",
-    ]
-)
+FUNCTIONS: Final = frozenset([
+    "accessor_declaration", "anonymous_fun", "anonymous_function", "anonymous_function_creation_expression",
+    "anonymous_method_expression", "arrow_function", "arrow_function_expression", "bind", "closure_expression",
+    "compact_constructor_declaration", "constructor_declaration", "conversion_operator_declaration",
+    "deinit_declaration", "destructor_declaration", "do_block", "fn", "fun_clause", "fun_expression",
+    "func_literal", "function", "function_clause", "function_declaration", "function_definition",
+    "function_expression", "function_item", "generator_function", "generator_function_declaration",
+    "init_declaration", "lambda", "lambda_expression", "lambda_literal", "let_binding",
+    "local_function_statement", "method", "method_declaration", "method_definition", "operator_declaration",
+    "preproc_function_def", "secondary_constructor", "short_function_definition", "singleton_method",
+    "stab_clause", "subscript_declaration", "Decl", "TestDecl",
+])  # fmt: skip
 """Node types of all grammars that hold parameters and local variables."""
 
 _BLOCKS: Final = {
@@ -95,89 +58,27 @@ def local_scope(chain: list[Any], language: str) -> Any:
     return None
 
 
-_BINDERS: Final = frozenset(
-    [
-        "variable_declarator",
-        "init_declarator",
-        "let_declaration",
-        "variable_declaration",
-        "var_spec",
-        "short_var_declaration",
-        "range_clause",
-        "val_definition",
-        "var_definition",
-        "property_declaration",
-        "pattern",
-        "as_pattern_target",
-        "for_statement",
-        "for_in_statement",
-        "for_in_clause",
-        "for_expression",
-        "foreach_statement",
-        "enhanced_for_statement",
-        "resource",
-        "named_expression",
-        "catch_clause",
-        "catch_declaration",
-        "exception_variable",
-        "local_variable_declaration",
-        "declaration_pattern",
-        "VarDecl",
-        "initialized_variable_definition",
-        "declaration",
-        "variable_list",
-        "let_condition",
-        "match_pattern",
-        "tuple_pattern",
-        "captured_pattern",
-        "if_let_binding",
-        "value_pattern",
-        "let_binding",
-        "capture_pattern",
-    ]
-)
+_BINDERS: Final = frozenset([
+    "variable_declarator", "init_declarator", "let_declaration", "variable_declaration", "var_spec",
+    "short_var_declaration", "range_clause", "val_definition", "var_definition", "property_declaration",
+    "pattern", "as_pattern_target", "for_statement", "for_in_statement", "for_in_clause", "for_expression",
+    "foreach_statement", "enhanced_for_statement", "resource", "named_expression", "catch_clause",
+    "catch_declaration", "exception_variable", "local_variable_declaration", "declaration_pattern", "VarDecl",
+    "initialized_variable_definition", "declaration", "variable_list", "let_condition", "match_pattern",
+    "tuple_pattern", "captured_pattern", "if_let_binding", "value_pattern", "let_binding", "capture_pattern",
+])  # fmt: skip
 _ASSIGNMENTS: Final = frozenset({"assignment", "binary_operator", "left_assignment_list"})
 _ASSIGNING: Final = frozenset({"python", "ruby", "julia", "r"})
-_NOT_NAMES: Final = frozenset(
-    [
-        "type",
-        "value",
-        "default",
-        "default_value",
-        "right",
-        "rhs",
-        "body",
-        "annotation",
-        "return_type",
-        "bounds",
-    ]
-)
-_THROUGH: Final = frozenset(
-    [
-        "expression_list",
-        "pattern_list",
-        "tuple_pattern",
-        "pointer_declarator",
-        "reference_declarator",
-        "array_declarator",
-        "object_pattern",
-        "array_pattern",
-        "list_splat_pattern",
-        "dictionary_splat_pattern",
-        "rest_pattern",
-        "assignment_pattern",
-        "variable_name",
-        "mut_pattern",
-        "ref_pattern",
-        "reference_pattern",
-        "left_assignment_list",
-        "destructured_parameter",
-        "value_pattern",
-        "typed_pattern",
-        "as_pattern_target",
-        "pair_pattern",
-    ]
-)
+_NOT_NAMES: Final = frozenset([
+    "type", "value", "default", "default_value", "right", "rhs", "body", "annotation", "return_type", "bounds",
+])  # fmt: skip
+_THROUGH: Final = frozenset([
+    "expression_list", "pattern_list", "tuple_pattern", "pointer_declarator", "reference_declarator",
+    "array_declarator", "object_pattern", "array_pattern", "list_splat_pattern", "dictionary_splat_pattern",
+    "rest_pattern", "assignment_pattern", "variable_name", "mut_pattern", "ref_pattern", "reference_pattern",
+    "left_assignment_list", "destructured_parameter", "value_pattern", "typed_pattern", "as_pattern_target",
+    "pair_pattern",
+])  # fmt: skip
 
 
 PARAMETER: Final = "parameter"

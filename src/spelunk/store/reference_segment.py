@@ -54,12 +54,18 @@ MAX_CACHED_BLOCKS: Final = 64
 ADVICE: Final = "run `spelunk check --repair`"
 
 
-class ReferenceRow(NamedTuple):
-    """A row of a segment; ``place`` is role << 24 | line."""
+class NameRows(NamedTuple):
+    """Rows of one name, by file id and place in the file: three columns of equal length.
 
-    file: int
-    place: int
-    receiver: int
+    Attributes:
+        files: Ids of their files.
+        places: Role in the highest 8 bits, line in the others.
+        receivers: Numbers of their receivers.
+    """
+
+    files: list[int]
+    places: array[int]
+    receivers: array[int]
 
 
 class ReferenceSegment:
@@ -112,24 +118,24 @@ class ReferenceSegment:
         """Whether everything behind the header is what was written. Reads the whole file."""
         return bool(xxhash.xxh3_128(memoryview(self._map)[HEADER.size :]).digest() == self.digest)
 
-    def find(self, wanted: int) -> list[ReferenceRow]:
-        """The rows of a name, by file id and place in the file.
+    def find(self, wanted: int) -> list[NameRows]:
+        """The rows of a name, part by part.
 
         Args:
             wanted: The hash of the name.
         """
         firsts = self._tables()
-        out: list[ReferenceRow] = []
+        out: list[NameRows] = []
         number = max(0, bisect_left(firsts, wanted) - 1)
         while number < len(firsts) and firsts[number] <= wanted:
             block = self._block(number)
             at = bisect_left(block.hashes, wanted)
             if at < len(block.hashes) and block.hashes[at] == wanted:
-                out += block.rows(at)
+                out.append(block.rows(at))
             number += 1
         return out
 
-    def runs(self) -> Iterator[tuple[int, list[ReferenceRow]]]:
+    def runs(self) -> Iterator[tuple[int, NameRows]]:
         """Every name hash with its rows, by hash; the rows of one may come in several parts."""
         for number in range(len(self._tables())):
             block = self._block(number)
@@ -224,13 +230,13 @@ class RowBlock:
         self.ends = [*accumulate(_planes(data, at, hashes, "H", 0, hashes))]
         self._at = at + 2 * hashes
 
-    def rows(self, at: int) -> list[ReferenceRow]:
+    def rows(self, at: int) -> NameRows:
         """The rows of the hash at a position."""
         start, end = self.ends[at - 1] if at else 0, self.ends[at]
         files, places, receivers = (
             _planes(self._data, self._at + 4 * self._rows * n, self._rows, "I", start, end) for n in range(3)
         )
-        return [*map(ReferenceRow, accumulate(files), places, receivers)]
+        return NameRows([*accumulate(files)], places, receivers)
 
 
 def _planes(data: bytes, at: int, count: int, code: str, start: int, end: int) -> array[int]:

@@ -28,6 +28,9 @@ from spelunk.store.texts import Text
 FEW_FILES: Final = 500
 """Up to so many files are ordered by reading their paths; more by the order of all files."""
 
+_ROLES: Final = {int(role): role for role in Role}
+_new: Final = tuple.__new__
+
 
 class SnapshotRelations:
     """Implements :class:`spelunk.store.relation_reader.RelationReader` for a snapshot, which owns it.
@@ -124,17 +127,16 @@ class SnapshotRelations:
         total = 0
         value = name_hash(name)
         for segment, dead in self.segments:
-            for file, place, receiver in segment.find(value):
-                if place >> ROLE_SHIFT in wanted and file not in dead:
-                    found.setdefault(file, []).append((place, receiver, segment))
-                    total += 1
+            for part in segment.find(value):
+                for file, place, receiver in zip(*part, strict=True):
+                    if place >> ROLE_SHIFT in wanted and file not in dead:
+                        found.setdefault(file, []).append((place, receiver, segment))
+                        total += 1
         sites: list[Site] = []
         for file in self._ordered(found):
-            rows = sorted(found[file], key=_line)
-            sites += (
-                Site(file, Role(place >> ROLE_SHIFT), place & MAX_LINE, segment.receiver(receiver))
-                for place, receiver, segment in rows[: limit - len(sites)]
-            )
+            for place, receiver, segment in sorted(found[file], key=_line)[: limit - len(sites)]:
+                written = segment.receiver(receiver) if receiver else ""
+                sites.append(_new(Site, (file, _ROLES[place >> ROLE_SHIFT], place & MAX_LINE, written)))
             if len(sites) >= limit:
                 break
         return Sites(sites, total)
@@ -187,11 +189,12 @@ class SnapshotRelations:
         """
         wanted = set(modules)
         found = {
-            row.file
+            file
             for segment, dead in self.segments
             for name in wanted
-            for row in segment.find(name_hash(name))
-            if row.place >> ROLE_SHIFT == MODULE and row.file not in dead
+            for part in segment.find(name_hash(name))
+            for file, place in zip(part.files, part.places, strict=True)
+            if place >> ROLE_SHIFT == MODULE and file not in dead
         }
         ordered = self._ordered(found)[:limit]
         imports = self.imports_of(ordered)

@@ -78,7 +78,7 @@ def _references(snapshot: Snapshot) -> dict[int, list[Row]]:
     for segment, dead in snapshot.relations.segments:
         here: dict[int, list[Row]] = {}
         for value, rows in segment.runs():
-            for file, place, receiver in rows:
+            for file, place, receiver in zip(*rows, strict=True):
                 if file not in dead:
                     row = (place & MAX_LINE, value, place >> ROLE_SHIFT, segment.receiver(receiver))
                     here.setdefault(file, []).append(row)

@@ -330,43 +330,11 @@ def lisp_imports(text: str) -> Iterator[ImportPart]:
             return
 
 
-_FORMS: Final = frozenset(
-    {
-        "quote",
-        "if",
-        "let",
-        "let*",
-        "letrec",
-        "do",
-        "fn",
-        "fn*",
-        "lambda",
-        "def",
-        "defn",
-        "defn-",
-        "defmacro",
-        "define",
-        "set!",
-        "setq",
-        "setf",
-        "progn",
-        "begin",
-        "cond",
-        "case",
-        "when",
-        "unless",
-        "loop",
-        "recur",
-        "and",
-        "or",
-        "not",
-        "var",
-        "ns",
-        "quasiquote",
-        "local",
-        "global",
-    }
-)
+_FORMS: Final = frozenset([
+    "quote", "if", "let", "let*", "letrec", "do", "fn", "fn*", "lambda", "def", "defn", "defn-", "defmacro",
+    "define", "set!", "setq", "setf", "progn", "begin", "cond", "case", "when", "unless", "loop", "recur",
+    "and", "or", "not", "var", "ns", "quasiquote", "local", "global",
+])  # fmt: skip
 """Special forms: the syntax of the language, not calls."""
 
 
@@ -383,30 +351,11 @@ def _lisp(
     )
 
 
-_ELIXIR_FORMS: Final = frozenset(
-    {
-        "def",
-        "defp",
-        "defmodule",
-        "defmacro",
-        "defmacrop",
-        "defstruct",
-        "defprotocol",
-        "defimpl",
-        "defdelegate",
-        "defguard",
-        "alias",
-        "import",
-        "require",
-        "use",
-        "spec",
-        "type",
-        "typep",
-        "opaque",
-        "callback",
-        "behaviour",
-    }
-)
+_ELIXIR_FORMS: Final = frozenset([
+    "def", "defp", "defmodule", "defmacro", "defmacrop", "defstruct", "defprotocol", "defimpl", "defdelegate",
+    "defguard", "alias", "import", "require", "use", "spec", "type", "typep", "opaque", "callback",
+    "behaviour",
+])  # fmt: skip
 
 TABLES: Final = {
     "haskell": RelationTable(_HASKELL, haskell_imports, word=r"[^\W\d][\w']*"),
