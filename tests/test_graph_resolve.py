@@ -215,12 +215,17 @@ def test_several_definitions_share_the_trust_and_the_nearest_comes_first() -> No
     assert sum(c.confidence for c in found.candidates) == pytest.approx(TRUST["name"])
 
 
-def test_a_name_that_values_of_the_language_have_is_trusted_less() -> None:
+def test_a_name_that_values_of_the_language_have_says_too_little() -> None:
+    method = "class Log:\n    def {0}(self, x): ...\n"
     repository = Repository(
-        {"a.py": "class Log:\n    def append(self, x): ...\n", "b.py": "def f(rows):\n    rows.append(1)\n"}
+        {
+            "a.py": method.format("append") + method.format("engrave").replace("Log", "Stone"),
+            "b.py": "def f(rows):\n    rows.append(1)\n    rows.engrave(1)\n",
+        }
     )
 
-    assert repository.resolve("b.py", "append").candidates[0].confidence < 0.2
+    assert repository.resolve("b.py", "append").candidates == []
+    assert repository.meaning("b.py", "engrave") == ("a.py:4", "only-one")
 
 
 def test_another_language_is_never_meant() -> None:

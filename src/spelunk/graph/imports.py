@@ -78,7 +78,9 @@ class Imports:
 
             row = self._view.row(file)
             paths = resolve_import(self._view.reader, row.path, row.language, one)[:MOST_FILES]
-            found = self._files[key] = tuple(r for r in self._view.rows_at(paths) if r.id != file)
+            found = self._files[key] = tuple(
+                r for r in self._view.rows_at(paths) if r.id != file or row.language == "rust"
+            )  # Rust's ``use super::x`` in a module of the file
         return found
 
     def wide_files(self, file: int) -> tuple[FileRow, ...]:

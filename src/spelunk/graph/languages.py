@@ -44,6 +44,9 @@ WITH_IMPORT_RULES: Final = frozenset(
 )
 """Families whose imports are resolved to files, so that one without files leads out of the index."""
 
+FIELDS_APART: Final = frozenset({"rust", "c", "jvm", "csharp", "go", "zig"})
+"""Families in which ``x.name`` without a call is a field and hardly ever a method."""
+
 FOLDER_PACKAGES: Final = frozenset({"go", "jvm", "terraform"})
 """Families in which the files of a folder see one another's names."""
 

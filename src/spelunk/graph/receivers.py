@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from spelunk.chunk.relation import Reference, Role
+from spelunk.chunk.relation import Import, Reference, Role
 from spelunk.graph.classes import Classes, Meaning, types_among
 from spelunk.graph.imports import Imports
 from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, OWN, family_of
@@ -147,6 +147,9 @@ class Receivers:
         found = self._module(file, written)
         if found is not NOTHING:
             return found
+        found = self._path(file, written, reference)
+        if found is not NOTHING:
+            return found
         if _LITERAL.match(written) or self._is_built_in(file, written):
             return FOREIGN
         parts = [part for part in _PARTS.split(written) if part]
@@ -156,6 +159,30 @@ class Receivers:
         if found is NOTHING and len(parts) > 1:
             return self._module_then_chain(file, reference.line, written, parts)
         return found
+
+    def _path(self, file: int, written: str, reference: Reference) -> ReceiverMeaning:
+        """A receiver that is the path of a module, or of a type in one, and is no name of the file itself."""
+        family = family_of(self._view.row(file).language)
+        if family == "rust":
+            separator, head = "::", written.partition("::")[0]
+            if head in ("std", "core", "alloc"):
+                return FOREIGN
+        elif family == "python" and "." in written:
+            separator, head = ".", written.partition(".")[0]
+            if not any(not one.name for one in self._imports.bound(file, head).imports):
+                return NOTHING
+        else:
+            return NOTHING
+        files = self._imports.files_of(file, Import(written, reference.name, "", reference.line))
+        if files and (family == "rust" or separator in written):
+            return ReceiverMeaning((), files, "import")
+        above, _, last = written.rpartition(separator)
+        if above and last.isidentifier():
+            behind = self._imports.files_of(file, Import(above, last, "", reference.line))
+            types = types_among(self._imports.exported(behind, last)) if behind else []
+            if types:
+                return ReceiverMeaning(types[:1], (), TYPE_RULE)
+        return NOTHING
 
     def _is_built_in(self, file: int, written: str) -> bool:
         """Whether a receiver is a value of the language itself, and the index has no definition of its name."""
@@ -224,6 +251,13 @@ class Receivers:
             rows = self._types(file, Reference(bare, Role.TYPE, line, ""))
             if rows and (called or bare[:1].isupper() or rows[0].name == bare):
                 return self._members_of(rows[0], rest)
+            if (
+                not called
+                and bare[:1].isupper()
+                and not bare.isupper()
+                and not types_among(self._classes.named(bare))
+            ):
+                return FOREIGN
             if role is Role.CALL:
                 return self._returned(file, line, bare, rest)
         return NOTHING

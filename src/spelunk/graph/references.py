@@ -7,8 +7,17 @@ from collections.abc import Callable, Collection, Sequence
 from spelunk.chunk.relation import Role
 from spelunk.graph.answer import GraphAnswer
 from spelunk.graph.resolve import Resolver
-from spelunk.graph.sites import Finder, Located, in_order, sites_of, sites_of_undefined, uses_of
+from spelunk.graph.sites import (
+    MOST_USE_FILES,
+    Finder,
+    Located,
+    in_order,
+    sites_of,
+    sites_of_undefined,
+    uses_of,
+)
 from spelunk.graph.tell import edge_at, left_out
+from spelunk.graph.view import MOST_PARSES
 from spelunk.store.relation_reader import DefinitionRow
 
 SURE = 0.6
@@ -40,7 +49,10 @@ def references(
     looked = sites_of(resolver, rows, roles) if rows else sites_of_undefined(resolver, asked, roles)
     sites = looked.sites
     if rows and finder is not None and (not roles or Role.USE in roles):
-        sites = in_order(resolver, [*sites, *uses_of(resolver, rows, finder, sites)])
+        sites = in_order(
+            resolver,
+            [*sites, *uses_of(resolver, rows, finder, sites, min(MOST_PARSES, max(MOST_USE_FILES, limit)))],
+        )
     if inside is not None:
         sites = [site for site in sites if inside(view.row(site.file).path)]
     sites = sorted(sites, key=_doubt)

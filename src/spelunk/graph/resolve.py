@@ -14,8 +14,10 @@ from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.classes import Classes, types_among
 from spelunk.graph.imports import Imports
 from spelunk.graph.languages import (
+    CALLABLE,
     CLASSES,
     EXTENDING,
+    FIELDS_APART,
     FOLDER_PACKAGES,
     IMPLICIT_SELF,
     SHARED_NAMES,
@@ -50,12 +52,14 @@ TRUST: Final = {
     SHARED: 0.8,
     CALLED_LIKE: 0.7,
     IN_REACH: 0.65,
-    ONLY_ONE: 0.5,
+    ONLY_ONE: 0.3,
     NAME: 0.4,
 }
 """How far each rule is trusted where it leaves one definition."""
 
 
+VALUE_SHARE: Final = 0.3
+"""What is left of the trust in a bare name that is not called: it is a field more often than a method."""
 COMMON_SHARE: Final = 0.3
 """What is left of the trust in a bare name where values of the language itself have such a member."""
 COMMON_REACHED: Final = 0.6
@@ -237,19 +241,25 @@ class Resolver:
     def _is_member(self, row: DefinitionRow) -> bool:
         return self.imports.is_member(row)
 
+    def is_static(self, row: DefinitionRow) -> bool:
+        """Whether a definition of C is seen in its own file alone."""
+        family = family_of(self.view.row(row.file).language)
+        return family == "c" and is_private(row.name, family, self.view.line(row.file, row.line))
+
     def _is_hidden(self, row: DefinitionRow, file: int) -> bool:
         """Whether a definition is seen in its own file alone, which is another one."""
         there = self.view.row(row.file)
         if row.file == file or there.path.endswith((".h", ".hpp", ".hh", ".inc")):
             return False
-        family = family_of(there.language)
-        return family == "c" and is_private(row.name, family, self.view.line(row.file, row.line))
+        return self.is_static(row)
 
     # Names behind a receiver
 
     def _with_receiver(
         self, file: int, reference: Reference, pool: list[DefinitionRow], family: str
     ) -> Resolution:
+        if reference.role is Role.USE and family in FIELDS_APART and not _names_a_type(reference.receiver):
+            pool = [row for row in pool if row.kind not in CALLABLE]
         if not pool:  # no member has the name, and a module may still offer it under another
             bound = self.imports.bound(file, reference.receiver)
             if bound.is_outside:
@@ -277,6 +287,8 @@ class Resolver:
         if meaning.modules or complete or meaning.above:
             return UNKNOWN
         members = [row for row in pool if row.scope and self._is_member(row)]
+        if reference.role is Role.USE and family in FIELDS_APART:
+            members = [row for row in members if row.kind not in CALLABLE]
         return self._by_name(file, reference, members, pool, family)
 
     def _is_below(self, row: DefinitionRow, base: DefinitionRow) -> bool:
@@ -314,6 +326,10 @@ class Resolver:
             spaces = [row for row in pool if _is_in(row, reference.receiver)]
             found = spaces or (pool if family in SHARED_NAMES or family in FOLDER_PACKAGES else [])
             return graded(self.view, file, found, SHARED if spaces else NAME)
+        if _names_a_type(reference.receiver):  # and none that resolves: of another scope, or outside
+            last = _last_part(reference.receiver)
+            return graded(self.view, file, [r for r in pool if r.scope.rpartition(".")[2] == last], SHARED)
+        value = VALUE_SHARE if reference.role in (Role.USE, Role.WRITE) else 1.0
         alike = [row for row in members if is_called_like(reference.receiver, row.scope.rpartition(".")[2])]
         if alike:
             share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
@@ -327,14 +343,19 @@ class Resolver:
         near = [row for row in near if row.scope.rpartition(".")[2] in bound] or near
         if near and (len(near) < len(members) or len(near) == 1):
             share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
-            return graded(self.view, file, near, IN_REACH, share)
-        share = COMMON_SHARE if is_common_member(reference.name, family) else 1.0
+            return graded(self.view, file, near, IN_REACH, share * value)
+        share = value * (COMMON_SHARE if is_common_member(reference.name, family) else 1.0)
         return graded(self.view, file, members, ONLY_ONE if len(members) == 1 else NAME, share)
 
 
 def fitting(rows: Sequence[DefinitionRow], role: Role) -> list[DefinitionRow]:
-    """Those whose kind fits a role; all where none does. Values that hold functions can be called."""
+    """Those whose kind fits a role; all where none does, since values that hold functions can be called.
+
+    What is assigned to is a value, and nothing else.
+    """
     fit = [row for row in rows if fits(role, row.kind)]
+    if role is Role.WRITE:
+        return fit
     if not fit and role in (Role.TYPE, Role.INHERIT):
         fit = [row for row in rows if row.kind in EXTENDING]
     return fit or [row for row in rows if row.kind not in EXTENDING]
@@ -355,25 +376,43 @@ def graded(
     if not rows:
         return UNKNOWN
     trust = round(TRUST[rule] * share, 3)
+    if trust < LEAST_CONFIDENCE:
+        return UNKNOWN
     if len(rows) == 1:
         return Resolution([Candidate(rows[0], trust, rule)])
     view.load_rows(row.file for row in rows)
-    if len({(row.file, row.scope) for row in rows}) == 1:
+    if len({group_of(view, row) for row in rows}) == 1:
         return Resolution([Candidate(row, trust, rule) for row in rows[:MOST_CANDIDATES]])
     ordered = nearest_first(view, file, rows)
-    count = len({(row.file, row.scope) for row in rows})
+    count = len({group_of(view, row) for row in rows})
     near = nearest_alone(view, file, rows)
     kept = ordered[:MOST_CANDIDATES]
-    if near == 1 or len({(row.file, row.scope) for row in ordered[:near]}) == 1:
+    if near == 1 or len({group_of(view, row) for row in ordered[:near]}) == 1:
         best = trust * (0.5 + 0.5 / count)
         rest = trust / (2 * count)
     else:
         best = rest = trust / count
-    first = (ordered[0].file, ordered[0].scope)
-    shared = [(row, best if (row.file, row.scope) == first else rest) for row in kept]
+    first = group_of(view, ordered[0])
+    shared = [(row, best if group_of(view, row) == first else rest) for row in kept]
     return Resolution(
         [Candidate(row, round(part, 3), rule) for row, part in shared if part >= LEAST_CONFIDENCE]
     )
+
+
+def group_of(view: GraphView, row: DefinitionRow) -> tuple[str, str]:
+    """What variants of one definition share: file and scope; in Go the folder, whose files may be for other systems."""
+    file = view.row(row.file)
+    return _folder(file.path) if file.language == "go" else file.path, row.scope
+
+
+def _last_part(receiver: str) -> str:
+    return receiver.rstrip("()[]").replace("::", ".").replace("->", ".").rpartition(".")[2]
+
+
+def _names_a_type(receiver: str) -> bool:
+    """Whether a receiver is written as types are: ``Writer``, ``store::Writer``, and not as a constant or a call."""
+    last = _last_part(receiver)
+    return last[:1].isupper() and not last.isupper() and not receiver.endswith((")", "]"))
 
 
 def is_called_like(receiver: str, type_name: str) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role, last_part
-from spelunk.graph.languages import CLASSES, family_of
-from spelunk.graph.resolve import Resolver
+from spelunk.graph.languages import CLASSES, family_of, fits
+from spelunk.graph.resolve import Resolver, group_of
 from spelunk.store.records import FileRow
 from spelunk.store.relation_reader import DefinitionRow
 
@@ -62,6 +62,7 @@ def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collectio
         rows: The definitions.
         roles: Only these; all where none is given.
     """
+    rows = [*rows, *_twins(resolver, rows)]
     wanted = set(rows)
     sites: list[Located] = []
     elsewhere = unread = 0
@@ -82,6 +83,28 @@ def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collectio
         if located is not None:
             sites.append(located)
     return Looked(in_order(resolver, sites), elsewhere, unread)
+
+
+def _twins(resolver: Resolver, rows: Sequence[DefinitionRow]) -> list[DefinitionRow]:
+    """The declarations and definitions elsewhere that are one symbol with some of C and C++."""
+    view = resolver.view
+    found: dict[DefinitionRow, None] = {}
+    for row in rows:
+        file = view.row(row.file)
+        if family_of(file.language) != "c" or not fits(Role.CALL, row.kind) or row.kind in CLASSES:
+            continue
+        if resolver.is_static(row):
+            continue
+        found.update(
+            (other, None)
+            for other in resolver.classes.named(row.name)
+            if other.scope == row.scope
+            and fits(Role.CALL, other.kind)
+            and other.kind not in CLASSES
+            and family_of(view.row(other.file).language) == "c"
+            and not resolver.is_static(other)
+        )
+    return [row for row in found if row not in set(rows)]
 
 
 def in_order(resolver: Resolver, sites: Iterable[Located]) -> list[Located]:
@@ -127,7 +150,8 @@ def located_at(
     for candidate in candidates:
         row = candidate.row
         if row in wanted or (row.kind in CLASSES and _constructs(reference, row, wanted)):
-            others = {(c.row.file, c.row.scope) for c in candidates} - {(row.file, row.scope)}
+            own = group_of(resolver.view, row)
+            others = {group_of(resolver.view, c.row) for c in candidates} - {own}
             return Located(file, reference, row, candidate.confidence, candidate.rule, len(others))
     return None
 
@@ -152,7 +176,11 @@ def sites_of_undefined(resolver: Resolver, name: str, roles: Collection[Role] = 
 
 
 def uses_of(
-    resolver: Resolver, rows: Sequence[DefinitionRow], finder: Finder, known: Sequence[Located]
+    resolver: Resolver,
+    rows: Sequence[DefinitionRow],
+    finder: Finder,
+    known: Sequence[Located],
+    most: int = MOST_USE_FILES,
 ) -> list[Located]:
     """Uses of definitions as values, found in the text of the files that have their names.
 
@@ -161,17 +189,18 @@ def uses_of(
     from spelunk.chunk.uses import uses
 
     view = resolver.view
+    rows = [*rows, *_twins(resolver, rows)]
     wanted = set(rows)
     families = {family_of(view.row(row.file).language) for row in rows}
     first = {row.file for row in rows} | {site.file for site in known}
     told = {(site.file, site.reference.line) for site in known}
     out: list[Located] = []
     for name in sorted({row.name for row in rows}):
-        files = [f for f in finder(name, 10 * MOST_USE_FILES) if family_of(f.language) in families]
+        files = [f for f in finder(name, 10 * most) if family_of(f.language) in families]
         files.sort(key=lambda f: (f.id not in first, f.path))
         size = read = 0
         for n, file in enumerate(files):
-            if read >= MOST_USE_FILES or size + file.size > MOST_USE_CHARS:
+            if read >= most or size + file.size > MOST_USE_CHARS:
                 view.told.add(
                     f"uses of `{name}` as a value were looked for in {n:,} of the {len(files):,} files that have it"
                 )
