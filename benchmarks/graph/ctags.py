@@ -89,6 +89,7 @@ def tags_of(tree: Path) -> dict[str, dict[Tag, str]]:
         name = str(tag["name"]).rpartition(".")[2]
         if (
             name.startswith("__anon")
+            or "<" in name
             or (tag["path"], re.split(r"[.:]", tag.get("scope", ""))[0]) in functions
         ):
             continue
