@@ -160,9 +160,7 @@ def test_imports(pair: Pair) -> None:
     real, double = (by_path_imports(r) for r in (pair.real, pair.double))
 
     assert real == double
-    assert (
-        Import("shop.cart", "Cart", "Basket", 1) in real["shop/__init__.py"]
-    )
+    assert Import("shop.cart", "Cart", "Basket", 1) in real["shop/__init__.py"]
     assert "notes.md" not in real
 
 
