@@ -37,6 +37,7 @@ INSIDE = frozenset({"class", "interface", "struct", "enum"})
 CONTAINERS = frozenset({2, 3, 4, 19})
 ARROW = re.compile(r"=\s*(?:async\b\s*)?(?:function\b|<|\(.*(?:=>|$)|\w+\s*=>)")
 """A variable that holds a function."""
+IMPORTS = re.compile(r"^import\b[^;'\"]*['\"][^'\"\n]*['\"]", re.MULTILINE)
 NOT_SAMPLED = re.compile(r"^(?:__\w+__|test_\w*|Test\w*|Benchmark\w*|Example\w*|constructor|init|main|_)$")
 DEFINITIONS = 2
 
@@ -62,7 +63,16 @@ class Collector:
         self.open(path)
         answer = self.server.request("textDocument/documentSymbol", {"textDocument": {"uri": uri(str(path))}})
         found: list[dict[str, Any]] = []
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        text = path.read_text(encoding="utf-8", errors="replace")
+        lines = text.split("\n")
+        # servers list what is imported as variables
+        imported = {
+            line
+            for found_import in IMPORTS.finditer(text if path.suffix in (".ts", ".tsx") else "")
+            for line in range(
+                text.count("\n", 0, found_import.start()) + 1, text.count("\n", 0, found_import.end()) + 2
+            )
+        }
 
         def walk(symbols: list[dict[str, Any]], depth: int) -> None:
             for symbol in symbols:
@@ -71,6 +81,8 @@ class Collector:
                 name = symbol["name"].split("(")[0].rpartition(".")[2].strip()  # gopls: (*T).name
                 if name.startswith(")") or not re.fullmatch(r"\w+", name):
                     name = ""
+                if position and position["line"] + 1 in imported:
+                    continue
                 if kind and position and name and not NOT_SAMPLED.match(name):
                     line = lines[position["line"]] if position["line"] < len(lines) else ""
                     at = re.search(rf"\b{re.escape(name)}\b", line[position["character"] :])

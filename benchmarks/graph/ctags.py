@@ -34,7 +34,7 @@ KINDS = {
     "Go": "func type struct interface methodSpec",
     "Rust": "function method struct enum interface macro module typedef",
     "Python": "class function member",
-    "TypeScript": "class enum function interface method alias",
+    "TypeScript": "class enum function interface method",
     "JavaScript": "class function method generator",
     "Lua": "function",
     "Perl": "subroutine package",
@@ -68,6 +68,8 @@ def tags_of(tree: Path) -> dict[str, dict[Tag, str]]:
         "--output-format=json",
         "--fields=+nKlsZP",
         "--extras=-{anonymous}{qualified}",
+        "--exclude=deps",
+        "--exclude=vendor",
         "-R",
         "-f",
         "-",
@@ -87,6 +89,7 @@ def tags_of(tree: Path) -> dict[str, dict[Tag, str]]:
         name = str(tag["name"]).rpartition(".")[2]
         if (
             name.startswith("__anon")
+            or "<" in name
             or (tag["path"], re.split(r"[.:]", tag.get("scope", ""))[0]) in functions
         ):
             continue

@@ -7,7 +7,7 @@ that the preprocessor leaves out, expansions of macros, and the methods that imp
 the server's list has not are judged one by one (``judge.py``).
 
     known       symbols that the index has a definition of at that place
-    definition  at a use: the definitions that share the highest confidence
+    definition  at a use: the first of the definitions with the highest confidence
     references  edges of at least the confidence asked for (``--least``)
     callers     lines of the calls, by the file of the caller
 
@@ -188,15 +188,17 @@ class Scorer:
 
     def definition(self, row: dict[str, Any], asked: dict[str, Any], group: str) -> None:
         path, line = asked["at"][:2]
-        if path not in self.indexed:
+        if path not in self.indexed or not self.is_reference((path, line), row["name"]):
             return
         true = self.places((f[0], f[1]) for f in asked["found"])
         if not true:
             return
-        found, rule = definition_at(self.index, path, line, row["name"])
-        # any one of several declarations is an answer
-        hit = set(found) & true
-        self.tallies[f"definition {group}"].add(found, hit or {next(iter(sorted(true)))})
+        found, rule = definition_at(
+            self.index, (path, line), row["name"], self.line((path, line)), asked["at"][2]
+        )
+        # the first is what a user sees; any one of several declarations of the server's is right
+        hit = set(found[:1]) & true
+        self.tallies[f"definition {group}"].add(found[:1], hit or {min(true)})
         if not hit:
             self.error(
                 f"wrong definition, rule {rule}" if found else f"no definition: {rule}", row, (path, line)
@@ -218,8 +220,9 @@ class Scorer:
         self.errors.append((kind, f"{symbol}\n        {place[0]}:{place[1]}: {text}"))
 
 
-def definition_at(index: Any, path: str, line: int, name: str) -> tuple[list[Place], str]:
-    """What a name used at a line means: the definitions of the highest confidence, and the rule."""
+def definition_at(index: Any, place: Place, name: str, text: str, column: int) -> tuple[list[Place], str]:
+    """What a name used at a place means: the definitions of the highest confidence, and the rule."""
+    path, line = place
     from spelunk.chunk.relation import Role
     from spelunk.chunk.uses import uses
     from spelunk.graph.resolve import Resolver
@@ -237,8 +240,9 @@ def definition_at(index: Any, path: str, line: int, name: str) -> tuple[list[Pla
         if not here:
             return [], "no reference there"
         resolver = Resolver(view)
-        # an import of the name says the least of several references on the line
-        here.sort(key=lambda r: r.role is Role.IMPORT)
+        # of several references of the name on the line the one that looks like that at the column
+        called, member = text[column + len(name) :].startswith("("), text[:column].endswith((".", "::", "->"))
+        here.sort(key=lambda r: ((r.role is Role.CALL) != called, bool(r.receiver) != member))
         resolution = resolver.resolve(row.id, here[0])
         if not resolution.candidates:
             role = here[0].role.name.lower()
@@ -366,6 +370,8 @@ def main() -> int:
         home = asked.home or Path(folder)
         results, errors = [], {}
         for path in asked.answers:
+            if path.name.endswith(".judged.json"):
+                continue
             result, found = score_file(path, asked.trees, home, asked.least, asked.claims)
             results.append(result)
             errors[f"{result['oracle']}, {result['tree']}"] = found
