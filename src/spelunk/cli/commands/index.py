@@ -48,7 +48,7 @@ def settings(parser: argparse.ArgumentParser) -> None:
     add("--io-threads", metavar="N", help="number of files read at the same time, over all processes")
     add("--embedder", metavar="NAME", help="the model that makes the vectors")
     add("--store", metavar="URL", help="where the chunks are stored")
-    add("--executor", metavar="NAME", choices=("local",), help="where the workers run: local")
+    add("--executor", metavar="NAME", choices=("local", "ray"), help="where the workers run: local or ray")
 
 
 SETTINGS: Final = (
