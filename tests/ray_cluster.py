@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Self
 
@@ -51,7 +52,8 @@ class RayCluster:
 
     def tasks_at_work(self) -> list[int]:
         """Process ids of the Ray workers that do a task now; waits for the first."""
-        while True:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
             found = []
             for entry in Path("/proc").iterdir():
                 if not entry.name.isdigit():
@@ -65,6 +67,7 @@ class RayCluster:
                     found.append(int(entry.name))
             if found:
                 return found
+        return []
 
     def stop(self) -> None:
         """End every process of the cluster; may be called twice."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from spelunk.errors import (
         ConfigError,
+        ExecutorError,
         IndexBusyError,
         IndexCorruptError,
         IndexFormatError,
@@ -54,6 +55,7 @@ _MODULES = {
     "FileCounts": "types",
     "Hit": "types",
     "Index": "index",
+    "ExecutorError": "errors",
     "IndexBusyError": "errors",
     "IndexCorruptError": "errors",
     "IndexStateError": "errors",
@@ -100,6 +102,7 @@ __all__ = [
     "FileCounts",
     "Hit",
     "Index",
+    "ExecutorError",
     "IndexBusyError",
     "IndexCorruptError",
     "IndexFormatError",

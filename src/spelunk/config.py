@@ -141,7 +141,7 @@ class Options:
     exclude: tuple[str, ...] = setting((), texts("patterns"),
         "Gitignore-style patterns of files to leave out, beside the ignore files.", contents=True)  # fmt: skip
     embedder: str = setting("static", _embedder,
-        "Which embedder makes the vectors: static, hashed (both built in), onnx:DIRECTORY or api:MODEL.",
+        "Which embedder makes the vectors: static, hashed (built in), onnx:DIRECTORY, fastembed:MODEL or api:MODEL.",
         contents=True, widens=_outside_embedder)  # fmt: skip
     store: str = setting("local", choice("local"),
         "Where the chunks are kept: local (embedded stores in the index directory).", widens=differs)  # fmt: skip
