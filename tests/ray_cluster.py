@@ -3,8 +3,8 @@
 Ray starts threads in a process that uses it, and a process with threads cannot
 fork workers: the tests talk to ``python -m tests.ray_cluster`` over pipes. It
 starts a head and more nodes of one core each, prints their address, and does
-one command a line: ``add`` (another node), ``kill`` (the newest node, by
-SIGKILL to its raylet). At the end of its input it ends every process that it started.
+one command a line: ``add`` (another node), ``kill`` (a node that
+is not the head, by SIGKILL). At the end of its input it ends every process that it started.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def main() -> None:
             if line.strip() == "add":
                 cluster.add_node(**node)
             elif line.strip() == "kill":
-                cluster.remove_node(cluster.worker_nodes.pop(), allow_graceful=False)
+                cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
             answer("done")
     finally:
         cluster.shutdown()

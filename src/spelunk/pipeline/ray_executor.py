@@ -146,6 +146,8 @@ class RayExecutor:
         if self._driver is not None:
             driver, self._driver = self._driver, None
             driver.end(kill=kill)
+        if self._config.limiter is not None:
+            self._config.limiter.close()
 
     def _connect(self) -> None:
         """Start the driver and wait until it is connected.
