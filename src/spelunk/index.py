@@ -37,10 +37,12 @@ from spelunk.workspace.freshness import (
     stale_paths,
     wait_for_generation,
 )
+from spelunk.workspace.repositories import load_branches, record, source_of
 from spelunk.workspace.state import BEHIND, CURRENT, MISSING
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
+    from spelunk.files.branches import Branches
     from spelunk.files.explain import Explanation
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
@@ -71,7 +73,8 @@ class Index(IndexViews):
         """Settings of the workspace's file that do not count, because the user does not trust it."""
         self._run_id = run_id
         self._given: dict[str, Any] = {}
-        self.source: Source = FolderSource(root)
+        self.source: Source = source_of(root, directory)
+        self._place: str | None = None
         self.age = Age(seconds_allowed(options.freshness))
         self.complete_later: Callable[[str, str, Options], object] = start
         """Called with root, directory and options where a search indexed a part; a server has its own."""
@@ -86,6 +89,7 @@ class Index(IndexViews):
         index_dir: str | None = None,
         observer: Observer = null_observer,
         run_id: str = "",
+        repositories: str | os.PathLike[str] | None = None,
         **settings: Any,
     ) -> Index:
         """Open the index of ``path``. Writes nothing; the index may not exist yet.
@@ -96,17 +100,27 @@ class Index(IndexViews):
             observer: Called with every event of updates and searches (docs/metrics.md).
             run_id: The name of this object's updates in events and reports; by default
                 each update gets a name of its own.
+            repositories: A list of git repositories, or the folder they are in, instead of
+                ``path``: the next update indexes what is committed there (docs/repositories.md).
             settings: Any of docs/configuration.md, over file and environment.
 
         Raises:
             WorkspaceError: No such folder, a file, or unreadable.
             ConfigError: A setting cannot be used.
         """
+        place = None
+        if repositories is not None:
+            from spelunk.files.repositories import root_of
+
+            place = os.path.realpath(os.path.expanduser(os.fspath(repositories)))
+            path = root_of(place)
         root = locate.resolve_root(os.path.expanduser(os.fspath(path)))
         resolved = load(root, settings)
         directory = locate.index_dir(root, index_dir)
         index = cls(root, directory, resolved.options, observer=observer, run_id=run_id)
         index.untrusted, index._given = resolved.untrusted, settings
+        if place is not None:
+            index._place, index.source = place, source_of(root, directory, place)
         return index
 
     def reload(self) -> bool:
@@ -187,6 +201,8 @@ class Index(IndexViews):
     ) -> Report:
         from spelunk.pipeline.job import Job
 
+        if self._place is not None and not dry_run:
+            record(self.root, self.directory, self._place)
         observer = self.observer
         if progress is not None:
             from spelunk.observe.progress import FileProgress
@@ -205,6 +221,7 @@ class Index(IndexViews):
             patient=patient,
             changed=None if changed is None else tuple(changed),
             focus=focus,
+            source=None if isinstance(self.source, FolderSource) else self.source,
         )
         began = self.age.now()
         report = self._run(job)
@@ -222,12 +239,16 @@ class Index(IndexViews):
         return update(job)
 
     def _update_history(self, *, whole: bool, rebuild: bool = False) -> HistoryReport | None:
+        if not isinstance(self.source, FolderSource):
+            return None
         from spelunk.history.update import update_history
 
         return update_history(self.root, self.directory, self.options, whole=whole, rebuild=rebuild)
 
     def _refresh_history(self) -> None:
         """Index new commits, the first of many, if HEAD moved."""
+        if not isinstance(self.source, FolderSource):
+            return
         from spelunk.history.current import is_current
 
         if not is_current(self.root, self.directory, self.options):
@@ -290,6 +311,10 @@ class Index(IndexViews):
         self._refresh_history()
         self.age.reset(began)
         return CURRENT
+
+    def branches(self) -> Branches | None:
+        """Which branches its files are on; None where it is not an index of many repositories."""
+        return None if isinstance(self.source, FolderSource) else load_branches(self.directory)
 
     def has_published(self) -> bool:
         """Whether there is a generation to search."""

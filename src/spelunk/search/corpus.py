@@ -15,6 +15,7 @@ from spelunk.types import Flag
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.files.branches import Branches
     from spelunk.history.reader import History
 
 
@@ -32,6 +33,8 @@ class SearchTarget:
         within: Files and folders of it to stay in, relative; everywhere without any.
         only: Files of it, exactly; None for all.
         history: The commits behind its files; None where there are none or they do not count.
+        branches: Reads which branches its files are on, where it is an index of many
+            repositories: ``repo:`` and ``branch:`` then choose among its files.
     """
 
     reader: Reader
@@ -43,10 +46,13 @@ class SearchTarget:
     within: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
     history: History | None = None
+    branches: Callable[[], Branches | None] = lambda: None
 
     def passes(self, query: Query) -> bool:
         """Whether ``repo:`` and ``branch:`` allow this index."""
         filters = query.filters
+        if not (filters.repo or filters.branch) or self.branches() is not None:
+            return True
         return _name_matches(filters.repo, self.names) and _name_matches(filters.branch, (self.branch,))
 
 
@@ -183,6 +189,15 @@ def filter_of(query: Query, *, prefix: str = "", within: Iterable[str] = ()) -> 
 
 def _filter_in(query: Query, target: SearchTarget) -> Filter:
     wanted = filter_of(query, prefix=target.prefix, within=target.within)
+    filters = query.filters
+    table = target.branches() if filters.repo or filters.branch else None
+    if table is not None:
+        paths = table.select(
+            lambda name: _name_matches(filters.repo, (name,)),
+            lambda name: _name_matches(filters.branch, (name,)),
+        )
+        allowed = None if target.only is None else frozenset(target.only)
+        return replace(wanted, only=tuple(p for p in paths if allowed is None or p in allowed))
     return wanted if target.only is None else replace(wanted, only=target.only)
 
 

@@ -22,6 +22,7 @@ from spelunk.workspace.targets import Target
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.files.branches import Branches
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
@@ -74,6 +75,10 @@ class PreparedIndex:
     def commits(self) -> AbstractContextManager[History | None]:
         """See :class:`spelunk.search.many.Searchable`."""
         return self.index.commits()
+
+    def branches(self) -> Branches | None:
+        """See :class:`spelunk.search.many.Searchable`."""
+        return self.index.branches()
 
     def embedder(self) -> Embedder:
         """See :class:`spelunk.search.many.Searchable`."""
