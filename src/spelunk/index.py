@@ -37,12 +37,11 @@ from spelunk.workspace.freshness import (
     stale_paths,
     wait_for_generation,
 )
-from spelunk.workspace.repositories import load_branches, record, source_of
+from spelunk.workspace.repositories import named, record, source_of
 from spelunk.workspace.state import BEHIND, CURRENT, MISSING
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
-    from spelunk.files.branches import Branches
     from spelunk.files.explain import Explanation
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
@@ -108,13 +107,7 @@ class Index(IndexViews):
             WorkspaceError: No such folder, a file, or unreadable.
             ConfigError: A setting cannot be used.
         """
-        place = None
-        if repositories is not None:
-            from spelunk.files.repositories import root_of
-
-            place = os.path.realpath(os.path.expanduser(os.fspath(repositories)))
-            path = root_of(place)
-        root = locate.resolve_root(os.path.expanduser(os.fspath(path)))
+        root, place = named(path, repositories)
         resolved = load(root, settings)
         directory = locate.index_dir(root, index_dir)
         index = cls(root, directory, resolved.options, observer=observer, run_id=run_id)
@@ -236,7 +229,10 @@ class Index(IndexViews):
             return self.updater(job)
         from spelunk.pipeline.update import update
 
-        return update(job)
+        try:
+            return update(job)
+        finally:
+            self.source.close()
 
     def _update_history(self, *, whole: bool, rebuild: bool = False) -> HistoryReport | None:
         if not isinstance(self.source, FolderSource):
@@ -312,10 +308,6 @@ class Index(IndexViews):
         self.age.reset(began)
         return CURRENT
 
-    def branches(self) -> Branches | None:
-        """Which branches its files are on; None where it is not an index of many repositories."""
-        return None if isinstance(self.source, FolderSource) else load_branches(self.directory)
-
     def has_published(self) -> bool:
         """Whether there is a generation to search."""
         return published(self.directory)
@@ -341,7 +333,10 @@ class Index(IndexViews):
 
         if not self.age.must_be_strict(freshness) or not isinstance(reader, Snapshot):
             return set()
-        return stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
+        try:
+            return stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
+        finally:
+            self.source.close()
 
     def similar(self, path: str, line: int, *, limit: int = 10, refresh: bool = True) -> Answer:
         """Chunks like the one at a place, that one left out.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
-class Member(NamedTuple):
+class OnBranches(NamedTuple):
     """An entry and the branches that have it, by their numbers in its repository."""
 
     path: str
@@ -21,14 +21,14 @@ class _Repository:
     members: dict[tuple[int, ...], list[str]] = field(default_factory=dict)
 
 
-class Branches:
+class BranchTable:
     """The table. Entries of one repository that are on the same branches are held together."""
 
     def __init__(self) -> None:
         """Make an empty table."""
         self._repositories: list[_Repository] = []
 
-    def add(self, name: str, branches: Iterable[str], members: Iterable[Member]) -> None:
+    def add(self, name: str, branches: Iterable[str], members: Iterable[OnBranches]) -> None:
         """Add a repository with its branches and entries."""
         repository = _Repository(name, list(branches))
         for path, numbers in members:
@@ -56,7 +56,7 @@ class Branches:
         ]
 
     @classmethod
-    def from_json(cls, value: Any) -> Branches:
+    def from_json(cls, value: Any) -> BranchTable:
         """The table of :meth:`as_json`.
 
         Raises:

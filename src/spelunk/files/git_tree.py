@@ -60,7 +60,10 @@ def commit_of(repository: Repository, revision: str) -> str:
     )
     if done.code == 1 and not done.out:
         if revision == "HEAD":
-            return ""
+            named = run_git(repository, ["rev-parse", "--verify", "--quiet", "HEAD"], timeout=TIMEOUT)
+            if named.code:
+                return ""
+            raise WorkspaceError(f"{repository.top}: git cannot read it: the commit of HEAD is missing")
         raise WorkspaceError(
             f"{repository.top}: no revision {revision!r}; `git branch -a` lists the branches"
         )

@@ -72,7 +72,7 @@ class Task(NamedTuple):
     items: list[Item]
 
 
-class Answer(NamedTuple):
+class Done(NamedTuple):
     """The packets of a task."""
 
     number: int
@@ -99,7 +99,7 @@ class Unreachable(NamedTuple):
     reason: str
 
 
-Message = Ready | Slots | Answer | Undone | Broken | Unreachable
+Message = Ready | Slots | Done | Undone | Broken | Unreachable
 
 
 def main() -> None:
@@ -218,7 +218,7 @@ def _submitter(setup: Setup, out: queue.SimpleQueue[Message]) -> Any:
 
         def done(future: Any) -> None:
             try:
-                out.put(Answer(task.number, future.result()))
+                out.put(Done(task.number, future.result()))
             except BaseException as error:
                 out.put(_ended(task, error))
 

@@ -33,8 +33,8 @@ from spelunk.pipeline.limiter import above_standard
 from spelunk.pipeline.processes import import_path, read_frame, write_frame
 from spelunk.pipeline.ray_driver import (
     CRASHED,
-    Answer,
     Broken,
+    Done,
     Message,
     Ready,
     Setup,
@@ -135,7 +135,7 @@ class RayExecutor:
                 raise ExecutorError(
                     f"the Ray cluster did nothing for {SILENT_SECONDS:.0f} s; it has no free core, or no node is left"
                 )
-            if isinstance(message, Answer):
+            if isinstance(message, Done):
                 yield from self._answer(message)
             elif isinstance(message, Undone):
                 yield from self._undone(message)
@@ -237,7 +237,7 @@ class RayExecutor:
             QueueSampled(len(self._under_way), batches.files + sum(len(w.items) for w in self._again))
         )
 
-    def _answer(self, message: Answer) -> Iterator[Result]:
+    def _answer(self, message: Done) -> Iterator[Result]:
         work = self._under_way.pop(message.number, None)
         if work is None:
             return

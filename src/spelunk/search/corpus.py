@@ -15,7 +15,7 @@ from spelunk.types import Flag
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
-    from spelunk.files.branches import Branches
+    from spelunk.files.branches import BranchTable
     from spelunk.history.reader import History
 
 
@@ -46,7 +46,7 @@ class SearchTarget:
     within: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
     history: History | None = None
-    branches: Callable[[], Branches | None] = lambda: None
+    branches: Callable[[], BranchTable | None] = lambda: None
 
     def passes(self, query: Query) -> bool:
         """Whether ``repo:`` and ``branch:`` allow this index."""

@@ -21,7 +21,7 @@ from spelunk.types import COMMIT, Hit
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
-    from spelunk.files.branches import Branches
+    from spelunk.files.branches import BranchTable
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.search.answer import Facets
@@ -73,7 +73,7 @@ class Searchable(Protocol):
         """The commits behind its files; None where none are indexed."""
         ...
 
-    def branches(self) -> Branches | None:
+    def branches(self) -> BranchTable | None:
         """Which branches its files are on; None where it is not an index of many repositories."""
         ...
 

@@ -13,7 +13,7 @@ import os
 from typing import Final
 
 from spelunk.errors import StorageError, WorkspaceError
-from spelunk.files.branches import Branches
+from spelunk.files.branches import BranchTable
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.io import atomic
@@ -30,6 +30,22 @@ def place_of(directory: str) -> str | None:
     """The list of the repositories that an index is of, or their folder; None where it is of a folder's files."""
     place = (read_object(os.path.join(directory, LIST)) or {}).get("place")
     return place if isinstance(place, str) and os.path.isabs(place) else None
+
+
+def named(
+    path: str | os.PathLike[str], repositories: str | os.PathLike[str] | None
+) -> tuple[str, str | None]:
+    """The workspace of a folder, or of a list of repositories and then that list; absolute.
+
+    Raises:
+        WorkspaceError: There is no such folder or list.
+    """
+    if repositories is None:
+        return locate.resolve_root(os.path.expanduser(os.fspath(path))), None
+    from spelunk.files.repository_list import root_of
+
+    place = os.path.realpath(os.path.expanduser(os.fspath(repositories)))
+    return locate.resolve_root(root_of(place)), place
 
 
 def source_of(root: str, directory: str, place: str | None = None) -> Source:
@@ -59,7 +75,7 @@ def record(root: str, directory: str, place: str) -> None:
         _write(os.path.join(directory, LIST), {"place": place})
 
 
-def save_branches(directory: str, branches: Branches) -> None:
+def save_branches(directory: str, branches: BranchTable) -> None:
     """Write the table of a walk.
 
     Raises:
@@ -68,11 +84,11 @@ def save_branches(directory: str, branches: Branches) -> None:
     _write(os.path.join(directory, BRANCHES), {"repositories": branches.as_json()})
 
 
-def load_branches(directory: str) -> Branches | None:
+def load_branches(directory: str) -> BranchTable | None:
     """The table of the last walk; None where there is none."""
     value = read_object(os.path.join(directory, BRANCHES), MAX_TABLE_BYTES)
     try:
-        return Branches.from_json((value or {})["repositories"])
+        return BranchTable.from_json((value or {})["repositories"])
     except (KeyError, ValueError, TypeError):
         return None
 

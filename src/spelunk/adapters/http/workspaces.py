@@ -22,7 +22,7 @@ from spelunk.workspace.targets import Target
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
-    from spelunk.files.branches import Branches
+    from spelunk.files.branches import BranchTable
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
@@ -76,7 +76,7 @@ class PreparedIndex:
         """See :class:`spelunk.search.many.Searchable`."""
         return self.index.commits()
 
-    def branches(self) -> Branches | None:
+    def branches(self) -> BranchTable | None:
         """See :class:`spelunk.search.many.Searchable`."""
         return self.index.branches()
 

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.workspace.targets import Target
 
     if args.repos is not None:
-        from spelunk.files.repositories import root_of
+        from spelunk.files.repository_list import root_of
 
         if args.path != ".":
             raise UsageError("PATH and --repos: give one of them")
