@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -271,6 +272,33 @@ def test_an_index_made_on_two_nodes_is_that_of_the_local_executor(
 
 
 @pytest.mark.slow
+def test_under_a_memory_limit_the_index_is_the_same(
+    corpus: Path, tmp_path: Path, cluster: RayCluster, expected: tuple[Report, dict[str, Any]]
+) -> None:
+    report = update(corpus, tmp_path / "ray", memory_limit="600MiB", **ray_settings(cluster))
+
+    assert same_counts(report, expected[0]) and report.peak_rss_bytes < 600 * 1024**2
+    assert logical_content(str(tmp_path / "ray")) == expected[1]
+
+
+@pytest.mark.slow
+def test_repositories_are_read_by_this_machine_and_sent(
+    root: Path, tmp_path: Path, cluster: RayCluster
+) -> None:
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *command], cwd=root, check=True
+        )
+    contents = []
+    for name, settings in (("ray", ray_settings(cluster)), ("local", {})):
+        where = str(tmp_path / name)
+        with Index.open(repositories=str(tmp_path), index_dir=where, mode="parallel", **settings) as index:
+            assert index.update().files.indexed == contract.FILES + 2
+        contents.append(logical_content(where))
+    assert contents[0] == contents[1] and "tree/core.c" in contents[0]
+
+
+@pytest.mark.slow
 def test_a_node_killed_midway_costs_nothing_but_time(
     corpus: Path, tmp_path: Path, expected: tuple[Report, dict[str, Any]]
 ) -> None:
@@ -397,6 +425,18 @@ def test_a_memory_limit_below_the_minimum_is_refused_before_anything_starts(
         update(corpus, tmp_path / "ray", executor="ray", ray_address="127.0.0.1:1", memory_limit="50MiB")
 
 
+def test_an_allocation_above_the_limit_of_a_task_fails_in_the_worker() -> None:
+    code = (
+        "from spelunk.pipeline import ray_worker\n"
+        "ray_worker._limit_memory(50 * 1024**2)\n"
+        "held = bytearray(20 * 1024**2)\n"
+        "try: bytearray(200 * 1024**2)\n"
+        "except MemoryError: print('refused')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "refused\n", done.stderr
+
+
 def test_small_work_is_done_here() -> None:
     small, large = (
         Plan((Item(Entry("a.py", size, b"", "python"), None),), (), 0, (), (), (), 1)
@@ -443,6 +483,47 @@ def test_a_portable_packet_is_the_same_packet(root: Path) -> None:
     for packet in packets:
         assert load_portable(dump_portable(packet)) == packet
         assert load_portable(dump_portable(packet)) == load(dump(packet))
+
+
+def other_pythons() -> list[str]:
+    """Interpreters of other versions from 3.8 on, that start."""
+    names = [shutil.which(f"python3.{minor}") for minor in range(8, 16)]
+    names += [
+        str(p) for p in sorted(Path(pwd.getpwuid(os.getuid()).pw_dir).glob(".pyenv/versions/3.*/bin/python3"))
+    ]
+    found: dict[str, str] = {}
+    for name in filter(None, names):
+        done = subprocess.run(
+            [name, "-c", "import sys; print(*sys.version_info[:2], sep='.')"], capture_output=True, text=True
+        )
+        version = done.stdout.strip()
+        if done.returncode == 0 and version not in ("3.6", "3.7", f"3.{sys.version_info.minor}"):
+            found[version] = name
+    return [*found.values()]
+
+
+def test_another_version_of_python_reads_and_writes_the_same_packet(root: Path) -> None:
+    """By the pure Python code of MessagePack, which any interpreter can import from here."""
+    import msgpack
+
+    pythons = other_pythons()
+    if not pythons:
+        pytest.skip("no other version of Python here")
+    packet = packet_of(root, resolve(str(root), {"embedder": "hashed"}))[0]
+    code = (
+        "import sys; sys.path.append(sys.argv[1]); import msgpack\n"
+        "value = msgpack.unpackb(sys.stdin.buffer.read(), use_list=False, unicode_errors='surrogatepass')\n"
+        "sys.stdout.buffer.write(msgpack.packb(value, unicode_errors='surrogatepass'))"
+    )
+    where = str(Path(msgpack.__file__).parent.parent)
+    for python in pythons:
+        done = subprocess.run(
+            [python, "-I", "-c", f"import os; os.environ['MSGPACK_PUREPYTHON'] = '1'\n{code}", where],
+            input=dump_portable(packet),
+            capture_output=True,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        assert load_portable(done.stdout) == packet, python
 
 
 def test_texts_with_lone_surrogates_and_large_numbers_are_portable(root: Path) -> None:
