@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pwd
 import shutil
@@ -404,6 +405,21 @@ def test_an_address_where_nothing_listens_is_named(corpus: Path, tmp_path: Path)
         update(corpus, tmp_path / "ray", executor="ray", ray_address="127.0.0.1:1")
 
 
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("127.0.0.1:1", "cannot reach the Ray cluster at 127.0.0.1:1"),
+        ("ray://127.0.0.1:1", "Ray Client is not supported"),
+    ],
+)
+def test_the_address_of_the_environment_is_taken_without_a_setting(
+    address: str, says: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ExecutorError, match=says):
+        update(corpus, tmp_path / "ray", executor="ray")
+
+
 def test_without_the_extra_it_is_named(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "ray.py").write_text("raise ImportError('not here')\n")
@@ -540,3 +556,35 @@ def test_texts_with_lone_surrogates_and_large_numbers_are_portable(root: Path) -
     )
 
     assert load_portable(dump_portable(odd)) == odd
+
+
+# --- the manifests --------------------------------------------------------------------------------
+
+
+DEPLOY = Path(__file__).parent.parent / "deploy" / "ray"
+
+
+@pytest.mark.parametrize("name", ["raycluster.yaml", "rayjob.yaml"])
+def test_a_manifest_names_settings_and_flags_that_exist(name: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    from spelunk.cli.commands import index as command
+    from spelunk.cli.parser import parse
+    from spelunk.config import setting_names
+
+    manifest = yaml.safe_load((DEPLOY / name).read_text())
+    spec = manifest["spec"].get("rayClusterSpec", manifest["spec"])
+    groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
+    containers = [c for group in groups for c in group["template"]["spec"]["containers"]]
+    variables = {
+        v["name"].removeprefix("SPELUNK_").lower(): v["value"] for c in containers for v in c.get("env", [])
+    }
+
+    assert manifest["apiVersion"] == "ray.io/v1"
+    assert len({c["image"] for c in containers}) == 1, "the same version of Spelunk on every node"
+    assert variables.pop("home") == "/index" and set(variables) <= set(setting_names())
+    if "entrypoint" in manifest["spec"]:
+        program, verb, *words = manifest["spec"]["entrypoint"].split()
+        assert (program, verb) == ("spelunk", "index")
+        parser = argparse.ArgumentParser()
+        command.configure(parser)
+        assert parse(parser, words).executor == "ray"

@@ -41,7 +41,7 @@ class Setup(NamedTuple):
     """What the driver needs to begin.
 
     Attributes:
-        address: The cluster; "" finds the one of this machine, or of ``RAY_ADDRESS``.
+        address: The cluster; "" takes ``RAY_ADDRESS``, or the one of this machine.
         config: For the workers.
         source: Where this process reads the files to be sent; None where the workers read them.
         memory: Bytes that each task asks of Ray's scheduler, or None.
@@ -144,16 +144,22 @@ def _finish(out: queue.SimpleQueue[Message]) -> None:
 
 
 def _connect(setup: Setup, out: queue.SimpleQueue[Message]) -> bool:
-    named = f"the Ray cluster at {setup.address}" if setup.address else "a Ray cluster on this machine"
+    address = setup.address or os.environ.get("RAY_ADDRESS", "").strip()
+    named = (
+        f"the Ray cluster at {address}" if address not in ("", "auto") else "a Ray cluster on this machine"
+    )
+    if "://" in address:
+        out.put(Broken(f"{named}: Ray Client is not supported; start a node here and name HOST:PORT"))
+        return False
     try:
         import ray
     except ImportError:
         out.put(Broken("executor 'ray' needs ray and msgpack: pip install 'spelunk[ray]'"))
         return False
     try:
-        _probe(setup.address)
+        _probe(address)
         ray.init(
-            address=setup.address or "auto",
+            address=address or "auto",
             log_to_driver=False,
             logging_level="error",
             runtime_env={"env_vars": setup.variables} if setup.variables else None,
@@ -177,7 +183,7 @@ def _probe(address: str) -> None:
     Raises:
         OSError: Nothing listens there.
     """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    host, colon, port = address.rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), SOCKET_SECONDS).close()
 
