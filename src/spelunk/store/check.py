@@ -9,6 +9,7 @@ full text           rebuilt from the stored texts, without parsing
 vectors             made again for the chunks that lost theirs, from the
                     stored texts; intact ones are kept. A chunk recorded as
                     pending has no vector, and that is no problem
+references          made again for the files that lost theirs, by parsing the stored texts
 leftovers, orphans  deleted
 ==================  =====================================================
 """
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexBusyError, IndexCorruptError, IndexMissingError, IndexStateError, SpelunkError
+from spelunk.store.check_references import compare_references
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.leftovers import leftovers
 from spelunk.store.manifest import Manifest
@@ -50,7 +52,7 @@ ATTEMPTS: Final = 20
 
 
 def check(directory: str) -> CheckReport:
-    """Read both stores whole and compare them with the manifest.
+    """Read all stores whole and compare them with the manifest.
 
     A writer may be at work: a problem counts only if nothing was published,
     purged or merged while the stores were read.
@@ -102,7 +104,7 @@ def _check(directory: str) -> CheckReport:
         files, chunks = manifest.counts()
         of_vectors, alive = vectors(manifest)
         problems += [*_texts(manifest), *_orphans(manifest), *_full_text(manifest)]
-        problems += [*of_vectors, *_leftovers(manifest)]
+        problems += [*of_vectors, *compare_references(manifest).problems, *_leftovers(manifest)]
         return CheckReport(not problems, tuple(problems), files, chunks, alive, sum(manifest.pending()))
     except IndexCorruptError as error:
         return _damaged(name, str(error))
@@ -144,8 +146,8 @@ def _texts(manifest: Manifest) -> Iterator[Problem]:
     checksums = manifest.checksums()
     for file in manifest.all_files():
         try:
-            stored, lines = manifest.content(file.id)
-            text = unpack(stored, lines)
+            content = manifest.content(file.id)
+            text = unpack(content.text, content.line_map)
             chunks = manifest.chunks_of(file)
             ids = [c.id for c in chunks]
             if ids != list(range(file.first_chunk, file.first_chunk + file.chunks)):
@@ -162,8 +164,7 @@ def _texts(manifest: Manifest) -> Iterator[Problem]:
                 about,
                 [c._replace(id=c.id - file.first_chunk) for c in chunks],
                 manifest.fields_of_file(file),
-                stored,
-                lines,
+                *content,
             )
             if checksums.get(file.id) != written:
                 raise IndexCorruptError("rows differ from what was written")

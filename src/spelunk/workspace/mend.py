@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
+from spelunk.config import Options
 from spelunk.errors import IndexFormatError, IndexMissingError
 from spelunk.store import check as stores
 from spelunk.store.commits import CommitStore
@@ -28,11 +29,12 @@ def check(directory: str) -> CheckReport:
     return replace(report, ok=False, problems=(*report.problems, damage))
 
 
-def mend(directory: str, update: Callable[[bool], object]) -> CheckReport:
+def mend(directory: str, options: Options, update: Callable[[bool], object]) -> CheckReport:
     """Repair what does not agree, without embedding again what is intact.
 
     Args:
         directory: The index directory.
+        options: The settings of the index.
         update: Brings the index up to date; called with whether to rebuild it.
 
     Raises:
@@ -49,7 +51,7 @@ def mend(directory: str, update: Callable[[bool], object]) -> CheckReport:
             return before
         rebuild = any(p.what == stores.MANIFEST_DAMAGED and p.where != HISTORY for p in before.problems)
         of_files = tuple(p for p in before.problems if p.where != HISTORY)
-        unread = not rebuild and bool(of_files) and repair(directory, of_files)
+        unread = not rebuild and bool(of_files) and repair(directory, of_files, options)
         if len(of_files) < len(before.problems):  # it is made of git alone: built again, nothing is lost
             locate.delete(os.path.join(directory, HISTORY))
     finally:
