@@ -75,7 +75,6 @@ class Index(IndexViews):
         self._run_id = run_id
         self._given: dict[str, Any] = {}
         self.source: Source = source_of(root, directory)
-        self._place: str | None = None
         self.age = Age(seconds_allowed(options.freshness))
         self.complete_later: Callable[[str, str, Options], object] = start
         """Called with root, directory and options where a search indexed a part; a server has its own."""
@@ -116,8 +115,7 @@ class Index(IndexViews):
         directory = locate.index_dir(root, index_dir)
         index = cls(root, directory, resolved.options, observer=observer, run_id=run_id)
         index.untrusted, index._given = resolved.untrusted, settings
-        if place is not None:
-            index._place, index.source = place, source_of(root, directory, place)
+        index.source = source_of(root, directory, place)
         return index
 
     def reload(self) -> bool:
@@ -198,8 +196,8 @@ class Index(IndexViews):
     ) -> Report:
         from spelunk.pipeline.job import Job
 
-        if self._place is not None and not dry_run:
-            record(self.root, self.directory, self._place)
+        if not dry_run:
+            record(self.root, self.directory, self.source)
         observer = self.observer
         if progress is not None:
             from spelunk.observe.progress import FileProgress
@@ -340,10 +338,7 @@ class Index(IndexViews):
 
         if not self.age.must_be_strict(freshness) or not isinstance(reader, Snapshot):
             return set()
-        try:
-            return stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
-        finally:
-            self.source.close()
+        return stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
 
     def similar(self, path: str, line: int, *, limit: int = 10, refresh: bool = True) -> Answer:
         """Chunks like the one at a place, that one left out.

@@ -58,14 +58,16 @@ def source_of(root: str, directory: str, place: str | None = None) -> Source:
     return RepositoriesSource(place)
 
 
-def record(root: str, directory: str, place: str) -> None:
-    """Make an index one of many repositories.
+def record(root: str, directory: str, source: Source) -> None:
+    """Make an index one of many repositories, if its source is.
 
     Raises:
         WorkspaceError: There is an index of the folder's own files.
         StorageError: It cannot be written.
     """
-    held = place_of(directory)
+    if isinstance(source, FolderSource):
+        return
+    held, place = place_of(directory), source.location
     if held is None and locate.has_index(directory):
         raise WorkspaceError(
             f"{root}: indexed as a folder of files; choose another --index-dir, or `spelunk clear` it first"
