@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from spelunk.errors import (
         ConfigError,
+        ExecutorError,
         IndexBusyError,
         IndexCorruptError,
         IndexFormatError,
@@ -57,6 +58,7 @@ _MODULES = {
     "GraphAnswer": "graph.answer",
     "Hit": "types",
     "Index": "index",
+    "ExecutorError": "errors",
     "IndexBusyError": "errors",
     "IndexCorruptError": "errors",
     "IndexStateError": "errors",
@@ -101,6 +103,7 @@ __all__ = [
     "Copy",
     "Definition",
     "Edge",
+    "ExecutorError",
     "Explanation",
     "Facets",
     "Failed",

@@ -16,6 +16,7 @@ from spelunk.types import Flag
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.files.branches import BranchTable
     from spelunk.history.reader import History
 
 
@@ -33,6 +34,8 @@ class SearchTarget:
         within: Files and folders of it to stay in, relative; everywhere without any.
         only: Files of it, exactly; None for all.
         history: The commits behind its files; None where there are none or they do not count.
+        branches: Reads which branches its files are on, where it is an index of many
+            repositories: ``repo:`` and ``branch:`` then choose among its files.
     """
 
     reader: Reader
@@ -44,10 +47,13 @@ class SearchTarget:
     within: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
     history: History | None = None
+    branches: Callable[[], BranchTable | None] = lambda: None
 
     def passes(self, query: Query) -> bool:
         """Whether ``repo:`` and ``branch:`` allow this index."""
         filters = query.filters
+        if not (filters.repo or filters.branch) or self.branches() is not None:
+            return True
         return _name_matches(filters.repo, self.names) and _name_matches(filters.branch, (self.branch,))
 
 
@@ -187,9 +193,24 @@ def _part(number: int, target: SearchTarget, query: Query) -> Part:
     where = filter_of(query, prefix=target.prefix, within=target.within)
     inside = inside_of(target.reader, query)
     only = target.only
-    if inside.paths is not None:
-        only = inside.paths if only is None else tuple(sorted(set(inside.paths).intersection(only)))
+    for paths in (inside.paths, _on_branches(query, target)):
+        if paths is not None:
+            only = paths if only is None else tuple(sorted(set(paths).intersection(only)))
     return Part(number, target, where if only is None else replace(where, only=only), inside)
+
+
+def _on_branches(query: Query, target: SearchTarget) -> tuple[str, ...] | None:
+    """The files that ``repo:`` and ``branch:`` leave of an index of many repositories; None for all."""
+    filters = query.filters
+    table = target.branches() if filters.repo or filters.branch else None
+    if table is None:
+        return None
+    return tuple(
+        table.select(
+            lambda name: _name_matches(filters.repo, (name,)),
+            lambda name: _name_matches(filters.branch, (name,)),
+        )
+    )
 
 
 def _flags(names: Iterable[str]) -> Flag:
