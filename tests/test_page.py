@@ -503,3 +503,32 @@ def test_a_server_with_a_token_asks_for_it(driver: Any, tmp_path: Path) -> None:
         page.wait("[data-hit]")
     finally:
         server.stop()
+
+
+@slow
+def test_callers_source_and_callees_of_a_symbol_with_the_way_in_the_address(page: Page) -> None:
+    page.open("/file/src/writer.py#L69", ".viewer .block")
+    page.click("a[href^='/symbol?']")
+    until(lambda: page.texts(".middle h1 bdi")[:1] == ["Writer.close"])
+    assert page.texts(".calls:last-child .call") == ["Writer.flush_batches"]
+    assert any("self.flush_batches([])" in text for text in page.texts(".middle .line .text"))
+
+    page.click(".calls:last-child a.call")
+    until(lambda: page.texts(".middle h1 bdi")[:1] == ["Writer.flush_batches"])
+    assert page.texts(".trail a") == ["Writer.close"]
+    assert "trail=Writer.close%40src%2Fwriter.py%3A" in page.path
+    until(lambda: "Writer.close" in page.texts(".calls:first-child .call"))
+    left, middle, right = (
+        page.one(selector).location["x"]
+        for selector in (".calls:first-child", ".middle", ".calls:last-child")
+    )
+    assert left < middle < right
+
+    page.driver.refresh()
+    until(lambda: page.texts(".trail a") == ["Writer.close"])
+    page.driver.back()
+    until(lambda: page.texts(".middle h1 bdi")[:1] == ["Writer.close"] and not page.texts(".trail a"))
+    page.open("/symbol?symbol=nothing_like_it%3Cscript%3E", ".middle p")
+    assert "Nothing has this name" in " ".join(page.texts(".middle p"))
+    page.open("/symbol?symbol=nowhere.py:3", ".problem")
+    assert not page.js("return window.pwned")

@@ -40,7 +40,7 @@ MAX_WAITING: Final = 128
 """Requests that wait for one of them; further ones are refused."""
 ANSWER_SECONDS: Final = 30.0
 """For the work of a request, without waiting for an update."""
-PAGES: Final = frozenset(("", "search", "related", "map", "status"))
+PAGES: Final = frozenset(("", "search", "related", "symbol", "map", "status"))
 """Paths of the page: all are the same file, and so is any below ``file/``."""
 
 Handler = Callable[[Request], Awaitable[Response]]
