@@ -510,8 +510,8 @@ def test_callers_source_and_callees_of_a_symbol_with_the_way_in_the_address(page
     page.open("/file/src/writer.py#L69", ".viewer .block")
     page.click("a[href^='/symbol?']")
     until(lambda: page.texts(".middle h1 bdi")[:1] == ["Writer.close"])
-    assert page.texts(".calls:last-child .call") == ["Writer.flush_batches"]
-    assert any("self.flush_batches([])" in text for text in page.texts(".middle .line .text"))
+    until(lambda: page.texts(".calls:last-child .call") == ["Writer.flush_batches"])
+    until(lambda: any("self.flush_batches([])" in text for text in page.texts(".middle .line .text")))
 
     page.click(".calls:last-child a.call")
     until(lambda: page.texts(".middle h1 bdi")[:1] == ["Writer.flush_batches"])
