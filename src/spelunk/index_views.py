@@ -49,9 +49,9 @@ class IndexViews(FileContents):
             yield snapshot
 
     def _new_snapshot(self) -> Snapshot:
-        from spelunk.store.snapshot import Snapshot
+        from spelunk.store.opening import open_reader
 
-        return Snapshot(self.directory)
+        return open_reader(self.directory, self.options, self.observer)
 
     @contextmanager
     def commits(self) -> Iterator[History | None]:

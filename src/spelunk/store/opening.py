@@ -1,0 +1,108 @@
+"""Open the writer, the reader and the vectors of an index where its chunks are kept: here or in a collection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from spelunk.config import LOCAL, Options
+from spelunk.errors import ConfigError
+from spelunk.observe import Observer, null_observer
+
+if TYPE_CHECKING:
+    from spelunk.store.manifest import Manifest
+    from spelunk.store.manifest_writer import ManifestWriter
+    from spelunk.store.snapshot import Snapshot
+    from spelunk.store.vectors import VectorStore
+    from spelunk.store.writer import StoreWriter
+
+STORE: Final = "store"
+"""Key of the manifest's ``meta`` table: the address of the collection; none where the stores are local."""
+
+
+def store_of(manifest: Manifest) -> str:
+    """Where the chunks of an index are kept: ``local``, or the address of a collection."""
+    return str(manifest.meta(STORE, LOCAL))
+
+
+def open_reader(directory: str, options: Options, observer: Observer = null_observer) -> Snapshot:
+    """The newest generation.
+
+    Raises:
+        As :class:`spelunk.store.snapshot.Snapshot`; and ConfigError where the chunks are
+        in a collection that the settings do not name.
+    """
+    if options.store != LOCAL:
+        from contextlib import closing
+
+        from spelunk.store.manifest import Manifest
+
+        with closing(Manifest(directory)) as manifest:
+            store = store_of(manifest)
+        if store != LOCAL:
+            from spelunk.store.qdrant.reader import RemoteSnapshot
+
+            return RemoteSnapshot(directory, options, observer)
+    from spelunk.store.snapshot import Snapshot
+
+    return Snapshot(directory)
+
+
+def open_writer(
+    directory: str,
+    manifest: ManifestWriter,
+    options: Options,
+    observer: Observer,
+    *,
+    heap: int,
+    threads: int,
+) -> StoreWriter:
+    """A writer; arguments as of :class:`spelunk.store.writer.StoreWriter`.
+
+    Raises:
+        ConfigError: The chunks are kept elsewhere than the settings say.
+        ProviderError: The cluster cannot be used.
+    """
+    if options.store != LOCAL:
+        from spelunk.store.qdrant.writer import RemoteWriter
+
+        return RemoteWriter(directory, manifest, options, observer)
+    from spelunk.store.writer import StoreWriter
+
+    refuse_remote(manifest)
+    return StoreWriter(directory, manifest, heap=heap, threads=threads)
+
+
+def open_vectors(manifest: ManifestWriter, options: Options, observer: Observer) -> VectorStore:
+    """Where the vectors of pending chunks go."""
+    if options.store != LOCAL:
+        from spelunk.store.qdrant.writer import RemoteVectors
+
+        return RemoteVectors(manifest, options, observer)
+    from spelunk.store.vectors import SegmentVectors
+
+    return SegmentVectors(manifest)
+
+
+def refuse_remote(manifest: Manifest) -> None:
+    """Refuse an index whose chunks are in a collection, where the settings say ``local``.
+
+    Raises:
+        ConfigError: It names the collection and what to do.
+    """
+    store = store_of(manifest)
+    if store != LOCAL:
+        raise ConfigError(
+            f"the chunks of this index are in {store}; set store to it, run `spelunk migrate --to local`, "
+            "or `spelunk index --rebuild`"
+        )
+
+
+def after_rebuild(directory: str, manifest: ManifestWriter, options: Options, observer: Observer) -> None:
+    """Delete the points of an index that a rebuild replaced; what cannot be deleted now is left to the next run."""
+    import os
+
+    if not os.path.lexists(os.path.join(directory, "remote.json")):
+        return
+    from spelunk.store.qdrant.writer import sweep
+
+    sweep(directory, manifest, options, observer)
