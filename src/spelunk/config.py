@@ -165,7 +165,7 @@ class Options:
     store: str = setting(LOCAL, _store,
         "Where the chunks are kept: local (in the index directory), or a Qdrant collection, "
         "qdrant://HOST:6334/COLLECTION (qdrants:// with TLS; several hosts with commas).",
-        secret=True, widens=differs)  # fmt: skip
+        widens=differs)  # fmt: skip
     executor: str = setting("local", choice("local"),
         "What runs phase 1: local (processes on this machine).", widens=differs)  # fmt: skip
     history: int = setting(10_000, off_or(integer(0, 1_000_000)),

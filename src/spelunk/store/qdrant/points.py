@@ -62,7 +62,7 @@ def point_id(workspace: str, chunk: int, cut_digest: bytes) -> str:
     The same write twice is one point; another content under the same id is another point.
     """
     name = b"%s\0%d\0%s" % (workspace.encode(), chunk, cut_digest)
-    return str(uuid.UUID(bytes=blake2b(name, digest_size=16).digest(), version=8))
+    return str(uuid.UUID(bytes=blake2b(name, digest_size=16).digest(), version=5))
 
 
 def dimension(term: str, field: str, level: int) -> int:
