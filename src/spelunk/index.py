@@ -118,6 +118,17 @@ class Index(IndexViews):
             self._embedder = None
         return self.options != before
 
+    def use_store(self, store: str) -> None:
+        """Use another ``store`` than the settings say, as after :meth:`migrate`.
+
+        Raises:
+            ConfigError: It is none.
+        """
+        from spelunk.config import SCHEMA
+
+        self.options = replace(self.options, **SCHEMA.from_flags({"store": store}))
+        self.close()
+
     def __enter__(self) -> Index:
         return self
 
@@ -372,8 +383,12 @@ class Index(IndexViews):
         from spelunk.workspace.mend import check, mend
 
         if not repair:
-            return check(self.directory)
-        report = mend(self.directory, lambda rebuild: self.update(rebuild=rebuild, command="check --repair"))
+            return check(self.directory, self.options)
+        report = mend(
+            self.directory,
+            lambda rebuild: self.update(rebuild=rebuild, command="check --repair"),
+            self.options,
+        )
         self.close()
         return report
 
@@ -388,4 +403,34 @@ class Index(IndexViews):
             IndexBusyError: Another process is writing to it.
             StorageError: A file cannot be deleted.
         """
-        return locate.clear(self.directory, self.root, self.close)
+        return locate.clear(self.directory, self.root, self._release)
+
+    def _release(self) -> None:
+        from spelunk.store.opening import remove_points
+
+        self.close()
+        remove_points(self.directory)
+
+    def migrate(self, to: str, *, moved: Callable[[int, int], object] = lambda done, total: None) -> int:
+        """Move the chunks between this machine and a collection, without parsing or embedding.
+
+        Searches see the index where it was until all is moved. A run that was
+        interrupted is continued by the next. Set ``store`` to the new place afterwards.
+
+        Args:
+            to: ``local``, or the address of a collection as in the setting ``store``.
+            moved: Called with chunks moved and chunks in all.
+
+        Returns:
+            The number of chunks.
+
+        Raises:
+            IndexMissingError: There is no index.
+            IndexBusyError: Another process is writing.
+            ConfigError, ProviderError: The collection cannot be used.
+        """
+        from spelunk.workspace.migrate import migrate
+
+        count = migrate(self.directory, self.options, to, moved, self.observer)
+        self.close()
+        return count

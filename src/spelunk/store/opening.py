@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from spelunk.config import LOCAL, Options
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 STORE: Final = "store"
 """Key of the manifest's ``meta`` table: the address of the collection; none where the stores are local."""
+REMOTE: Final = "remote.json"
+"""File of an index directory that names its points; see :mod:`spelunk.store.qdrant.tenants`."""
 
 
 def store_of(manifest: Manifest) -> str:
@@ -99,10 +102,25 @@ def refuse_remote(manifest: Manifest) -> None:
 
 def after_rebuild(directory: str, manifest: ManifestWriter, options: Options, observer: Observer) -> None:
     """Delete the points of an index that a rebuild replaced; what cannot be deleted now is left to the next run."""
-    import os
+    if has_remote(directory):
+        from spelunk.store.qdrant.writer import sweep
 
-    if not os.path.lexists(os.path.join(directory, "remote.json")):
-        return
-    from spelunk.store.qdrant.writer import sweep
+        sweep(directory, manifest, options, observer)
 
-    sweep(directory, manifest, options, observer)
+
+def has_remote(directory: str) -> bool:
+    """Whether an index may have points in a collection."""
+    return os.path.lexists(os.path.join(directory, REMOTE))
+
+
+def remove_points(directory: str) -> None:
+    """Delete the points of an index that is going to be deleted.
+
+    Raises:
+        ConfigError, ProviderError: A collection cannot be used; nothing local was deleted.
+    """
+    if has_remote(directory):
+        from spelunk.config import resolve
+        from spelunk.store.qdrant.writer import remove_all
+
+        remove_all(directory, resolve())

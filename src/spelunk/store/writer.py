@@ -44,11 +44,25 @@ class FullTextWriter(Protocol):
         language: str,
         kind: str,
         flags: Sequence[str] = (),
-    ) -> None: ...
-    def delete_files(self, files: Iterable[int]) -> None: ...  # noqa: D102
-    def delete_from(self, first_chunk: int) -> None: ...  # noqa: D102
-    def commit(self) -> None: ...  # noqa: D102
-    def close(self) -> None: ...  # noqa: D102
+    ) -> None:
+        """Add one chunk."""
+        ...
+
+    def delete_files(self, files: Iterable[int]) -> None:
+        """Delete every chunk of these file versions."""
+        ...
+
+    def delete_from(self, first_chunk: int) -> None:
+        """Delete every chunk with this id or a higher one."""
+        ...
+
+    def commit(self) -> None:
+        """Make everything so far durable."""
+        ...
+
+    def close(self) -> None:
+        """Drop what was not committed."""
+        ...
 
 
 class StoreWriter:

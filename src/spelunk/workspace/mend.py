@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
+from spelunk.config import DEFAULTS, LOCAL, Options
 from spelunk.errors import IndexFormatError, IndexMissingError
 from spelunk.store import check as stores
 from spelunk.store.commits import CommitStore
@@ -15,25 +16,30 @@ from spelunk.types import CheckReport, Problem
 from spelunk.workspace import locate
 
 
-def check(directory: str) -> CheckReport:
+def check(directory: str, options: Options = DEFAULTS) -> CheckReport:
     """Verify the stores of an index; what is wrong with the commits has ``history`` as its place.
+
+    Args:
+        directory: The index directory.
+        options: Where the chunks are kept, and how it is called.
 
     Raises:
         IndexMissingError: There is no index.
     """
-    report = stores.check(directory)
+    report = stores.check(directory, options)
     damage = _damage_of_history(directory)
     if damage is None:
         return report
     return replace(report, ok=False, problems=(*report.problems, damage))
 
 
-def mend(directory: str, update: Callable[[bool], object]) -> CheckReport:
+def mend(directory: str, update: Callable[[bool], object], options: Options = DEFAULTS) -> CheckReport:
     """Repair what does not agree, without embedding again what is intact.
 
     Args:
         directory: The index directory.
         update: Brings the index up to date; called with whether to rebuild it.
+        options: As for :func:`check`.
 
     Raises:
         IndexMissingError: There is no index.
@@ -44,21 +50,21 @@ def mend(directory: str, update: Callable[[bool], object]) -> CheckReport:
     writer = WriterLock(directory)
     writer.acquire("check --repair")
     try:
-        before = check(directory)
+        before = check(directory, options)
         if before.ok:
             return before
         rebuild = any(p.what == stores.MANIFEST_DAMAGED and p.where != HISTORY for p in before.problems)
         of_files = tuple(p for p in before.problems if p.where != HISTORY)
-        unread = not rebuild and bool(of_files) and repair(directory, of_files)
+        unread = not rebuild and bool(of_files) and repair(directory, of_files, options)
         if len(of_files) < len(before.problems):  # it is made of git alone: built again, nothing is lost
             locate.delete(os.path.join(directory, HISTORY))
     finally:
         writer.release()
-    lost = any(p.what == stores.VECTOR for p in of_files)
+    lost = any(p.what == stores.VECTOR or options.store != LOCAL for p in of_files)
     # An update reads files again, makes the vectors that are pending now, and reads commits.
     if rebuild or unread or lost or len(of_files) < len(before.problems):
         update(rebuild)
-    after = check(directory)
+    after = check(directory, options)
     if not after.ok:
         return after
     return replace(

@@ -15,14 +15,13 @@ from typing import Final, NamedTuple
 from spelunk.errors import StorageError
 from spelunk.io import atomic
 from spelunk.io.json_file import read_object
-from spelunk.store.opening import STORE
+from spelunk.store.opening import REMOTE, STORE
 
-FILE: Final = "remote.json"
 TENANT: Final = "tenant"
 """Key of the manifest's ``meta`` table: the name that its points have."""
 
 
-__all__ = ["FILE", "STORE", "TENANT", "Tenant", "new", "record", "recorded"]
+__all__ = ["STORE", "TENANT", "Tenant", "new", "record", "recorded"]
 
 
 class Tenant(NamedTuple):
@@ -34,7 +33,7 @@ class Tenant(NamedTuple):
 
 def recorded(directory: str) -> list[Tenant]:
     """The names that may have points; empty where the file is missing or damaged."""
-    entries = (read_object(os.path.join(directory, FILE)) or {}).get("tenants", [])
+    entries = (read_object(os.path.join(directory, REMOTE)) or {}).get("tenants", [])
     return [
         Tenant(entry["store"], entry["name"])
         for entry in (entries if isinstance(entries, list) else [])
@@ -59,7 +58,7 @@ def record(directory: str, tenants: list[Tenant]) -> None:
     Raises:
         StorageError: The disk refuses.
     """
-    path = os.path.join(directory, FILE)
+    path = os.path.join(directory, REMOTE)
     try:
         if tenants:
             data = {"tenants": [tenant._asdict() for tenant in dict.fromkeys(tenants)]}

@@ -29,7 +29,7 @@ from spelunk.store.packet import FilePacket, Item, Packet
 from spelunk.store.qdrant import collection, points, tenants
 from spelunk.store.qdrant.conditions import in_ids, of_workspace
 from spelunk.store.qdrant.connection import Connection
-from spelunk.store.qdrant.points import CHUNK, DENSE, FILE, TERMS, WORKSPACE, Document
+from spelunk.store.qdrant.points import CHUNK, DENSE, FILE, TERMS, Document
 from spelunk.store.qdrant.reader import point_ids, retired
 from spelunk.store.qdrant.vocabulary import VocabularyWriter, count
 from spelunk.store.records import Known, SegmentRow
@@ -156,6 +156,11 @@ class PointWriter:
     def delete(self, *conditions: Any) -> None:
         """Delete the points of this index that meet all conditions."""
         chosen = m.FilterSelector(filter=m.Filter(must=[of_workspace(self.workspace), *conditions]))
+        self._apply(lambda client: client.delete(self.connection.collection, chosen, wait=True))
+
+    def delete_points(self, ids: Sequence[str]) -> None:
+        """Delete points by id."""
+        chosen = m.PointIdsList(points=list(ids))
         self._apply(lambda client: client.delete(self.connection.collection, chosen, wait=True))
 
     def _apply(self, call: Any) -> None:
@@ -443,6 +448,26 @@ def sweep(
         tenants.record(directory, kept)
 
 
+def remove_all(directory: str, options: Options) -> None:
+    """Delete all points of a directory's indexes.
+
+    Raises:
+        ConfigError, ProviderError: A collection cannot be used.
+    """
+    for tenant in tenants.recorded(directory):
+        connection = Connection(replace(options, store=tenant.store), directory)
+        try:
+            if connection.write(lambda client: client.collection_exists(connection.collection)):
+                PointWriter(connection, tenant.name).delete()
+        except ProviderError as error:
+            raise type(error)(
+                f"{error}; to delete the index and leave its points there, delete {tenants.REMOTE} in {directory} first"
+            ) from None
+        finally:
+            connection.close()
+    tenants.record(directory, [])
+
+
 def _deleted(directory: str, tenant: tenants.Tenant, options: Options, observer: Observer) -> bool:
     """Delete all points of a name; False where that is not possible now."""
     try:
@@ -456,6 +481,3 @@ def _deleted(directory: str, tenant: tenants.Tenant, options: Options, observer:
         return False
     finally:
         connection.close()
-
-
-__all__ = ["WORKSPACE", "PointWriter", "RemoteVectors", "RemoteWriter", "claimed", "sweep"]
