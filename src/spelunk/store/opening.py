@@ -78,7 +78,7 @@ def open_writer(
 def open_vectors(manifest: ManifestWriter, options: Options, observer: Observer) -> VectorStore:
     """Where the vectors of pending chunks go."""
     if options.store != LOCAL:
-        from spelunk.store.qdrant.writer import RemoteVectors
+        from spelunk.store.qdrant.vectors import RemoteVectors
 
         return RemoteVectors(manifest, options, observer)
     from spelunk.store.vectors import SegmentVectors
@@ -103,7 +103,7 @@ def refuse_remote(manifest: Manifest) -> None:
 def after_rebuild(directory: str, manifest: ManifestWriter, options: Options, observer: Observer) -> None:
     """Delete the points of an index that a rebuild replaced; what cannot be deleted now is left to the next run."""
     if has_remote(directory):
-        from spelunk.store.qdrant.writer import sweep
+        from spelunk.store.qdrant.sweep import sweep
 
         sweep(directory, manifest, options, observer)
 
@@ -121,6 +121,6 @@ def remove_points(directory: str) -> None:
     """
     if has_remote(directory):
         from spelunk.config import resolve
-        from spelunk.store.qdrant.writer import remove_all
+        from spelunk.store.qdrant.sweep import remove_all
 
         remove_all(directory, resolve())

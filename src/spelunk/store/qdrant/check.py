@@ -16,10 +16,10 @@ from spelunk.store.qdrant import collection, points, tenants
 from spelunk.store.qdrant.conditions import of_workspace
 from spelunk.store.qdrant.connection import Connection
 from spelunk.store.qdrant.documents import documents_of, with_chunks
+from spelunk.store.qdrant.point_writer import PointWriter
 from spelunk.store.qdrant.points import CHUNK, DENSE, EMBEDDER, FILE
 from spelunk.store.qdrant.reader import point_ids, retired
 from spelunk.store.qdrant.vocabulary import VocabularyWriter, count, total
-from spelunk.store.qdrant.writer import PointWriter
 from spelunk.types import Problem
 
 FULL_TEXT: Final = "full-text"

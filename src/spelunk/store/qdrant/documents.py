@@ -8,8 +8,8 @@ from spelunk.store.document import document_of as of_text
 from spelunk.store.document import path_document
 from spelunk.store.full_text_query import flag_terms
 from spelunk.store.manifest import Manifest
+from spelunk.store.qdrant.point_writer import about, document_of
 from spelunk.store.qdrant.points import Document
-from spelunk.store.qdrant.writer import about, document_of
 from spelunk.store.records import FileRow
 from spelunk.store.texts import unpack
 

@@ -26,10 +26,11 @@ from spelunk.store.qdrant import collection, points, tenants
 from spelunk.store.qdrant.check import difference, held
 from spelunk.store.qdrant.connection import Connection
 from spelunk.store.qdrant.documents import documents_of
+from spelunk.store.qdrant.point_writer import BATCH, PointWriter
 from spelunk.store.qdrant.points import CHUNK, DENSE, EMBEDDER, SCALE, Document
 from spelunk.store.qdrant.reader import codes_of, point_ids
+from spelunk.store.qdrant.sweep import sweep
 from spelunk.store.qdrant.vocabulary import VocabularyWriter, count, total
-from spelunk.store.qdrant.writer import BATCH, PointWriter, sweep
 from spelunk.store.records import SegmentRow
 from spelunk.store.repair import write_full_text
 from spelunk.store.segment import Rows, Segment, quantise, stored_vector, write_segment
