@@ -22,7 +22,7 @@ from spelunk.config import EARLY, Options, Untrusted, load
 from spelunk.errors import IndexBusyError, IndexCorruptError, StorageError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
-from spelunk.index_views import IndexViews
+from spelunk.index_stores import IndexStores
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.pipeline.background import start
 from spelunk.search.answer import Answer
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from spelunk.workspace.focus import Focus
 
 
-class Index(IndexViews):
+class Index(IndexStores):
     """One workspace's index. Its methods may be called from several threads."""
 
     def __init__(
@@ -117,17 +117,6 @@ class Index(IndexViews):
             self.age = Age(seconds_allowed(self.options.freshness))
             self._embedder = None
         return self.options != before
-
-    def use_store(self, store: str) -> None:
-        """Use another ``store`` than the settings say, as after :meth:`migrate`.
-
-        Raises:
-            ConfigError: It is none.
-        """
-        from spelunk.config import SCHEMA
-
-        self.options = replace(self.options, **SCHEMA.from_flags({"store": store}))
-        self.close()
 
     def __enter__(self) -> Index:
         return self
@@ -404,33 +393,3 @@ class Index(IndexViews):
             StorageError: A file cannot be deleted.
         """
         return locate.clear(self.directory, self.root, self._release)
-
-    def _release(self) -> None:
-        from spelunk.store.opening import remove_points
-
-        self.close()
-        remove_points(self.directory)
-
-    def migrate(self, to: str, *, moved: Callable[[int, int], object] = lambda done, total: None) -> int:
-        """Move the chunks between this machine and a collection, without parsing or embedding.
-
-        Searches see the index where it was until all is moved. A run that was
-        interrupted is continued by the next. Set ``store`` to the new place afterwards.
-
-        Args:
-            to: ``local``, or the address of a collection as in the setting ``store``.
-            moved: Called with chunks moved and chunks in all.
-
-        Returns:
-            The number of chunks.
-
-        Raises:
-            IndexMissingError: There is no index.
-            IndexBusyError: Another process is writing.
-            ConfigError, ProviderError: The collection cannot be used.
-        """
-        from spelunk.workspace.migrate import migrate
-
-        count = migrate(self.directory, self.options, to, moved, self.observer)
-        self.close()
-        return count

@@ -23,8 +23,8 @@ from spelunk.config import DEFAULTS, LOCAL, Options
 from spelunk.errors import IndexBusyError, IndexCorruptError, IndexMissingError, IndexStateError, SpelunkError
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.leftovers import leftovers
+from spelunk.store.location import refuse_remote, store_of
 from spelunk.store.manifest import Manifest
-from spelunk.store.opening import refuse_remote, store_of
 from spelunk.store.packet import FileFacts, row_checksum
 from spelunk.store.paths import MANIFEST, MAX_KINDS, VECTORS, manifest_name
 from spelunk.store.segment_file import segment_path

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from spelunk.config import LOCAL, Options
-from spelunk.errors import ConfigError
 from spelunk.observe import Observer, null_observer
+from spelunk.store.location import has_remote, refuse_remote, store_of
 
 if TYPE_CHECKING:
-    from spelunk.store.manifest import Manifest
     from spelunk.store.manifest_writer import ManifestWriter
     from spelunk.store.snapshot import Snapshot
     from spelunk.store.vectors import VectorStore
     from spelunk.store.writer import StoreWriter
-
-STORE: Final = "store"
-"""Key of the manifest's ``meta`` table: the address of the collection; none where the stores are local."""
-REMOTE: Final = "remote.json"
-"""File of an index directory that names its points; see :mod:`spelunk.store.qdrant.tenants`."""
-
-
-def store_of(manifest: Manifest) -> str:
-    """Where the chunks of an index are kept: ``local``, or the address of a collection."""
-    return str(manifest.meta(STORE, LOCAL))
 
 
 def open_reader(directory: str, options: Options, observer: Observer = null_observer) -> Snapshot:
@@ -86,31 +74,12 @@ def open_vectors(manifest: ManifestWriter, options: Options, observer: Observer)
     return SegmentVectors(manifest)
 
 
-def refuse_remote(manifest: Manifest) -> None:
-    """Refuse an index whose chunks are in a collection, where the settings say ``local``.
-
-    Raises:
-        ConfigError: It names the collection and what to do.
-    """
-    store = store_of(manifest)
-    if store != LOCAL:
-        raise ConfigError(
-            f"the chunks of this index are in {store}; set store to it, run `spelunk migrate --to local`, "
-            "or `spelunk index --rebuild`"
-        )
-
-
 def after_rebuild(directory: str, manifest: ManifestWriter, options: Options, observer: Observer) -> None:
     """Delete the points of an index that a rebuild replaced; what cannot be deleted now is left to the next run."""
     if has_remote(directory):
         from spelunk.store.qdrant.sweep import sweep
 
         sweep(directory, manifest, options, observer)
-
-
-def has_remote(directory: str) -> bool:
-    """Whether an index may have points in a collection."""
-    return os.path.lexists(os.path.join(directory, REMOTE))
 
 
 def remove_points(directory: str) -> None:

@@ -19,9 +19,9 @@ from spelunk import faults
 from spelunk.config import LOCAL
 from spelunk.errors import SpelunkError
 from spelunk.io.atomic import sync_directory
+from spelunk.store.location import store_of
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
-from spelunk.store.opening import store_of
 from spelunk.store.paths import BUILDING, COMMITS, VECTORS, next_manifest
 from spelunk.store.writer_lock import WriterLock
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError
 from spelunk.store.full_text import LexicalReader
+from spelunk.store.location import refuse_remote
 from spelunk.store.manifest import Manifest
-from spelunk.store.opening import refuse_remote
 from spelunk.store.paths import names_of
 from spelunk.store.protocols import ChunkId, FileId, Filter, Requirement, Scored, TextField
 from spelunk.store.records import ChunkRecord, FileRow

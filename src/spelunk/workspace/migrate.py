@@ -10,8 +10,8 @@ from dataclasses import replace
 from spelunk.config import LOCAL, SCHEMA, Options
 from spelunk.errors import ConfigError
 from spelunk.observe import Observer
+from spelunk.store.location import store_of
 from spelunk.store.manifest import Manifest
-from spelunk.store.opening import store_of
 from spelunk.store.writer_lock import WriterLock
 
 

@@ -83,14 +83,16 @@ def difference(manifest: Manifest, connection: Connection) -> Difference:
     found: set[int] = set()
     vectors: set[int] = set()
     extra: list[str] = []
+    said = 0
     for point, chunk, file, embedder in held(connection, workspace):
+        said += embedder == mine
         if expected.get(point) == chunk:
             found.add(chunk)
             if embedder == mine:
                 vectors.add(chunk)
         elif not (file in leaving or (chunk >= following and manifest.journalled())):
             extra.append(point)
-    if vectors and _with_vector(connection, workspace, mine) < len(vectors):
+    if _with_vector(connection, workspace, mine) < said:  # a payload says so of a point without a vector
         vectors = {chunk for chunk, _ in _having_vector(connection, workspace, mine)} & vectors
     return Difference(
         sorted(set(expected.values()) - found),

@@ -9,12 +9,12 @@ from spelunk.store.document import path_document
 from spelunk.store.full_text_query import flag_terms
 from spelunk.store.manifest import Manifest
 from spelunk.store.qdrant.point_writer import about, document_of
-from spelunk.store.qdrant.points import Document
+from spelunk.store.qdrant.points import PointDocument
 from spelunk.store.records import FileRow
 from spelunk.store.texts import unpack
 
 
-def documents_of(manifest: Manifest, file: FileRow) -> list[Document]:
+def documents_of(manifest: Manifest, file: FileRow) -> list[PointDocument]:
     """The documents of a file's chunks, as they were when the file was indexed.
 
     Raises:

@@ -27,7 +27,7 @@ from spelunk.store.qdrant.check import difference, held
 from spelunk.store.qdrant.connection import Connection
 from spelunk.store.qdrant.documents import documents_of
 from spelunk.store.qdrant.point_writer import BATCH, PointWriter
-from spelunk.store.qdrant.points import CHUNK, DENSE, EMBEDDER, SCALE, Document
+from spelunk.store.qdrant.points import CHUNK, DENSE, EMBEDDER, SCALE, PointDocument
 from spelunk.store.qdrant.reader import codes_of, point_ids
 from spelunk.store.qdrant.sweep import sweep
 from spelunk.store.qdrant.vocabulary import VocabularyWriter, count, total
@@ -104,7 +104,7 @@ def _send(
     for point, chunk, _, _ in held(connection, writer.workspace):
         there.add((chunk, point))
     counted = {file for (file,) in manifest.all("SELECT file FROM file_terms")}
-    waiting: list[Document] = []
+    waiting: list[PointDocument] = []
     done = 0
 
     def send() -> None:

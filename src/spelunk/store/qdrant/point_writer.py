@@ -17,7 +17,7 @@ from spelunk.store.document import tie_of
 from spelunk.store.qdrant import points
 from spelunk.store.qdrant.conditions import of_workspace
 from spelunk.store.qdrant.connection import Connection
-from spelunk.store.qdrant.points import DENSE, TERMS, Document
+from spelunk.store.qdrant.points import DENSE, TERMS, PointDocument
 from spelunk.store.segment import Rows, stored_vector
 
 BATCH: Final = 256
@@ -48,7 +48,7 @@ class PointWriter:
         self.connection = connection
         self.workspace = workspace
 
-    def upsert(self, documents: Sequence[Document], vectors: dict[int, NDArray[np.float32]], embedder: str,
+    def upsert(self, documents: Sequence[PointDocument], vectors: dict[int, NDArray[np.float32]], embedder: str,
                scales: dict[int, float]) -> None:  # fmt: skip
         """Write points; a chunk without a vector gets none.
 
@@ -65,7 +65,7 @@ class PointWriter:
             faults.reach("remote.upsert.after")
 
     def _point(
-        self, document: Document, vector: NDArray[np.float32] | None, embedder: str, scale: float
+        self, document: PointDocument, vector: NDArray[np.float32] | None, embedder: str, scale: float
     ) -> m.PointStruct:
         payload = points.payload_of(document, self.workspace)
         dimensions = points.sparse(document.fields)
@@ -154,10 +154,10 @@ def about(path: str, start: int, end: int, symbol: str, scope: str) -> dict[str,
     return {"path": path, "start_line": start, "end_line": end, "symbol": symbol, "scope": scope}
 
 
-def document_of(columns: tuple[Any, ...], cut_digest: bytes, payload: dict[str, Any]) -> Document:
+def document_of(columns: tuple[Any, ...], cut_digest: bytes, payload: dict[str, Any]) -> PointDocument:
     """A document of the columns that :meth:`FullTextWriter.add` is given."""
     chunk, file, body, name, path, language, kind, flags = columns
     rest = {points.LANGUAGE: language, points.KIND: kind, points.FLAG: flags, **payload}
-    return Document(
+    return PointDocument(
         chunk, file, cut_digest, tie_of(body, name), {"body": body, "name": name, "path": path}, rest
     )

@@ -36,7 +36,7 @@ EMBEDDER: Final = "embedder"
 SCALE: Final = "scale"
 
 
-class Document(NamedTuple):
+class PointDocument(NamedTuple):
     """A chunk on its way to the server.
 
     Attributes:
@@ -100,7 +100,7 @@ def sparse_query(terms: Mapping[str, float], fields: Mapping[Any, float], scale:
     return units
 
 
-def payload_of(document: Document, workspace: str) -> dict[str, Any]:
+def payload_of(document: PointDocument, workspace: str) -> dict[str, Any]:
     """The whole payload of a point, without what a vector adds (:func:`vector_payload`)."""
     return {
         WORKSPACE: workspace,

@@ -7,8 +7,8 @@ from dataclasses import replace
 from spelunk.config import Options
 from spelunk.errors import ConfigError, ProviderError
 from spelunk.observe import Observer, null_observer
+from spelunk.store.location import REMOTE
 from spelunk.store.manifest_writer import ManifestWriter
-from spelunk.store.opening import REMOTE
 from spelunk.store.qdrant import tenants
 from spelunk.store.qdrant.connection import Connection
 from spelunk.store.qdrant.point_writer import PointWriter

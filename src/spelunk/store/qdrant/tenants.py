@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from spelunk.errors import StorageError
 from spelunk.io import atomic
 from spelunk.io.json_file import read_object
-from spelunk.store.opening import REMOTE, STORE
+from spelunk.store.location import REMOTE, STORE
 
 TENANT: Final = "tenant"
 """Key of the manifest's ``meta`` table: the name that its points have."""
