@@ -22,7 +22,7 @@ from spelunk.config import EARLY, Options, Untrusted, load
 from spelunk.errors import IndexBusyError, IndexCorruptError, StorageError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
-from spelunk.index_stores import IndexStores
+from spelunk.index_views import IndexViews
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.pipeline.background import start
 from spelunk.search.answer import Answer
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from spelunk.workspace.focus import Focus
 
 
-class Index(IndexStores):
+class Index(IndexViews):
     """One workspace's index. Its methods may be called from several threads."""
 
     def __init__(
