@@ -22,6 +22,15 @@ LOOKED_UP: Final = (points.BODY, points.NAME, points.EMBEDDER)
 RANGED: Final = (points.CHUNK, points.FILE, points.TIE)
 
 
+def exists(connection: Connection) -> bool:
+    """Whether there is a collection of this name.
+
+    Raises:
+        ProviderError: The cluster cannot be used.
+    """
+    return connection.write(lambda client: client.collection_exists(connection.collection))
+
+
 def ensure(connection: Connection, options: Options, dimensions: int) -> None:
     """Create the collection if it is missing, and what it lacks.
 
@@ -35,12 +44,12 @@ def ensure(connection: Connection, options: Options, dimensions: int) -> None:
         ProviderError: The cluster cannot be used.
     """
     name = connection.collection
-    if not connection.write(lambda client: client.collection_exists(name)):
+    if not exists(connection):
         connection.write(lambda client: _create(client, name, options, dimensions))
     held = connection.write(lambda client: _checked(client, connection))
     connection.write(lambda client: _index_payload(client, name))
     if dimensions and held is None:
-        connection.write(lambda client: _add_dense(client, name, dimensions))
+        connection.write(lambda client: _add_dense(client, name, options, dimensions))
     elif dimensions and held != dimensions:
         raise ConfigError(
             f"{connection.address}: holds vectors of {held} dimensions, and the embedder makes {dimensions}; "
@@ -121,7 +130,7 @@ def _quantisation(name: str) -> Any:
     return None
 
 
-def _add_dense(client: QdrantClient, name: str, dimensions: int) -> None:
+def _add_dense(client: QdrantClient, name: str, options: Options, dimensions: int) -> None:
     """Add the dense vectors to a collection that was made before their dimensions were known."""
     try:
         client.create_vector_name(
@@ -137,6 +146,10 @@ def _add_dense(client: QdrantClient, name: str, dimensions: int) -> None:
         params = client.get_collection(name).config.params
         if not isinstance(params.vectors, dict) or points.DENSE not in params.vectors:
             raise
+    quantised = _quantisation(options.store_quantisation)
+    if quantised is not None or options.store_on_disk:
+        diff = m.VectorParamsDiff(on_disk=options.store_on_disk, quantization_config=quantised)
+        client.update_collection(name, vectors_config={points.DENSE: diff})
 
 
 def _index_payload(client: QdrantClient, name: str) -> None:

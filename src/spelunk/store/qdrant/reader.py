@@ -116,7 +116,7 @@ class RemoteSnapshot(Snapshot):
     ) -> list[Scored]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         scale = score_scale(terms, fields)
-        if not scale:
+        if not scale or not self.documents:
             return []
         units = points.sparse_query(terms, fields, scale)
         query = m.SparseVector(indices=list(units), values=[float(n) for n in units.values()])
@@ -183,6 +183,8 @@ class RemoteSnapshot(Snapshot):
 
     def _listed_by(self, condition: m.Filter) -> list[ChunkId]:
         """The chunks of all points that pass, ascending."""
+        if not self.documents:
+            return []  # there may be no collection yet
         found: list[tuple[ChunkId, str]] = []
         offset: Any = None
         while True:
@@ -217,6 +219,8 @@ class RemoteSnapshot(Snapshot):
 
     def nearest(self, vector: Sequence[float], where: Filter, limit: int) -> list[Scored]:
         """See :class:`~spelunk.store.protocols.Reader`."""
+        if not self.embedder:
+            return []
         mine = m.FieldCondition(key=EMBEDDER, match=m.MatchValue(value=points.embedder_number(self.embedder)))
         condition = narrowed(self._visible, self._where(where).full_text, [mine])
         asked = max(LEAST_NEAREST, MORE_NEAREST * limit)

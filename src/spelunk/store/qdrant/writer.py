@@ -18,6 +18,7 @@ from qdrant_client import models as m
 
 from spelunk import embed, faults
 from spelunk.config import Options
+from spelunk.errors import ProviderDownError
 from spelunk.observe import Observer, null_observer
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.packet import FilePacket, Item, Packet
@@ -105,8 +106,15 @@ class RemoteWriter(StoreWriter):
         self._embedder = embed.identify(options)
         try:
             self.tenant = claimed(directory, manifest, options)
-            self._dimensions = 0
-            collection.ensure(self._connection, options, 0)
+            self._dimensions: int | None = None  # the collection is made when the first points are
+            if collection.exists(self._connection):
+                collection.ensure(self._connection, options, 0)
+                self._dimensions = 0
+            elif manifest.generation:
+                raise ProviderDownError(
+                    f"{self._connection.address}: the collection of this index is gone; "
+                    "run `spelunk index --rebuild` to fill a new one"
+                )
             self._points = PointWriter(self._connection, self.tenant.name)
             if manifest.generation and str(manifest.meta(tenants.STORE)) != options.store:
                 self._points.expect(manifest.counts()[1], str(manifest.meta(tenants.STORE)))
@@ -123,6 +131,8 @@ class RemoteWriter(StoreWriter):
 
     def recover(self) -> None:
         """Undo unpublished work of a writer that died."""
+        if self._dimensions is None:
+            self.manifest.end_intents()  # of a run that sent nothing
         super().recover()
         if not self.manifest.building:
             sweep(self.directory, self.manifest, self._options, self._observer)
@@ -157,9 +167,10 @@ class RemoteWriter(StoreWriter):
         ]
         vectors: dict[int, NDArray[np.float32]] = {}
         scales: dict[int, float] = {}
-        if self._ids:
-            rows = Rows.concat(self._parts)
-            self._agree(rows.codes.shape[1])
+        rows = Rows.concat(self._parts) if self._ids else None
+        if documents:
+            self._agree(rows.codes.shape[1] if rows is not None else 0)
+        if rows is not None:
             for n, chunk in enumerate(self._ids):
                 vectors[chunk] = stored_vector(rows.codes[n], rows.scales[n])
                 scales[chunk] = float(rows.scales[n])
@@ -170,7 +181,8 @@ class RemoteWriter(StoreWriter):
         self._parts.clear()
 
     def _agree(self, dimensions: int) -> None:
-        if self._dimensions != dimensions:
+        """Make the collection, or its vectors, when their dimensions are known."""
+        if self._dimensions is None or (dimensions and self._dimensions != dimensions):
             collection.ensure(self._connection, self._options, dimensions)
             self._dimensions = dimensions
 
