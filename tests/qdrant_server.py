@@ -339,7 +339,8 @@ def serve(folder: str, shards: int) -> None:
                 raise ValueError("already exists")
             dense = {n: p.size for n, p in request.vectors_config.params_map.map.items()}
             config = {"dense": dense, "sparse": list(request.sparse_vectors_config.map)}
-            each("create", request.collection_name, config)
+            if dense or config["sparse"]:  # else one of another program, which is never used
+                each("create", request.collection_name, config)
             with open(path, "wb") as f:
                 f.write(request.SerializeToString())
             return q.CollectionOperationResponse(result=True)

@@ -33,7 +33,7 @@ from spelunk.pipeline.worker import WorkerConfig
 from spelunk.store import rebuild, schema
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
-from spelunk.store.opening import after_rebuild, open_vectors, open_writer
+from spelunk.store.opening import open_vectors, open_writer, sweep_points
 from spelunk.store.path_ranges import PathRanges
 from spelunk.store.writer_lock import WriterLock
 from spelunk.types import Report
@@ -213,7 +213,8 @@ def _update(
                 manifest.close()
                 rebuild.publish(job.directory, building)
                 manifest = stack.enter_context(closing(ManifestWriter(job.directory)))
-                after_rebuild(job.directory, manifest, job.options, job.observer)
+            if building is not None or job.options.store == LOCAL:  # a writer of points has done it
+                sweep_points(job.directory, manifest, job.options, job.observer)
             filled = BackfillResult()
             if not todo.left:
                 with Stage(job.observer, "fill"):

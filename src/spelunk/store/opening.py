@@ -74,8 +74,8 @@ def open_vectors(manifest: ManifestWriter, options: Options, observer: Observer)
     return SegmentVectors(manifest)
 
 
-def after_rebuild(directory: str, manifest: ManifestWriter, options: Options, observer: Observer) -> None:
-    """Delete the points of an index that a rebuild replaced; what cannot be deleted now is left to the next run."""
+def sweep_points(directory: str, manifest: ManifestWriter, options: Options, observer: Observer) -> None:
+    """Delete the points of an index that a rebuild or a move replaced; what cannot be deleted now is left to the next run."""
     if has_remote(directory):
         from spelunk.store.qdrant.sweep import sweep
 

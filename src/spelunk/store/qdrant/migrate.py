@@ -36,6 +36,8 @@ from spelunk.store.repair import write_full_text
 from spelunk.store.segment import Rows, Segment, quantise, stored_vector, write_segment
 from spelunk.store.segment_file import segment_path
 
+MIGRATE: Final = "migrate"
+"""Intent of a move: it ends with the removal of the old stores."""
 ROWS: Final = 65_536
 """Vectors of one segment that is written; they are in memory until then."""
 PAGE: Final = 1_000
@@ -71,6 +73,7 @@ def to_collection(
         _send(manifest, PointWriter(connection, tenant.name), vocabulary, segments, moved)
         _switch(manifest, tenant, connection)
         remove_leftovers(directory, manifest)
+        manifest.end_intents()
         sweep(directory, manifest, options, observer)
         return manifest.counts()[1]
     finally:
@@ -175,7 +178,8 @@ def _switch(manifest: ManifestWriter, tenant: tenants.Tenant, connection: Connec
                 "run the command again"
             )
         faults.reach("migrate.switch.before")
-        manifest.publish()
+        manifest.begin_intent(MIGRATE)  # until the old stores are deleted
+        manifest.publish(settled=False)
     except BaseException:
         manifest.abandon()
         raise
