@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -210,7 +211,7 @@ def test_another_branch_has_its_own_history(repo: Repository) -> None:
 
 def test_updates_one_by_one_equal_one_update_of_all(repo: Repository, tmp_path: Path) -> None:
     def content(directory: Path) -> list[object]:
-        with sqlite3.connect(directory / "history" / "commits.sqlite") as db:
+        with closing(sqlite3.connect(directory / "history" / "commits.sqlite")) as db:
             return [
                 db.execute("SELECT id, position, author, message, files FROM commits ORDER BY id").fetchall(),
                 db.execute(
