@@ -108,10 +108,10 @@ class Shard:
         found = self.open(name).query(
             e.QueryRequest(
                 limit=limit, query=e.Query.Nearest(asked, using=using), filter=condition(where),
-                with_payload=payload, with_vector=vectors, params=e.SearchParams(exact=exact),
+                with_payload=bool(payload), with_vector=vectors, params=e.SearchParams(exact=exact),
             )
         )  # fmt: skip
-        return [(str(p.id), p.score, p.payload, plain(p.vector)) for p in found]
+        return [(str(p.id), p.score, kept(p.payload, payload), plain(p.vector)) for p in found]
 
     def scroll(self, name: str, where: Any, offset: str | None, limit: int, shown: Any) -> list[Any]:
         import qdrant_edge as e
@@ -120,15 +120,15 @@ class Shard:
         page, _ = self.open(name).scroll(
             e.ScrollRequest(
                 offset=uuid.UUID(offset) if offset else None, limit=limit, filter=condition(where),
-                with_payload=payload, with_vector=vectors,
+                with_payload=bool(payload), with_vector=vectors,
             )
         )  # fmt: skip
-        return [(str(p.id), 0.0, p.payload, plain(p.vector)) for p in page]
+        return [(str(p.id), 0.0, kept(p.payload, payload), plain(p.vector)) for p in page]
 
     def retrieve(self, name: str, ids: list[str], shown: Any) -> list[Any]:
         payload, vectors, _ = shown
-        found = self.open(name).retrieve([uuid.UUID(i) for i in ids], payload, vectors)
-        return [(str(p.id), 0.0, p.payload, plain(p.vector)) for p in found]
+        found = self.open(name).retrieve([uuid.UUID(i) for i in ids], bool(payload), vectors)
+        return [(str(p.id), 0.0, kept(p.payload, payload), plain(p.vector)) for p in found]
 
     def count(self, name: str, where: Any) -> int:
         import qdrant_edge as e
@@ -140,6 +140,10 @@ def vector(value: dict[str, Any]) -> Any:
     import qdrant_edge as e
 
     return {n: e.SparseVector(*v) if isinstance(v, tuple) else v for n, v in value.items()}
+
+
+def kept(payload: Any, keys: Any) -> Any:
+    return {k: v for k, v in (payload or {}).items() if k in keys} if isinstance(keys, list) else payload
 
 
 def plain(value: Any) -> Any:
@@ -277,7 +281,9 @@ def serve(folder: str, shards: int) -> None:
         if request.HasField("with_vectors"):
             vectors = G.convert_with_vectors_selector(request.with_vectors)
         exact = bool(getattr(request, "params", None) and request.params.exact)
-        return (payload if isinstance(payload, bool) else True, vectors, exact)
+        if not isinstance(payload, bool):
+            payload = list(getattr(payload, "include", payload))
+        return (payload, vectors, exact)
 
     def output(value: dict[str, Any]) -> Any:
         from qdrant_client import models as m
