@@ -361,6 +361,27 @@ def test_counts_of_terms_are_checked_and_counted_again(remote: Remote) -> None:
             assert reader.vocabulary("", "body") == expected
 
 
+def test_the_status_counts_vectors_that_are_elsewhere(remote: Remote) -> None:
+    with remote.open() as index:
+        index.update()
+
+        status = index.status()
+
+    assert status.vectors == status.chunks > 0
+    assert (status.state, status.detail) == ("current", "")
+
+
+def test_a_folder_without_files_is_searched_before_there_is_a_collection(remote: Remote) -> None:
+    for path in remote.root.iterdir():
+        path.unlink()
+    with remote.open() as index:
+        index.update()
+        assert [index.search("flush", mode=mode).hits for mode in ("lexical", "semantic", "hybrid")] == [
+            ()
+        ] * 3
+        assert index.search("/flush/").hits == ()
+
+
 def test_a_collection_of_another_program_is_left_alone(remote: Remote) -> None:
     remote.client.create_collection(
         remote.collection, vectors_config=m.VectorParams(size=4, distance=m.Distance.DOT)

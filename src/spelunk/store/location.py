@@ -20,6 +20,13 @@ def store_of(manifest: Manifest) -> str:
     return str(manifest.meta(STORE, LOCAL))
 
 
+def vectors_in(manifest: Manifest) -> int:
+    """The number of chunks that have a vector."""
+    if store_of(manifest) == LOCAL:
+        return sum(s.rows - s.dead for s in manifest.segments())
+    return manifest.counts()[1] - sum(manifest.pending())
+
+
 def refuse_remote(manifest: Manifest) -> None:
     """Refuse an index whose chunks are in a collection, where the settings say ``local``.
 
