@@ -52,6 +52,11 @@ POINTS: Final[Mapping[str, str]] = {
     "segment.rename.before": "index",
     "segment.rename.after": "index",
     "publish.vectors.after": "index",
+    "references.write": "index",
+    "references.flush": "index",
+    "references.rename.before": "index",
+    "references.rename.after": "index",
+    "publish.references.after": "index",
     "publish.full-text.before": "index",
     "publish.full-text.after": "index",
     "publish.manifest.rows": "index",
@@ -75,6 +80,12 @@ POINTS: Final[Mapping[str, str]] = {
     "merge.unlink": "merge",
     "merge.end.before": "merge",
     "merge.end.after": "merge",
+    # So do reference segments
+    "references.merge.intent.before": "merge",
+    "references.merge.intent.after": "merge",
+    "references.merge.written": "merge",
+    "references.merge.manifest.before": "merge",
+    "references.merge.manifest.after": "merge",
     # Backfill of vectors, and another embedder (tests/test_fill.py)
     "fill.intent": "fill",
     "fill.vectors": "fill",
@@ -86,6 +97,7 @@ POINTS: Final[Mapping[str, str]] = {
     "seed.manifest": "seed",
     "seed.full-text": "seed",
     "seed.vectors": "seed",
+    "seed.references": "seed",
     "seed.commits": "seed",
     "seed.end": "seed",
     "seed.compared": "seed",
@@ -119,6 +131,7 @@ POINTS: Final[Mapping[str, str]] = {
     "repair.full-text.end": "repair-full-text",
     "repair.vectors.switch.before": "repair-vectors",
     "repair.vectors.switch.after": "repair-vectors",
+<<<<<<< HEAD
     # Chunks in a collection: tests/test_qdrant_server.py
     "remote.upsert.before": "remote",
     "remote.upsert.after": "remote",
@@ -128,6 +141,10 @@ POINTS: Final[Mapping[str, str]] = {
     "migrate.full-text": "remote",
     "migrate.switch.before": "remote",
     "migrate.switch.after": "remote",
+=======
+    "repair.references.switch.before": "repair-references",
+    "repair.references.switch.after": "repair-references",
+>>>>>>> main
 }
 """Every fault point of the engine, with the situation that leads to it."""
 
@@ -238,6 +255,8 @@ def prepare(name: str, folder: Path) -> Situation:
             sql(place, "UPDATE contents SET text = x'0011' WHERE file = (SELECT min(id) FROM files)")
         elif name == "repair-full-text":
             next(iter(sorted(place.glob("lexical-*/*.term")))).unlink()
+        elif name == "repair-references":
+            next(iter(sorted(place.glob("graph/*")))).unlink()
         else:
             next(iter(sorted(place.glob("vectors/*")))).unlink()
     made.before = content(place)

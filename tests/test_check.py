@@ -79,6 +79,20 @@ def flip_column(place: Path, number: int) -> None:
     flip(path, offset + width // 2)
 
 
+def flip_graph(place: Path, share: float) -> None:
+    """A byte of a reference segment, behind this share of it."""
+    path = one(place, "graph/*")
+    flip(path, int(path.stat().st_size * share))
+
+
+def swap_graph(place: Path) -> None:
+    a, b = sorted(place.glob("graph/*"))[:2]
+    aside = place / "aside"
+    a.rename(aside)
+    b.rename(a)
+    aside.rename(b)
+
+
 def statement(text: str) -> Callable[[Path], object]:
     return lambda place: sql(place, text)
 
@@ -114,6 +128,45 @@ CORRUPTIONS: dict[str, tuple[str, Callable[[Path], object]]] = {
         for kind in ("idx", "term", "fast", "fieldnorm", "store")
     },
     "orphan document": ("full-text", orphan),
+    "missing references": ("references", lambda p: one(p, "graph/*").unlink()),
+    "all references missing": ("references", lambda p: shutil.rmtree(p / "graph")),
+    "empty references": ("references", lambda p: os.truncate(one(p, "graph/*"), 0)),
+    "truncated references": ("references", lambda p: os.truncate(one(p, "graph/*"), 100)),
+    "flipped magic of references": ("references", lambda p: flip(one(p, "graph/*"), 3)),
+    "flipped digest of references": ("references", lambda p: flip(one(p, "graph/*"), 50)),
+    **{
+        f"flipped byte at {share} of the references": (
+            "references",
+            lambda p, share=share: flip_graph(p, share),
+        )
+        for share in (0.08, 0.3, 0.5, 0.7, 0.9, 0.999)
+    },
+    "swapped references": ("references", swap_graph),
+    "wrong count of dead references": ("references", statement("UPDATE reference_segments SET dead = 7")),
+    "wrong count of references": ("references", statement("UPDATE reference_segments SET rows = rows + 1")),
+    "forgotten references": (
+        "leftover references",
+        statement("DELETE FROM reference_segments WHERE name = (SELECT max(name) FROM reference_segments)"),
+    ),
+    "live file dead in references": (
+        "references",
+        statement("INSERT INTO dead_references SELECT name, x'02000000' FROM reference_segments LIMIT 1"),
+    ),
+    "damaged list of dead files": (
+        "references",
+        statement("INSERT INTO dead_references SELECT name, x'0200' FROM reference_segments LIMIT 1"),
+    ),
+    "other imports": (
+        "text",
+        statement(
+            "UPDATE contents SET imports = NULL WHERE file = (SELECT min(file) FROM contents WHERE imports IS NOT NULL)"
+        ),
+    ),
+    "other count of references of a file": (
+        "text references",
+        statement(f"UPDATE contents SET reference_rows = reference_rows + 1 WHERE file = {FIRST}"),
+    ),
+    "stray references": ("leftover", lambda p: (p / "graph" / "stray.ref").write_bytes(b"x")),
     "stray file": ("leftover", lambda p: (p / "vectors" / "stray.vec").write_bytes(b"x")),
     "stray full text": ("leftover", lambda p: (p / "lexical-77").mkdir()),
     "damaged text": ("text", statement(f"UPDATE contents SET text = x'0011' WHERE file = {FIRST}")),
@@ -157,7 +210,7 @@ CORRUPTIONS: dict[str, tuple[str, Callable[[Path], object]]] = {
         "orphans",
         statement("INSERT INTO chunks VALUES (-5, 9999, 1, 1, 0, 1, 'k', '', '')"),
     ),
-    "orphan text": ("orphans", statement("INSERT INTO contents VALUES (9999, x'00', NULL, x'00')")),
+    "orphan text": ("orphans", statement("INSERT INTO contents VALUES (9999, x'00', NULL, NULL, 5, x'00')")),
     "orphan field": ("orphans", statement("INSERT INTO fields VALUES (9999, 9999, 'a', 'b')")),
     "ids given twice": ("manifest", statement("UPDATE meta SET value = 2 WHERE key = 'next_chunk'")),
     "truncated manifest": ("manifest", truncate_manifest),
@@ -183,7 +236,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     (root / "note.md").write_text("---\nstatus: open\n---\n\n# Note\n\nAbout queues.\n")
     with Index.open(root, index_dir=str(place)) as index:
         index.update()
-        (root / "late.py").write_text("def late():\n    return 1\n\n\nclass Later:\n    pass\n")
+        (root / "late.py").write_text(
+            "import os\n\n\ndef late():\n    return os.getpid()\n\n\nclass Later:\n    pass\n"
+        )
         index.update()
         assert len(list((place / "vectors").iterdir())) == 2
     return root, place
@@ -235,7 +290,7 @@ def test_intact_vectors_are_not_made_again(tmp_path: Path, monkeypatch: pytest.M
 
 def files_of(place: Path) -> list[Path]:
     """What the stores consist of; the lock and the registry hold nothing that is indexed."""
-    folders = [place / "vectors", *place.glob("lexical-*")]
+    folders = [place / "vectors", place / "graph", *place.glob("lexical-*")]
     return [place / "manifest.sqlite", *(p for f in folders for p in sorted(f.iterdir()) if p.stat().st_size)]
 
 

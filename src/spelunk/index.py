@@ -30,7 +30,9 @@ from spelunk.store import writer_lock
 from spelunk.types import CheckReport, HistoryReport, Report
 from spelunk.workspace import background, locate
 from spelunk.workspace.freshness import (
+    KEEPER_SECONDS,
     Age,
+    Keeper,
     is_current_in,
     published,
     seconds_allowed,
@@ -77,6 +79,8 @@ class Index(IndexViews):
         """Called with root, directory and options where a search indexed a part; a server has its own."""
         self.updater: Callable[[Job], Report] | None = None
         """Runs updates instead of this process: see :class:`spelunk.pipeline.child.UpdateProcesses`."""
+        self.keeper: Keeper | None = None
+        """Keeps the index up to date meanwhile, so that most searches compare no file."""
 
     @classmethod
     def open(
@@ -272,7 +276,7 @@ class Index(IndexViews):
         return not report.remaining
 
     def compare(self, freshness: str | None = None) -> str:
-        """Compare the index with the files, unless the last comparison is recent enough.
+        """Compare the index with the files, unless its keeper or a recent comparison makes that needless.
 
         Returns:
             ``current``, ``behind`` or ``missing``, as in :mod:`spelunk.workspace.state`.
@@ -282,6 +286,9 @@ class Index(IndexViews):
         if self.age.is_allowed(freshness):
             return CURRENT
         began = self.age.now()
+        if self.keeper is not None and self.keeper.caught_up(KEEPER_SECONDS):
+            self.age.reset(began)
+            return CURRENT
         # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
         if not is_current_in(
             self.directory, self.source, self.options, vectors=embed.in_workers(self.options)
@@ -372,11 +379,19 @@ class Index(IndexViews):
         from spelunk.workspace.mend import check, mend
 
         if not repair:
+<<<<<<< HEAD
             return check(self.directory, self.options)
         report = mend(
             self.directory,
             lambda rebuild: self.update(rebuild=rebuild, command="check --repair"),
             self.options,
+=======
+            return check(self.directory)
+        report = mend(
+            self.directory,
+            self.options,
+            lambda rebuild: self.update(rebuild=rebuild, command="check --repair"),
+>>>>>>> main
         )
         self.close()
         return report

@@ -10,5 +10,8 @@ READER_VERSION: Final = 1
 CHUNKER_VERSION: Final = 2
 """Raised when the same text is cut or named otherwise."""
 
+RELATIONS_VERSION: Final = 1
+"""Raised when other references or imports are taken from the same text."""
+
 TOKENS_VERSION: Final = 2
 """Raised when the same words are indexed under other terms."""

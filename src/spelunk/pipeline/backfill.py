@@ -120,7 +120,7 @@ def _group(manifest: ManifestWriter, after: int, size: int) -> list[_PendingChun
         for i in sorted(rows):
             if rows[i].file != file:
                 file = rows[i].file
-                text = unpack(*manifest.content(file))
+                text = unpack(*manifest.content(file)[:2])
             out.append(_PendingChunk(i, rows[i].kind, text.of(rows[i])))
     return out
 

@@ -340,7 +340,7 @@ def _write(
             writer.apply(items, packet)
         tally.add(items, packet)
         tell_piece(job.observer, items, packet)
-        if writer.pending_chunks >= options.max_chunks_in_memory:
+        if writer.is_full(options.max_chunks_in_memory):
             _publish(job, writer, meta)
     if batches.files or todo.left:
         _publish(job, writer, meta)

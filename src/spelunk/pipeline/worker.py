@@ -17,12 +17,15 @@ import zstandard
 
 from spelunk import faults
 from spelunk.chunk import chunk, parse
+from spelunk.chunk.relation import Relations
+from spelunk.chunk.relations import relations
 from spelunk.config import Options
 from spelunk.files.read import read
 from spelunk.files.source import Source
 from spelunk.store.document import document_of, path_document
 from spelunk.store.packet import FileFacts, FilePacket, Item, Packet, row_checksum
 from spelunk.store.records import ChunkRecord, FieldRecord
+from spelunk.store.relation_pack import Packer, row_count
 from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document, Entry, Failed, Skipped
 
 if TYPE_CHECKING:
@@ -91,6 +94,7 @@ class Worker:
         self._embedder = embedder
         self._prefetch = prefetch
         self._zstd = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
+        self._packer = Packer()
         self._memo: dict[bytes, Any] = {}
         self._memo_chunks = 0
 
@@ -138,10 +142,12 @@ class Worker:
                 same.append(i)
                 continue
             try:
-                chunks = chunk(parse(result, self._options))
+                parsed = parse(result, self._options)
+                chunks = chunk(parsed)
+                related = relations(parsed)
                 chunked_at = perf_counter()
                 chunking += chunked_at - read_at
-                packet, chunk_texts, chunk_words = self._pack(i, result, chunks)
+                packet, chunk_texts, chunk_words = self._pack(i, result, chunks, related)
                 tokenising += perf_counter() - chunked_at
             except MemoryError:
                 failed.append((i, "chunk", "not enough memory for this file"))
@@ -174,7 +180,7 @@ class Worker:
             return Failed(candidate.path, "read", one_line(error))
 
     def _pack(
-        self, i: int, document: Document, chunks: list[Chunk]
+        self, i: int, document: Document, chunks: list[Chunk], related: Relations
     ) -> tuple[FilePacket, list[str], list[list[str]]]:
         text = document.text
         records: list[ChunkRecord] = []
@@ -201,6 +207,8 @@ class Worker:
         if document.lines is not None:
             line_map = self._zstd.compress(array.array("Q", document.lines).tobytes())
         packed_text = self._zstd.compress(text.encode("utf-8", "surrogatepass"))
+        imports = self._packer.imports(related.imports)
+        references = self._packer.references(related)
         facts = FileFacts(
             document.path,
             document.digest,
@@ -227,7 +235,11 @@ class Worker:
                 names=names,
                 fields=fields,
                 donor=None,
-                checksum=row_checksum(facts, records, fields, packed_text, line_map),
+                checksum=row_checksum(
+                    facts, records, fields, packed_text, line_map, imports, row_count(references)
+                ),
+                imports=imports,
+                references=references,
             ),
             texts,
             chunk_words,

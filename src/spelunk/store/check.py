@@ -9,6 +9,7 @@ full text           rebuilt from the stored texts, without parsing
 vectors             made again for the chunks that lost theirs, from the
                     stored texts; intact ones are kept. A chunk recorded as
                     pending has no vector, and that is no problem
+references          made again for the files that lost theirs, by parsing the stored texts
 leftovers, orphans  deleted
 ==================  =====================================================
 """
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk.config import DEFAULTS, LOCAL, Options
 from spelunk.errors import IndexBusyError, IndexCorruptError, IndexMissingError, IndexStateError, SpelunkError
+from spelunk.store.check_references import compare_references
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.leftovers import leftovers
 from spelunk.store.location import refuse_remote, store_of
@@ -51,8 +53,13 @@ ATTEMPTS: Final = 20
 """Tries to read the stores without a publish in between."""
 
 
+<<<<<<< HEAD
 def check(directory: str, options: Options = DEFAULTS) -> CheckReport:
     """Read both stores whole and compare them with the manifest.
+=======
+def check(directory: str) -> CheckReport:
+    """Read all stores whole and compare them with the manifest.
+>>>>>>> main
 
     Args:
         directory: The index directory.
@@ -106,9 +113,15 @@ def _check(directory: str, options: Options) -> CheckReport:
         if problems:
             return CheckReport(False, tuple(problems), 0, 0, 0)
         files, chunks = manifest.counts()
+<<<<<<< HEAD
         problems += [*_texts(manifest), *_orphans(manifest)]
         of_chunks, alive = _of_chunks(manifest, options)
         problems += [*of_chunks, *_leftovers(manifest)]
+=======
+        of_vectors, alive = vectors(manifest)
+        problems += [*_texts(manifest), *_orphans(manifest), *_full_text(manifest)]
+        problems += [*of_vectors, *compare_references(manifest).problems, *_leftovers(manifest)]
+>>>>>>> main
         return CheckReport(not problems, tuple(problems), files, chunks, alive, sum(manifest.pending()))
     except IndexCorruptError as error:
         return _damaged(name, str(error))
@@ -162,8 +175,8 @@ def _texts(manifest: Manifest) -> Iterator[Problem]:
     checksums = manifest.checksums()
     for file in manifest.all_files():
         try:
-            stored, lines = manifest.content(file.id)
-            text = unpack(stored, lines)
+            content = manifest.content(file.id)
+            text = unpack(content.text, content.line_map)
             chunks = manifest.chunks_of(file)
             ids = [c.id for c in chunks]
             if ids != list(range(file.first_chunk, file.first_chunk + file.chunks)):
@@ -180,8 +193,7 @@ def _texts(manifest: Manifest) -> Iterator[Problem]:
                 about,
                 [c._replace(id=c.id - file.first_chunk) for c in chunks],
                 manifest.fields_of_file(file),
-                stored,
-                lines,
+                *content,
             )
             if checksums.get(file.id) != written:
                 raise IndexCorruptError("rows differ from what was written")

@@ -15,7 +15,16 @@ from spelunk.errors import IndexCorruptError
 from spelunk.store import schema
 from spelunk.store.path_ranges import PathRanges
 from spelunk.store.paths import full_text_name, manifest_name, next_full_text
-from spelunk.store.records import ChunkRecord, Donor, FieldRecord, FileRow, Known, SegmentRow
+from spelunk.store.records import (
+    ChunkRecord,
+    Donor,
+    FieldRecord,
+    FileContent,
+    FileRow,
+    Known,
+    ReferenceSegmentRow,
+    SegmentRow,
+)
 from spelunk.store.schema import decode_path, encode_path
 from spelunk.types import Definition, Failed, Flag, Skipped
 
@@ -277,14 +286,14 @@ class Manifest:
         """Return id and kind of the published chunks from ``first`` to ``end - 1``, by id."""
         return self.all("SELECT id, kind FROM chunks WHERE id >= ? AND id < ? ORDER BY id", (first, end))
 
-    def content(self, file: int) -> tuple[bytes, bytes | None]:
-        """Return a file version's compressed text, and its line map if it has one."""
-        rows = self.all("SELECT text, lines FROM contents WHERE file = ?", (file,))
+    def content(self, file: int) -> FileContent:
+        """Return what is stored of a file version's text and relations."""
+        rows = self.all("SELECT text, lines, imports, reference_rows FROM contents WHERE file = ?", (file,))
         if not rows:
             raise IndexCorruptError(
                 f"{self.directory}: text of file {file} missing; run `spelunk check --repair`"
             )
-        return rows[0][0], rows[0][1]
+        return FileContent._make(rows[0])
 
     def checksums(self) -> dict[int, bytes]:
         """Return the checksum over each file's rows, by file id."""
@@ -323,16 +332,29 @@ class Manifest:
     def segments(self) -> list[SegmentRow]:
         """Return the vector segments of this generation, by first chunk."""
         rows = self.all("SELECT name, rows, dead, first_chunk, last_chunk FROM segments ORDER BY first_chunk")
+        return [*map(SegmentRow._make, self._sound(rows))]
+
+    def _sound(self, rows: list[Any]) -> list[Any]:
         for name, *numbers in rows:
             if not isinstance(name, str) or "/" in name or not all(isinstance(n, int) for n in numbers):
                 raise IndexCorruptError(
                     f"{self.directory}: damaged (a segment); run `spelunk check --repair`"
                 )
-        return [SegmentRow._make(r) for r in rows]
+        return rows
 
     def tombstones(self) -> dict[str, bytes]:
         """Return the dead rows of each segment that has any: one bit a row, lowest first."""
         return dict(self.all("SELECT segment, bits FROM tombstones"))
+
+    def reference_segments(self) -> list[ReferenceSegmentRow]:
+        """Return the reference segments of this generation, by first file."""
+        select = "SELECT name, rows, dead, first_file, last_file FROM reference_segments"
+        rows = self.all(f"{select} ORDER BY first_file, name")
+        return [*map(ReferenceSegmentRow._make, self._sound(rows))]
+
+    def dead_references(self) -> dict[str, bytes]:
+        """Return the ids of dead files of each reference segment that has any, as uint32."""
+        return dict(self.all("SELECT segment, files FROM dead_references"))
 
     def pending(self) -> tuple[int, int]:
         """Return the number of chunks whose vector is still to be made, and of those refused."""

@@ -12,9 +12,18 @@ from typing import Any, Final
 from spelunk import faults
 from spelunk.errors import IndexCorruptError
 from spelunk.store import schema
-from spelunk.store.manifest import PARTS, Manifest
+from spelunk.store.manifest import PARTS
+from spelunk.store.manifest_references import ReferenceTables
 from spelunk.store.paths import VECTORS
-from spelunk.store.records import ChunkRecord, FieldRecord, FileColumns, Known, SegmentRow
+from spelunk.store.records import (
+    ChunkRecord,
+    FieldRecord,
+    FileColumns,
+    FileContent,
+    Known,
+    ReferenceSegmentRow,
+    SegmentRow,
+)
 from spelunk.store.schema import encode_path
 from spelunk.types import Entry, Failed, Skipped
 
@@ -24,7 +33,7 @@ REBUILD: Final = "rebuild"
 """Intent of a rebuild: it ends with the removal of the old stores, not with a publish."""
 
 
-class ManifestWriter(Manifest):
+class ManifestWriter(ReferenceTables):
     """Write access. Changes become visible when :meth:`publish` or :meth:`commit` ends the transaction.
 
     Attributes:
@@ -41,24 +50,11 @@ class ManifestWriter(Manifest):
         self.building = building is not None
         self._building_name = building
         self._dead: list[tuple[int, int]] = []
+        self._dead_files: list[int] = []
         super().__init__(directory)
 
     def _connect(self) -> tuple[Any, str]:
         return schema.connect_writer(self.directory, self._building_name)
-
-    def _run(self, sql: str, values: Sequence[Any] = ()) -> int:
-        """Execute a statement and return the number of rows it changed."""
-        try:
-            return int(self.db.execute(sql, values).rowcount)
-        except schema.DAMAGE as error:
-            raise schema.translate(error, self.directory) from None
-
-    def _many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Execute a statement for each row."""
-        try:
-            self.db.executemany(sql, rows)
-        except schema.DAMAGE as error:
-            raise schema.translate(error, self.directory) from None
 
     # Transactions
 
@@ -70,19 +66,17 @@ class ManifestWriter(Manifest):
         """Make the transaction durable and visible."""
         self._run("COMMIT")
         self._dead.clear()
+        self._dead_files.clear()
 
     def abandon(self) -> None:
         """Roll back the open transaction, if there is one."""
         self._dead.clear()
+        self._dead_files.clear()
         if self.db.in_transaction:
             try:
                 self.db.execute("ROLLBACK")
             except sqlite3.Error:
                 pass  # the disk's error was reported by the statement that met it
-
-    def set_meta(self, key: str, value: Any) -> None:
-        """Set one value of the table ``meta``."""
-        self._run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def begin_intent(self, what: str, first_chunk: int | None = None, segment: str | None = None) -> None:
         """Journal what is going to be done; after a crash the next writer removes what was left.
@@ -104,11 +98,18 @@ class ManifestWriter(Manifest):
         """
         self._run("DELETE FROM intents WHERE what != ?", (REBUILD if self.building else "",))
 
-    def publish(self, segments: Sequence[SegmentRow] = (), *, settled: bool = True) -> int:
+    def publish(
+        self,
+        segments: Sequence[SegmentRow] = (),
+        references: Sequence[ReferenceSegmentRow] = (),
+        *,
+        settled: bool = True,
+    ) -> int:
         """Commit the open transaction as the next generation.
 
         Args:
             segments: Vector segments that it adds.
+            references: Reference segments that it adds.
             settled: Nothing of what was intended is left to be done.
 
         Returns:
@@ -117,6 +118,8 @@ class ManifestWriter(Manifest):
         number = self.generation + 1
         faults.reach("publish.manifest.rows")
         self._mark_dead()
+        self.mark_dead_references(self._dead_files)
+        self.add_reference_segments(references)
         self._many("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", segments)
         self.set_meta("generation", number)
         files, chunks = self.counts()
@@ -147,7 +150,7 @@ class ManifestWriter(Manifest):
         file: FileColumns,
         chunks: Sequence[ChunkRecord],
         fields: Sequence[FieldRecord],
-        content: tuple[bytes, bytes | None],
+        content: FileContent,
         checksum: bytes,
     ) -> None:
         """Add a file version.
@@ -156,12 +159,12 @@ class ManifestWriter(Manifest):
             file: Its columns.
             chunks: Its chunks, numbered from 0.
             fields: Its front-matter fields, numbered like the chunks.
-            content: Compressed text and line map.
+            content: Its text, imports and number of references.
             checksum: See :func:`spelunk.store.packet.row_checksum`.
         """
         first, number = file.first_chunk, file.id
         self._run(f"INSERT INTO files VALUES ({','.join('?' * len(file))})", file)
-        self._run("INSERT INTO contents VALUES (?, ?, ?, ?)", (number, *content, checksum))
+        self._run("INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?)", (number, *content, checksum))
         self._many(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(first + c.id, number, *c[2:9]) for c in chunks],
@@ -177,9 +180,10 @@ class ManifestWriter(Manifest):
             )
 
     def remove_file(self, known: Known) -> None:
-        """Remove a file version and its rows; its vectors become dead with the publish, and its
-        documents are purged from the full text after it."""
+        """Remove a file version and its rows; its vectors and references become dead with the publish,
+        and its documents are purged from the full text after it."""
         self._run("DELETE FROM files WHERE id = ?", (known.id,))
+        self._dead_files.append(known.id)
         self._run("DELETE FROM contents WHERE file = ?", (known.id,))
         self._run("DELETE FROM fields WHERE file = ?", (known.id,))
         if known.chunks:
@@ -273,9 +277,8 @@ class ManifestWriter(Manifest):
     # Vectors
 
     def segment_name(self, first_chunk: int) -> str:
-        """Return a name that no segment of this index has had: the counters in it never repeat."""
-        build, merges = int(self.meta("build", 1)), int(self.meta("merges", 0))
-        return f"{first_chunk:012d}-{build}-{self.generation + 1}-{merges}.vec"
+        """Return a name that no vector segment of this index has had; see :meth:`new_name`."""
+        return self.new_name(first_chunk) + ".vec"
 
     def replace_segments(self, old: Sequence[SegmentRow], new: Sequence[SegmentRow]) -> None:
         """Replace segments by what they were merged into."""
@@ -289,10 +292,6 @@ class ManifestWriter(Manifest):
         self.count_merge()
         self._run("DELETE FROM segments")
         self._run("DELETE FROM tombstones")
-
-    def count_merge(self) -> None:
-        """Count a replacement of segments: a reader that opens during it sees the number move."""
-        self.set_meta("merges", int(self.meta("merges", 0)) + 1)
 
     def set_kinds(self, names: Sequence[str]) -> None:
         """Record the names of kinds by the code that the vectors carry."""

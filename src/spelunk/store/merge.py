@@ -10,15 +10,15 @@ reader has mapped all segments of its generation before it trusts it.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spelunk import faults
 from spelunk.store.manifest_writer import ManifestWriter
-from spelunk.store.records import SegmentRow
+from spelunk.store.records import ReferenceSegmentRow, SegmentRow
 from spelunk.store.segment import Rows, Segment, write_segment
 from spelunk.store.segment_file import segment_path
 
@@ -30,6 +30,8 @@ MIN_MERGED_ROWS: Final = 4_096
 MERGE_FACTOR: Final = 4
 """A segment joins newer ones that hold at least a quarter of its rows: each row is copied
 some log4 times in its life."""
+
+Row = TypeVar("Row", SegmentRow, ReferenceSegmentRow)
 
 
 def change_embedder(manifest: ManifestWriter, embedder: str) -> None:
@@ -46,7 +48,7 @@ def change_embedder(manifest: ManifestWriter, embedder: str) -> None:
     manifest.set_meta("embedder", embedder)
     manifest.publish(settled=False)
     faults.reach("embedder.end")
-    _unlink(manifest, old)
+    end_merge(manifest, [segment_path(manifest.directory, s.name) for s in old])
 
 
 def add(
@@ -83,25 +85,34 @@ def compact(manifest: ManifestWriter) -> None:
     A segment is merged only with others that make up a good part of it: an
     update of a few files does not copy a large index.
     """
-    rows = manifest.segments()
-    if len(rows) > MAX_SEGMENTS:
-        group: list[SegmentRow] = []
-        total = 0
-        for s in reversed(rows):
-            if s.rows > max(MIN_MERGED_ROWS, MERGE_FACTOR * total) or total + s.rows > MAX_MERGED_ROWS:
-                _merge(manifest, group)
-                group, total = [], 0
-            group.insert(0, s)
-            total += s.rows
+    for group in to_merge(manifest.segments(), MAX_MERGED_ROWS):
         _merge(manifest, group)
     for s in manifest.segments():
         if s.dead * 2 > s.rows:
             _merge(manifest, [s])
 
 
-def _merge(manifest: ManifestWriter, group: list[SegmentRow]) -> None:
-    if not group or (len(group) == 1 and not group[0].dead):
+def to_merge(rows: Sequence[Row], most: int) -> Iterator[list[Row]]:
+    """Yield the groups of segments that are to be merged, each in its order.
+
+    Args:
+        rows: Segments, oldest first.
+        most: Rows of a merged segment at most.
+    """
+    if len(rows) <= MAX_SEGMENTS:
         return
+    groups: list[list[Row]] = [[]]
+    total = 0
+    for s in reversed(rows):
+        if s.rows > max(MIN_MERGED_ROWS, MERGE_FACTOR * total) or total + s.rows > most:
+            groups.append([])
+            total = 0
+        groups[-1].insert(0, s)
+        total += s.rows
+    yield from (group for group in groups if len(group) > 1 or any(s.dead for s in group))
+
+
+def _merge(manifest: ManifestWriter, group: list[SegmentRow]) -> None:
     tombstones = manifest.tombstones()
     parts: list[Rows] = []
     ids: list[NDArray[np.int64]] = []
@@ -129,14 +140,15 @@ def _merge(manifest: ManifestWriter, group: list[SegmentRow]) -> None:
     faults.reach("merge.manifest.before")
     manifest.commit()
     faults.reach("merge.manifest.after")
-    _unlink(manifest, group)
+    end_merge(manifest, [segment_path(manifest.directory, s.name) for s in group])
 
 
-def _unlink(manifest: ManifestWriter, segments: Sequence[SegmentRow]) -> None:
-    for segment in segments:
-        faults.reach("merge.unlink", segment.name)
+def end_merge(manifest: ManifestWriter, replaced: Sequence[str]) -> None:
+    """Delete the files of segments that no generation refers to any more, and end the intent."""
+    for path in replaced:
+        faults.reach("merge.unlink", path)
         try:
-            os.unlink(segment_path(manifest.directory, segment.name))
+            os.unlink(path)
         except FileNotFoundError:
             pass
     faults.reach("merge.end.before")

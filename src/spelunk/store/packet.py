@@ -64,6 +64,9 @@ class FilePacket(NamedTuple):
         donor: First chunk id and index of the workspace whose vectors are copied; None
             where the vectors are in the packet, or are made later.
         checksum: :func:`row_checksum` over the rest.
+        imports: The imports, packed; None where there are none.
+        references: The references, packed; empty where there are none
+            (:class:`spelunk.store.relation_pack.Packer`).
     """
 
     item: int
@@ -83,6 +86,8 @@ class FilePacket(NamedTuple):
     fields: list[FieldRecord]
     donor: tuple[int, int] | None
     checksum: bytes
+    imports: bytes | None = None
+    references: bytes = b""
 
 
 class Packet(NamedTuple):
@@ -155,6 +160,8 @@ def row_checksum(
     fields: Sequence[FieldRecord],
     text: bytes,
     line_map: bytes | None,
+    imports: bytes | None = None,
+    reference_rows: int = 0,
 ) -> bytes:
     """8 bytes of xxh3-64 over the rows that the manifest holds of a file.
 
@@ -169,6 +176,8 @@ def row_checksum(
         fields: Its front-matter fields, numbered like the chunks.
         text: The compressed text.
         line_map: The compressed line map.
+        imports: The packed imports.
+        reference_rows: Rows in the reference segment.
 
     Raises:
         TypeError, OverflowError, UnicodeError: A value is of another type or out of
@@ -178,6 +187,7 @@ def row_checksum(
     strings = [file.language, file.encoding]
     numbers = [
         file.flags, file.lines, len(file.digest), len(text), -1 if line_map is None else len(line_map),
+        -1 if imports is None else len(imports), reference_rows,
         len(chunks), len(fields), len(path), len(file.language), len(file.encoding),
     ]  # fmt: skip
     for c in chunks:
@@ -199,4 +209,5 @@ def row_checksum(
     hasher.update(file.digest)
     hasher.update(text)
     hasher.update(line_map or b"")
+    hasher.update(imports or b"")
     return hasher.digest()

@@ -6,6 +6,7 @@
 ``manifest-N.sqlite.new`` the manifest of a rebuild that is not published yet
 ``lexical-N``             folder of the full-text index; the manifest names its N
 ``vectors``               folder of the vector segments; the manifest lists them
+``graph``                 folder of the reference segments; the manifest lists them
 ``history``               folder of the index of commits: all of these again, and
                           ``commits.sqlite`` (:mod:`spelunk.store.commits`)
 ========================  =====================================================
@@ -19,6 +20,7 @@ from typing import Final
 
 MANIFEST: Final = "manifest.sqlite"
 VECTORS: Final = "vectors"
+GRAPH: Final = "graph"
 FULL_TEXT: Final = "lexical-"
 HISTORY: Final = "history"
 COMMITS: Final = "commits.sqlite"

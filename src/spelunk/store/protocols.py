@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from spelunk.store.records import ChunkRecord, FileRow
+from spelunk.store.relation_reader import RelationReader
 from spelunk.store.texts import Text
 from spelunk.text.required import Run
 from spelunk.types import Flag
@@ -113,6 +114,7 @@ class Reader(Protocol):
     of the order in which they were added, nor of what was deleted before.
 
     Attributes:
+        relations: Definitions, references and imports of the generation.
         generation: The generation's number.
         documents: Chunks in it.
         damage: Why the full text cannot be read; None while it can. With it
@@ -124,6 +126,8 @@ class Reader(Protocol):
             where they are damaged.
     """
 
+    @property
+    def relations(self) -> RelationReader: ...  # noqa: D102
     @property
     def generation(self) -> int: ...  # noqa: D102
     @property

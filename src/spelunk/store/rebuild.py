@@ -21,6 +21,7 @@ from spelunk.store.leftovers import leftovers, remove_leftovers
 from spelunk.store.manifest_writer import REBUILD, ManifestWriter
 from spelunk.store.paths import (
     BUILDING,
+    GRAPH,
     VECTORS,
     full_texts,
     manifest_files,
@@ -142,7 +143,7 @@ def remove_stores(directory: str) -> None:
     """
     faults.reach("wipe.before")
     try:
-        for name in (*manifest_files(directory), VECTORS, *full_texts(directory)):
+        for name in (*manifest_files(directory), VECTORS, GRAPH, *full_texts(directory)):
             path = os.path.join(directory, name)
             if os.path.lexists(path):
                 faults.reach("wipe.part", name)

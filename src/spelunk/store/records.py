@@ -63,6 +63,22 @@ class FileColumns(NamedTuple):
     generation: int
 
 
+class FileContent(NamedTuple):
+    """What the table ``contents`` holds of a file, in order, but its id and checksum.
+
+    Attributes:
+        text: The text, compressed.
+        line_map: The raw line of each line, compressed; None where they are the same.
+        imports: The imports, packed; None where there are none.
+        reference_rows: Rows that the file has in its reference segment.
+    """
+
+    text: bytes
+    line_map: bytes | None
+    imports: bytes | None = None
+    reference_rows: int = 0
+
+
 class Known(NamedTuple):
     """What is known of an indexed file without reading it."""
 
@@ -112,6 +128,16 @@ class SegmentRow(NamedTuple):
     dead: int
     first_chunk: int
     last_chunk: int
+
+
+class ReferenceSegmentRow(NamedTuple):
+    """A reference segment; ``dead`` of its ``rows`` belong to files that were replaced or removed."""
+
+    name: str
+    rows: int
+    dead: int
+    first_file: int
+    last_file: int
 
 
 class Donor(NamedTuple):

@@ -42,7 +42,7 @@ class Sites(NamedTuple):
     """References to one name.
 
     Attributes:
-        sites: Ordered by file id and line; at most as many as were asked for.
+        sites: Ordered by path and line; at most as many as were asked for.
         total: How many there are.
     """
 
@@ -84,19 +84,25 @@ class RelationReader(Protocol):
         """Definitions with one of these names, ordered by path and line."""
 
     def definitions_in(self, files: Collection[int]) -> dict[int, list[DefinitionRow]]:
-        """Definitions of files, each list ordered by line."""
+        """Definitions of files, each list ordered by line; files without any are left out."""
 
     def references_to(self, name: str, roles: Collection[Role] = (), limit: int = 10_000) -> Sites:
         """Stored references to a name; those of all roles where none is given."""
 
     def imports_of(self, files: Collection[int]) -> dict[int, list[Import]]:
-        """Imports of files, in the order of their lines."""
+        """Imports of files, in the order of their lines; files without any are left out."""
 
     def importing(self, modules: Collection[str], limit: int = 10_000) -> dict[int, list[Import]]:
-        """Files with an import whose module's last part is one of these, and those imports."""
+        """Files with an import whose module's last part is one of these, and those imports; by path.
+
+        Args:
+            modules: Names as :func:`spelunk.store.relation_pack.module_names` takes them from a
+                module: the name of a module, of a file with its extension or without it, of a folder.
+            limit: Files at most.
+        """
 
     def name_uses(self, roles: Collection[Role]) -> Iterator[NameUse]:
-        """Every (name, file) pair with its count, for figures over the whole graph."""
+        """Every (name, file) pair with its count, in no particular order, for figures over the whole graph."""
 
     def name_hash(self, name: str) -> int:
         """The number that stands for a name in :meth:`name_uses`."""

@@ -9,10 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spelunk import faults
+<<<<<<< HEAD
 from spelunk.config import DEFAULTS, LOCAL, Options
+=======
+from spelunk.config import Options
+>>>>>>> main
 from spelunk.errors import IndexCorruptError
 from spelunk.store import check
 from spelunk.store import full_text as lexical
+from spelunk.store.check_references import REFERENCES, compare_references
 from spelunk.store.document import document_of, path_document
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.full_text_query import flag_terms
@@ -29,13 +34,21 @@ from spelunk.types import Problem
 HEAP: Final = 64 * 1024 * 1024
 
 
+<<<<<<< HEAD
 def repair(directory: str, problems: tuple[Problem, ...], options: Options = DEFAULTS) -> bool:
+=======
+def repair(directory: str, problems: tuple[Problem, ...], options: Options) -> bool:
+>>>>>>> main
     """Repair the stores from the manifest; vectors that were lost are pending afterwards.
 
     Args:
         directory: The index directory.
         problems: What a check found.
+<<<<<<< HEAD
         options: Where the chunks are kept, and how it is called.
+=======
+        options: The settings of the index.
+>>>>>>> main
 
     Returns:
         Whether files have to be indexed again, because their texts were lost;
@@ -61,12 +74,27 @@ def repair(directory: str, problems: tuple[Problem, ...], options: Options = DEF
             _recount(manifest)
             if check.vectors(manifest)[0]:
                 _mend_vectors(manifest)
+        if REFERENCES in kinds or lost:
+            unmade = _mend_references(manifest, options)
+            if unmade:
+                _forget(manifest, unmade)
+                lost += unmade
         if check.FULL_TEXT in kinds:
             rebuild_full_text(directory, manifest)
         remove_leftovers(directory, manifest)
         return bool(lost)
     finally:
         manifest.close()
+
+
+def _mend_references(manifest: ManifestWriter, options: Options) -> list[str]:
+    """Make lost references again; return the paths of files that have to be read again for it."""
+    found = compare_references(manifest)
+    if not found.problems:
+        return []
+    from spelunk.store.repair_references import mend_references
+
+    return mend_references(manifest, found, options)
 
 
 def _forget(manifest: ManifestWriter, paths: list[str]) -> None:
@@ -123,7 +151,7 @@ def write_full_text(target: str, manifest: Manifest) -> None:
     for file in manifest.all_files():
         faults.reach("repair.full-text.file", file.path)
         path, flags = path_document(file.path), flag_terms(file.flags)
-        text = unpack(*manifest.content(file.id)).text
+        text = unpack(*manifest.content(file.id)[:2]).text
         for chunk in manifest.chunks_of(file):
             made = document_of(text, chunk.start, chunk.end, (d.name for d in chunk.definitions))
             writer.add(chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind, flags)

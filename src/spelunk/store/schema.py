@@ -25,7 +25,7 @@ from spelunk.store.paths import BUILDING, MANIFEST, manifest_name
 SqlError = sqlite3.Error
 """What a database raises, for those who may not import its module."""
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """The on-disk format this release writes. An index with a higher number is refused; one with
 a lower number counts as missing, and the next update builds it again."""
 
@@ -71,6 +71,8 @@ CREATE TABLE definitions (
 CREATE INDEX definitions_name ON definitions (name);
 CREATE TABLE contents (
   file INTEGER PRIMARY KEY, text BLOB NOT NULL, lines BLOB,
+  imports BLOB,                    -- NULL without any
+  reference_rows INTEGER NOT NULL, -- rows that the file has in its reference segment
   checksum BLOB NOT NULL           -- over all rows of the file
 );
 CREATE TABLE fields (chunk INTEGER NOT NULL, file INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL);
@@ -83,6 +85,13 @@ CREATE TABLE segments (
 ) WITHOUT ROWID;
 CREATE TABLE tombstones (          -- dead rows of a segment, one bit a row; only where there are any
   segment TEXT PRIMARY KEY, bits BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE reference_segments (
+  name TEXT PRIMARY KEY, rows INTEGER NOT NULL, dead INTEGER NOT NULL,
+  first_file INTEGER NOT NULL, last_file INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE dead_references (     -- ids of a segment's dead files, uint32; only where there are any
+  segment TEXT PRIMARY KEY, files BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE pending (             -- chunks without a vector of this index's embedder
   chunk INTEGER PRIMARY KEY,
@@ -108,6 +117,12 @@ def encode_path(path: str) -> str | bytes:
         return raw.decode()
     except UnicodeDecodeError:
         return raw
+
+
+def path_order(path: str) -> tuple[bool, str | bytes]:
+    """Orders paths as the manifest does: names that are not UTF-8 last."""
+    encoded = encode_path(path)
+    return isinstance(encoded, bytes), encoded
 
 
 def decode_path(value: str | bytes) -> str:

@@ -1,6 +1,6 @@
 """Copy the index of another worktree, as the beginning of an index that is not published yet.
 
-Files of the full text and of the vectors never change once they are written, so
+Files of the full text, vectors and references never change once they are written, so
 they are linked; the manifest is copied under another name. Nothing of the copy
 is visible before :func:`spelunk.store.rebuild.publish`, and a run that dies
 leaves only files that no manifest describes, which the next one deletes. The
@@ -22,7 +22,7 @@ from spelunk.io.atomic import sync_directory
 from spelunk.store.location import store_of
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
-from spelunk.store.paths import BUILDING, COMMITS, VECTORS, next_manifest
+from spelunk.store.paths import BUILDING, COMMITS, GRAPH, VECTORS, next_manifest
 from spelunk.store.writer_lock import WriterLock
 
 REPLACED: Final = ("meta.json", ".managed.json")
@@ -96,6 +96,10 @@ def _copy(donor: str, directory: str, *, stamps: bool) -> str:
         faults.reach("seed.full-text")
         _copy_folder(donor, directory, VECTORS, {s.name for s in source.segments()})
         faults.reach("seed.vectors")
+        references = {s.name for s in source.reference_segments()}
+        if references:
+            _copy_folder(donor, directory, GRAPH, references)
+        faults.reach("seed.references")
     commits = os.path.join(donor, COMMITS)
     if os.path.exists(commits):
         place = os.path.join(directory, COMMITS)

@@ -11,10 +11,12 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from spelunk.errors import IndexCorruptError
 from spelunk.store.paths import VECTORS
+from spelunk.store.records import SegmentRow
 
 MAGIC: Final = b"SPLKVEC1"
 HEADER: Final = struct.Struct("<8sIIQ16s24x")
@@ -73,6 +75,17 @@ def open_segment(path: str, expected_rows: int | None = None) -> SegmentFile:
     if size != len(mapped) or (expected_rows is not None and rows != expected_rows):
         raise IndexCorruptError(f"{path}: vectors truncated or not the ones published; {ADVICE}")
     return SegmentFile(path, mapped, int(dimensions), int(rows), digest, columns)
+
+
+def open_segments(directory: str, rows: Sequence[SegmentRow]) -> list[SegmentFile | IndexCorruptError]:
+    """Map segments of an index directory; in place of one that is damaged, the error."""
+    out: list[SegmentFile | IndexCorruptError] = []
+    for row in rows:
+        try:
+            out.append(open_segment(segment_path(directory, row.name), row.rows))
+        except IndexCorruptError as error:
+            out.append(error)
+    return out
 
 
 def segment_path(directory: str, name: str) -> str:

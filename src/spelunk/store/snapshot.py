@@ -18,12 +18,14 @@ from spelunk.store.manifest import Manifest
 from spelunk.store.paths import names_of
 from spelunk.store.protocols import ChunkId, FileId, Filter, Requirement, Scored, TextField
 from spelunk.store.records import ChunkRecord, FileRow
-from spelunk.store.segment_file import SegmentFile, open_segment, segment_path
+from spelunk.store.segment_file import SegmentFile, open_segments
 from spelunk.store.tantivy_errors import FullTextDamaged
 from spelunk.store.texts import Text, unpack
 from spelunk.store.where import FileSpan, Where
 
 if TYPE_CHECKING:
+    from spelunk.store.reference_segment import ReferenceSegment
+    from spelunk.store.relations_snapshot import SnapshotRelations
     from spelunk.store.scorer import SegmentScorer
     from spelunk.store.segment import Segment
 
@@ -75,8 +77,10 @@ class Snapshot:
                 self._full_text = LexicalReader(os.path.join(self.directory, manifest.full_text_name))
             except FullTextDamaged as error:
                 lost = error
-            self._segment_files = self._open_segments()
-            missing = any(isinstance(file, IndexCorruptError) for file in self._segment_files)
+            self._segment_files = open_segments(self.directory, manifest.segments())
+            self._reference_segments = self._open_references()
+            opened = (*self._segment_files, *self._reference_segments)
+            missing = any(isinstance(file, IndexCorruptError) for file in opened)
             if lost or missing:
                 manifest.end()
                 if attempt + 1 < ATTEMPTS and before != self._marks():
@@ -113,15 +117,20 @@ class Snapshot:
         m = self._manifest
         return (m.replaced, m.name, m.meta("purge", 0), m.meta("merges", 0), m.meta("lexical", 1))
 
-    def _open_segments(self) -> list[SegmentFile | IndexCorruptError]:
-        """Map every segment of the generation; the error of one that is damaged is kept for later."""
-        out: list[SegmentFile | IndexCorruptError] = []
-        for s in self._manifest.segments():
-            try:
-                out.append(open_segment(segment_path(self.directory, s.name), s.rows))
-            except IndexCorruptError as error:
-                out.append(error)
-        return out
+    def _open_references(self) -> list[ReferenceSegment | IndexCorruptError]:
+        rows = self._manifest.reference_segments()
+        if not rows:
+            return []
+        from spelunk.store.reference_segment import open_references
+
+        return open_references(self.directory, rows)
+
+    @cached_property
+    def relations(self) -> SnapshotRelations:
+        """Definitions, references and imports of the generation; use it in the thread of the snapshot."""
+        from spelunk.store.relations_snapshot import SnapshotRelations
+
+        return SnapshotRelations(self._manifest, self._reference_segments, self.text)
 
     def _intact_files(self) -> list[SegmentFile]:
         for file in self._segment_files:
@@ -340,7 +349,7 @@ class Snapshot:
         """A file's text; kept for the snapshot's life or until :meth:`forget`."""
         text = self._texts.get(file)
         if text is None:
-            text = self._texts[file] = unpack(*self._manifest.content(file))
+            text = self._texts[file] = unpack(*self._manifest.content(file)[:2])
         return text
 
     def forget(self, file: FileId) -> None:

@@ -1,6 +1,6 @@
-"""Write packets to the three stores and publish them as generations.
+"""Write packets to the stores and publish them as generations.
 
-A publish goes: journal the intent → vectors (beside, flushed, renamed) → full
+A publish goes: journal the intent → vectors and references (beside, flushed, renamed) → full
 text (commit) → manifest transaction, which makes it visible. What a crash
 leaves behind has ids that no generation ever published: the next writer
 removes it. Documents that were replaced are purged from the full text after
@@ -25,7 +25,10 @@ from spelunk.store.leftovers import remove_leftovers
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.packet import FilePacket, Item, Packet
 from spelunk.store.paths import MAX_KINDS
-from spelunk.store.records import FileColumns, Known, SegmentRow
+from spelunk.store.records import FileColumns, FileContent, Known, SegmentRow
+from spelunk.store.reference_merge import MAX_MERGED_ROWS, compact_references
+from spelunk.store.reference_writer import ReferenceCollector
+from spelunk.store.relation_pack import row_count
 from spelunk.store.schema import encode_path
 from spelunk.store.segment import Rows, Segment, write_segment
 from spelunk.types import Entry, Failed, Skipped
@@ -87,7 +90,7 @@ class StoreWriter:
         self._donor_segments: list[list[Segment]] = []
         self._open = False
         self._generation = 0
-        self._segment = ""
+        self._segment = self._references_name = ""
         self._begin_values()
         self.recover()
 
@@ -116,6 +119,7 @@ class StoreWriter:
         self._ids: list[int] = []
         self._kind_codes: list[int] = []
         self._parts: list[Rows] = []
+        self._references = ReferenceCollector()
         self.pending_chunks = 0
         self.pending_files = 0
 
@@ -140,10 +144,15 @@ class StoreWriter:
         else:
             remove_leftovers(self.directory, self.manifest)
 
+    def is_full(self, max_chunks: int) -> bool:
+        """Whether what is not published should be, because of the memory that it takes."""
+        return self.pending_chunks >= max_chunks or self._references.rows >= MAX_MERGED_ROWS
+
     def _begin(self) -> None:
         if not self._open:
             faults.reach("intent.before")
             self._segment = self.manifest.segment_name(self._next_chunk)
+            self._references_name = self.manifest.reference_name(self._next_file)
             self.manifest.begin_intent("publish", self._next_chunk, self._segment)
             faults.reach("intent.after")
             self.manifest.start()
@@ -209,9 +218,10 @@ class StoreWriter:
             ),
             file.chunks,
             file.fields,
-            (file.text, file.line_map),
+            FileContent(file.text, file.line_map, file.imports, row_count(file.references)),
             file.checksum,
         )  # fmt: skip
+        self._references.add(number, file.references)
         faults.reach("take.rows", candidate.path)
         add, flags = self._lexical.add, flag_terms(file.flags)
         for chunk, body, name in zip(file.chunks, file.bodies, file.names, strict=True):
@@ -276,6 +286,8 @@ class StoreWriter:
         faults.reach("publish.vectors.before")
         rows = self._write_vectors()
         faults.reach("publish.vectors.after")
+        references = self._references.write(self.directory, self._references_name)
+        faults.reach("publish.references.after")
         faults.reach("publish.full-text.before")
         if self.pending_chunks:
             self._lexical.commit()
@@ -286,7 +298,7 @@ class StoreWriter:
         m.set_kinds(list(self._kinds))
         for key, value in meta.items():
             m.set_meta(key, value)
-        number = m.publish(rows)
+        number = m.publish(rows, references)
         faults.reach("publish.end")
         self._open = False
         self._begin_values()
@@ -311,8 +323,9 @@ class StoreWriter:
         faults.reach("purge.end.after")
 
     def compact(self) -> None:
-        """Merge vector segments; see :func:`spelunk.store.merge.compact`."""
+        """Merge segments; see :func:`spelunk.store.merge.compact`."""
         merge.compact(self.manifest)
+        compact_references(self.manifest)
 
     def close(self, *, wait: bool = True) -> None:
         """Drop what was not published and close the full text.

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from spelunk.errors import IndexCorruptError
 from spelunk.search.hits import chunk_id
+from spelunk.store.relation_pack import MAX_LINE, ROLE_SHIFT
 from spelunk.store.snapshot import Snapshot
+
+Row = tuple[int, int, int, str]
+"""Line, hash of the name, role and receiver of a row of a reference segment."""
 
 
 def logical_content(directory: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the chunks of every published file by path: stable ids, places, names, texts and vectors.
+    """Return the chunks of every published file by path: stable ids, places, names, texts, vectors, references and imports.
 
     Args:
         directory: The index directory.
@@ -33,7 +38,9 @@ def logical_content(directory: str) -> dict[str, list[dict[str, Any]]]:
                 vectors[number] = (
                     rows.planes[:, n].tobytes() + rows.scales[n].tobytes() + rows.codes[n].tobytes()
                 )
+        references = _references(snapshot)
         for file in snapshot.all_files():
+            imports = snapshot.relations.imports_of([file.id]).get(file.id, [])
             text, chunks = snapshot.text(file.id), snapshot.chunks_of(file)
             fields = snapshot.fields_of([chunk.id for chunk in chunks])
             out[file.path] = [
@@ -49,7 +56,33 @@ def logical_content(directory: str) -> dict[str, list[dict[str, Any]]]:
                     "fields": sorted(fields.get(chunk.id, [])),
                     "text": text.of(chunk),
                     "vector": vectors.get(chunk.id),
+                    "references": [
+                        row
+                        for row in references.get(file.id, ())
+                        if chunk.start_line <= row[0] <= chunk.end_line
+                    ],
+                    "imports": [i for i in imports if chunk.start_line <= i.line <= chunk.end_line],
                 }
                 for chunk in chunks
             ]
     return out
+
+
+def _references(snapshot: Snapshot) -> dict[int, list[Row]]:
+    """The rows of each file in the reference segments, by line.
+
+    Raises:
+        IndexCorruptError: A segment is damaged, or a row of a file comes from several.
+    """
+    out: dict[int, list[Row]] = {}
+    for segment, dead in snapshot.relations.segments:
+        here: dict[int, list[Row]] = {}
+        for value, rows in segment.runs():
+            for file, place, receiver in zip(*rows, strict=True):
+                if file not in dead:
+                    row = (place & MAX_LINE, value, place >> ROLE_SHIFT, segment.receiver(receiver))
+                    here.setdefault(file, []).append(row)
+        if out.keys() & here.keys():
+            raise IndexCorruptError("references of a file in several segments")
+        out |= here
+    return {file: sorted(rows) for file, rows in out.items()}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,11 +24,14 @@ from spelunk.store.path_filter import path_test
 from spelunk.store.paths import names_of
 from spelunk.store.protocols import ChunkId, FileId, Filter, Reader, Requirement, Scored, TextField
 from spelunk.store.records import ChunkRecord, FileRow
-from spelunk.store.schema import encode_path
+from spelunk.store.relation_pack import unpack_imports, unpack_rows
+from spelunk.store.relation_reader import RelationReader
+from spelunk.store.schema import path_order
 from spelunk.store.scorer import cosine, quantize_query
 from spelunk.store.segment import Rows, stored_vector
 from spelunk.store.texts import Text, unpack
 from spelunk.testing.executor import MemoryExecutor
+from spelunk.testing.relations import MemoryFile, MemoryRelations
 from spelunk.testing.source import MemorySource
 from spelunk.text.required import Run
 from spelunk.text.tokens import LONG_WORD, MAX_WORD
@@ -95,6 +99,7 @@ class MemoryReader:
         self._fields: dict[FileId, list[tuple[str, str]]] = {}
         self._texts: dict[FileId, Text] = {}
         self._chunks: dict[ChunkId, _Stored] = {}
+        self._packets: dict[FileId, FilePacket] = {}
         self._next_chunk = first_id
         for items, packet in results:
             rows, start = Rows.of_bytes(packet.planes, packet.scales, packet.codes), 0
@@ -153,6 +158,7 @@ class MemoryReader:
         )  # fmt: skip
         self._files[number] = row
         self._fields[number] = [(field.key, field.value) for field in file.fields]
+        self._packets[number] = file
         self._texts[number] = unpack(file.text, file.line_map)
         of_path = dict(decode(file.path_terms))
         for n, (chunk, body, names) in enumerate(zip(file.chunks, file.bodies, file.names, strict=True)):
@@ -289,6 +295,22 @@ class MemoryReader:
     def forget(self, file: FileId) -> None:
         """Keep the text: there is no other copy."""
 
+    @cached_property
+    def relations(self) -> RelationReader:
+        """See :class:`~spelunk.store.protocols.Reader`."""
+        return MemoryRelations(
+            {
+                i: MemoryFile(
+                    self._files[i],
+                    self._texts[i].text,
+                    self.chunks_of(self._files[i]),
+                    unpack_rows(packet.references),
+                    unpack_imports(packet.imports),
+                )
+                for i, packet in self._packets.items()
+            }
+        )
+
     def languages(self) -> dict[str, int]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         return dict(Counter(file.language for file in self._files.values()))
@@ -339,9 +361,7 @@ class MemoryReader:
 
 
 def _by_path(file: FileRow) -> tuple[bool, str | bytes]:
-    """Orders files as the manifest does: names that are not UTF-8 last."""
-    encoded = encode_path(file.path)
-    return isinstance(encoded, bytes), encoded
+    return path_order(file.path)
 
 
 def _meets(levels: Levels, requirement: Requirement) -> bool:

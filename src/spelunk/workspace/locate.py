@@ -37,6 +37,7 @@ OWN_FOLDERS: Final = {
         r"|meta\.json|\.managed\.json|\.tantivy-(meta|writer)\.lock|\.tmp\w*"
     ),
     re.compile(r"vectors"): re.compile(r"\d+(-g?\d+)*\.vec(\.tmp|\.\d+\.tmp)?"),
+    re.compile(r"graph"): re.compile(r"\d+(-\d+)*\.ref(\.\d+\.tmp)?"),
 }
 """Names of its folders, and of the files in each."""
 

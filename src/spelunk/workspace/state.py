@@ -20,7 +20,7 @@ from typing import Final
 
 from spelunk import embed
 from spelunk.config import Options, contents_of
-from spelunk.versions import CHUNKER_VERSION, READER_VERSION, TOKENS_VERSION
+from spelunk.versions import CHUNKER_VERSION, READER_VERSION, RELATIONS_VERSION, TOKENS_VERSION
 
 MISSING: Final = "missing"
 CORRUPT: Final = "corrupt"
@@ -54,6 +54,7 @@ def fingerprint(options: Options) -> str:
     values |= {
         "chunker": CHUNKER_VERSION,
         "tokens": TOKENS_VERSION,
+        "relations": RELATIONS_VERSION,
         "reader": READER_VERSION,
     }
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()

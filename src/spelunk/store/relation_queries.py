@@ -1,0 +1,81 @@
+"""What the manifest knows of definitions, imports and the order of files: one statement for each question.
+
+Ids and names travel to SQLite as JSON, so that a statement is the same however many there are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Final
+
+from spelunk.store.manifest import Manifest
+from spelunk.store.relation_reader import DefinitionRow
+from spelunk.store.schema import decode_path
+
+_DEFINITION: Final = "d.name, d.kind, d.scope, d.line, d.end_line"
+
+
+def all_paths(manifest: Manifest) -> list[str]:
+    """Paths of all indexed files, in order."""
+    return [decode_path(path) for (path,) in manifest.all("SELECT path FROM files ORDER BY path")]
+
+
+def files_by_path(manifest: Manifest) -> list[int]:
+    """Ids of all indexed files, in the order of their paths."""
+    return [file for (file,) in manifest.all("SELECT id FROM files ORDER BY path")]
+
+
+def in_order_of_paths(manifest: Manifest, files: Collection[int]) -> list[int]:
+    """Those of the files that are indexed, in the order of their paths."""
+    rows = manifest.all(
+        "SELECT f.id FROM json_each(?) n CROSS JOIN files f ON f.id = n.value ORDER BY f.path",
+        (json.dumps([*files]),),
+    )
+    return [file for (file,) in rows]
+
+
+def definitions_named(manifest: Manifest, names: Collection[str], limit: int) -> list[DefinitionRow]:
+    """Definitions with one of these names, ordered by path and line."""
+    rows = manifest.all(
+        f"SELECT c.file, {_DEFINITION} FROM json_each(?) n CROSS JOIN definitions d ON d.name = n.value"
+        " JOIN chunks c ON c.id = d.chunk JOIN files f ON f.id = c.file"
+        " ORDER BY f.path, d.line, d.chunk, d.number LIMIT ?",
+        (json.dumps(sorted(set(names))), limit),
+    )
+    return [*map(DefinitionRow._make, rows)]
+
+
+def definitions_in(manifest: Manifest, files: Collection[int]) -> dict[int, list[DefinitionRow]]:
+    """Definitions of files, each list ordered by line; files without any are left out."""
+    rows = manifest.all(
+        f"SELECT f.id, {_DEFINITION} FROM json_each(?) n CROSS JOIN files f ON f.id = n.value"
+        " CROSS JOIN definitions d ON d.chunk >= f.first_chunk AND d.chunk < f.first_chunk + f.chunks"
+        " ORDER BY f.id, d.line, d.chunk, d.number",
+        (json.dumps(sorted(set(files))),),
+    )
+    out: dict[int, list[DefinitionRow]] = {}
+    for row in map(DefinitionRow._make, rows):
+        out.setdefault(row.file, []).append(row)
+    return out
+
+
+def packed_imports(manifest: Manifest, files: Collection[int]) -> dict[int, bytes]:
+    """The imports of files as they are stored; files without any are left out."""
+    return dict(
+        manifest.all(
+            "SELECT c.file, c.imports FROM json_each(?) n CROSS JOIN contents c ON c.file = n.value"
+            " WHERE c.imports IS NOT NULL ORDER BY c.file",
+            (json.dumps(sorted(set(files))),),
+        )
+    )
+
+
+def reference_rows(manifest: Manifest) -> dict[int, int]:
+    """How many rows each file must have in its reference segment; files without any are left out."""
+    return dict(manifest.all("SELECT file, reference_rows FROM contents WHERE reference_rows != 0"))
+
+
+def files_with_content(manifest: Manifest) -> set[int]:
+    """Files that have a row in ``contents``."""
+    return {file for (file,) in manifest.all("SELECT file FROM contents")}

@@ -1,0 +1,121 @@
+"""Definitions, references and imports of files in memory: looks at every file for every question."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from spelunk.chunk.relation import Import, Role
+from spelunk.store.records import ChunkRecord, FileRow
+from spelunk.store.relation_pack import MAX_LINE, MODULE, ROLE_SHIFT, PackedRows, module_names, name_hash
+from spelunk.store.relation_reader import DefinitionRow, NameUse, RelationReader, Site, Sites
+from spelunk.store.schema import path_order
+
+
+class MemoryFile(NamedTuple):
+    """A file and what it says about names.
+
+    Attributes:
+        row: The file.
+        text: Its text.
+        chunks: Its chunks, in order.
+        rows: Its references, as unpacked from its packet.
+        imports: Its imports.
+    """
+
+    row: FileRow
+    text: str
+    chunks: Sequence[ChunkRecord]
+    rows: PackedRows
+    imports: Sequence[Import]
+
+
+class MemoryRelations:
+    """Implements :class:`spelunk.store.relation_reader.RelationReader`."""
+
+    def __init__(self, files: Mapping[int, MemoryFile]) -> None:
+        """Answer from files by id."""
+        self._files = dict(sorted(files.items(), key=lambda item: path_order(item[1].row.path)))
+
+    def files_at(self, paths: Collection[str]) -> dict[str, FileRow]:
+        """See the protocol."""
+        return {file.row.path: file.row for file in self._files.values() if file.row.path in paths}
+
+    def file_rows(self, ids: Collection[int]) -> dict[int, FileRow]:
+        """See the protocol."""
+        return {i: self._files[i].row for i in ids if i in self._files}
+
+    def paths_ending(self, endings: Sequence[str], limit: int = 1_000) -> list[str]:
+        """See the protocol."""
+        return [p for p in self.all_paths() if any(f"/{p}".endswith(f"/{end}") for end in endings)][:limit]
+
+    def all_paths(self) -> list[str]:
+        """See the protocol."""
+        return [file.row.path for file in self._files.values()]
+
+    def text_of_file(self, file: int) -> str:
+        """See the protocol."""
+        return self._files[file].text
+
+    def definitions_named(self, names: Collection[str], limit: int = 10_000) -> list[DefinitionRow]:
+        """See the protocol."""
+        return [d for i in self._files for d in self._definitions(i) if d.name in names][:limit]
+
+    def definitions_in(self, files: Collection[int]) -> dict[int, list[DefinitionRow]]:
+        """See the protocol."""
+        found = {i: self._definitions(i) for i in sorted(files) if i in self._files}
+        return {i: definitions for i, definitions in found.items() if definitions}
+
+    def _definitions(self, file: int) -> list[DefinitionRow]:
+        found = [
+            DefinitionRow(file, d.name, d.kind, d.scope, d.line, d.end_line)
+            for chunk in self._files[file].chunks
+            for d in chunk.definitions
+        ]
+        return sorted(found, key=lambda d: d.line)
+
+    def references_to(self, name: str, roles: Collection[Role] = (), limit: int = 10_000) -> Sites:
+        """See the protocol."""
+        wanted, value = roles or [*Role], name_hash(name)
+        found = [
+            Site(i, Role(place >> ROLE_SHIFT), place & MAX_LINE, file.rows.strings[receiver])
+            for i, file in self._files.items()
+            for hashed, place, receiver in sorted(_rows(file), key=lambda row: row[1] & MAX_LINE)
+            if hashed == value and place >> ROLE_SHIFT in wanted
+        ]
+        return Sites(found[:limit], len(found))
+
+    def imports_of(self, files: Collection[int]) -> dict[int, list[Import]]:
+        """See the protocol."""
+        found = {i: [*self._files[i].imports] for i in sorted(files) if i in self._files}
+        return {i: imports for i, imports in found.items() if imports}
+
+    def importing(self, modules: Collection[str], limit: int = 10_000) -> dict[int, list[Import]]:
+        """See the protocol."""
+        wanted = set(modules)
+        found = {
+            i: [made for made in file.imports if not wanted.isdisjoint(module_names(made.module))]
+            for i, file in self._files.items()
+        }
+        return dict([(i, imports) for i, imports in found.items() if imports][:limit])
+
+    def name_uses(self, roles: Collection[Role]) -> Iterator[NameUse]:
+        """See the protocol."""
+        for i, file in self._files.items():
+            counts = Counter(value for value, place, _ in _rows(file) if place >> ROLE_SHIFT in roles)
+            yield from (NameUse(value, i, uses) for value, uses in counts.items())
+
+    def name_hash(self, name: str) -> int:
+        """See the protocol."""
+        return name_hash(name)
+
+
+def _rows(file: MemoryFile) -> Iterator[tuple[int, int, int]]:
+    rows = file.rows
+    for row in zip(rows.hashes, rows.places, rows.receivers, strict=True):
+        if row[1] >> ROLE_SHIFT != MODULE:
+            yield row
+
+
+_: type[RelationReader] = MemoryRelations
