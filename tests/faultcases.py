@@ -131,7 +131,8 @@ POINTS: Final[Mapping[str, str]] = {
     "repair.full-text.end": "repair-full-text",
     "repair.vectors.switch.before": "repair-vectors",
     "repair.vectors.switch.after": "repair-vectors",
-<<<<<<< HEAD
+    "repair.references.switch.before": "repair-references",
+    "repair.references.switch.after": "repair-references",
     # Chunks in a collection: tests/test_qdrant_server.py
     "remote.upsert.before": "remote",
     "remote.upsert.after": "remote",
@@ -141,10 +142,6 @@ POINTS: Final[Mapping[str, str]] = {
     "migrate.full-text": "remote",
     "migrate.switch.before": "remote",
     "migrate.switch.after": "remote",
-=======
-    "repair.references.switch.before": "repair-references",
-    "repair.references.switch.after": "repair-references",
->>>>>>> main
 }
 """Every fault point of the engine, with the situation that leads to it."""
 

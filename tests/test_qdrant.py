@@ -533,7 +533,7 @@ def test_a_key_file_without_a_key_is_refused(remote: Remote, tmp_path: Path, con
 
 
 @local_only
-def test_another_host_is_asked_when_one_is_lost(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_host_is_asked_when_one_is_lost(remote: Remote) -> None:
     asked: list[str] = []
 
     class Gone:
@@ -549,9 +549,9 @@ def test_another_host_is_asked_when_one_is_lost(remote: Remote, monkeypatch: pyt
         asked.append(host.name)
         return Gone() if host.name == "lost" else remote.client
 
-    monkeypatch.setattr(connection, "new_client", client)
     address = f"qdrant://lost,there/{remote.collection}"
-    with remote.open(store=address) as index:
+    with pytest.MonkeyPatch.context() as patched, remote.open(store=address) as index:
+        patched.setattr(connection, "new_client", client)
         index.update()
         assert index.search("flush queue", mode="lexical").hits
     assert asked[:2] == ["lost", "there"]

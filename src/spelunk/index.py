@@ -379,19 +379,11 @@ class Index(IndexViews):
         from spelunk.workspace.mend import check, mend
 
         if not repair:
-<<<<<<< HEAD
             return check(self.directory, self.options)
         report = mend(
             self.directory,
-            lambda rebuild: self.update(rebuild=rebuild, command="check --repair"),
-            self.options,
-=======
-            return check(self.directory)
-        report = mend(
-            self.directory,
             self.options,
             lambda rebuild: self.update(rebuild=rebuild, command="check --repair"),
->>>>>>> main
         )
         self.close()
         return report

@@ -53,13 +53,8 @@ ATTEMPTS: Final = 20
 """Tries to read the stores without a publish in between."""
 
 
-<<<<<<< HEAD
 def check(directory: str, options: Options = DEFAULTS) -> CheckReport:
-    """Read both stores whole and compare them with the manifest.
-=======
-def check(directory: str) -> CheckReport:
     """Read all stores whole and compare them with the manifest.
->>>>>>> main
 
     Args:
         directory: The index directory.
@@ -113,15 +108,9 @@ def _check(directory: str, options: Options) -> CheckReport:
         if problems:
             return CheckReport(False, tuple(problems), 0, 0, 0)
         files, chunks = manifest.counts()
-<<<<<<< HEAD
         problems += [*_texts(manifest), *_orphans(manifest)]
         of_chunks, alive = _of_chunks(manifest, options)
-        problems += [*of_chunks, *_leftovers(manifest)]
-=======
-        of_vectors, alive = vectors(manifest)
-        problems += [*_texts(manifest), *_orphans(manifest), *_full_text(manifest)]
-        problems += [*of_vectors, *compare_references(manifest).problems, *_leftovers(manifest)]
->>>>>>> main
+        problems += [*of_chunks, *compare_references(manifest).problems, *_leftovers(manifest)]
         return CheckReport(not problems, tuple(problems), files, chunks, alive, sum(manifest.pending()))
     except IndexCorruptError as error:
         return _damaged(name, str(error))

@@ -9,11 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spelunk import faults
-<<<<<<< HEAD
-from spelunk.config import DEFAULTS, LOCAL, Options
-=======
-from spelunk.config import Options
->>>>>>> main
+from spelunk.config import LOCAL, Options
 from spelunk.errors import IndexCorruptError
 from spelunk.store import check
 from spelunk.store import full_text as lexical
@@ -34,21 +30,13 @@ from spelunk.types import Problem
 HEAP: Final = 64 * 1024 * 1024
 
 
-<<<<<<< HEAD
-def repair(directory: str, problems: tuple[Problem, ...], options: Options = DEFAULTS) -> bool:
-=======
 def repair(directory: str, problems: tuple[Problem, ...], options: Options) -> bool:
->>>>>>> main
     """Repair the stores from the manifest; vectors that were lost are pending afterwards.
 
     Args:
         directory: The index directory.
         problems: What a check found.
-<<<<<<< HEAD
-        options: Where the chunks are kept, and how it is called.
-=======
-        options: The settings of the index.
->>>>>>> main
+        options: The settings of the index: where the chunks are kept, and how it is called.
 
     Returns:
         Whether files have to be indexed again, because their texts were lost;
@@ -68,9 +56,7 @@ def repair(directory: str, problems: tuple[Problem, ...], options: Options) -> b
             from spelunk.store.qdrant.check import repair as repair_collection
 
             repair_collection(manifest, options)
-            remove_leftovers(directory, manifest)
-            return bool(lost)
-        if check.VECTOR in kinds or lost:
+        elif check.VECTOR in kinds or lost:
             _recount(manifest)
             if check.vectors(manifest)[0]:
                 _mend_vectors(manifest)
@@ -79,7 +65,7 @@ def repair(directory: str, problems: tuple[Problem, ...], options: Options) -> b
             if unmade:
                 _forget(manifest, unmade)
                 lost += unmade
-        if check.FULL_TEXT in kinds:
+        if check.FULL_TEXT in kinds and options.store == LOCAL:
             rebuild_full_text(directory, manifest)
         remove_leftovers(directory, manifest)
         return bool(lost)

@@ -6,11 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-<<<<<<< HEAD
 from spelunk.config import DEFAULTS, LOCAL, Options
-=======
-from spelunk.config import Options
->>>>>>> main
 from spelunk.errors import IndexFormatError, IndexMissingError
 from spelunk.store import check as stores
 from spelunk.store.commits import CommitStore
@@ -37,18 +33,13 @@ def check(directory: str, options: Options = DEFAULTS) -> CheckReport:
     return replace(report, ok=False, problems=(*report.problems, damage))
 
 
-<<<<<<< HEAD
-def mend(directory: str, update: Callable[[bool], object], options: Options = DEFAULTS) -> CheckReport:
-=======
 def mend(directory: str, options: Options, update: Callable[[bool], object]) -> CheckReport:
->>>>>>> main
     """Repair what does not agree, without embedding again what is intact.
 
     Args:
         directory: The index directory.
         options: The settings of the index.
         update: Brings the index up to date; called with whether to rebuild it.
-        options: As for :func:`check`.
 
     Raises:
         IndexMissingError: There is no index.

@@ -21,7 +21,7 @@ def documents_of(manifest: Manifest, file: FileRow) -> list[PointDocument]:
         IndexCorruptError: Its text is missing or damaged.
     """
     rows = manifest.all("SELECT cut_digest FROM files WHERE id = ?", (file.id,))
-    text = unpack(*manifest.content(file.id)).text
+    text = unpack(*manifest.content(file.id)[:2]).text
     path, flags = path_document(file.path), flag_terms(file.flags)
     shown = file.path.encode("utf-8", "replace").decode()
     out = []

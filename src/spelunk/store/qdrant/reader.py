@@ -29,7 +29,7 @@ from spelunk.store.qdrant.points import BODY, CHUNK, DENSE, EMBEDDER, NAME, SCAL
 from spelunk.store.qdrant.vocabulary import Vocabulary
 from spelunk.store.scorer import cosine, quantize_query
 from spelunk.store.segment import stored_vector
-from spelunk.store.snapshot import Snapshot
+from spelunk.store.snapshot import ATTEMPTS, Snapshot
 from spelunk.store.where import Where
 
 TIES_FETCHED: Final = 16
@@ -82,8 +82,17 @@ class RemoteSnapshot(Snapshot):
     def _open(self) -> None:
         """Hold the generation. A purge deletes no point that it shows: it waits for readers."""
         manifest = self._manifest
-        manifest.end()
-        manifest.begin()
+        for _ in range(ATTEMPTS):
+            manifest.end()
+            manifest.begin()
+            before = self._marks()
+            self._reference_segments = self._open_references()
+            if not any(isinstance(file, IndexCorruptError) for file in self._reference_segments):
+                break
+            manifest.end()
+            if before == self._marks():
+                manifest.begin()
+                break  # damaged, and not merged away meanwhile
         self.damage: str | None = None
         self._full_text = None
         self._segment_files = []

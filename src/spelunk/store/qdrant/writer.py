@@ -31,6 +31,7 @@ from spelunk.store.qdrant.reader import retired
 from spelunk.store.qdrant.sweep import claimed, sweep
 from spelunk.store.qdrant.vocabulary import VocabularyWriter, count
 from spelunk.store.records import Known, SegmentRow
+from spelunk.store.reference_merge import compact_references
 from spelunk.store.segment import Rows, stored_vector
 from spelunk.store.writer import FullTextWriter, StoreWriter
 from spelunk.types import Entry
@@ -222,7 +223,8 @@ class RemoteWriter(StoreWriter):
             manifest.commit()
 
     def compact(self) -> None:
-        """Nothing: the server tidies up by itself."""
+        """Merge reference segments, which are local; the server tidies up by itself."""
+        compact_references(self.manifest)
 
     def close(self, *, wait: bool = True) -> None:
         """Drop what was not published; its points are deleted by the next writer."""
