@@ -22,6 +22,7 @@ from spelunk.config import EARLY, Options, Untrusted, load
 from spelunk.errors import IndexBusyError, IndexCorruptError, StorageError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
+from spelunk.graph.questions import GraphQuestions
 from spelunk.index_views import IndexViews
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.pipeline.background import start
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from spelunk.workspace.focus import Focus
 
 
-class Index(IndexViews):
+class Index(IndexViews, GraphQuestions):
     """One workspace's index. Its methods may be called from several threads."""
 
     def __init__(

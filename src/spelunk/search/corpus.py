@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from spelunk.search.inside import ANYWHERE, Inside, inside_of
 from spelunk.search.query import Match, Query
 from spelunk.search.query_syntax import FLAGS
 from spelunk.search.terms import negated_terms
@@ -58,6 +59,7 @@ class Part:
         number: Its place among those searched.
         target: The index.
         where: The query's filters, for this index.
+        inside: Where its filters by relation let a chunk lie.
         notices: Why a side of it is missing from the answer.
         broken: Neither side of it can be read.
         by_words: Whether its full text was searched.
@@ -66,6 +68,7 @@ class Part:
     number: int
     target: SearchTarget
     where: Filter
+    inside: Inside = ANYWHERE
     notices: list[str] = field(default_factory=list)
     broken: bool = False
     by_words: bool = False
@@ -87,9 +90,7 @@ class Corpus:
             readers: Of all indexes, in their order.
         """
         self.parts = [
-            Part(number, target, _filter_in(query, target))
-            for number, target in enumerate(targets)
-            if target.passes(query)
+            _part(number, target, query) for number, target in enumerate(targets) if target.passes(query)
         ]
         self.readers = [target.reader for target in targets]
 
@@ -181,9 +182,14 @@ def filter_of(query: Query, *, prefix: str = "", within: Iterable[str] = ()) -> 
     )
 
 
-def _filter_in(query: Query, target: SearchTarget) -> Filter:
-    wanted = filter_of(query, prefix=target.prefix, within=target.within)
-    return wanted if target.only is None else replace(wanted, only=target.only)
+def _part(number: int, target: SearchTarget, query: Query) -> Part:
+    """An index with the filters of a query."""
+    where = filter_of(query, prefix=target.prefix, within=target.within)
+    inside = inside_of(target.reader, query)
+    only = target.only
+    if inside.paths is not None:
+        only = inside.paths if only is None else tuple(sorted(set(inside.paths).intersection(only)))
+    return Part(number, target, where if only is None else replace(where, only=only), inside)
 
 
 def _flags(names: Iterable[str]) -> Flag:
