@@ -196,6 +196,30 @@ def test_the_state_of_the_server(server: ServerProcess, project: Path) -> None:
     assert server.get("/healthz").json == {"status": "ok"} and server.get("/readyz").status == 200
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_a_served_workspace_is_watched(base: Path) -> None:
+    root = make_tree(base / "watched")
+    with serving(base / "home9", str(root), "--rate", "0") as server:
+        server.search("flush")
+
+        def state() -> dict[str, Any]:
+            (index,) = server.get("/api/status").json["indexes"]
+            return dict(index)
+
+        wait_for(lambda: (server.search("flush"), state()["watched"])[1])
+        before = wait_for(lambda: (s := state()) and s["update"] is None and s)["generation"]
+        (root / "src" / "writer.py").write_text("def flush_nothing_at_all(): pass\n")
+        wait_for(lambda: state()["generation"] > before)  # no search asked for it
+        for n in range(5):
+            (root / "app.ts").write_text(f"export function flushNumber{n}(): void {{}}\n")
+            answer = server.search(f"flushNumber{n}", mode="symbol")
+            assert [hit["symbol"] for hit in answer["hits"]] == [f"flushNumber{n}"], answer["index"]
+    with serving(base / "home9", str(root), "--rate", "0", "--no-watch") as server:
+        server.search("flush")
+        server.search("flush")
+        assert server.get("/api/status").json["indexes"][0]["watched"] is False
+
+
 def test_an_update_is_started_and_followed(server: ServerProcess) -> None:
     reply = server.request("/api/index", method="POST", body={}, headers={"Accept": "text/event-stream"})
 

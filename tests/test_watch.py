@@ -152,7 +152,11 @@ def hints_of(root: Path, make: Callable[[], inotify.Inotify] = tree.opened) -> I
     try:
         folders = ["", *(str(p.relative_to(root)) for p in root.rglob("*") if p.is_dir())]
         source.follow(folders, {})
-        waiting: Callable[[], Hints] = lambda: source.wait(0.0, read)  # noqa: E731
+
+        def waiting() -> Hints:
+            source.wait(0.0, read)
+            return source.take()
+
         waiting.source = source  # type: ignore[attr-defined]
         yield waiting
     finally:
@@ -435,6 +439,84 @@ def test_only_the_folders_concerned_are_walked(watch: Callable[..., Watched]) ->
 
     last = watched.wait(events.UPDATED, 2)
     assert not last.whole and last.report is not None and last.report.files.indexed == 1
+
+
+@linux
+def test_a_search_behind_a_keeper_sees_every_change_and_compares_no_file(
+    watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index with a keeper answers as a fresh one would, right after each change, from the keeper's word."""
+    from spelunk import index as index_module
+
+    compared: list[int] = []
+    believed = 0
+    real = index_module.is_current_in
+    monkeypatch.setattr(
+        index_module, "is_current_in", lambda *args, **more: compared.append(1) or real(*args, **more)
+    )
+    watched = watch(backend="inotify")
+    until(lambda: watched.watcher.caught_up(0.1))
+    with Index.open(watched.root, index_dir=str(watched.directory)) as index:
+        index.keeper = watched.watcher
+        for n in range(12):
+            (watched.root / "one.py").write_text(f"def plover_{n}(): return 'turn {n}'\n")
+            if n % 3 == 0:
+                (watched.root / f"below{n}" / "er").mkdir(parents=True)
+                (watched.root / f"below{n}" / "er" / "a.py").write_text(f"def plover_{n}_er(): pass\n")
+            if n == 7:
+                shutil.rmtree(watched.root / "below3")
+            watched.watcher.caught_up(LIMIT_SECONDS)
+            compared.clear()
+            answer = index.search("plover", mode="lexical", limit=50)
+            if compared:
+                continue  # a file that changes all the time is paced, and the search compared by itself
+            believed += 1
+            on_disk = {p.relative_to(watched.root).as_posix() for p in watched.root.rglob("*.py")}
+            shown = {hit.path: hit.content for hit in answer.hits}
+            wanted = {name for name in on_disk if "plover" in (watched.root / name).read_text()}
+            assert set(shown) == wanted and f"turn {n}" in shown["one.py"]
+            assert not answer.stale
+    assert believed
+
+
+@linux
+def test_a_change_between_the_first_walk_and_the_first_watch_is_found(tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    root.mkdir()
+    write_tree(root, 3)
+    index = Index.open(root, index_dir=str(tmp_path / "ix"))
+
+    def update(**more: Any) -> Any:
+        report = index.update(**more)
+        if not (root / "late.py").exists():
+            (root / "late.py").write_text("def curlew(): pass\n")
+        return report
+
+    watcher = Watcher(index, update=update).start()
+    try:
+        until(lambda: index.search("curlew", mode="symbol", refresh=False).hits, "the late file")
+    finally:
+        watcher.close(LIMIT_SECONDS)
+        index.close()
+
+
+@linux
+def test_a_keeper_that_has_not_taken_a_change_is_not_settled(watch: Callable[..., Watched]) -> None:
+    watched = watch(backend="inotify")
+    until(watched.watcher.settled)
+    (watched.root / "two.py").write_text("def dunlin(): pass\n")
+
+    assert not watched.watcher.settled() or watched.found("dunlin")
+    assert watched.watcher.caught_up(LIMIT_SECONDS)
+    assert watched.found("dunlin")
+    assert watched.watcher.close(LIMIT_SECONDS)
+    assert not watched.watcher.settled() and not watched.watcher.caught_up(1.0)
+
+
+def test_a_watcher_that_polls_is_never_settled(watch: Callable[..., Watched]) -> None:
+    watched = watch(backend="poll", poll_seconds=0.05)
+
+    assert not watched.watcher.settled() and not watched.watcher.caught_up(LIMIT_SECONDS)
 
 
 @linux

@@ -31,7 +31,9 @@ from spelunk.store import writer_lock
 from spelunk.types import CheckReport, HistoryReport, Report
 from spelunk.workspace import background, locate
 from spelunk.workspace.freshness import (
+    KEEPER_SECONDS,
     Age,
+    Keeper,
     is_current_in,
     published,
     seconds_allowed,
@@ -78,6 +80,8 @@ class Index(IndexViews, GraphQuestions):
         """Called with root, directory and options where a search indexed a part; a server has its own."""
         self.updater: Callable[[Job], Report] | None = None
         """Runs updates instead of this process: see :class:`spelunk.pipeline.child.UpdateProcesses`."""
+        self.keeper: Keeper | None = None
+        """Keeps the index up to date meanwhile, so that most searches compare no file."""
 
     @classmethod
     def open(
@@ -273,7 +277,7 @@ class Index(IndexViews, GraphQuestions):
         return not report.remaining
 
     def compare(self, freshness: str | None = None) -> str:
-        """Compare the index with the files, unless the last comparison is recent enough.
+        """Compare the index with the files, unless its keeper or a recent comparison makes that needless.
 
         Returns:
             ``current``, ``behind`` or ``missing``, as in :mod:`spelunk.workspace.state`.
@@ -283,6 +287,9 @@ class Index(IndexViews, GraphQuestions):
         if self.age.is_allowed(freshness):
             return CURRENT
         began = self.age.now()
+        if self.keeper is not None and self.keeper.caught_up(KEEPER_SECONDS):
+            self.age.reset(began)
+            return CURRENT
         # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
         if not is_current_in(
             self.directory, self.source, self.options, vectors=embed.in_workers(self.options)

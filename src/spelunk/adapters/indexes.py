@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from spelunk.adapters.keeping import IndexKeeper, can_keep
 from spelunk.index import Index
 from spelunk.observe.events import BackfillProgress, Event, RunEnded, RunStarted
 from spelunk.observe.progress import FileProgress
 from spelunk.workspace.targets import Target
+
+if TYPE_CHECKING:
+    from spelunk.pipeline.job import Job
+    from spelunk.types import Report
 
 MAX_OPEN: Final = 16
 """Indexes kept open; each has some open files and mapped segments."""
@@ -55,9 +61,18 @@ class Activity:
 class OpenIndexes:
     """The indexes that calls use, opened once. Usable from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool = False, updater: Callable[[Job], Report] | None = None) -> None:
+        """None is open yet.
+
+        Args:
+            keep: Watch each workspace whose index is used and published.
+            updater: Runs updates; None runs them in this process.
+        """
+        self._keep = keep and can_keep()
+        self._updater = updater
         self._guard = threading.Lock()
         self._open: OrderedDict[tuple[str, str], tuple[Index, Activity]] = OrderedDict()
+        self._keepers: dict[Index, IndexKeeper] = {}
 
     def index(self, target: Target, index_dir: str | None = None) -> Index:
         """The index of a workspace, with its settings as they are now.
@@ -69,6 +84,7 @@ class OpenIndexes:
         activity = Activity()
         # Opening reads settings alone: a change of them counts with the next call.
         fresh = Index.open(target.root, index_dir=index_dir, observer=activity)
+        fresh.updater = self._updater
         key = (fresh.root, fresh.directory)
         evicted: list[Index] = []
         with self._guard:
@@ -80,9 +96,18 @@ class OpenIndexes:
             while len(self._open) > MAX_OPEN:
                 evicted.append(self._open.popitem(last=False)[1][0])
             index = self._open[key][0]
+            self._keep_up(index)
+            keepers = [self._keepers.pop(old, None) for old in evicted]
+        for keeper in filter(None, keepers):
+            keeper.close(0)
         for old in evicted:
             old.close()
         return index
+
+    def _keep_up(self, index: Index) -> None:
+        """Give a published index a keeper, if it had none yet."""
+        if self._keep and index not in self._keepers and index.has_published():
+            self._keepers[index] = IndexKeeper(index)
 
     def progress(self, root: str) -> IndexingProgress | None:
         """How far the update of a workspace in this process is; None where none is running."""
@@ -100,6 +125,10 @@ class OpenIndexes:
         """Close all of them."""
         with self._guard:
             indexes = [index for index, _ in self._open.values()]
+            keepers = [*self._keepers.values()]
             self._open.clear()
+            self._keepers.clear()
+        for keeper in keepers:
+            keeper.close()
         for index in indexes:
             index.close()

@@ -22,7 +22,7 @@ _NOISE: Final = re.compile(r"^(?:await\s+|new\s*|\(|[&*!~@$]+)+")
 _TYPE_NAME: Final = re.compile(r"[^\W\d][\w.:]*")
 _RETURNS: Final = (
     re.compile(
-        r"->\s*(?:Result<|Option<|Promise<|Box<|Arc<|Rc<|Optional\[|impl\s+|dyn\s+|&(?:mut\s+)?)*([\w.:]+)"
+        r"->\s*(?:Result<|Option<|Promise<|Box<|Arc<|Rc<|Optional\[|impl\s+|dyn\s+|&(?:'\w+\s+)?(?:mut\s+)?)*([\w.:]+)"
     ),
     re.compile(r"\)\s*:\s*(?:Promise<)?([\w.]+)"),
     re.compile(r"\)\s*\(?\*?([A-Z][\w.]*)"),
@@ -32,6 +32,8 @@ _RETURNS: Final = (
 _WRAPPERS: Final = re.compile(
     r"^(?:Optional|Option|Result|Box|Arc|Rc|Promise|Final|ClassVar|Annotated|Type|type|Self|unique_ptr|shared_ptr|std::unique_ptr|std::shared_ptr)[\[<]"
 )
+OWN_TYPES: Final = frozenset({"Self", "self", "static", "this", "typing.Self", "t.Self"})
+"""Results that are of the type around the function."""
 NO_TYPES: Final = frozenset(
     {"None", "Any", "object", "Self", "auto", "var", "any", "unknown", "void", "dynamic"}
 )
@@ -165,8 +167,11 @@ class Receivers:
         family = family_of(self._view.row(file).language)
         if family == "rust":
             separator, head = "::", written.partition("::")[0]
-            if head in ("std", "core", "alloc"):
+            if "::" in written and head in ("std", "core", "alloc"):
                 return FOREIGN
+            last = written.rpartition("::")[2]
+            if not last.isidentifier() or f"{last}::" not in self._view.line(file, reference.line):
+                return NOTHING  # a variable or a call
         elif family == "python" and "." in written:
             separator, head = ".", written.partition(".")[0]
             if not any(not one.name for one in self._imports.bound(file, head).imports):
@@ -189,6 +194,15 @@ class Receivers:
         head = written.removesuffix("()")
         family = family_of(self._view.row(file).language)
         return head in BUILT_IN.get(family, ()) and not any(r.file == file for r in self._classes.named(head))
+
+    def _is_foreign_type(self, file: int, name: str) -> bool:
+        """Whether a name is that of a type which the index has not; Python and JavaScript have local ones."""
+        return (
+            name[:1].isupper()
+            and not name.isupper()
+            and family_of(self._view.row(file).language) not in ("python", "js")
+            and not types_among(self._classes.named(name))
+        )
 
     def _by_method(self, file: int, line: int) -> DefinitionRow | None:
         """The type of the method around a line, where the method stands outside its type's braces."""
@@ -251,12 +265,7 @@ class Receivers:
             rows = self._types(file, Reference(bare, Role.TYPE, line, ""))
             if rows and (called or bare[:1].isupper() or rows[0].name == bare):
                 return self._members_of(rows[0], rest)
-            if (
-                not called
-                and bare[:1].isupper()
-                and not bare.isupper()
-                and not types_among(self._classes.named(bare))
-            ):
+            if not called and self._is_foreign_type(file, bare):
                 return FOREIGN
             if role is Role.CALL:
                 return self._returned(file, line, bare, rest)
@@ -318,6 +327,10 @@ class Receivers:
         else:
             bindings = self._view.bindings(row.file, last_line(row))
             written = bindings.get(row.name, "")
+        if written in OWN_TYPES:
+            owner = [r for r in self._classes.named(row.scope.rpartition(".")[2]) if r.kind in CLASSES]
+            near = [r for r in owner if r.file == row.file] or owner
+            return ReceiverMeaning(near[:1], (), TYPE_RULE) if near else NOTHING
         return self.written_type(row.file, row.line, written) if written else NOTHING
 
     def _returned(self, file: int, line: int, name: str, rest: Sequence[str]) -> ReceiverMeaning:

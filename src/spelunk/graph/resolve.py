@@ -326,7 +326,9 @@ class Resolver:
             spaces = [row for row in pool if _is_in(row, reference.receiver)]
             found = spaces or (pool if family in SHARED_NAMES or family in FOLDER_PACKAGES else [])
             return graded(self.view, file, found, SHARED if spaces else NAME)
-        if _names_a_type(reference.receiver):  # and none that resolves: of another scope, or outside
+        if family not in ("python", "js") and _names_a_type(
+            reference.receiver
+        ):  # and none that resolves: of another scope, or outside
             last = _last_part(reference.receiver)
             return graded(self.view, file, [r for r in pool if r.scope.rpartition(".")[2] == last], SHARED)
         value = VALUE_SHARE if reference.role in (Role.USE, Role.WRITE) else 1.0

@@ -47,3 +47,10 @@ class WatchEvent(NamedTuple):
 def made(kind: str, root: str, message: str) -> WatchEvent:
     """An event that happens now."""
     return WatchEvent(kind, root, message, time.time())
+
+
+def summary(report: Report) -> str:
+    """What an update did, for people."""
+    files = report.files
+    parts = [(files.indexed, "indexed"), (files.removed, "removed"), (files.failed, "failed")]
+    return ", ".join(f"{n:,} {word}" for n, word in parts if n) or "nothing changed"

@@ -29,7 +29,7 @@ class Hints:
 
 
 class HintSource(Protocol):
-    """Where hints come from. Used by one thread, but for :meth:`close`."""
+    """Where hints come from. Used by one thread at a time."""
 
     name: str
     """What is used, for people: ``inotify``, ``polling``, ``watchfiles``."""
@@ -50,8 +50,16 @@ class HintSource(Protocol):
         """
         ...
 
-    def wait(self, seconds: float | None, wake: int) -> Hints:
+    def wait(self, seconds: float | None, wake: int) -> None:
         """Wait until something is told, at most so long, or until the descriptor ``wake`` is readable."""
+        ...
+
+    def take(self) -> Hints:
+        """What has been told since it was taken last; nothing is waited for."""
+        ...
+
+    def quiet(self) -> bool:
+        """Whether every change that was made before this call has been taken; False where that is not known."""
         ...
 
     def close(self) -> None:

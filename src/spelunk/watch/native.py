@@ -83,13 +83,22 @@ class WatchfilesHints:
         before, self._folders = self._folders, frozenset(folders)
         return set(self._folders - before)
 
-    def wait(self, seconds: float | None, wake: int) -> Hints:
+    def wait(self, seconds: float | None, wake: int) -> None:
         """See :meth:`HintSource.wait`."""
         poller = select.poll()
         poller.register(self._read, select.POLLIN)
         poller.register(wake, select.POLLIN)
-        ready = {fd for fd, _ in poller.poll(None if seconds is None else max(0.0, seconds) * 1000)}
-        if self._read not in ready:
+        poller.poll(None if seconds is None else max(0.0, seconds) * 1000)
+
+    def quiet(self) -> bool:
+        """See :meth:`HintSource.quiet`; watchfiles tells of a change some time after it."""
+        return False
+
+    def take(self) -> Hints:
+        """See :meth:`HintSource.take`."""
+        poller = select.poll()
+        poller.register(self._read, select.POLLIN)
+        if not poller.poll(0):
             return Hints()
         os.read(self._read, 4096)
         with self._guard:

@@ -52,6 +52,10 @@ class Pending:
     def __bool__(self) -> bool:
         return bool(self._paths or self._everything or self._paced)
 
+    def only_paced(self) -> bool:
+        """Whether nothing waits but files that change all the time."""
+        return bool(self._paced) and not self._paths and not self._everything
+
     def add(self, path: str, now: float) -> None:
         """Add a changed path."""
         if self._everything or path in self._paced:

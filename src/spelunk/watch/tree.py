@@ -123,14 +123,23 @@ class InotifyHints:
         self._beside_watches.clear()
         self._inotify = self._make()
 
-    def wait(self, seconds: float | None, wake: int) -> Hints:
+    def wait(self, seconds: float | None, wake: int) -> None:
         """See :meth:`HintSource.wait`."""
-        hints = Hints()
         poller = select.poll()
         poller.register(self._inotify.fd, select.POLLIN)
         poller.register(wake, select.POLLIN)
-        ready = {fd for fd, _ in poller.poll(None if seconds is None else max(0.0, seconds) * 1000)}
-        if self._inotify.fd in ready:
+        poller.poll(None if seconds is None else max(0.0, seconds) * 1000)
+
+    def quiet(self) -> bool:
+        """See :meth:`HintSource.quiet`: the kernel queues an event before the call that makes it returns."""
+        poller = select.poll()
+        poller.register(self._inotify.fd, select.POLLIN)
+        return not poller.poll(0)
+
+    def take(self) -> Hints:
+        """See :meth:`HintSource.take`."""
+        hints = Hints()
+        if not self.quiet():
             for notice in self._inotify.read():
                 if self._take(notice, hints):
                     self._restart()

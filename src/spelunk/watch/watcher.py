@@ -19,11 +19,12 @@ from spelunk.errors import IndexBusyError, SpelunkError, UsageError, WorkspaceEr
 from spelunk.settings_files import WORKSPACE_FILES
 from spelunk.watch import events
 from spelunk.watch.beside import names_beside
-from spelunk.watch.events import WatchEvent, made
+from spelunk.watch.events import WatchEvent, made, summary
 from spelunk.watch.hints import Hints, HintSource, WatchLimitError
 from spelunk.watch.mounts import polled_mount, read_mounts
 from spelunk.watch.pending import Batch, Pending
 from spelunk.watch.poll import PollingHints
+from spelunk.watch.tree import InotifyHints
 from spelunk.workspace import freshness
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ READ_AGAIN: Final = 3
 """How often a file is looked at again that could not be read, without an event."""
 MANY_FOLDERS: Final = 200
 """For more new folders than this everything is walked once more."""
+SETTLE_SECONDS: Final = 0.05
+"""How often one that waits for the watcher looks again by itself: hints may be there and not yet taken."""
 BACKENDS: Final = ("auto", "inotify", "watchfiles", "poll")
 
 Tell = Callable[[WatchEvent], None]
@@ -104,6 +107,10 @@ class Watcher:
         self._update = update or index.update
         self._stop = threading.Event()
         self._guard = threading.Lock()
+        self._at_work = threading.Lock()
+        """Held by the watcher's thread but while it waits for hints."""
+        self._turned = threading.Condition()
+        """Notified whenever it begins to wait."""
         self._wake = self._waker = -1
         self._thread: threading.Thread | None = None
         self._source: HintSource | None = None
@@ -148,6 +155,7 @@ class Watcher:
         """Watch until :meth:`close` is called from another thread."""
         with self._guard:
             self._wake, self._waker = os.pipe()
+        self._at_work.acquire()
         try:
             self._pending.add_everything(time.monotonic())
             while not self._stop.is_set():
@@ -160,6 +168,8 @@ class Watcher:
             pass
         finally:
             self._source_closed()
+            self._at_work.release()
+            self._at_rest()
             with self._guard:
                 os.close(self._wake)
                 os.close(self._waker)
@@ -183,7 +193,49 @@ class Watcher:
 
     def _wait(self, seconds: float) -> Hints:
         source = self._source or PollingHints(seconds)
-        return source.wait(max(0.0, seconds), self._wake)
+        self._at_work.release()
+        try:
+            self._at_rest()
+            source.wait(max(0.0, seconds), self._wake)
+        finally:
+            self._at_work.acquire()
+        return source.take()
+
+    def _at_rest(self) -> None:
+        with self._turned:
+            self._turned.notify_all()
+
+    # What others may ask it
+
+    def settled(self) -> bool:
+        """Whether the index holds every change that was made before this call, as far as events tell.
+
+        True only with inotify, which queues the event of a change before the call that makes the
+        change returns. What is written through a memory map has no event.
+        """
+        if not self._at_work.acquire(blocking=False):
+            return False
+        try:
+            source = self._source
+            return source is not None and not self._pending and not self._look_at and source.quiet()
+        finally:
+            self._at_work.release()
+
+    def caught_up(self, seconds: float) -> bool:
+        """Wait until it is :meth:`settled`, for at most so long.
+
+        Not waited for are files that change all the time, and a source that cannot tell.
+        """
+        deadline = time.monotonic() + seconds
+        with self._turned:
+            while not self.settled():
+                if self._stop.is_set() or self.how != InotifyHints.name or self._pending.only_paced():
+                    return False
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._turned.wait(min(left, SETTLE_SECONDS))
+        return True
 
     def _take(self, hints: Hints) -> None:
         now = time.monotonic()
@@ -247,7 +299,9 @@ class Watcher:
             else:
                 more["changed"] = sorted(batch.paths)
             report = self._update(command="watch", progress=self._check_closed, **more)
-            self._follow()
+            if batch.everything:
+                self._looked, self._look_at = time.monotonic(), 0.0
+            self._follow()  # what is watched only now is looked at again
         except IndexBusyError as error:
             self._again(batch, BUSY_SECONDS)
             self._once(events.BUSY, f"waiting: {str(error).removesuffix('; wait for it with --wait')}")
@@ -276,8 +330,6 @@ class Watcher:
         now = time.monotonic()
         self._retry, self._not_before = RETRY_SECONDS, 0.0
         self._pending.done(batch, now)
-        if batch.everything:
-            self._looked, self._look_at = now, 0.0
         if self._told & {events.BUSY, events.FAILED}:
             self._told -= {events.BUSY, events.FAILED}
             self._event(events.RECOVERED, "working again")
@@ -292,7 +344,7 @@ class Watcher:
         if files.indexed or files.removed:
             self._tell(
                 WatchEvent(
-                    events.UPDATED, self.index.root, _summary(report), time.time(), report,
+                    events.UPDATED, self.index.root, summary(report), time.time(), report,
                     now - batch.first, batch.everything,
                 )
             )  # fmt: skip
@@ -325,7 +377,6 @@ class Watcher:
     def _open(self, folders: list[str]) -> None:
         """Choose the source of hints."""
         from spelunk.watch.native import WatchfilesHints
-        from spelunk.watch.tree import InotifyHints
 
         root, backend = self.index.root, self._backend
         if backend == "poll":
@@ -367,9 +418,3 @@ class Watcher:
         if kind not in self._told:
             self._told.add(kind)
             self._event(kind, message)
-
-
-def _summary(report: Report) -> str:
-    files = report.files
-    parts = [(files.indexed, "indexed"), (files.removed, "removed"), (files.failed, "failed")]
-    return ", ".join(f"{n:,} {word}" for n, word in parts if n) or "nothing changed"

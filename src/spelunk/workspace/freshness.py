@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Final, Protocol
 
 from spelunk.config import Options
 from spelunk.errors import ConfigError, IndexMissingError, IndexStateError
@@ -21,6 +21,9 @@ from spelunk.types import Entry
 from spelunk.workspace.state import embeds, fingerprint, walk_fingerprint
 
 RELAXED: Final = float("inf")
+
+KEEPER_SECONDS: Final = 2.0
+"""A search waits for a keeper for at most so long, and then compares and updates by itself."""
 
 POLL_SECONDS: Final = 0.05
 """Between two looks for the first generation that another process publishes."""
@@ -43,6 +46,14 @@ def seconds_allowed(setting: str) -> float:
     except ValueError:
         pass
     raise ConfigError(f"freshness = {setting!r}: use strict, bounded:SECONDS or relaxed")
+
+
+class Keeper(Protocol):
+    """What keeps an index up to date beside searches: a watcher."""
+
+    def caught_up(self, seconds: float) -> bool:
+        """Whether the index holds every change made before this call; waits for it for at most so long."""
+        ...
 
 
 class Age:

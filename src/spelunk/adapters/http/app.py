@@ -174,6 +174,7 @@ class Api:
         if starts:
             indexes = [(w, await self._open(w)) for w in found]
             for w, opened in indexes:
+                await w.update.partial_ended()
                 _, joined[w.repo] = w.update.start(opened, rebuild=args["rebuild"])
         if "text/event-stream" in request.headers.get("accept", ""):
             events = self._streams.follow(found, joined if starts else None)

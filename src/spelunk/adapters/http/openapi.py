@@ -102,8 +102,8 @@ SCHEMAS: Final = {
         requests=_object(running=_WHOLE, waiting=_WHOLE, connections=_WHOLE), searches=_WHOLE,
         indexes=_list(_object(
             repo=_TEXT, root=_TEXT, state=_TEXT, detail=_TEXT, generation=_WHOLE, files=_WHOLE,
-            chunks=_WHOLE, coverage=_NUMBER, failed=_WHOLE, error=_OBJECT_OR_NULL, update=_OBJECT_OR_NULL,
-            last_update=_OBJECT_OR_NULL,
+            chunks=_WHOLE, coverage=_NUMBER, failed=_WHOLE, error=_OBJECT_OR_NULL, watched=_SWITCH,
+            update=_OBJECT_OR_NULL, last_update=_OBJECT_OR_NULL,
         )),
     ),
     "Updates": _object(updates=_list(_UPDATE)),

@@ -57,6 +57,7 @@ class ServeOptions:
         rate: Requests a second for each client; 0 for no limit.
         connections: At a time.
         settings: Settings over those of the workspaces.
+        watch: Watch the workspaces once they are indexed.
     """
 
     targets: list[Target]
@@ -69,6 +70,7 @@ class ServeOptions:
     rate: float = 100.0
     connections: int = 1_000
     settings: dict[str, Any] = field(default_factory=dict)
+    watch: bool = True
 
 
 def raise_file_limit(connections: int) -> int:
@@ -137,7 +139,13 @@ def serve(options: ServeOptions, observer: Observer, said: Callable[[str], None]
 
     settings = options.settings | ({"freshness": options.freshness} if options.freshness else {})
     workspaces = Workspaces(
-        options.targets, options.index_dir, settings, broadcast(metrics, observer), update, streams.tell
+        options.targets,
+        options.index_dir,
+        settings,
+        broadcast(metrics, observer),
+        update,
+        streams.tell,
+        watch=options.watch,
     )
     state = ServerState(
         workspaces,

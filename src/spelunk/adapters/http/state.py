@@ -106,6 +106,7 @@ class ServerState:
             values |= _EMPTY | {"state": "error", "detail": str(error), "error": problem_of(error).values()}
         running = workspace.update.running
         return values | {
+            "watched": workspace.watched,
             "update": workspace.update.values() if running else None,
             "last_update": workspace.update.last(),
         }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from spelunk.adapters.http.problems import ApiError, problem_of
-from spelunk.errors import SpelunkError
+from spelunk.errors import IndexBusyError, SpelunkError
 from spelunk.index import Index
 from spelunk.observe import events
 from spelunk.observe.progress import FileProgress
@@ -39,6 +39,7 @@ class Update:
         self.failed_at = float("-inf")
         self._tell = tell
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._partial = False
         self._phase = ""
         self._done = self._total = self._bytes = self._all_bytes = self._memory = 0
         self._unit = "files"
@@ -54,7 +55,13 @@ class Update:
         return self.done is not None
 
     def start(
-        self, index: Index, *, rebuild: bool = False, wait: bool = False, patient: bool = True
+        self,
+        index: Index,
+        *,
+        rebuild: bool = False,
+        wait: bool = False,
+        patient: bool = True,
+        changed: Sequence[str] | None = None,
     ) -> tuple[asyncio.Future[ApiError | None], bool]:
         """Start an update, or join the one that runs.
 
@@ -65,6 +72,7 @@ class Update:
             return self.done, True
         self._loop = asyncio.get_running_loop()
         done = self.done = self._loop.create_future()
+        self._partial = changed is not None
         self._phase, self._unit = "start", "files"
         self._done = self._total = self._bytes = self._all_bytes = self._memory = 0
         self._started, self._ended = time.time(), 0.0
@@ -74,7 +82,9 @@ class Update:
             error: ApiError | None = None
             report: Report | None = None
             try:
-                report = index.update(rebuild=rebuild, wait=wait, patient=patient, command=COMMAND)
+                report = index.update(
+                    changed=changed, rebuild=rebuild, wait=wait, patient=patient, command=COMMAND
+                )
             except BaseException as raised:
                 error = problem_of(raised)
             assert self._loop is not None
@@ -101,6 +111,28 @@ class Update:
         if done is not None and not done.done():
             done.set_result(error)
         self._tell("failed" if error else "done", self.repo, self.values())
+
+    async def partial_ended(self) -> None:
+        """Wait until no update of changed paths alone is running: it does not count as one of everything."""
+        while self.done is not None and self._partial:
+            await asyncio.shield(self.done)
+
+    async def run(self, index: Index, changed: Sequence[str] | None) -> Report:
+        """Make an update for changed paths, or for all where None is given, as a watcher does.
+
+        Raises:
+            IndexBusyError: One runs already.
+            UpdateFailedError: It has failed.
+        """
+        if self.running:
+            raise IndexBusyError(f"{self.repo}: an update runs already")
+        done, _ = self.start(index, changed=changed)
+        error = await asyncio.shield(done)
+        if error is not None and error.code == "index_busy":
+            raise IndexBusyError(str(error))
+        if error is not None or self._report is None:
+            raise UpdateFailedError(str(error))
+        return self._report
 
     def observe(self, event: events.Event) -> None:
         """Note an event of the running update; called in its thread."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spelunk.adapters.http.problems import ApiError
 from spelunk.adapters.http.updates import PAUSE_SECONDS, Listener, Update
+from spelunk.adapters.keeping import IndexKeeper, can_keep
 from spelunk.index import Index
 from spelunk.observe import Observer, broadcast
 from spelunk.search.many import prefixes
@@ -33,6 +34,8 @@ REOPEN_SECONDS: Final = 1.0
 """A change of a workspace's settings counts after this time."""
 ROUNDS: Final = 3
 """Comparisons for one request: the second one after an update, the third one after another process's."""
+MAX_JOINED: Final = 4
+"""Updates that a request waits for although it did not start them: those of the watcher follow each other."""
 
 
 class Fresh:
@@ -104,6 +107,8 @@ class ServedWorkspace:
         opened: Callable[[Target, Observer], Index],
         observer: Observer,
         tell: Listener,
+        *,
+        watch: bool,
     ) -> None:
         self.repo = repo
         self.target = target
@@ -115,6 +120,8 @@ class ServedWorkspace:
         self._looked = float("-inf")
         self._comparison: asyncio.Future[str] | None = None
         self._began = float("-inf")
+        self._keeper: IndexKeeper | None = None
+        self._watch = watch and can_keep()
 
     def index(self) -> Index:
         """The index, with the settings of the workspace as they are now.
@@ -130,6 +137,7 @@ class ServedWorkspace:
         fresh = self._opened(self.target, self._observer)
         if known is None or known.options != fresh.options:
             self._index = fresh
+            self._end_keeper()
             if known is not None:
                 known.close()
         self._looked = now
@@ -138,8 +146,30 @@ class ServedWorkspace:
 
     def close(self) -> None:
         """Close the index."""
+        self._end_keeper()
         if self._index is not None:
             self._index.close()
+
+    @property
+    def watched(self) -> bool:
+        """Whether a watcher keeps the index up to date."""
+        return self._index is not None and self._index.keeper is not None
+
+    def _end_keeper(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.close(0)
+
+    def _keep_up(self, index: Index) -> Fresh:
+        """Watch the workspace of an index that is published, from now on."""
+        if self._watch and self._keeper is None and index is self._index:
+            loop = asyncio.get_running_loop()
+
+            def update(*, changed: Sequence[str] | None = None, **_: object) -> Report:
+                return asyncio.run_coroutine_threadsafe(self.update.run(index, changed), loop).result()
+
+            self._keeper = IndexKeeper(index, update)
+        return Fresh(True)
 
     async def _compared(self, index: Index, arrived: float, pool: Executor) -> str:
         """The state of the index by a comparison that began after ``arrived``, shared with other requests."""
@@ -173,24 +203,27 @@ class ServedWorkspace:
         deadline = time.monotonic() + wait
         state = ""
         notice = ""
-        for _ in range(ROUNDS):
+        rounds = joined = 0
+        while rounds < ROUNDS and joined < MAX_JOINED:
             if index.age.last >= arrived or (index.age.is_allowed(setting) and not math.isinf(allowed)):
                 return Fresh(True)
             if not self.update.running:
                 if math.isinf(allowed) and await self._published(index, pool):
                     return Fresh(True)
+                rounds += 1
                 state = await self._compared(index, arrived, pool)
                 if state == CURRENT:
-                    return Fresh(True)
+                    return self._keep_up(index)
                 if time.monotonic() - self.update.failed_at < PAUSE_SECONDS and state != MISSING:
                     break
                 done, _ = self.update.start(index, wait=state == MISSING, patient=False)
             else:
                 if math.isinf(allowed) and await self._published(index, pool):
                     return Fresh(True)
-                joined = self.update.done
-                assert joined is not None
-                done = joined
+                joined += 1
+                running = self.update.done
+                assert running is not None
+                done = running
             try:
                 async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                     error = await asyncio.shield(done)
@@ -223,6 +256,8 @@ class Workspaces:
         observer: Observer,
         updater: Callable[[Job], Report] | None,
         tell: Listener,
+        *,
+        watch: bool = True,
     ) -> None:
         """Nothing is opened yet.
 
@@ -233,6 +268,7 @@ class Workspaces:
             observer: Is sent every event.
             updater: Runs updates; None runs them in this process.
             tell: Called when an update starts, goes on or ends.
+            watch: Watch each workspace once it is indexed, where the system tells of changes.
         """
         roots = [target.root for target in targets]
         names = [
@@ -247,7 +283,9 @@ class Workspaces:
             return index
 
         self.all = [
-            ServedWorkspace(name, target, f"{name}/" if self.several else "", opened, observer, tell)
+            ServedWorkspace(
+                name, target, f"{name}/" if self.several else "", opened, observer, tell, watch=watch
+            )
             for name, target in zip(names, targets, strict=True)
         ]
 

@@ -21,6 +21,7 @@ from spelunk.adapters.mcp import runtime
 from spelunk.adapters.mcp.launch import LISTENING_FD
 from spelunk.adapters.scope import Scope
 from spelunk.adapters.tools import Tools
+from spelunk.pipeline.child import UpdateProcesses
 
 GRACE_SECONDS: Final = 60.0
 """After the last client has left; an editor that restarts finds its server warm."""
@@ -45,7 +46,8 @@ class Daemon:
         self._listener = listener
         self._grace = grace
         self._idle = idle
-        self._indexes = OpenIndexes()
+        self._processes = UpdateProcesses()
+        self._indexes = OpenIndexes(keep=True, updater=self._processes.update)
         self._clients: set[asyncio.StreamWriter] = set()
         self._requests = 0
         self._last = time.monotonic()
@@ -69,6 +71,7 @@ class Daemon:
                         await self._stop.wait()
                 except TimeoutError:
                     pass
+                await asyncio.get_running_loop().run_in_executor(None, self._processes.end_idle)
                 if self._is_done() and await self._withdrawn(inode):
                     break
         finally:
@@ -78,6 +81,7 @@ class Daemon:
                 writer.close()
             await asyncio.wait([preloading])
             self._indexes.close()
+            self._processes.close()
             _remove_empty_log(self.path)
 
     def _count(self, change: int) -> None:

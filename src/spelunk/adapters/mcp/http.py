@@ -56,11 +56,13 @@ def serve_http(address: str, greeting: dict[str, Any], *, quiet: bool = False) -
     from spelunk.adapters.mcp.protocol_server import make_server
     from spelunk.adapters.scope import Scope
     from spelunk.adapters.tools import Tools
+    from spelunk.pipeline.child import UpdateProcesses
 
     roots = Scope(greeting["folder"], tuple(greeting["roots"])).served()
     if not roots:
         raise UsageError("--http: name the folders to serve; this one is the home folder or above it")
-    indexes = OpenIndexes()
+    processes = UpdateProcesses()
+    indexes = OpenIndexes(keep=True, updater=processes.update)
     server = make_server(Tools(indexes), Scope(greeting["folder"], roots, greeting["index_dir"]))
     listener = listen(host, port, flag="--http ", hint="choose another port, or 0 for any")
     port = listener.getsockname()[1]
@@ -88,4 +90,5 @@ def serve_http(address: str, greeting: dict[str, Any], *, quiet: bool = False) -
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         indexes.close()
+        processes.close()
     return 0

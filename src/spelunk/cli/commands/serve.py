@@ -24,6 +24,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--allow-host", metavar="NAME", action="append", default=[], help="a further name of this server")
     add("--rate", metavar="N", type=whole(0), default=100, help="requests a second a client; 0 for any")
     add("--connections", metavar="N", type=whole(1), default=1_000, help="open connections at most")
+    add(
+        "--watch",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep the indexes up to date while files change (default); else each search compares the files",
+    )
     add("--memory-limit", metavar="SIZE", help="hard cap over all processes, e.g. 1GiB")
 
 
@@ -61,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         rate=float(args.rate),
         connections=args.connections,
         settings={"memory_limit": args.memory_limit} if args.memory_limit else {},
+        watch=args.watch,
     )
 
     def said(text: str) -> None:
