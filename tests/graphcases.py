@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.answer import Edge, GraphAnswer
+from spelunk.graph.grading import Resolution
 from spelunk.graph.names import find
-from spelunk.graph.resolve import Resolution, Resolver
+from spelunk.graph.resolve import Resolver
 from spelunk.graph.view import GraphView
 from spelunk.store.relation_reader import DefinitionRow
 from spelunk.testing import MemoryReader

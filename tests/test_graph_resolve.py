@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from spelunk.chunk.relation import Role
+from spelunk.graph.grading import TRUST
 from spelunk.graph.names import find
 from spelunk.graph.receivers import returned_type
-from spelunk.graph.resolve import TRUST, is_called_like
+from spelunk.graph.resolve import is_called_like
 from spelunk.graph.signature import doc_line, signature
 from tests.graphcases import Repository
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from spelunk.chunk.relation import Reference
 from spelunk.graph.answer import Edge, GraphAnswer, Symbol
 from spelunk.graph.callers import CALLS, MOST_DEPTH, CallTree, with_lines
-from spelunk.graph.resolve import Candidate, Resolver
+from spelunk.graph.grading import Candidate
+from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import UNDEFINED_TRUST, Located
 from spelunk.graph.tell import edge_at, left_out
 from spelunk.store.relation_reader import DefinitionRow

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role, last_part
+from spelunk.graph.grading import group_of
 from spelunk.graph.languages import CLASSES, family_of, fits
-from spelunk.graph.resolve import Resolver, group_of
+from spelunk.graph.resolve import Resolver
 from spelunk.store.records import FileRow
 from spelunk.store.relation_reader import DefinitionRow
 
