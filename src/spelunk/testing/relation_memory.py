@@ -17,7 +17,7 @@ from spelunk.store.relation_reader import DefinitionRow, NameUse, Site, Sites
 from spelunk.types import Document
 
 
-class MemoryRelations:
+class GivenRelations:
     """Implements :class:`spelunk.store.relation_reader.RelationReader`.
 
     Files get their ids in the order of their paths, from 1. References with the
