@@ -63,7 +63,7 @@ def go_method(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
 
 
 def go_specs(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
-    """Every name of a ``const``, ``var`` or ``type`` declaration, grouped or not."""
+    """Every name of a ``const``, ``var`` or ``type`` declaration, grouped or not, and an interface's methods."""
     names: list[NamedNode] = []
     specs = node.named_children
     if len(specs) == 1 and specs[0].type == "var_spec_list":
@@ -76,6 +76,11 @@ def go_specs(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
                 kind = _GO_TYPES.get(shape.type, "type") if shape is not None else "type"
             if text_of(name, source) not in ("_", ","):
                 names += named(name, source, kind, whole=spec)
+            if kind == "interface":
+                owner = text_of(name, source)
+                for method in field_of(spec, "type").named_children:
+                    if method.type == "method_elem":
+                        names += named(field_of(method, "name"), source, "method", owner, whole=method)
     return names
 
 

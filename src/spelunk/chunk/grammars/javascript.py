@@ -23,7 +23,7 @@ _TYPESCRIPT: Final = (
 merge
 def function function_signature
 box class abstract_class_declaration
-def interface interface_declaration
+def interface interface_declaration:@ts_interface
 def type type_alias_declaration
 def enum enum_declaration
 def method method_signature abstract_method_signature
@@ -53,6 +53,17 @@ def _kind(value: Any) -> str:
 
 def _body(value: Any) -> Any:
     return field_of(value, "body") if value is not None and value.type == "class" else None
+
+
+def ts_interface(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
+    """An interface and the methods that it declares."""
+    name = field_of(node, "name")
+    names = named(name, source, rule.kind)
+    body = field_of(node, "body")
+    for member in body.named_children if body is not None else ():
+        if member.type == "method_signature":
+            names += named(field_of(member, "name"), source, "method", text_of(name, source), whole=member)
+    return names
 
 
 def js_variables(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
