@@ -43,7 +43,7 @@ function Source({ symbol }) {
   const file = useAnswer(address("/api/file", { path: symbol.path, start: symbol.line, end, highlight: 1 }));
   if (file.error) return html`<${Problem} error=${file.error} />`;
   if (!file.value || file.busy) return null;
-  return html`<div class="lines code" tabindex="0" role="region" aria-label=${`Source of ${symbol.name}`}>${file.value.html.map((line, i) => html`<div class="line" key=${i}><a class="ln" tabindex="-1" href=${fileAddress(symbol.path, { from: symbol.line + i })}>${symbol.line + i}</a><span class="text">${nodes(runs(line))}</span></div>`)}
+  return html`<div class="lines code" tabindex="0" role="region" aria-label=${`Source of ${symbol.name}`}>${file.value.html.map((line, i) => html`<div class="line" key=${i}><a class="ln" tabindex="-1" href=${fileAddress(symbol.path, { from: symbol.line + i })}>${symbol.line + i}</a><span class="src">${nodes(runs(line))}</span></div>`)}
     ${end < symbol.end_line && html`<p class="dim">${several(symbol.end_line - end, "more line")}</p>`}</div>`;
 }
 
