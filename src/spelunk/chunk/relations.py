@@ -17,7 +17,7 @@ from itertools import accumulate, count
 from operator import add
 from typing import Any, Final, NamedTuple
 
-from spelunk.chunk.grammar import FAMILY_OF, LanguageGrammar
+from spelunk.chunk.grammar import FAMILY_OF, LanguageGrammar, compile_query
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.receivers import CLOSING, MAX_READ, MAX_RECEIVER, Splitter
 from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
@@ -361,25 +361,3 @@ def _compile(grammar: LanguageGrammar) -> Extractor | None:
         return None
     query = compile_query(grammar.parser.language, table.query)
     return None if query is None else Extractor(table, query, Splitter(table), {})
-
-
-def compile_query(language: Any, patterns: str) -> Any:
-    """The compiled patterns, without those that another version of the grammar does not know."""
-    import tree_sitter
-
-    try:
-        return tree_sitter.Query(language, patterns)
-    except ValueError:
-        known = [p for p in patterns.split("\n\n") if p.strip() and not bad_pattern(language, p)]
-        return tree_sitter.Query(language, "\n\n".join(known)) if known else None
-
-
-def bad_pattern(language: Any, pattern: str) -> str:
-    """What is wrong with a pattern in a language; "" where nothing is."""
-    import tree_sitter
-
-    try:
-        tree_sitter.Query(language, pattern)
-    except ValueError as error:
-        return str(error) or "invalid"
-    return ""

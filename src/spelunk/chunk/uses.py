@@ -11,7 +11,7 @@ from spelunk.chunk import chunk
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.relation import Reference, Role
 from spelunk.chunk.relations import Mark, extract, extractor_for, line_starts
-from spelunk.chunk.scopes import PARAMETER, ancestors, binds, local_scope
+from spelunk.chunk.scopes import PARAMETER, ancestors, binds, local_scope, names_member
 
 MAX_PLACES: Final = 20_000
 """Occurrences of a name looked at in one file."""
@@ -27,8 +27,10 @@ _SHARED: Final = frozenset({"global_statement", "nonlocal_statement"})
 def uses(parsed: Parsed, name: str) -> list[Reference]:
     """Every use of a name in code, in order: with its role, :attr:`Role.USE` where no other applies.
 
-    Left out are comments, strings, the names of definitions, and the
-    parameters and local variables of that name with all that they shadow.
+    Left out are comments, strings, the names of definitions, of declared
+    properties and fields, the keys of keyed literals, the names of keyword
+    arguments, and the parameters and local variables of that name with all that
+    they shadow.
     Scopes are functions, and blocks where the language has them.
     """
     extractor = extractor_for(parsed)
@@ -37,7 +39,9 @@ def uses(parsed: Parsed, name: str) -> list[Reference]:
     source = parsed.source
     marks, _ = extract(parsed, extractor)
     language = parsed.grammar.name if parsed.grammar is not None else ""
+    word = name.encode("utf-8", "replace")
     places = _places(parsed, name, marks)
+    declared: set[int] = set()
     hidden: list[tuple[int, int]] = []
     shared: list[tuple[int, int]] = []
     for at, node in places:
@@ -46,6 +50,9 @@ def uses(parsed: Parsed, name: str) -> list[Reference]:
             scope = local_scope(chain, language)
             if scope is not None:
                 shared.append((scope.start_byte, scope.end_byte))
+            continue
+        if at + len(word) - 1 not in marks and names_member(chain):
+            declared.add(at)
             continue
         bound = binds(chain, language) if not _is_member(source, at) else ""
         if bound:
@@ -62,7 +69,6 @@ def uses(parsed: Parsed, name: str) -> list[Reference]:
         if definition.name == name
     )
     starts = line_starts(source)
-    word = name.encode("utf-8", "replace")
     found: list[Reference] = []
     for at, _node in places:
         mark = marks.get(at + len(word) - 1)
@@ -72,6 +78,8 @@ def uses(parsed: Parsed, name: str) -> list[Reference]:
             mark = None
         if (mark is None or (mark[1] is Role.WRITE and not mark[2])) and defined[line] > 0 and not member:
             defined[line] -= 1
+            continue
+        if at in declared:
             continue
         receiver = mark[2] if mark is not None else ""
         if not receiver and not member and any(start <= at < end for start, end in hidden):

@@ -36,6 +36,25 @@ wrap template_declaration
 """,
 }
 
+_MEMBERS: Final = """
+(preproc_def name: (identifier) @macro)
+
+(preproc_function_def name: (identifier) @macro)
+
+(enumerator name: (identifier) @constant)
+"""
+
+FUNCTIONS: Final = {
+    "c": """
+(function_definition type: (_) declarator: (function_declarator)) @function
+
+(function_definition type: (_) declarator: (pointer_declarator declarator: (function_declarator))) @function
+"""
+}
+"""Functions with a type and parameters, so not ``FOR_EACH(x) { ... }``."""
+
+MEMBERS: Final = {"c": _MEMBERS, "cpp": _MEMBERS}
+
 _NAMES: Final = frozenset(
     {"identifier", "field_identifier", "type_identifier", "destructor_name", "operator_name", "operator_cast"}
 )

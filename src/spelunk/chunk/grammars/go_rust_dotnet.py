@@ -50,6 +50,11 @@ note comment attribute_list
 """,
 }
 
+MEMBERS: Final = {
+    "go": "(interface_type (method_elem name: (field_identifier) @method))",
+    "rust": "(enum_variant name: (identifier) @constant)",
+}
+
 _GO_TYPES: Final = {"struct_type": "struct", "interface_type": "interface"}
 _MAX_TYPE_NAME: Final = 80
 """A longer type of a Rust ``impl`` is an expression, not a name."""

@@ -34,6 +34,18 @@ wrap ambient_declaration
 
 TABLES: Final = {"javascript": _JAVASCRIPT, "typescript": _TYPESCRIPT, "tsx": _TYPESCRIPT}
 
+_MEMBERS: Final = """
+(interface_body (method_signature name: (_) @method))
+
+(object_type (method_signature name: (_) @method))
+
+(enum_body name: (property_identifier) @constant)
+
+(enum_body (enum_assignment name: (property_identifier) @constant))
+"""
+
+MEMBERS: Final = {"typescript": _MEMBERS, "tsx": _MEMBERS}
+
 MAX_OWNER: Final = 80
 """Longest text before the dot of ``owner.name = ...`` that is taken for a name."""
 
