@@ -248,9 +248,9 @@ def test_a_definition_has_its_scope_and_its_last_line(
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_installed_grammar_knows_every_pattern_of_members(family: str) -> None:
-    for language, patterns in getattr(
-        import_module(f"spelunk.chunk.grammars.{family}"), "MEMBERS", {}
-    ).items():
+    tables = import_module(f"spelunk.chunk.grammars.{family}")
+    queries = [(language, query) for language, (_, query) in getattr(tables, "MEMBERS", {}).items()]
+    for language, patterns in [*queries, *getattr(tables, "FUNCTIONS", {}).items()]:
         grammar = grammar_for(language)
         assert grammar is not None and grammar.members is not None
         assert [bad for p in patterns.split("\n\n") if (bad := bad_pattern(grammar.parser.language, p))] == []

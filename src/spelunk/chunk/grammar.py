@@ -135,7 +135,8 @@ class LanguageGrammar:
         merge: Neighbours of the same name and kind are one definition.
         guessed: The rules are guessed from the names of the node types.
         functions: The ``tree_sitter.Query`` for all functions, where a parser may put one inside another.
-        members: The ``tree_sitter.Query`` for definitions that do not cut; None where there is none.
+        members: The expression for the keywords and the ``tree_sitter.Query`` of definitions that do not
+            cut; None where there are none.
     """
 
     __slots__ = ("_bodies", "_body", "functions", "guessed", "members", "merge", "name", "parser", "rules")
@@ -228,7 +229,7 @@ def _load(language: str) -> LanguageGrammar | None:
         family = import_module(f"spelunk.chunk.grammars.{FAMILY_OF[name]}")
         grammar.read_table(family.TABLES[name], family, known)
         members, functions = (getattr(family, table, {}).get(name) for table in ("MEMBERS", "FUNCTIONS"))
-        grammar.members = compile_query(known, members) if members else None
+        grammar.members = (members[0], compile_query(known, members[1])) if members else None
         grammar.functions = compile_query(known, functions) if functions else None
     return grammar
 

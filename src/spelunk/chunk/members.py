@@ -1,10 +1,12 @@
 """Add the definitions that do not cut: interface methods, enumerators, macros, functions in recovered code.
 
 The walk of :mod:`spelunk.chunk.code` looks only at what may begin a chunk.
-One query over the tree finds the smaller definitions, and each goes to the
-list of the chunk that holds its line. Chunks keep their lines, kinds and names.
+The keywords of declarations that may have members are found in the text, a query
+finds the members in the tree, and each goes to the list of the chunk that holds
+its line. Chunks keep their lines, kinds and names.
 
-A family of grammars has the queries in ``MEMBERS``. Captures:
+A family of grammars has in ``MEMBERS`` the expression for the keywords, whose node
+must be in one of :data:`_HOLDERS`, and the query. Captures:
 
 - ``@method``, ``@constant``: the name of a member. It belongs to the
   definition around it (:data:`_OWNERS`); without one it is left out, but a
@@ -14,10 +16,10 @@ A family of grammars has the queries in ``MEMBERS``. Captures:
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from typing import Any, Final
 
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parse import Parsed, line_starts
 from spelunk.types import MAX_SYMBOL, Chunk, Definition
 
 _OWNERS: Final = frozenset([
@@ -30,6 +32,16 @@ _BETWEEN: Final = frozenset([
     "enumerator", "enumerator_list",
 ])  # fmt: skip
 """Node types between a member and its owner. Any other makes the member one of a type without a name."""
+
+_HOLDERS: Final = frozenset([
+    "interface_declaration", "type_alias_declaration", "enum_declaration", "interface_type", "enum_item",
+    "enum_specifier", "preproc_def", "preproc_function_def",
+])  # fmt: skip
+"""Node types that a keyword begins."""
+
+MAX_PLACES: Final = 64
+"""Keywords of a file that are looked up one by one. A look-up reads the nodes beside it, so that many of them
+take longer than a query over the whole tree; that takes a quarter of the time of the parse."""
 
 MAX_CLIMB: Final = 40
 """Nodes between a member and its owner."""
@@ -44,10 +56,23 @@ def add_members(parsed: Parsed, chunks: list[Chunk]) -> None:
 
     root = parsed.tree.root_node
     recover = grammar.functions is not None and root.has_error
-    found: dict[str, list[Any]] = tree_sitter.QueryCursor(grammar.members).captures(root)
-    if not found and not recover:
+    keywords, query = grammar.members
+    places = [match.span() for match in keywords.finditer(parsed.source)]
+    if not places and not recover:
         return
     adding = _Adding(parsed, chunks)
+    cursor = tree_sitter.QueryCursor(query)
+    found: dict[str, list[Any]] = {}
+    places = [p for p in places if not adding.has_macro(p[0])]
+    if len(places) > MAX_PLACES:
+        found = cursor.captures(root)
+    else:
+        for start, end in places:
+            token = root.descendant_for_byte_range(start, end)
+            holder = None if token is None else token.parent
+            if holder is not None and holder.type in _HOLDERS:
+                for kind, nodes in cursor.captures(holder).items():
+                    found.setdefault(kind, []).extend(nodes)
     for kind in ("method", "constant", "macro"):
         for node in sorted(found.get(kind, ()), key=_start):
             adding.add_named(node, kind)
@@ -64,7 +89,7 @@ def _start(node: Any) -> int:
 class _Adding:
     """The additions to the chunks of one file."""
 
-    __slots__ = ("added", "chunks", "ends", "known", "lines", "parsed", "wrong")
+    __slots__ = ("added", "chunks", "ends", "known", "lines", "parsed", "starts", "wrong")
 
     def __init__(self, parsed: Parsed, chunks: list[Chunk]) -> None:
         self.parsed = parsed
@@ -72,8 +97,18 @@ class _Adding:
         self.ends = [c.end_line for c in chunks]
         self.known = {(d.name, d.line): d for c in chunks for d in c.definitions}
         self.lines = {line for _, line in self.known}
+        self.starts: list[int] = []
         self.added: dict[int, list[Definition]] = {}
         self.wrong: dict[Definition, Definition] = {}
+
+    def has_macro(self, at: int) -> bool:
+        """Whether a ``#define`` at a byte offset stands on the line of a known definition."""
+        source = self.parsed.source
+        if source[at : at + 1] != b"#":
+            return False
+        if not self.starts:
+            self.starts = line_starts(source)
+        return self.parsed.rows.raw_line(bisect_right(self.starts, at) - 1) in self.lines
 
     def add_named(self, node: Any, kind: str) -> None:
         """Add the definition whose name is a node."""

@@ -31,6 +31,8 @@ def recovered(parsed: Parsed, known: dict[tuple[str, int], Definition]) -> Itera
     Args:
         known: The definitions found by the walk, by name and line.
     """
+    if not _may_be_nested(parsed, known):
+        return
     outer, nested = _nested(parsed)
     raw_line = parsed.rows.raw_line
     inner: dict[tuple[str, int], Definition] = {}
@@ -47,6 +49,20 @@ def recovered(parsed: Parsed, known: dict[tuple[str, int], Definition]) -> Itera
             old = known.get((definition.name, definition.line))
             if old is None or old.scope.rpartition(".")[2] in outside:
                 yield definition
+
+
+def _may_be_nested(parsed: Parsed, known: dict[tuple[str, int], Definition]) -> bool:
+    """Whether a function at the margin is unknown, or known with a scope: most files with errors have none."""
+    row = at = 0
+    source = parsed.source
+    for match in _AT_MARGIN.finditer(source):
+        row += source.count(b"\n", at, match.start(1))
+        at = match.start(1)
+        name = match.group(1).decode("utf-8", "replace")
+        old = known.get((name, parsed.rows.raw_line(row)))
+        if (old is None or old.scope) and name not in _NO_NAMES:
+            return True
+    return False
 
 
 def _nested(parsed: Parsed) -> tuple[list[Any], list[Any]]:

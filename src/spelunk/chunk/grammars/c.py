@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.grammars._nodes import NamedNode, called, field_of, first_of, named, text_of
@@ -36,6 +37,8 @@ wrap template_declaration
 """,
 }
 
+_KEYWORDS: Final = re.compile(rb"#[ \t]*define\b|\benum\b")
+
 _MEMBERS: Final = """
 (preproc_def name: (identifier) @macro)
 
@@ -53,7 +56,7 @@ FUNCTIONS: Final = {
 }
 """Functions with a type and parameters, so not ``FOR_EACH(x) { ... }``."""
 
-MEMBERS: Final = {"c": _MEMBERS, "cpp": _MEMBERS}
+MEMBERS: Final = dict.fromkeys(("c", "cpp"), (_KEYWORDS, _MEMBERS))
 
 _NAMES: Final = frozenset(
     {"identifier", "field_identifier", "type_identifier", "destructor_name", "operator_name", "operator_cast"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from spelunk.chunk.grammars._nodes import NamedNode, called, field_of, named, text_of
@@ -51,8 +52,11 @@ note comment attribute_list
 }
 
 MEMBERS: Final = {
-    "go": "(interface_type (method_elem name: (field_identifier) @method))",
-    "rust": "(enum_variant name: (identifier) @constant)",
+    "go": (
+        re.compile(rb"\binterface\b(?!\s*\{\s*\})"),
+        "(interface_type (method_elem name: (field_identifier) @method))",
+    ),
+    "rust": (re.compile(rb"\benum\b"), "(enum_variant name: (identifier) @constant)"),
 }
 
 _GO_TYPES: Final = {"struct_type": "struct", "interface_type": "interface"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from spelunk.chunk.grammars._nodes import NamedNode, called, field_of, first_of, named, text_of
@@ -34,6 +35,8 @@ wrap ambient_declaration
 
 TABLES: Final = {"javascript": _JAVASCRIPT, "typescript": _TYPESCRIPT, "tsx": _TYPESCRIPT}
 
+_KEYWORDS: Final = re.compile(rb"\b(?:interface|type|enum)\b")
+
 _MEMBERS: Final = """
 (interface_body (method_signature name: (_) @method))
 
@@ -44,7 +47,7 @@ _MEMBERS: Final = """
 (enum_body (enum_assignment name: (property_identifier) @constant))
 """
 
-MEMBERS: Final = {"typescript": _MEMBERS, "tsx": _MEMBERS}
+MEMBERS: Final = dict.fromkeys(("typescript", "tsx"), (_KEYWORDS, _MEMBERS))
 
 MAX_OWNER: Final = 80
 """Longest text before the dot of ``owner.name = ...`` that is taken for a name."""
