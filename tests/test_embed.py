@@ -42,7 +42,7 @@ def test_an_unknown_name_is_refused_and_the_known_ones_are_listed(name: str) -> 
 
     assert not embed.in_workers(options)
     for call in (embed.identify, embed.get, embed.check):
-        with pytest.raises(ConfigError, match="static, hashed, onnx:DIRECTORY, api:MODEL"):
+        with pytest.raises(ConfigError, match="static, hashed, onnx:DIRECTORY, fastembed:MODEL, api:MODEL"):
             call(options)
 
 

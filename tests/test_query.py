@@ -215,3 +215,26 @@ def test_a_phrase_is_literal_but_for_case_and_white_space() -> None:
 
     assert has("It ran OUT of\n\t(memory).")
     assert not has("out of memory")
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("calls:flush", "calls", "flush"),
+        ("called-by:Writer.run", "called-by", "Writer.run"),
+        ("uses:net::Dial", "uses", "net::Dial"),
+        ("implements:Source", "implements", "Source"),
+        ('calls:"operator new"', "calls", "operator new"),
+    ],
+)
+def test_filters_by_relation(text, field, value):
+    (term,) = parse(text).terms
+
+    assert (term.kind, term.field, term.value) == ("filter", field, value)
+    assert parse(str(parse(text))) == parse(text)
+    assert bool(parse(text).filters)
+
+
+@pytest.mark.parametrize("text", ["uses:actions/checkout@v4", "calls:", "calls:3", "uses:a-b"])
+def test_what_is_no_name_is_no_relation(text):
+    assert parse(text).terms[0].kind == "word"

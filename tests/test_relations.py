@@ -204,6 +204,18 @@ x = [size]
         ["1 IMPORT ./a", "5 USE", "5 USE this"],
     ),
     (
+        "typescript",
+        "map",
+        "interface A {\n map?: string;\n}\nconst x = {\n map: 1,\n b: map };\nconst y = { map };\nf(map);\n",
+        ["6 USE", "7 USE", "8 USE"],
+    ),
+    (
+        "go",
+        "Data",
+        "package a\ntype T struct {\n Data any\n}\nvar y = Data\nfunc f() { g(Data) }\n",
+        ["5 USE", "6 USE"],
+    ),
+    (
         "rust",
         "len",
         "fn f() {\n let len = x.len();\n len + 1;\n}\nfn g() {\n len(1); self.len;\n {\n  let len = 2;\n  len;\n }\n len;\n}\n",

@@ -434,6 +434,7 @@ def test_edits_reach_the_index(watch: Callable[..., Watched], backend: str) -> N
 @linux
 def test_only_the_folders_concerned_are_walked(watch: Callable[..., Watched]) -> None:
     watched = watch(backend="inotify")
+    until(watched.watcher.settled)  # the look after the first watch
     (watched.root / "one.py").write_text("def plover(): pass\n")
     until(lambda: watched.found("plover"))
 

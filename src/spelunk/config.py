@@ -33,6 +33,7 @@ from spelunk.settings import (
     off_or,
     or_auto,
     parse_size,
+    ray_address,
     seconds,
     setting,
     shown,
@@ -140,12 +141,18 @@ class Options:
     exclude: tuple[str, ...] = setting((), texts("patterns"),
         "Gitignore-style patterns of files to leave out, beside the ignore files.", contents=True)  # fmt: skip
     embedder: str = setting("static", _embedder,
-        "Which embedder makes the vectors: static, hashed (both built in), onnx:DIRECTORY or api:MODEL.",
+        "Which embedder makes the vectors: static, hashed (built in), onnx:DIRECTORY, fastembed:MODEL or api:MODEL.",
         contents=True, widens=_outside_embedder)  # fmt: skip
     store: str = setting("local", choice("local"),
         "Where the chunks are kept: local (embedded stores in the index directory).", widens=differs)  # fmt: skip
-    executor: str = setting("local", choice("local"),
-        "What runs phase 1: local (processes on this machine).", widens=differs)  # fmt: skip
+    executor: str = setting("local", choice("local", "ray"),
+        "What runs phase 1: local (processes on this machine) or ray (a Ray cluster).", widens=differs)  # fmt: skip
+    ray_address: str = setting("", ray_address,
+        "The Ray cluster, HOST:PORT; empty takes RAY_ADDRESS, or the cluster that this machine belongs to.",
+        widens=differs)  # fmt: skip
+    ray_files: str = setting("send", choice("send", "shared"),
+        "send sends the files' contents to the Ray workers; with shared, they read the same paths themselves.",
+        widens=differs)  # fmt: skip
     history: int = setting(10_000, off_or(integer(0, 1_000_000)),
         "Newest commits behind HEAD whose messages are indexed; 0 or off for none.", widens=above)  # fmt: skip
     freshness: str = setting("strict", text,

@@ -14,6 +14,7 @@
     │   └── IndexBusyError     another process writes, or locks the manifest
     ├── MemoryLimitError       the cap is too small for the work
     ├── StorageError           disk full, read-only, I/O error
+    ├── ExecutorError          a cluster cannot be reached, or cannot do the work
     └── ProviderError          an embedder or a remote store failed
         ├── ProviderDownError  further requests would fail now
         └── RefusedError       this input has no usable answer
@@ -82,6 +83,10 @@ class MemoryLimitError(SpelunkError):
 
 class StorageError(SpelunkError):
     """The disk is full, read-only or failing."""
+
+
+class ExecutorError(SpelunkError):
+    """The cluster that is to do the work cannot be reached, was lost, or cannot do it."""
 
 
 class ProviderError(SpelunkError):

@@ -22,6 +22,7 @@ from spelunk.config import EARLY, Options, Untrusted, load
 from spelunk.errors import IndexBusyError, IndexCorruptError, StorageError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
+from spelunk.graph.questions import GraphQuestions
 from spelunk.index_views import IndexViews
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.pipeline.background import start
@@ -39,6 +40,7 @@ from spelunk.workspace.freshness import (
     stale_paths,
     wait_for_generation,
 )
+from spelunk.workspace.repositories import named, record, source_of
 from spelunk.workspace.state import BEHIND, CURRENT, MISSING
 from spelunk.workspace.status import Status, read_status
 
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
     from spelunk.workspace.focus import Focus
 
 
-class Index(IndexViews):
+class Index(IndexViews, GraphQuestions):
     """One workspace's index. Its methods may be called from several threads."""
 
     def __init__(
@@ -73,7 +75,7 @@ class Index(IndexViews):
         """Settings of the workspace's file that do not count, because the user does not trust it."""
         self._run_id = run_id
         self._given: dict[str, Any] = {}
-        self.source: Source = FolderSource(root)
+        self.source: Source = source_of(root, directory)
         self.age = Age(seconds_allowed(options.freshness))
         self.complete_later: Callable[[str, str, Options], object] = start
         """Called with root, directory and options where a search indexed a part; a server has its own."""
@@ -90,6 +92,7 @@ class Index(IndexViews):
         index_dir: str | None = None,
         observer: Observer = null_observer,
         run_id: str = "",
+        repositories: str | os.PathLike[str] | None = None,
         **settings: Any,
     ) -> Index:
         """Open the index of ``path``. Writes nothing; the index may not exist yet.
@@ -100,17 +103,20 @@ class Index(IndexViews):
             observer: Called with every event of updates and searches (docs/metrics.md).
             run_id: The name of this object's updates in events and reports; by default
                 each update gets a name of its own.
+            repositories: A list of git repositories, or the folder they are in, instead of
+                ``path``: the next update indexes what is committed there (docs/repositories.md).
             settings: Any of docs/configuration.md, over file and environment.
 
         Raises:
             WorkspaceError: No such folder, a file, or unreadable.
             ConfigError: A setting cannot be used.
         """
-        root = locate.resolve_root(os.path.expanduser(os.fspath(path)))
+        root, place = named(path, repositories)
         resolved = load(root, settings)
         directory = locate.index_dir(root, index_dir)
         index = cls(root, directory, resolved.options, observer=observer, run_id=run_id)
         index.untrusted, index._given = resolved.untrusted, settings
+        index.source = source_of(root, directory, place)
         return index
 
     def reload(self) -> bool:
@@ -191,6 +197,8 @@ class Index(IndexViews):
     ) -> Report:
         from spelunk.pipeline.job import Job
 
+        if not dry_run:
+            record(self.root, self.directory, self.source)
         observer = self.observer
         if progress is not None:
             from spelunk.observe.progress import FileProgress
@@ -209,6 +217,7 @@ class Index(IndexViews):
             patient=patient,
             changed=None if changed is None else tuple(changed),
             focus=focus,
+            source=None if isinstance(self.source, FolderSource) else self.source,
         )
         began = self.age.now()
         report = self._run(job)
@@ -223,15 +232,22 @@ class Index(IndexViews):
             return self.updater(job)
         from spelunk.pipeline.update import update
 
-        return update(job)
+        try:
+            return update(job)
+        finally:
+            self.source.close()
 
     def _update_history(self, *, whole: bool, rebuild: bool = False) -> HistoryReport | None:
+        if not isinstance(self.source, FolderSource):
+            return None
         from spelunk.history.update import update_history
 
         return update_history(self.root, self.directory, self.options, whole=whole, rebuild=rebuild)
 
     def _refresh_history(self) -> None:
         """Index new commits, the first of many, if HEAD moved."""
+        if not isinstance(self.source, FolderSource):
+            return
         from spelunk.history.current import is_current
 
         if not is_current(self.root, self.directory, self.options):

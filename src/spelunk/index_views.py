@@ -13,9 +13,11 @@ from spelunk.errors import SpelunkError
 from spelunk.observe import Observer
 from spelunk.store.idle import IdleViews
 from spelunk.workspace.contents import FileContents
+from spelunk.workspace.repositories import load_branches
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.files.branches import BranchTable
     from spelunk.history.reader import History
     from spelunk.store.snapshot import Snapshot
 
@@ -37,6 +39,10 @@ class IndexViews(FileContents):
         """Close open snapshots; the object can still be used."""
         self._snapshots.close()
         self._histories.close()
+
+    def branches(self) -> BranchTable | None:
+        """Which branches its files are on; None where it is not an index of many repositories."""
+        return load_branches(self.directory)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

@@ -196,6 +196,13 @@ def url(value: Any) -> str:
     return value.rstrip("/")
 
 
+def ray_address(value: Any) -> str:
+    """``HOST:PORT`` of a Ray cluster, ``auto``, or an empty text."""
+    if not isinstance(value, str) or not re.fullmatch(r"(auto|[^\s/@]+:\d{1,5})?", value):
+        raise ValueError("use HOST:PORT, e.g. 10.0.0.5:6379")
+    return "" if value == "auto" else value
+
+
 def variable(value: Any) -> str:
     """The name of an environment variable, or an empty text."""
     if not isinstance(value, str) or not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", value):

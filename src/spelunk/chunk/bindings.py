@@ -58,6 +58,36 @@ class _Queries(threading.local):
 _queries: Final = _Queries()
 
 
+class _Last(threading.local):
+    """The bindings of the file asked for last in this thread: questions ask about many lines of one file."""
+
+    def __init__(self) -> None:
+        self.parsed: Parsed | None = None
+        self.found: list[_Binding] = []
+
+
+_last: Final = _Last()
+
+
+def _found(parsed: Parsed, query: Any, language: str) -> list[_Binding]:
+    """Every binding of a file, in order."""
+    import tree_sitter
+
+    if _last.parsed is parsed:
+        return _last.found
+    cursor = tree_sitter.QueryCursor(query, match_limit=MATCH_LIMIT)
+    found: list[_Binding] = []
+    for n, (_, captures) in enumerate(cursor.matches(parsed.tree.root_node)):
+        if n == MAX_BINDINGS:
+            break
+        found.extend(_read(captures, parsed.source, language))
+    found.sort(key=lambda b: (b.place, b.rank))
+    _follow(found)
+    found = [binding for binding in found if not binding.written.startswith("=")]
+    _last.parsed, _last.found = parsed, found
+    return found
+
+
 def bindings(parsed: Parsed, line: int) -> dict[str, str]:
     """The types of the variables that are known at a 1-based line, as far as the file writes them down.
 
@@ -79,17 +109,7 @@ def bindings(parsed: Parsed, line: int) -> dict[str, str]:
         known[language] = compile_query(parsed.grammar.parser.language, QUERIES[language])
     if known[language] is None:
         return {}
-    import tree_sitter
-
-    cursor = tree_sitter.QueryCursor(known[language], match_limit=MATCH_LIMIT)
-    found: list[_Binding] = []
-    for n, (_, captures) in enumerate(cursor.matches(parsed.tree.root_node)):
-        if n == MAX_BINDINGS:
-            break
-        found.extend(_read(captures, parsed.source, language))
-    found.sort(key=lambda b: (b.place, b.rank))
-    _follow(found)
-    found = [binding for binding in found if not binding.written.startswith("=")]
+    found = _found(parsed, known[language], language)
     row = _row(parsed, line)
     owners = _owners_at(parsed, row, language)
     types: dict[str, str] = {}

@@ -8,7 +8,8 @@ question is asked (:mod:`spelunk.graph`), never while a file is indexed.
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+import re
+from typing import Final, NamedTuple
 
 
 class Role(enum.IntEnum):
@@ -78,3 +79,20 @@ class Relations(NamedTuple):
 
 
 NO_RELATIONS = Relations([], [])
+
+_PART: Final = re.compile(r"[/.\\:]+")
+_EXTENSION: Final = re.compile(
+    r"(?<=[^./])\.(?:h|hh|hpp|hxx|inc|inl|php|zig)$"
+    r"|(?<=/)([^/]+?)\.(?:d\.ts|[cm]?[jt]sx?|vue|svelte|json|css|py|rb|lua|go|rs|c|cc|cpp)$"
+)
+"""Of any module, and of one that is a path: ``flask.json`` is none."""
+
+
+def last_part(module: str) -> str:
+    """The last name of an import's module, without extension, quotes and brackets.
+
+    ``b`` of ``a.b``, ``util`` of ``./util.js``, ``io`` of ``crate::io``, ``http`` of ``net/http``,
+    ``stdio`` of ``<stdio.h>``; "" where the module is only dots. The index of imports is by this name.
+    """
+    parts = _PART.split(_EXTENSION.sub(r"\1", module.strip("<>\"' ")))
+    return next((part for part in reversed(parts) if part), "")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from spelunk.config import ONNX, Options
-from spelunk.embed.protocol import API, HASHED_ID, STATIC_ID, Embedder, api_id
+from spelunk.embed.protocol import API, FASTEMBED, HASHED_ID, STATIC_ID, Embedder, api_id
 from spelunk.errors import ConfigError
 from spelunk.observe import Observer, null_observer
 
@@ -74,10 +74,29 @@ def _api(options: Options, directory: str | None, observer: Observer) -> Embedde
     return ApiEmbedder(options, directory, observer)
 
 
+def _fastembed(options: Options, *_: Any) -> Embedder:
+    from spelunk.embed.fastembed import FastEmbedder
+
+    return FastEmbedder(options)
+
+
+def _fastembed_id(options: Options) -> str:
+    from spelunk.embed import fastembed
+
+    return fastembed.identify(options)
+
+
+def _fastembed_memory(options: Options, cores: int) -> int:
+    from spelunk.embed import fastembed
+
+    return fastembed.memory(options, cores)
+
+
 _REGISTRY: Final = {
     "static": _Entry("static", _static, lambda options: STATIC_ID, in_workers=True),
     "hashed": _Entry("hashed", _hashed, lambda options: HASHED_ID, in_workers=True),
     ONNX: _Entry("onnx:DIRECTORY", _onnx, _onnx_id, memory=_onnx_memory),
+    FASTEMBED: _Entry("fastembed:MODEL", _fastembed, _fastembed_id, memory=_fastembed_memory),
     API: _Entry("api:MODEL", _api, api_id),
 }
 """Name, or prefix with its colon -> the embedder."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 API: Final = "api:"
 """Prefix of the name of an embedder behind an HTTP API; the model's name follows."""
 
+FASTEMBED: Final = "fastembed:"
+"""Prefix of the name of a model of FastEmbed; the model's name follows."""
+
 STATIC_ID: Final = f"static-1.{TOKENS_VERSION}"
 """The version of the trained table, and that of the terms it has rows for."""
 

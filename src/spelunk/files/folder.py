@@ -100,6 +100,9 @@ class FolderSource:
                 return Skipped(entry.path, "symlink", "a symbolic link took the file's place")
             return Failed(entry.path, "read", _one_line(error))
 
+    def close(self) -> None:
+        """Nothing stays open."""
+
     def prefetch(self, entries: Sequence[Entry]) -> None:
         """Let the kernel read files ahead, where it offers that."""
         if not hasattr(os, "posix_fadvise"):

@@ -13,6 +13,7 @@ of another user (``safe.directory``).
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Sequence
 from typing import Final
 
@@ -63,3 +64,21 @@ def run_git(
     # os.path.join: git directories of linked working trees may be given relative to the top.
     cwd = os.path.join(repository.top, repository.git_dir)
     return runner.run(["git", *_OFF, *arguments], cwd=cwd, timeout=timeout, stdin=stdin)
+
+
+def open_git(repository: Repository, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start git as :func:`run_git` does, with pipes to and from it; it ends at the end of its input.
+
+    Raises:
+        OSError: git cannot be started.
+    """
+    return subprocess.Popen(
+        ["git", *_OFF, *arguments],
+        cwd=os.path.join(repository.top, repository.git_dir),
+        env={**environment(), "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        start_new_session=True,
+    )

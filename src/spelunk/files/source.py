@@ -93,3 +93,7 @@ class Source(Protocol):
     def prefetch(self, entries: Sequence[Entry]) -> None:
         """Hint that these files are read next; errors do not matter."""
         ...
+
+    def close(self) -> None:
+        """Release what reading has opened in this process; it can be used again."""
+        ...

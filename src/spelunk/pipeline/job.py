@@ -31,9 +31,9 @@ class Job:
         changed: Relative paths that changed: only their folders are looked at. None looks at all.
         patient: Make all pending vectors, however long a provider takes. Without
             it one round of calls is made, since a search waits for its end.
-        source: Where the files come from; None for the workspace's folder. With
-            one, the index directory is part of another and gets no name of its own.
-        part: The folder of that other index directory; "" where it is the whole.
+        source: Where the files come from; None for the workspace's folder.
+        part: The folder of another index directory that this one is a part of, without
+            a name of its own; "" where it is a whole one.
         focus: What a query that waits says of the files. Where the index was never
             complete and much is to do, only what fits it is indexed now
             (``Report.remaining``), without the calls of a provider.

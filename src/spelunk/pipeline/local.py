@@ -1,10 +1,10 @@
-"""Choose and start the executor of this machine: how many processes, and what each may use."""
+"""Choose and start the executor: how many processes of this machine and what each may use, or a cluster."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from spelunk import embed
 from spelunk.config import IO_THREADS, MAX_WORKERS, Options
@@ -19,11 +19,17 @@ from spelunk.pipeline.pool import ProcessExecutor
 from spelunk.pipeline.processes import fork_is_safe
 from spelunk.pipeline.worker import WorkerConfig
 
+if TYPE_CHECKING:
+    from spelunk.pipeline.ray_executor import RayExecutor
+
 PARALLEL_BYTES: Final = 400_000
 """Work for which a forked worker pays: some 100 ms (docs/benchmarks)."""
 PARALLEL_FILES: Final = 8
 SPAWN_FACTOR: Final = 8
 """A spawned worker costs that many times as much to start as a forked one."""
+
+RAY_BYTES: Final = 16_000_000
+"""Work for which a cluster pays: some 4 s of one core, and a connection to Ray takes as long."""
 
 SEQUENTIAL: Final = "sequential"
 PARALLEL: Final = "parallel"
@@ -48,6 +54,13 @@ def choose_workers(options: Options, allowed: int, todo: Plan) -> int:
         return 1
     # Each further worker has to earn its start as well.
     return max(2, min(workers, 1 + todo.bytes // worthwhile))
+
+
+def uses_ray(options: Options, todo: Plan) -> bool:
+    """Whether a Ray cluster does this work: where it is set, and the work is large or ``mode`` is ``parallel``."""
+    if options.executor != "ray" or options.mode == SEQUENTIAL or not (todo.items or todo.suspects):
+        return False
+    return options.mode == PARALLEL or todo.bytes >= RAY_BYTES
 
 
 class Machine:
@@ -75,15 +88,20 @@ class Machine:
 
     def start(
         self, worker: WorkerConfig, todo: Plan, in_child: Callable[[], None]
-    ) -> InProcessExecutor | ProcessExecutor:
+    ) -> InProcessExecutor | ProcessExecutor | RayExecutor:
         """Start the executor for a plan. Call it before any store starts threads.
 
         Args:
             worker: What the workers work on.
             todo: The plan.
             in_child: Called first in each forked worker.
+
+        Raises:
+            ConfigError, ExecutorError: A cluster is to do the work, and cannot.
         """
         options = worker.options
+        if uses_ray(options, todo):
+            return self._start_ray(worker)
         workers = choose_workers(options, self.budget.workers, todo)
         reads = options.io_threads or IO_THREADS[disk.kind(worker.source.location, options.storage)]
         config = LocalConfig(
@@ -97,7 +115,15 @@ class Machine:
         )
         return ProcessExecutor(config, workers) if workers > 1 else InProcessExecutor(config)
 
-    def sample(self, executor: InProcessExecutor | ProcessExecutor) -> None:
+    def _start_ray(self, worker: WorkerConfig) -> RayExecutor:
+        """Connect to the cluster. A task there may allocate what one worker here might if it were the only one."""
+        from spelunk.pipeline.ray_executor import RayExecutor
+
+        alone = Budget(self.budget.limit, 1)
+        config = LocalConfig(worker, memory=alone.worker, governor=self.governor, observer=self._observer)
+        return RayExecutor(config)
+
+    def sample(self, executor: InProcessExecutor | ProcessExecutor | RayExecutor) -> None:
         """Sample memory while the workers are still there."""
         self.governor.total(executor.pids)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from spelunk import embed, faults
 from spelunk.errors import IndexCorruptError, IndexMissingError
 from spelunk.files.folder import FolderSource
+from spelunk.files.repositories import RepositoriesSource
 from spelunk.files.source import Source, Walk
 from spelunk.observe import broadcast, events
 from spelunk.observe.events import Stage
@@ -36,6 +37,7 @@ from spelunk.store.path_ranges import PathRanges
 from spelunk.store.writer_lock import WriterLock
 from spelunk.types import Report
 from spelunk.workspace import background, locate
+from spelunk.workspace.repositories import save_branches
 from spelunk.workspace.state import fingerprint, walk_fingerprint
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def update(job: Job) -> Report:
     """
     began = time.monotonic()
     if job.dry_run:
-        walked, part = _walk(job, FolderSource(job.root), _contents(job))
+        walked, part = _walk(job, job.source or FolderSource(job.root), _contents(job))
         indexed = _indexed(job, fingerprint(job.options), part, anew=job.rebuild)
         return dry_report(job.root, indexed.generation, _plan(walked, indexed), began)
     run_id = job.run_id or events.new_run_id()
@@ -90,7 +92,7 @@ def update(job: Job) -> Report:
 def _locked(job: Job, began: float) -> Report:
     embed.check(job.options)
     machine = Machine(job.options, job.directory, job.observer)
-    if job.source is None:
+    if not job.part:
         locate.claim(job.directory, job.root)
     else:
         os.makedirs(job.directory, mode=0o700, exist_ok=True)
@@ -158,6 +160,8 @@ def _update(
     wanted = _contents(job)
     with Stage(job.observer, "walk"):
         walked, part = _walk(job, source, wanted)
+        if isinstance(source, RepositoriesSource) and source.branches is not None:
+            save_branches(job.directory, source.branches)
     if seeded and building is not None and job.source is None:
         with Stage(job.observer, "plan"):
             seeding.restamp(job.directory, building, source, walked.rows, job.options)
@@ -182,7 +186,7 @@ def _update(
 
             segments: list[list[Segment]] = []
             # To make a few vectors again takes less time than to look for them in every index.
-            if job.source is None and (
+            if not job.part and (
                 part is None or todo.bytes > REUSE_BYTES or not embed.in_workers(job.options)
             ):
                 todo, segments = with_reusable(todo, job.directory, wanted.embedder, own=building is None)

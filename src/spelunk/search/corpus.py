@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from spelunk.search.inside import ANYWHERE, Inside, inside_of
 from spelunk.search.query import Match, Query
 from spelunk.search.query_syntax import FLAGS
 from spelunk.search.terms import negated_terms
@@ -15,6 +16,7 @@ from spelunk.types import Flag
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.files.branches import BranchTable
     from spelunk.history.reader import History
 
 
@@ -32,6 +34,8 @@ class SearchTarget:
         within: Files and folders of it to stay in, relative; everywhere without any.
         only: Files of it, exactly; None for all.
         history: The commits behind its files; None where there are none or they do not count.
+        branches: Reads which branches its files are on, where it is an index of many
+            repositories: ``repo:`` and ``branch:`` then choose among its files.
     """
 
     reader: Reader
@@ -43,10 +47,13 @@ class SearchTarget:
     within: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
     history: History | None = None
+    branches: Callable[[], BranchTable | None] = lambda: None
 
     def passes(self, query: Query) -> bool:
         """Whether ``repo:`` and ``branch:`` allow this index."""
         filters = query.filters
+        if not (filters.repo or filters.branch) or self.branches() is not None:
+            return True
         return _name_matches(filters.repo, self.names) and _name_matches(filters.branch, (self.branch,))
 
 
@@ -58,6 +65,7 @@ class Part:
         number: Its place among those searched.
         target: The index.
         where: The query's filters, for this index.
+        inside: Where its filters by relation let a chunk lie.
         notices: Why a side of it is missing from the answer.
         broken: Neither side of it can be read.
         by_words: Whether its full text was searched.
@@ -66,6 +74,7 @@ class Part:
     number: int
     target: SearchTarget
     where: Filter
+    inside: Inside = ANYWHERE
     notices: list[str] = field(default_factory=list)
     broken: bool = False
     by_words: bool = False
@@ -87,9 +96,7 @@ class Corpus:
             readers: Of all indexes, in their order.
         """
         self.parts = [
-            Part(number, target, _filter_in(query, target))
-            for number, target in enumerate(targets)
-            if target.passes(query)
+            _part(number, target, query) for number, target in enumerate(targets) if target.passes(query)
         ]
         self.readers = [target.reader for target in targets]
 
@@ -181,9 +188,29 @@ def filter_of(query: Query, *, prefix: str = "", within: Iterable[str] = ()) -> 
     )
 
 
-def _filter_in(query: Query, target: SearchTarget) -> Filter:
-    wanted = filter_of(query, prefix=target.prefix, within=target.within)
-    return wanted if target.only is None else replace(wanted, only=target.only)
+def _part(number: int, target: SearchTarget, query: Query) -> Part:
+    """An index with the filters of a query."""
+    where = filter_of(query, prefix=target.prefix, within=target.within)
+    inside = inside_of(target.reader, query)
+    only = target.only
+    for paths in (inside.paths, _on_branches(query, target)):
+        if paths is not None:
+            only = paths if only is None else tuple(sorted(set(paths).intersection(only)))
+    return Part(number, target, where if only is None else replace(where, only=only), inside)
+
+
+def _on_branches(query: Query, target: SearchTarget) -> tuple[str, ...] | None:
+    """The files that ``repo:`` and ``branch:`` leave of an index of many repositories; None for all."""
+    filters = query.filters
+    table = target.branches() if filters.repo or filters.branch else None
+    if table is None:
+        return None
+    return tuple(
+        table.select(
+            lambda name: _name_matches(filters.repo, (name,)),
+            lambda name: _name_matches(filters.branch, (name,)),
+        )
+    )
 
 
 def _flags(names: Iterable[str]) -> Flag:

@@ -136,7 +136,7 @@ def by_pattern(corpus: Corpus, query: Query, limit: int) -> list[ScoredChunk]:
     """Chunks in which every pattern matches, by path and line: no hit outranks another."""
     matches: list[ScoredChunk] = []
     for part in corpus.parts:
-        for n, match in enumerate(verify.scan(part.reader, query, part.where)):
+        for n, match in enumerate(verify.scan(part.reader, query, part.where, part.inside)):
             if n == limit:
                 break
             place = part.target.prefix + match.file.path
@@ -160,17 +160,17 @@ def _by_words(corpus: Corpus, parts: Sequence[Part], query: Query, request: Sear
     fields = NAMES_ALONE if request.mode == "symbol" else FIELDS
     weights = _weighed_terms(corpus, query, request.mode, fields)
     requires = verify.requirements(query)
-    test = verify.verifier(query)
     pool = pool_size(request, pasted=query.pasted is not None)
     lists: list[tuple[Part, list[Scored]]] = []
     sources: list[tuple[Part, list[Scored]]] = []
     for part in parts:
         reader, where = part.reader, part.where
+        test = verify.verifier(query, part.inside)
 
         def best(limit: int) -> list[Scored]:
             if weights:
                 return reader.lexical(weights, fields, where, limit, requires)  # noqa: B023 - called here
-            if query_text(query) and test is None:
+            if query_text(query) and test is None:  # noqa: B023
                 return []  # an emoji: no word in it, nothing to verify, and in no index
             return [Scored(i, 1.0) for i in reader.listed(where, limit, requires)]  # noqa: B023
 
@@ -349,7 +349,7 @@ def fuse(corpus: Corpus, query: Query, lexical: Scores, dense: Scores) -> list[S
     for part in corpus.parts:
         reader, scores = part.reader, lexical.get(part.number, {})
         intact = reader.damage is None
-        test = verify.verifier(query, by_terms=intact)
+        test = verify.verifier(query, part.inside, by_terms=intact)
         cosines = dense.get(part.number, {})
         chunks = reader.chunks(list(dict.fromkeys([*scores, *cosines])))
         if test is not None:

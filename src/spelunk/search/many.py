@@ -21,6 +21,7 @@ from spelunk.types import COMMIT, Hit
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.files.branches import BranchTable
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.search.answer import Facets
@@ -70,6 +71,10 @@ class Searchable(Protocol):
 
     def commits(self) -> AbstractContextManager[History | None]:
         """The commits behind its files; None where none are indexed."""
+        ...
+
+    def branches(self) -> BranchTable | None:
+        """Which branches its files are on; None where it is not an index of many repositories."""
         ...
 
     def changed_paths(
@@ -263,6 +268,7 @@ def targets_of(
             index.root,
             tuple(places),
             history=history,
+            branches=index.branches,
         )
         for index, reader, prefix, places, history in zip(
             indexes,

@@ -12,7 +12,8 @@ flags and pasted code need no escapes.
     regex   = "/" body "/"                              "\/" for a slash inside
     symbol  = "sym:" value                              a name that is defined there
     filter  = field ":" value { "," value }             lists for lang:, kind: and is: only
-    field   = "lang" | "path" | "file" | "kind" | "is" | "repo" | "branch" | name
+    field   = "lang" | "path" | "file" | "kind" | "is" | "repo" | "branch"
+            | "calls" | "called-by" | "uses" | "implements" | name
     value   = word | phrase
     name    = a lower-case letter, then letters, digits, "_", "-"; two characters at least
 
@@ -53,6 +54,7 @@ from spelunk.search.query_syntax import (
     FILTERS,
     PHRASE,
     REGEX,
+    RELATIONS,
     SYMBOL,
     WORD,
     Term,
@@ -108,6 +110,7 @@ class Filters:
         flags: Names of :class:`~spelunk.types.Flag`, lower-case, from ``is:``.
         repo: Names of repositories, as given.
         branch: Names of branches, as given.
+        relations: For each of :data:`~spelunk.search.query_syntax.RELATIONS` names of symbols, as given.
         fields: Front-matter fields in the order of their first mention.
     """
 
@@ -117,10 +120,12 @@ class Filters:
     flags: Match = Match()
     repo: Match = Match()
     branch: Match = Match()
+    relations: tuple[Match, ...] = (Match(),) * len(RELATIONS)
     fields: tuple[tuple[str, Match], ...] = ()
 
     def __bool__(self) -> bool:
-        return any((self.lang, self.path, self.kind, self.flags, self.repo, self.branch, self.fields))
+        own = (self.lang, self.path, self.kind, self.flags, self.repo, self.branch, self.fields)
+        return any(own) or any(self.relations)
 
 
 @dataclass(frozen=True)  # without slots: what is derived is kept
@@ -194,8 +199,9 @@ class Query:
             if t.kind == FILTER:
                 sides.setdefault(t.field, ({}, {}))[t.negated][t.value] = None
         found = {name: Match(tuple(inc), tuple(exc)) for name, (inc, exc) in sides.items()}
+        relations = tuple(found.pop(name, Match()) for name in RELATIONS)
         known = {_ATTRIBUTES.get(name, name): found.pop(name) for name in FILTERS if name in found}
-        return Filters(**known, fields=tuple(found.items()))
+        return Filters(**known, relations=relations, fields=tuple(found.items()))
 
     @cached_property
     def kind_of_query(self) -> str:

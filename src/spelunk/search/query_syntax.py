@@ -13,13 +13,18 @@ from typing import Final
 from spelunk.errors import QuerySyntaxError, UsageError
 from spelunk.types import Flag
 
-FILTERS: Final = ("lang", "path", "kind", "is", "repo", "branch")
+RELATIONS: Final = ("calls", "called-by", "uses", "implements")
+"""The filters by what a definition calls, is called by, refers to and implements."""
+
+FILTERS: Final = ("lang", "path", "kind", "is", "repo", "branch", *RELATIONS)
 """The filters every chunk has; any other field is front matter."""
 
 _ALIASES: Final = {"file": "path", "language": "lang"}
 _LISTS: Final = frozenset(("lang", "kind", "is"))
 FLAGS: Final = {str(flag.name).lower(): flag for flag in Flag if flag}
 """Values of ``is:``."""
+_SYMBOL_NAME: Final = re.compile(r"[^\W\d][\w$]*(?:(?:\.|::|#)~?[^\W\d][\w$]*)*(?:\(\))?")
+"""A value of a filter by relation; ``uses:actions/checkout@v4`` is text."""
 _NEVER_EMPTY: Final = frozenset(("sym", "lang"))
 """Not words of English, so that ``sym:`` alone is a slip, and ``path:`` may be prose."""
 
@@ -47,7 +52,8 @@ class Term:
         kind: ``word``, ``phrase``, ``regex``, ``symbol`` or ``filter``.
         value: Its text, without quotes, slashes, escapes and field name.
         negated: Excludes instead.
-        field: Of a filter: ``lang``, ``path``, ``kind``, ``is``, ``repo``, ``branch`` or a front-matter name.
+        field: Of a filter: ``lang``, ``path``, ``kind``, ``is``, ``repo``, ``branch``,
+            one of :data:`RELATIONS` or a front-matter name.
     """
 
     kind: str
@@ -174,6 +180,8 @@ def _filter(text: str, at: int, start: int, negated: bool) -> tuple[list[Term], 
             raise QuerySyntaxError("sym: cannot be negated; use -word", text, start + 1)
         return [Term(SYMBOL, value)], end
     if not known and not quoted and (name in _NOT_FIELDS or not _FRONT_MATTER_VALUE.fullmatch(value)):
+        return None
+    if name in RELATIONS and not quoted and not _SYMBOL_NAME.fullmatch(value):
         return None
     values = [value] if quoted or name not in _LISTS else [v for v in value.split(",") if v]
     if name == "lang":

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from spelunk.search.query import FILTER, PHRASE, REGEX, SYMBOL, WORD, Query, Term
+from spelunk.search.query_syntax import RELATIONS
 from spelunk.search.terms import content_words, query_text
 from spelunk.text.tokens import words
 
@@ -65,6 +66,8 @@ def _empty_filter(corpus: Corpus, filters: Sequence[Term]) -> str | None:
     keys = list(dict.fromkeys(t.field for t in filters if t.field not in ("repo", "branch")))
     for key in keys[:MOST_TRIED]:
         own = [t for t in filters if t.field == key]
+        if key in RELATIONS and all(part.inside.paths == () for part in corpus.parts):
+            return f"no definition passes {_listed(own)}; `spelunk def NAME` shows what a name means"
         if not corpus.passes_any(Query(tuple(own))):
             return f"no {_noun(key)} passes {_listed(own)}{_offered(corpus, key)}"
     if keys and not corpus.passes_any(Query(tuple(filters))):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from spelunk.search.inside import ANYWHERE, Inside
 from spelunk.search.query import Query, phrase_test
 from spelunk.search.terms import has_term, negated_terms, whole_term
 from spelunk.store.protocols import ChunkId, Filter, Reader, Requirement
@@ -42,14 +43,18 @@ class Verifier:
         required: Tests that a text must pass.
         excluded: Tests that it must not.
         symbols: Names of which each must be defined, in lower case.
+        inside: Where the chunk must lie.
     """
 
     required: tuple[Test, ...] = ()
     excluded: tuple[Test, ...] = ()
     symbols: tuple[str, ...] = ()
+    inside: Inside = ANYWHERE
 
     def accepts(self, chunk: ChunkRecord, text: str) -> bool:
         """Whether the chunk passes."""
+        if not self.inside.allow(chunk):
+            return False
         if self.symbols:
             defined = {d.name.lower() for d in chunk.definitions}
             if not all(_is_defined(s, chunk, defined) for s in self.symbols):
@@ -65,10 +70,12 @@ def _is_defined(symbol: str, chunk: ChunkRecord, defined: Collection[str]) -> bo
     return not outer or outer in f"{chunk.scope}.{chunk.symbol}".lower().replace("::", ".")
 
 
-def verifier(query: Query, *, by_terms: bool = True) -> Verifier | None:
+def verifier(query: Query, inside: Inside = ANYWHERE, *, by_terms: bool = True) -> Verifier | None:
     """The tests of a query that the index alone cannot decide; None if it has none.
 
     Args:
+        query: The query.
+        inside: Where its filters by relation let a chunk lie.
         by_terms: Whether the full text decides about negated words; where it is
             damaged the stored text does.
     """
@@ -76,9 +83,9 @@ def verifier(query: Query, *, by_terms: bool = True) -> Verifier | None:
     required += [regex.compile(p).search for p in query.regexes]
     excluded = _excluded(query) if by_terms else (*_excluded(query), *_negated(query))
     symbols = tuple(s.lower() for s in query.symbols)
-    if not (required or excluded or symbols):
+    if not (required or excluded or symbols or inside):
         return None
-    return Verifier(tuple(required), excluded, symbols)
+    return Verifier(tuple(required), excluded, symbols, inside)
 
 
 def _excluded(query: Query) -> tuple[Test, ...]:
@@ -148,7 +155,7 @@ class RegexMatch:
     matches: int
 
 
-def scan(reader: Reader, query: Query, where: Filter) -> Iterator[RegexMatch]:
+def scan(reader: Reader, query: Query, where: Filter, inside: Inside = ANYWHERE) -> Iterator[RegexMatch]:
     """Chunks in which a match of every pattern begins, by path and line.
 
     A match may run over the end of a chunk: texts are searched whole.
@@ -162,7 +169,7 @@ def scan(reader: Reader, query: Query, where: Filter) -> Iterator[RegexMatch]:
         if all(starts):
             for chunk in reader.chunks_of(file):
                 counts = [_between(s, chunk.start, chunk.end) for s in starts]
-                if not all(counts) or not where.allows_kind(chunk.kind):
+                if not (all(counts) and where.allows_kind(chunk.kind) and inside.allow(chunk)):
                     continue
                 if not any(test(text.of(chunk)) for test in excluded):
                     yield RegexMatch(chunk, file, sum(counts))

@@ -5,7 +5,8 @@ marshal, pinned to format version 4, which every Python since 3.4 reads and
 writes alike for the types used here (None, int, float, str, bytes, tuple,
 list): sender and receiver may run different versions. It costs some 3 µs a
 chunk both ways. marshal is not safe against a hostile sender; packets come
-from Spelunk's own workers only.
+from Spelunk's own workers only. Between machines the same columns travel as
+MessagePack (:func:`dump_portable`), whose format is specified outside Python.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import marshal
 import os
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import xxhash
 
@@ -122,19 +123,23 @@ class Packet(NamedTuple):
         return sum(len(f.chunks) for f in self.files)
 
 
-def dump(packet: Packet) -> bytes:
-    """Encode a packet."""
+def _marshal(columns: Any) -> bytes:
+    return marshal.dumps(columns, MARSHAL_VERSION)
+
+
+def dump(packet: Packet, encode: Callable[[Any], bytes] = _marshal) -> bytes:
+    """Encode a packet; ``encode`` is given tuples and lists of None, int, float, str and bytes."""
     files = [
         (*f[:11], [(*c[:9], [*map(tuple, c.definitions)]) for c in f.chunks], *f[12:14],
          [*map(tuple, f.fields)], *f[15:])
         for f in packet.files
     ]  # fmt: skip
-    return marshal.dumps((files, *packet[1:]), MARSHAL_VERSION)
+    return encode((files, *packet[1:]))
 
 
-def load(data: bytes | memoryview) -> Packet:
-    """Decode what :func:`dump` encoded."""
-    files, *rest = marshal.loads(data)
+def load(data: bytes | memoryview, decode: Callable[[Any], Any] = marshal.loads) -> Packet:
+    """Decode what :func:`dump` encoded, by the counterpart of its ``encode``."""
+    files, *rest = decode(data)
     packets = []
     for file in files:
         packet = FilePacket._make(file)

@@ -78,6 +78,9 @@ class MemorySource:
     def prefetch(self, entries: Sequence[Entry]) -> None:
         """There is nothing to read ahead."""
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def _fence(self) -> bytes:
         names = "\0".join(sorted(self.files)).encode("utf-8", "surrogateescape")
         return b"names" + xxhash.xxh3_128_digest(names)

@@ -179,6 +179,7 @@ def stale_paths(manifest: Manifest, source: Source, paths: Collection[str], limi
             or (stamp != indexed[0] and _digest(source, path, limit) != indexed[1])
         ):
             stale.add(path)
+    source.close()
     return stale
 
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from spelunk.config import Options
 from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingError
-from spelunk.files.folder import FolderSource
 from spelunk.remote.breaker import BreakerState, states
 from spelunk.store import writer_lock
 from spelunk.store.commits import CommitCounts, counts_in
@@ -17,6 +16,7 @@ from spelunk.store.manifest import Manifest
 from spelunk.types import Failed, Skipped
 from spelunk.workspace import background, freshness, state
 from spelunk.workspace.background import BackgroundRun
+from spelunk.workspace.repositories import source_of
 
 MAX_REFUSED_SHOWN: Final = 100
 """Refused chunks that a status lists; the count has all of them."""
@@ -156,7 +156,7 @@ def _state_of(
             state.OPTIONS_CHANGED,
             "the settings name another embedder: `spelunk index` makes the vectors again, and reads no file",
         )
-    if look and not freshness.is_current(manifest, FolderSource(root), options):
+    if look and not freshness.is_current(manifest, source_of(root, manifest.directory), options):
         return state.BEHIND, ""
     if pending:
         reason = error or "interrupted"

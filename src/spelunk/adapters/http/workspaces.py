@@ -23,6 +23,7 @@ from spelunk.workspace.targets import Target
 
 if TYPE_CHECKING:
     from spelunk.embed import Embedder
+    from spelunk.files.branches import BranchTable
     from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
@@ -77,6 +78,10 @@ class PreparedIndex:
     def commits(self) -> AbstractContextManager[History | None]:
         """See :class:`spelunk.search.many.Searchable`."""
         return self.index.commits()
+
+    def branches(self) -> BranchTable | None:
+        """See :class:`spelunk.search.many.Searchable`."""
+        return self.index.branches()
 
     def embedder(self) -> Embedder:
         """See :class:`spelunk.search.many.Searchable`."""

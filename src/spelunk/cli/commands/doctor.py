@@ -23,7 +23,9 @@ DISTRIBUTIONS: Final = {
 }
 """Required distributions: the module of each, and its purpose."""
 EXTRAS: Final = {
+    "fastembed": ("embedder fastembed:MODEL", ("fastembed",)),
     "onnx": ("embedder onnx:DIR", ("onnxruntime", "tokenizers")),
+    "ray": ("executor ray", ("ray", "msgpack")),
     "remote": ("embedder api:MODEL", ("urllib3", "tenacity")),
 }
 """The purpose of each extra, and its distributions, which are named as their modules are."""

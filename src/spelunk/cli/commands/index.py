@@ -17,6 +17,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     add = parser.add_argument
     add("path", metavar="PATH", nargs="?", default=".", help="the folder (default: the current one)")
+    add(
+        "--repos",
+        metavar="FILE|FOLDER",
+        help="index what is committed in many git repositories: a list of them, or their folder",
+    )
     add("--rebuild", action="store_true", help="index every file again")
     settings(parser)
     add("--dry-run", action="store_true", help="write nothing, report what would be done")
@@ -48,7 +53,7 @@ def settings(parser: argparse.ArgumentParser) -> None:
     add("--io-threads", metavar="N", help="number of files read at the same time, over all processes")
     add("--embedder", metavar="NAME", help="the model that makes the vectors")
     add("--store", metavar="URL", help="where the chunks are stored")
-    add("--executor", metavar="NAME", choices=("local",), help="where the workers run: local")
+    add("--executor", metavar="NAME", choices=("local", "ray"), help="where the workers run: local or ray")
 
 
 SETTINGS: Final = (
@@ -62,16 +67,23 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.cli.output import put, put_json
     from spelunk.cli.progress import progress
     from spelunk.cli.targets import open_target
+    from spelunk.errors import UsageError
     from spelunk.present.objects import report_text, to_json
     from spelunk.workspace.locate import resolve_root
     from spelunk.workspace.targets import Target
 
+    if args.repos is not None:
+        from spelunk.files.repository_list import root_of
+
+        if args.path != ".":
+            raise UsageError("PATH and --repos: give one of them")
+        args.path = root_of(args.repos)
     target = Target(resolve_root(args.path))
     given = {name: getattr(args, name) for name in SETTINGS}
     with (
         observed(args, [target]) as observation,
         progress(args, observation) as run,
-        open_target(args, target, run, **given) as index,
+        open_target(args, target, run, repositories=args.repos, **given) as index,
     ):
         report = index.update(rebuild=args.rebuild, dry_run=args.dry_run, wait=args.wait)
     if args.json:

@@ -1,0 +1,158 @@
+"""Types: their members, their bases, and the types that name them as a base."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from spelunk.chunk.relation import Reference, Role
+from spelunk.graph.languages import CLASSES, EXTENDING, family_of
+from spelunk.graph.nearness import nearest_first
+from spelunk.graph.view import GraphView, qualified
+from spelunk.store.relation_reader import DefinitionRow
+
+MOST_BASES: Final = 60
+"""Types looked at above one."""
+MOST_DEFINITIONS: Final = 10_000
+"""Definitions of one name that are looked at."""
+
+Meaning = Callable[[int, Reference], list[DefinitionRow]]
+"""Gives the types that a reference in a file may mean, the most likely first."""
+
+
+class TypeMember(NamedTuple):
+    """A member found for a name: the definition, and how many steps above the type it is."""
+
+    row: DefinitionRow
+    steps: int
+
+
+class MembersFound(NamedTuple):
+    """Members found, and whether every type above is in the index."""
+
+    members: list[TypeMember]
+    complete: bool
+
+
+class Classes:
+    """The types of one generation."""
+
+    def __init__(self, view: GraphView, meaning: Meaning) -> None:
+        self._view = view
+        self._meaning = meaning
+        self._named: dict[str, list[DefinitionRow]] = {}
+        self._bases: dict[DefinitionRow, tuple[list[DefinitionRow], bool]] = {}
+
+    def named(self, name: str) -> list[DefinitionRow]:
+        """All definitions of a name, by path and line, as many as are looked at."""
+        found = self._named.get(name)
+        if found is None:
+            found = self._view.reader.definitions_named([name], MOST_DEFINITIONS)
+            if len(found) >= MOST_DEFINITIONS:
+                self._view.told.add(
+                    f"`{name}` has more than {MOST_DEFINITIONS:,} definitions; the first of them were looked at"
+                )
+            self._view.load_rows(row.file for row in found)
+            self._named[name] = found
+        return found
+
+    def whole(self, row: DefinitionRow) -> DefinitionRow:
+        """The type that an ``impl`` or an extension adds to; the row itself where there is none."""
+        if row.kind not in EXTENDING:
+            return row
+        family = family_of(self._view.row(row.file).language)
+        types = [
+            r
+            for r in self.named(row.name)
+            if r.kind in CLASSES and family_of(self._view.row(r.file).language) == family
+        ]
+        return nearest_first(self._view, row.file, types)[0] if types else row
+
+    def members(self, owner: DefinitionRow, name: str) -> list[DefinitionRow]:
+        """The members of a type that have a name: those in its file, else those nearest to it."""
+        scope, family = qualified(owner), family_of(self._view.row(owner.file).language)
+        last = scope.rpartition(".")[2]
+        rows = [
+            r
+            for r in self.named(name)
+            if (r.scope == scope or r.scope.rpartition(".")[2] == last)
+            and r.scope
+            and family_of(self._view.row(r.file).language) == family
+        ]
+        exact = [r for r in rows if r.scope == scope] or rows
+        own = [r for r in exact if r.file == owner.file]
+        if own:
+            return own
+        if family in ("python", "js"):  # a class is in one file
+            return []
+        near = nearest_first(self._view, owner.file, exact)
+        return [r for r in near if r.file == near[0].file] if near else []
+
+    def bases(self, owner: DefinitionRow) -> tuple[list[DefinitionRow], bool]:
+        """The types that a type names as bases, and whether all that it names were found."""
+        found = self._bases.get(owner)
+        if found is None:
+            self._bases[owner] = ([], True)  # for a type that is its own base
+            rows: dict[DefinitionRow, None] = {}
+            complete = True
+            for reference in self._heads(owner):
+                meant = [r for r in self._meaning(owner.file, reference) if r != owner]
+                complete = complete and bool(meant)
+                rows.update(dict.fromkeys(meant[:1]))
+            found = self._bases[owner] = (list(rows), complete and owner.file not in self._view.unparsed)
+        return found
+
+    def _heads(self, owner: DefinitionRow) -> list[Reference]:
+        """The references of a type to its bases, those of its impls and extensions in the same file too."""
+        parts = [
+            d
+            for d in self._view.definitions(owner.file)
+            if d == owner or (d.name == owner.name and d.kind in EXTENDING)
+        ]
+        return [
+            r
+            for part in parts
+            for r in self._view.references_in(part)
+            if r.role is Role.INHERIT and self._view.class_around(owner.file, r.line) == part
+        ]
+
+    def above(self, owner: DefinitionRow) -> tuple[list[tuple[DefinitionRow, int]], bool]:
+        """All types above a type with their distance, the nearest first, and whether all were found."""
+        out: list[tuple[DefinitionRow, int]] = []
+        seen = {owner}
+        queue = [(owner, 0)]
+        complete = True
+        while queue and len(seen) <= MOST_BASES:
+            row, steps = queue.pop(0)
+            bases, all_found = self.bases(row)
+            complete = complete and all_found
+            for base in bases:
+                if base not in seen:
+                    seen.add(base)
+                    out.append((base, steps + 1))
+                    queue.append((base, steps + 1))
+        return out, complete
+
+    def find(self, owner: DefinitionRow, name: str, *, own: bool = True) -> MembersFound:
+        """A member of a type, or of the nearest type above that has it."""
+        owner = self.whole(owner)
+        rows = self.members(owner, name) if own else []
+        if rows:
+            return MembersFound([TypeMember(r, 0) for r in rows], True)
+        above, complete = self.above(owner)
+        for base, steps in above:
+            rows = self.members(base, name)
+            if rows:
+                return MembersFound([TypeMember(r, steps) for r in rows], True)
+        return MembersFound([], complete)
+
+    def is_above(self, base: DefinitionRow, owner: DefinitionRow) -> bool:
+        """Whether a type is another one or above it."""
+        owner = self.whole(owner)
+        return base == owner or any(row == base for row, _ in self.above(owner)[0])
+
+
+def types_among(rows: Sequence[DefinitionRow]) -> list[DefinitionRow]:
+    """Those that are types; impls and extensions only where there is nothing else."""
+    whole = [row for row in rows if row.kind in CLASSES]
+    return whole or [row for row in rows if row.kind in EXTENDING]

@@ -1,0 +1,206 @@
+"""The imports of a file: the names that they bind, and the definitions behind those names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from spelunk.chunk.relation import Import
+from spelunk.graph.languages import CLASSES, FOLDER_PACKAGES, WITH_IMPORT_RULES, family_of
+from spelunk.graph.view import GraphView, qualified
+from spelunk.store.records import FileRow
+from spelunk.store.relation_reader import DefinitionRow
+
+MOST_HOPS: Final = 6
+"""Re-exports that are followed, one after the other."""
+MOST_FILES: Final = 400
+"""Files of one imported module that are looked at."""
+
+_PARTS: Final = re.compile(r"::|[./\\:]+")
+_INCLUDED: Final = re.compile(r"[<\"].*|.*\.(?:h|hh|hpp|hxx|inc|inl)[>\"]?")
+
+
+class Bound(NamedTuple):
+    """What the imports of a file say of a name.
+
+    Attributes:
+        imports: Those that bind it.
+        files: The files that they lead to.
+        rows: The definitions of the name there, re-exports followed.
+        is_outside: Whether the name comes from a module that is not in the index.
+    """
+
+    imports: tuple[Import, ...] = ()
+    files: tuple[FileRow, ...] = ()
+    rows: tuple[DefinitionRow, ...] = ()
+    is_outside: bool = False
+
+
+class ImportTable(NamedTuple):
+    """The imports of a file by the name that each binds, and those that bring all names of a module."""
+
+    by_name: dict[str, list[Import]]
+    wide: list[Import]
+
+
+class Imports:
+    """The imports of one generation."""
+
+    def __init__(self, view: GraphView) -> None:
+        self._view = view
+        self._tables: dict[int, ImportTable] = {}
+        self._files: dict[tuple[int, str, str], tuple[FileRow, ...]] = {}
+        self._bound: dict[tuple[int, str], Bound] = {}
+        self._reach: dict[int, frozenset[int]] = {}
+        self._wide: dict[int, tuple[FileRow, ...]] = {}
+
+    def table(self, file: int) -> ImportTable:
+        """The imports of a file, sorted by what they bind."""
+        found = self._tables.get(file)
+        if found is None:
+            found = self._tables[file] = ImportTable({}, [])
+            family = family_of(self._view.row(file).language)
+            for one in self._view.imports(file):
+                if is_wide(one, family):
+                    found.wide.append(one)
+                else:
+                    for name in bound_names(one, family):
+                        found.by_name.setdefault(name, []).append(one)
+        return found
+
+    def files_of(self, file: int, one: Import) -> tuple[FileRow, ...]:
+        """The files that an import of a file leads to; none where it leads out of the index."""
+        key = (file, one.module, one.name)
+        found = self._files.get(key)
+        if found is None:
+            from spelunk.graph.import_paths import resolve_import
+
+            row = self._view.row(file)
+            paths = resolve_import(self._view.reader, row.path, row.language, one)[:MOST_FILES]
+            found = self._files[key] = tuple(
+                r for r in self._view.rows_at(paths) if r.id != file or row.language == "rust"
+            )  # Rust's ``use super::x`` in a module of the file
+        return found
+
+    def wide_files(self, file: int) -> tuple[FileRow, ...]:
+        """The files whose every name a file imports: star imports and includes."""
+        found = self._wide.get(file)
+        if found is None:
+            rows = {r.id: r for one in self.table(file).wide for r in self.files_of(file, one)}
+            found = self._wide[file] = tuple(rows.values())
+        return found
+
+    def reach(self, file: int) -> frozenset[int]:
+        """The files that a file imports, that they re-export names from, and the file itself."""
+        found = self._reach.get(file)
+        if found is None:
+            rows = {row.id: row for one in self._view.imports(file) for row in self.files_of(file, one)}
+            for name, imports in self.table(file).by_name.items():
+                if any(one.name for one in imports):
+                    rows.update((row.file, self._view.row(row.file)) for row in self.bound(file, name).rows)
+            found = self._reach[file] = frozenset((file, *rows))
+        return found
+
+    def bound(self, file: int, name: str) -> Bound:
+        """What the imports of a file say of a name."""
+        key = (file, name)
+        found = self._bound.get(key)
+        if found is None:
+            imports = self.table(file).by_name.get(name, ())
+            files: dict[int, FileRow] = {}
+            rows: list[DefinitionRow] = []
+            for one in imports:
+                behind = self.files_of(file, one)
+                files.update((row.id, row) for row in behind)
+                rows += self._behind(behind, one, name)
+            family = family_of(self._view.row(file).language)
+            found = self._bound[key] = Bound(
+                tuple(imports),
+                tuple(files.values()),
+                tuple(dict.fromkeys(rows)),
+                bool(imports) and not files and family in WITH_IMPORT_RULES,
+            )
+        return found
+
+    def _behind(self, files: Sequence[FileRow], one: Import, local: str) -> list[DefinitionRow]:
+        """The definitions that an import of one name means in the files that it leads to."""
+        if not one.name:
+            return []
+        if one.name == "default":
+            named = self.exported(files, local)
+            return named or [r for f in files[:1] for r in self._only_definition(f)]
+        return self.exported(files, one.name)
+
+    def _only_definition(self, file: FileRow) -> list[DefinitionRow]:
+        """The definition of a file that has one function or type at its top."""
+        top = [r for r in self._view.definitions(file.id) if not r.scope]
+        return top if len(top) == 1 else []
+
+    def exported(
+        self, files: Iterable[FileRow], name: str, hops: int = 0, seen: frozenset[int] = frozenset()
+    ) -> list[DefinitionRow]:
+        """The definitions at the top of files that have a name, through re-exports where it is not defined."""
+        files = [file for file in files if file.id not in seen]
+        self._view.load(file.id for file in files)
+        found = [row for file in files for row in self._top(file.id, name)]
+        if found or hops >= MOST_HOPS:
+            return found
+        seen = seen.union(file.id for file in files)
+        for file in files:
+            table = self.table(file.id)
+            for one in table.by_name.get(name, ()):
+                if one.name:
+                    inner = "default" if one.name == "default" else one.name
+                    found += self.exported(self.files_of(file.id, one), inner, hops + 1, seen)
+            if not found:
+                behind = [r for one in table.wide if one.name == "*" for r in self.files_of(file.id, one)]
+                found += self.exported(behind, name, hops + 1, seen) if behind else []
+        return found
+
+    def _top(self, file: int, name: str) -> list[DefinitionRow]:
+        """Definitions of a name that a file offers: those at its top, and in its modules, not in its types."""
+        rows = [row for row in self._view.definitions(file) if row.name == name]
+        return [row for row in rows if not row.scope or not self.is_member(row)]
+
+    def is_member(self, row: DefinitionRow) -> bool:
+        """Whether a definition is a member of a type, and not of a module or a namespace."""
+        if not row.scope:
+            return False
+        if row.kind == "method":
+            return True
+        return any(d.kind in CLASSES and qualified(d) == row.scope for d in self._view.definitions(row.file))
+
+
+def is_wide(one: Import, family: str) -> bool:
+    """Whether an import brings all names of what it leads to."""
+    if one.name == "*":
+        return not one.alias
+    if one.name or one.alias:
+        return False
+    return family in (
+        "c",
+        "ruby",
+        "php",
+        "lua",
+        "bash",
+        "haskell",
+        "julia",
+        "r",
+        "beam",
+        "swift",
+        "csharp",
+    ) or (family not in FOLDER_PACKAGES and bool(_INCLUDED.fullmatch(one.module)))
+
+
+def bound_names(one: Import, family: str = "") -> tuple[str, ...]:
+    """The names that an import binds in its file, and the module as it is written before a name."""
+    if one.alias:
+        return (one.alias,)
+    if one.name and one.name != "*":
+        return (one.name,)
+    parts = [part for part in _PARTS.split(one.module.strip("<>\"'")) if part]
+    if not parts:
+        return ()
+    own = parts[0] if family == "python" else parts[-1]  # Python's ``import a.b`` binds ``a``
+    return tuple(dict.fromkeys((own, one.module)))

@@ -1,0 +1,363 @@
+"""What stands before a name: the object itself, a module, a type, a variable whose type is written down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from spelunk.chunk.relation import Import, Reference, Role
+from spelunk.graph.classes import Classes, Meaning, types_among
+from spelunk.graph.imports import Imports
+from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, OWN, family_of
+from spelunk.graph.signature import signature
+from spelunk.graph.view import GraphView, last_line
+from spelunk.store.records import FileRow
+from spelunk.store.relation_reader import DefinitionRow
+
+SELF_RULE, TYPE_RULE = "own-member", "type"
+
+_PARTS: Final = re.compile(r"::|->|\?\.|!!?\.|[.\\#]")
+_NOISE: Final = re.compile(r"^(?:await\s+|new\s*|\(|[&*!~@$]+)+")
+_TYPE_NAME: Final = re.compile(r"[^\W\d][\w.:]*")
+_RETURNS: Final = (
+    re.compile(
+        r"->\s*(?:Result<|Option<|Promise<|Box<|Arc<|Rc<|Optional\[|impl\s+|dyn\s+|&(?:'\w+\s+)?(?:mut\s+)?)*([\w.:]+)"
+    ),
+    re.compile(r"\)\s*:\s*(?:Promise<)?([\w.]+)"),
+    re.compile(r"\)\s*\(?\*?([A-Z][\w.]*)"),
+    re.compile(r"^(?:\w+\s+)*?([A-Z]\w*)(?:<[^>]*>)?\s*[*&]*\s+\w+\s*\("),
+)
+"""How a head names what its function returns: arrow, colon, Go's, Java's and C's."""
+_WRAPPERS: Final = re.compile(
+    r"^(?:Optional|Option|Result|Box|Arc|Rc|Promise|Final|ClassVar|Annotated|Type|type|Self|unique_ptr|shared_ptr|std::unique_ptr|std::shared_ptr)[\[<]"
+)
+OWN_TYPES: Final = frozenset({"Self", "self", "static", "this", "typing.Self", "t.Self"})
+"""Results that are of the type around the function."""
+NO_TYPES: Final = frozenset(
+    {"None", "Any", "object", "Self", "auto", "var", "any", "unknown", "void", "dynamic"}
+)
+
+RETURN_WHAT_THEY_GET: Final = frozenset(
+    {
+        "cast",
+        "copy",
+        "deepcopy",
+        "replace",
+        "reduce",
+        "choice",
+        "clone",
+        "partial",
+        "wraps",
+        "assign",
+        "freeze",
+    }
+)
+"""Functions of libraries whose result has the type of an argument."""
+BUILT_IN: Final = {
+    "python": frozenset(
+        [
+            "str",
+            "bytes",
+            "bytearray",
+            "list",
+            "dict",
+            "set",
+            "frozenset",
+            "tuple",
+            "int",
+            "float",
+            "bool",
+            "object",
+            "open",
+            "type",
+            "range",
+            "super",
+        ]
+    ),
+    "js": frozenset(
+        [
+            "Object",
+            "Array",
+            "String",
+            "Number",
+            "Boolean",
+            "JSON",
+            "Math",
+            "Promise",
+            "Map",
+            "Set",
+            "WeakMap",
+            "Symbol",
+            "Date",
+            "RegExp",
+            "Error",
+            "Reflect",
+            "console",
+            "process",
+            "window",
+            "document",
+            "globalThis",
+        ]
+    ),
+}
+"""Values of a family's language itself that members are called on."""
+_LITERAL: Final = re.compile(r"[bfru]{0,2}[\"'`\[{(\d]")
+
+
+class ReceiverMeaning(NamedTuple):
+    """What a receiver means.
+
+    Attributes:
+        types: The types whose members are reached, the most likely first.
+        modules: The files of a module whose names are reached.
+        rule: Why.
+        above: Only members of the types above are reached.
+        outside: It is known to come from outside the index.
+    """
+
+    types: Sequence[DefinitionRow] = ()
+    modules: Sequence[FileRow] = ()
+    rule: str = ""
+    above: bool = False
+    outside: bool = False
+
+
+NOTHING: Final = ReceiverMeaning()
+FOREIGN: Final = ReceiverMeaning(outside=True)
+
+
+class Receivers:
+    """The receivers of one generation."""
+
+    def __init__(
+        self, view: GraphView, imports: Imports, classes: Classes, types: Meaning, meaning: Meaning
+    ) -> None:
+        self._meaning = meaning
+        self._view = view
+        self._imports = imports
+        self._classes = classes
+        self._types = types
+
+    def meaning(self, file: int, reference: Reference) -> ReceiverMeaning:
+        """What the receiver of a reference means."""
+        written = _NOISE.sub("", reference.receiver)
+        if written in OWN or written in ABOVE or written.startswith("super("):
+            owner = self._view.class_around(file, reference.line) or self._by_method(file, reference.line)
+            above = written not in OWN
+            return NOTHING if owner is None else ReceiverMeaning([owner], (), SELF_RULE, above)
+        found = self._module(file, written)
+        if found is not NOTHING:
+            return found
+        found = self._path(file, written, reference)
+        if found is not NOTHING:
+            return found
+        if _LITERAL.match(written) or self._is_built_in(file, written):
+            return FOREIGN
+        parts = [part for part in _PARTS.split(written) if part]
+        if not parts:
+            return NOTHING
+        found = self._chain(file, reference.line, parts)
+        if found is NOTHING and len(parts) > 1:
+            return self._module_then_chain(file, reference.line, written, parts)
+        return found
+
+    def _path(self, file: int, written: str, reference: Reference) -> ReceiverMeaning:
+        """A receiver that is the path of a module, or of a type in one, and is no name of the file itself."""
+        family = family_of(self._view.row(file).language)
+        if family == "rust":
+            separator, head = "::", written.partition("::")[0]
+            if "::" in written and head in ("std", "core", "alloc"):
+                return FOREIGN
+            last = written.rpartition("::")[2]
+            if not last.isidentifier() or f"{last}::" not in self._view.line(file, reference.line):
+                return NOTHING  # a variable or a call
+        elif family == "python" and "." in written:
+            separator, head = ".", written.partition(".")[0]
+            if not any(not one.name for one in self._imports.bound(file, head).imports):
+                return NOTHING
+        else:
+            return NOTHING
+        files = self._imports.files_of(file, Import(written, reference.name, "", reference.line))
+        if files and (family == "rust" or separator in written):
+            return ReceiverMeaning((), files, "import")
+        above, _, last = written.rpartition(separator)
+        if above and last.isidentifier():
+            behind = self._imports.files_of(file, Import(above, last, "", reference.line))
+            types = types_among(self._imports.exported(behind, last)) if behind else []
+            if types:
+                return ReceiverMeaning(types[:1], (), TYPE_RULE)
+        return NOTHING
+
+    def _is_built_in(self, file: int, written: str) -> bool:
+        """Whether a receiver is a value of the language itself, and the index has no definition of its name."""
+        head = written.removesuffix("()")
+        family = family_of(self._view.row(file).language)
+        return head in BUILT_IN.get(family, ()) and not any(r.file == file for r in self._classes.named(head))
+
+    def _is_foreign_type(self, file: int, name: str) -> bool:
+        """Whether a name is that of a type which the index has not; Python and JavaScript have local ones."""
+        return (
+            name[:1].isupper()
+            and not name.isupper()
+            and family_of(self._view.row(file).language) not in ("python", "js")
+            and not types_among(self._classes.named(name))
+        )
+
+    def _by_method(self, file: int, line: int) -> DefinitionRow | None:
+        """The type of the method around a line, where the method stands outside its type's braces."""
+        for row in reversed(self._view.around(file, line)):
+            if row.kind == "method" and row.scope:
+                name = row.scope.rpartition(".")[2]
+                types = types_among(self._classes.named(name))
+                near = [r for r in types if r.file == row.file] or types
+                return near[0] if near else None
+        return None
+
+    def _module(self, file: int, written: str) -> ReceiverMeaning:
+        """A receiver that is an imported module or a name taken from one."""
+        bound = self._imports.bound(file, written)
+        if not bound.imports:
+            return NOTHING
+        if bound.is_outside:
+            return FOREIGN
+        types = types_among(bound.rows)
+        if types:
+            return ReceiverMeaning(types[:1], (), TYPE_RULE)
+        if bound.rows:  # a variable or a function
+            return self._value(bound.rows[0])
+        return ReceiverMeaning((), bound.files, "import")
+
+    def _module_then_chain(self, file: int, line: int, written: str, parts: list[str]) -> ReceiverMeaning:
+        """``module.Type.name``, ``module.variable.name``: the longest beginning that is a module, then the rest."""
+        head = parts[0].removesuffix("()")
+        bound = self._imports.bound(file, head)
+        if bound.is_outside:
+            return FOREIGN
+        if not bound.files:
+            return NOTHING
+        rows = list(bound.rows) or self._imports.exported(bound.files, parts[1].removesuffix("()"))
+        rest = parts[1:] if bound.rows else parts[2:]
+        types = types_among(rows)
+        if types:
+            return self._members_of(types[0], rest)
+        return self._value(rows[0]) if rows and not rest else NOTHING
+
+    def _chain(self, file: int, line: int, parts: list[str]) -> ReceiverMeaning:
+        """A variable, a field, a type or a call, and fields of it."""
+        head, rest = parts[0], parts[1:]
+        called = head.endswith("()")
+        bare = head.removesuffix("()").rstrip("[]")
+        if bare in OWN:
+            if not rest:
+                return NOTHING
+            typed = self._declared(file, line, f"{bare}.{rest[0]}", rest[0])
+            if typed is not NOTHING:
+                return typed if len(rest) == 1 else self._through(typed, rest[1:])
+            owner = self._view.class_around(file, line) or self._by_method(file, line)
+            return NOTHING if owner is None else self._members_of(owner, rest)
+        if not called:
+            typed = self._declared(file, line, ".".join(parts), bare)
+            if typed is not NOTHING:
+                return self._through(typed, rest)
+        if called or bare[:1].isupper() or not rest:
+            role = Role.CALL if called else Role.TYPE
+            rows = self._types(file, Reference(bare, Role.TYPE, line, ""))
+            if rows and (called or bare[:1].isupper() or rows[0].name == bare):
+                return self._members_of(rows[0], rest)
+            if not called and self._is_foreign_type(file, bare):
+                return FOREIGN
+            if role is Role.CALL:
+                return self._returned(file, line, bare, rest)
+        return NOTHING
+
+    def _declared(self, file: int, line: int, whole: str, last: str) -> ReceiverMeaning:
+        """The type that is written down for a variable or field."""
+        bindings = self._view.bindings(file, line)
+        written = bindings.get(whole) or bindings.get(last)
+        return NOTHING if not written else self.written_type(file, line, written)
+
+    def written_type(self, file: int, line: int, written: str) -> ReceiverMeaning:
+        """The type that a name of a type means in a file; outside where an import says so."""
+        called = written.endswith("()")
+        name = _plain_type(written)
+        if not name or name in NO_TYPES:
+            return NOTHING
+        receiver, _, last = name.replace("::", ".").rpartition(".")
+        rows = self._types(file, Reference(last, Role.TYPE, line, receiver))
+        if rows:
+            return ReceiverMeaning(rows[:1], (), TYPE_RULE)
+        made = self._called(file, Reference(last, Role.CALL, line, receiver))
+        if made is not None:
+            return made
+        head = receiver.partition(".")[0] or last
+        if self._imports.bound(file, head).is_outside:
+            return NOTHING if called and last in RETURN_WHAT_THEY_GET else FOREIGN
+        return NOTHING if called or types_among(self._classes.named(last)) else FOREIGN
+
+    def _called(self, file: int, call: Reference) -> ReceiverMeaning | None:
+        """The type that a call returns, where what is called is a function of the index."""
+        rows = [row for row in self._meaning(file, call) if row.kind in CALLABLE]
+        return self._value(rows[0]) if rows else None
+
+    def _members_of(self, owner: DefinitionRow, rest: Sequence[str]) -> ReceiverMeaning:
+        """A type, or the type of a field of it."""
+        return self._through(ReceiverMeaning([owner], (), TYPE_RULE), rest)
+
+    def _through(self, meaning: ReceiverMeaning, rest: Sequence[str]) -> ReceiverMeaning:
+        """The type behind fields and calls of a type."""
+        for part in rest:
+            if not meaning.types:
+                return meaning if meaning.outside else NOTHING
+            members = self._classes.find(meaning.types[0], part.removesuffix("()").rstrip("[]")).members
+            if not members:
+                return NOTHING
+            meaning = self._value(members[0].row)
+        return meaning
+
+    def _value(self, row: DefinitionRow) -> ReceiverMeaning:
+        """The type of a definition's value: what a function returns, what a field is declared as."""
+        if row.kind in CLASSES:
+            return ReceiverMeaning([row], (), TYPE_RULE)
+        head = signature(
+            self._view.lines(row.file), row.line, last_line(row), self._view.row(row.file).language
+        )
+        if row.kind in CALLABLE:
+            written = returned_type(head)
+        else:
+            bindings = self._view.bindings(row.file, last_line(row))
+            written = bindings.get(row.name, "")
+        if written in OWN_TYPES:
+            owner = [r for r in self._classes.named(row.scope.rpartition(".")[2]) if r.kind in CLASSES]
+            near = [r for r in owner if r.file == row.file] or owner
+            return ReceiverMeaning(near[:1], (), TYPE_RULE) if near else NOTHING
+        return self.written_type(row.file, row.line, written) if written else NOTHING
+
+    def _returned(self, file: int, line: int, name: str, rest: Sequence[str]) -> ReceiverMeaning:
+        """The type that a function called by name returns."""
+        bound = self._imports.bound(file, name)
+        if bound.is_outside:
+            return FOREIGN
+        rows = [r for r in self._meaning(file, Reference(name, Role.CALL, line)) if r.kind in CALLABLE]
+        return self._through(self._value(rows[0]), rest) if rows else NOTHING
+
+
+def returned_type(head: str) -> str:
+    """The type that the head of a function names as its result; "" where it names none."""
+    for pattern in _RETURNS:
+        found = pattern.search(head)
+        if found is not None:
+            return found.group(1)
+    return ""
+
+
+def _plain_type(written: str) -> str:
+    """A type without its wrappers, arguments and marks: ``Foo`` of ``Optional[Foo]``, ``*Foo``, ``Foo | None``."""
+    text = written.strip().strip("\"'&*?! ")
+    for _ in range(4):
+        shorter = _WRAPPERS.sub("", text).strip("\"'&*?! ")
+        if shorter == text:
+            break
+        text = shorter
+    found = _TYPE_NAME.search(text)
+    return found.group().rstrip(".:") if found is not None else ""

@@ -1,0 +1,73 @@
+"""Every place that refers to a symbol, with its role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from spelunk.chunk.relation import Role
+from spelunk.graph.answer import GraphAnswer
+from spelunk.graph.resolve import Resolver
+from spelunk.graph.sites import (
+    MOST_USE_FILES,
+    Finder,
+    Located,
+    in_order,
+    sites_of,
+    sites_of_undefined,
+    uses_of,
+)
+from spelunk.graph.tell import edge_at, left_out
+from spelunk.graph.view import MOST_PARSES
+from spelunk.store.relation_reader import DefinitionRow
+
+SURE = 0.6
+"""From this confidence on, references are ordered by place alone."""
+
+
+def references(
+    resolver: Resolver,
+    asked: str,
+    rows: Sequence[DefinitionRow],
+    limit: int,
+    *,
+    roles: Collection[Role] = (),
+    finder: Finder | None = None,
+    inside: Callable[[str], bool] | None = None,
+) -> GraphAnswer:
+    """The references to definitions: the sure ones by place, then the others.
+
+    Args:
+        resolver: Of the generation.
+        asked: What was asked for.
+        rows: The definitions; none for a name that nothing defines.
+        limit: References wanted.
+        roles: Only these.
+        finder: Finds the files whose text has a name, for uses that are not stored.
+        inside: Only references in files at these paths.
+    """
+    view = resolver.view
+    looked = sites_of(resolver, rows, roles) if rows else sites_of_undefined(resolver, asked, roles)
+    sites = looked.sites
+    if rows and finder is not None and (not roles or Role.USE in roles):
+        sites = in_order(
+            resolver,
+            [*sites, *uses_of(resolver, rows, finder, sites, min(MOST_PARSES, max(MOST_USE_FILES, limit)))],
+        )
+    if inside is not None:
+        sites = [site for site in sites if inside(view.row(site.file).path)]
+    sites = sorted(sites, key=_doubt)
+    shown = sites[:limit]
+    view.load(site.file for site in shown)
+    edges = tuple(edge_at(view, site, view.symbol_around(site.file, site.reference.line)) for site in shown)
+    return GraphAnswer(
+        "references",
+        asked,
+        tuple(view.symbol(row) for row in rows[:limit]),
+        edges,
+        total=len(sites),
+        left_out=left_out(view, beyond=len(sites) - len(shown), what="references", looked=[looked]),
+    )
+
+
+def _doubt(site: Located) -> float:
+    return 0.0 if site.confidence >= SURE else 1 - site.confidence

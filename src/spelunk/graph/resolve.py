@@ -1,0 +1,344 @@
+"""Resolve a reference: the definitions that it may mean, each with a confidence and the rule that gave it.
+
+The rules are tried in the order of their trust; the first one that finds
+something decides (docs/symbol-graph.md). Where an import or a written type says that
+the name comes from outside the index, nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from spelunk.chunk.relation import Reference, Role
+from spelunk.graph.classes import Classes, types_among
+from spelunk.graph.grading import (
+    CALLED_LIKE,
+    COMMON_REACHED,
+    COMMON_SHARE,
+    IMPORT,
+    IN_REACH,
+    INHERITED,
+    LOCAL,
+    NAME,
+    ONLY_ONE,
+    OUTSIDE,
+    OWN_MEMBER,
+    PACKAGE,
+    SAME_FILE,
+    SHARED,
+    SURE,
+    UNKNOWN,
+    VALUE_SHARE,
+    WIDE_IMPORT,
+    Resolution,
+    definitions_first,
+    fitting,
+    graded,
+)
+from spelunk.graph.imports import Imports
+from spelunk.graph.languages import (
+    CALLABLE,
+    CLASSES,
+    EXTENDING,
+    FIELDS_APART,
+    FOLDER_PACKAGES,
+    IMPLICIT_SELF,
+    SHARED_NAMES,
+    family_of,
+    is_common_member,
+    is_private,
+)
+from spelunk.graph.nearness import nearest_first
+from spelunk.graph.receivers import Receivers
+from spelunk.graph.view import GraphView, qualified
+from spelunk.store.relation_reader import DefinitionRow
+
+MOST_NESTED: Final = 24
+"""Questions that one reference asks, each for the next: its receiver's type, what that returns, a base."""
+_Key = tuple[int, str, Role, str, DefinitionRow | None]
+"""File, name, role, receiver, and the definition around a reference."""
+
+
+class Resolver:
+    """Resolves references of one generation."""
+
+    def __init__(self, view: GraphView) -> None:
+        self.view = view
+        self.imports = Imports(view)
+        self.classes = Classes(view, self.types)
+        self.receivers = Receivers(view, self.imports, self.classes, self.types, self.meanings)
+        self._known: dict[_Key, Resolution] = {}
+        self._active: dict[_Key, int] = {}
+        self._cut = MOST_NESTED
+
+    def resolve(self, file: int, reference: Reference) -> Resolution:
+        """The definitions that a reference in a file may mean."""
+        inside = self.view.enclosing(file, reference.line)
+        key = (file, reference.name, reference.role, reference.receiver, inside)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        depth = len(self._active)
+        if key in self._active or depth >= MOST_NESTED:
+            self._cut = min(self._cut, self._active.get(key, 0))
+            return UNKNOWN
+        self._active[key] = depth
+        try:
+            found = self._resolve(file, reference)
+        finally:
+            del self._active[key]
+        if self._cut >= depth:  # else it was cut short by a question that is still open
+            self._cut = MOST_NESTED
+            self._known[key] = found
+        return found
+
+    def types(self, file: int, reference: Reference) -> list[DefinitionRow]:
+        """The types that a reference may mean, the most likely first."""
+        return types_among([c.row for c in self.resolve(file, reference).candidates])
+
+    def meanings(self, file: int, reference: Reference) -> list[DefinitionRow]:
+        """The definitions that a reference surely means; none where it is not sure."""
+        found = self.resolve(file, reference).candidates
+        return [c.row for c in found if c.confidence >= SURE]
+
+    def _resolve(self, file: int, reference: Reference) -> Resolution:
+        family = family_of(self.view.row(file).language)
+        pool = [
+            row
+            for row in self.classes.named(reference.name)
+            if family_of(self.view.row(row.file).language) == family
+        ]
+        if reference.role is Role.IMPORT:
+            return self._imported_here(file, reference)
+        pool = fitting(pool, reference.role)
+        if reference.receiver:
+            return self._with_receiver(file, reference, pool, family)
+        return self._bare(file, reference, pool, family)
+
+    def _imported_here(self, file: int, reference: Reference) -> Resolution:
+        """The definitions that an import by name takes: the statement itself says where from."""
+        for one in self.view.imports(file):
+            if one.line == reference.line and one.name == reference.name:
+                files = self.imports.files_of(file, one)
+                if not files:
+                    return OUTSIDE
+                return graded(self.view, file, self.imports.exported(files, one.name), IMPORT)
+        bound = self.imports.bound(file, reference.name)
+        if bound.is_outside:
+            return OUTSIDE
+        return graded(self.view, file, bound.rows, IMPORT)
+
+    # Names without a receiver
+
+    def _bare(self, file: int, reference: Reference, pool: list[DefinitionRow], family: str) -> Resolution:
+        around = self.view.around(file, reference.line)
+        here = [row for row in pool if row.file == file]
+        scopes = [qualified(row) for row in reversed(around)]
+        for scope in scopes:
+            inner = [
+                row
+                for row in here
+                if row.scope == scope and (family in IMPLICIT_SELF or not self._is_member(row))
+            ]
+            if inner:
+                return graded(self.view, file, inner, LOCAL)
+        top = [row for row in here if not self._is_member(row)]
+        if top:
+            return graded(self.view, file, top, SAME_FILE)
+        bound = self.imports.bound(file, reference.name)
+        if bound.rows:
+            return graded(self.view, file, fitting(bound.rows, reference.role), IMPORT)
+        if bound.is_outside:
+            return OUTSIDE
+        if family in IMPLICIT_SELF:
+            owner = self.view.class_around(file, reference.line) or self._owner_by_scope(file, around)
+            if owner is not None:
+                members = self.classes.find(owner, reference.name).members
+                if members:
+                    rule = INHERITED if members[0].steps else OWN_MEMBER
+                    return graded(self.view, file, [m.row for m in members], rule)
+        return self._far(file, reference, [row for row in pool if not self._is_member(row)], family)
+
+    def _owner_by_scope(self, file: int, around: Sequence[DefinitionRow]) -> DefinitionRow | None:
+        """The type of a method that is defined outside its type's braces (``void C::run()``)."""
+        for row in reversed(around):
+            if row.kind == "method" and row.scope:
+                name = row.scope.rpartition(".")[2]
+                types = [r for r in self.classes.named(name) if r.kind in CLASSES]
+                if types:
+                    return nearest_first(self.view, file, types)[0]
+        return None
+
+    def _far(self, file: int, reference: Reference, pool: list[DefinitionRow], family: str) -> Resolution:
+        """Definitions at the top of other files that no import names."""
+        wide = {row.id for row in self.imports.wide_files(file)}
+        if wide:
+            found = [row for row in pool if row.file in wide]
+            if not found and family not in SHARED_NAMES:
+                found = fitting(
+                    self.imports.exported(self.imports.wide_files(file), reference.name), reference.role
+                )
+            if family == "c" and found:  # declared in the header, defined elsewhere
+                found = [row for row in pool if not self._is_hidden(row, file)] or found
+            if found:
+                return graded(self.view, file, definitions_first(found), WIDE_IMPORT)
+        if family in FOLDER_PACKAGES:
+            folder = _folder(self.view.row(file).path)
+            found = [row for row in pool if _folder(self.view.row(row.file).path) == folder]
+            if found:
+                return graded(self.view, file, found, PACKAGE)
+        seen = [row for row in pool if not self._is_hidden(row, file)]
+        if family in SHARED_NAMES or (reference.role is Role.MACRO):
+            return graded(self.view, file, definitions_first(seen), SHARED)
+        if self._is_strict(file, family):
+            return UNKNOWN
+        return graded(self.view, file, seen, ONLY_ONE if len(seen) == 1 else NAME)
+
+    def _is_strict(self, file: int, family: str) -> bool:
+        """Whether every name from another file is imported by name or star in this language."""
+        if family == "js":
+            return bool(self.view.imports(file))
+        return family in ("python", "rust", "go", "zig")
+
+    def _is_member(self, row: DefinitionRow) -> bool:
+        return self.imports.is_member(row)
+
+    def is_static(self, row: DefinitionRow) -> bool:
+        """Whether a definition of C is seen in its own file alone."""
+        family = family_of(self.view.row(row.file).language)
+        return family == "c" and is_private(row.name, family, self.view.line(row.file, row.line))
+
+    def _is_hidden(self, row: DefinitionRow, file: int) -> bool:
+        """Whether a definition is seen in its own file alone, which is another one."""
+        there = self.view.row(row.file)
+        if row.file == file or there.path.endswith((".h", ".hpp", ".hh", ".inc")):
+            return False
+        return self.is_static(row)
+
+    # Names behind a receiver
+
+    def _with_receiver(
+        self, file: int, reference: Reference, pool: list[DefinitionRow], family: str
+    ) -> Resolution:
+        if reference.role is Role.USE and family in FIELDS_APART and not _names_a_type(reference.receiver):
+            pool = [row for row in pool if row.kind not in CALLABLE]
+        if not pool:  # no member has the name, and a module may still offer it under another
+            bound = self.imports.bound(file, reference.receiver)
+            if bound.is_outside:
+                return OUTSIDE
+            if not bound.files:
+                return UNKNOWN
+        meaning = self.receivers.meaning(file, reference)
+        if meaning.outside:
+            return OUTSIDE
+        if meaning.modules:
+            rows = self.imports.exported(meaning.modules, reference.name)
+            if rows:
+                return graded(self.view, file, fitting(rows, reference.role), IMPORT)
+        complete = bool(meaning.types)
+        for owner in meaning.types:
+            found = self.classes.find(owner, reference.name, own=not meaning.above)
+            if found.members:
+                rule = INHERITED if found.members[0].steps else meaning.rule
+                return graded(self.view, file, [m.row for m in found.members], rule)
+            complete = complete and found.complete
+        if meaning.rule == OWN_MEMBER and meaning.types:
+            below = [row for row in pool if self._is_below(row, meaning.types[0])]
+            if below:
+                return graded(self.view, file, below, NAME)
+        if meaning.modules or complete or meaning.above:
+            return UNKNOWN
+        members = [row for row in pool if row.scope and self._is_member(row)]
+        if reference.role is Role.USE and family in FIELDS_APART:
+            members = [row for row in members if row.kind not in CALLABLE]
+        return self._by_name(file, reference, members, pool, family)
+
+    def _is_below(self, row: DefinitionRow, base: DefinitionRow) -> bool:
+        """Whether a member belongs to a type below another."""
+        owner = self.owner(row)
+        return owner is not None and owner != base and self.classes.is_above(base, owner)
+
+    def owner(self, row: DefinitionRow) -> DefinitionRow | None:
+        """The type that a member belongs to."""
+        if not row.scope:
+            return None
+        kinds = CLASSES | EXTENDING
+        own = [d for d in self.view.definitions(row.file) if d.kind in kinds and qualified(d) == row.scope]
+        if own:
+            return self.classes.whole(own[0])
+        name = row.scope.rpartition(".")[2]
+        family = family_of(self.view.row(row.file).language)
+        types = [
+            r
+            for r in self.classes.named(name)
+            if r.kind in CLASSES and family_of(self.view.row(r.file).language) == family
+        ]
+        return nearest_first(self.view, row.file, types)[0] if types else None
+
+    def _by_name(
+        self,
+        file: int,
+        reference: Reference,
+        members: list[DefinitionRow],
+        pool: list[DefinitionRow],
+        family: str,
+    ) -> Resolution:
+        """Members whose type is called like the receiver; else those of the name."""
+        if reference.role in (Role.TYPE, Role.INHERIT, Role.MACRO):
+            spaces = [row for row in pool if _is_in(row, reference.receiver)]
+            found = spaces or (pool if family in SHARED_NAMES or family in FOLDER_PACKAGES else [])
+            return graded(self.view, file, found, SHARED if spaces else NAME)
+        if family not in ("python", "js") and _names_a_type(
+            reference.receiver
+        ):  # and none that resolves: of another scope, or outside
+            last = _last_part(reference.receiver)
+            return graded(self.view, file, [r for r in pool if r.scope.rpartition(".")[2] == last], SHARED)
+        value = VALUE_SHARE if reference.role in (Role.USE, Role.WRITE) else 1.0
+        alike = [row for row in members if is_called_like(reference.receiver, row.scope.rpartition(".")[2])]
+        if alike:
+            share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
+            return graded(self.view, file, alike, CALLED_LIKE, share)
+        spaces = [row for row in pool if row.scope and _is_in(row, reference.receiver)]
+        if spaces:
+            return graded(self.view, file, spaces, SHARED)
+        reach = self.imports.reach(file)
+        bound = self.imports.table(file).by_name
+        near = [row for row in members if row.file in reach]
+        near = [row for row in near if row.scope.rpartition(".")[2] in bound] or near
+        if near and (len(near) < len(members) or len(near) == 1):
+            share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
+            return graded(self.view, file, near, IN_REACH, share * value)
+        share = value * (COMMON_SHARE if is_common_member(reference.name, family) else 1.0)
+        return graded(self.view, file, members, ONLY_ONE if len(members) == 1 else NAME, share)
+
+
+def _last_part(receiver: str) -> str:
+    return receiver.rstrip("()[]").replace("::", ".").replace("->", ".").rpartition(".")[2]
+
+
+def _names_a_type(receiver: str) -> bool:
+    """Whether a receiver is written as types are: ``Writer``, ``store::Writer``, and not as a constant or a call."""
+    last = _last_part(receiver)
+    return last[:1].isupper() and not last.isupper() and not receiver.endswith((")", "]"))
+
+
+def is_called_like(receiver: str, type_name: str) -> bool:
+    """Whether a receiver is called like a type: ``self.writer`` and ``Writer`` or ``BatchWriter``."""
+    last = receiver.rstrip("()[]{}?!").replace("::", ".").replace("->", ".").rpartition(".")[2]
+    word = last.replace("_", "").lower().lstrip("@$*&").rstrip("0123456789")
+    name = type_name.replace("_", "").lower()
+    if len(word) < 3:
+        return False
+    return word == name or name.endswith(word) or (len(name) > 3 and word.endswith(name))
+
+
+def _is_in(row: DefinitionRow, receiver: str) -> bool:
+    """Whether a definition's scope ends with a receiver: ``ns`` of ``ns::f``."""
+    scope = "." + row.scope
+    written = receiver.replace("::", ".").replace("\\", ".").replace("->", ".").strip(".")
+    return bool(written) and scope.endswith("." + written)
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]

@@ -1,0 +1,240 @@
+"""The places that refer to definitions: stored references that resolve to them, and uses found in the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final, NamedTuple
+
+from spelunk.chunk.relation import Reference, Role, last_part
+from spelunk.graph.grading import group_of
+from spelunk.graph.languages import CLASSES, family_of, fits
+from spelunk.graph.resolve import Resolver
+from spelunk.store.records import FileRow
+from spelunk.store.relation_reader import DefinitionRow
+
+MOST_SITES: Final = 20_000
+"""Stored references of one name that are resolved."""
+MOST_USE_FILES: Final = 40
+"""Files that are parsed again to find uses that are not stored."""
+MOST_USE_CHARS: Final = 4_000_000
+"""Bytes of them."""
+CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "constructor", "initialize", "init", "__construct"})
+"""Members that are called by the name of their type."""
+
+UNDEFINED: Final = "undefined"
+"""The rule of references to a name that nothing in the index defines."""
+UNDEFINED_TRUST: Final = 0.5
+
+Finder = Callable[[str, int], list[FileRow]]
+"""Gives the files whose text has an identifier, at most so many."""
+
+
+class Located(NamedTuple):
+    """A reference that means one of the definitions asked for."""
+
+    file: int
+    reference: Reference
+    target: DefinitionRow | None
+    confidence: float
+    rule: str
+    alternatives: int
+
+
+class Looked(NamedTuple):
+    """References that were found.
+
+    Attributes:
+        sites: By path and line.
+        elsewhere: References of the same names that mean something else.
+        unread: Stored references beyond the bound, which were not looked at.
+    """
+
+    sites: list[Located]
+    elsewhere: int = 0
+    unread: int = 0
+
+
+def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collection[Role] = ()) -> Looked:
+    """The stored references that mean one of some definitions.
+
+    Args:
+        resolver: Of the generation.
+        rows: The definitions.
+        roles: Only these; all where none is given.
+    """
+    rows = [*rows, *_twins(resolver, rows)]
+    wanted = set(rows)
+    sites: list[Located] = []
+    elsewhere = unread = 0
+    for name in sorted({row.name for row in rows} | _names_of_owners(resolver, rows)):
+        found = resolver.view.reader.references_to(name, roles, MOST_SITES)
+        unread += max(0, found.total - len(found.sites))
+        resolver.view.load_rows(site.file for site in found.sites)
+        for site in found.sites:
+            located = located_at(
+                resolver, site.file, Reference(name, site.role, site.line, site.receiver), wanted
+            )
+            if located is None:
+                elsewhere += 1
+            else:
+                sites.append(located)
+    for file, reference in _aliased(resolver, rows, roles):
+        located = located_at(resolver, file, reference, wanted)
+        if located is not None:
+            sites.append(located)
+    return Looked(in_order(resolver, sites), elsewhere, unread)
+
+
+def _twins(resolver: Resolver, rows: Sequence[DefinitionRow]) -> list[DefinitionRow]:
+    """The declarations and definitions elsewhere that are one symbol with some of C and C++."""
+    view = resolver.view
+    found: dict[DefinitionRow, None] = {}
+    for row in rows:
+        file = view.row(row.file)
+        if family_of(file.language) != "c" or not fits(Role.CALL, row.kind) or row.kind in CLASSES:
+            continue
+        if resolver.is_static(row):
+            continue
+        found.update(
+            (other, None)
+            for other in resolver.classes.named(row.name)
+            if other.scope == row.scope
+            and fits(Role.CALL, other.kind)
+            and other.kind not in CLASSES
+            and family_of(view.row(other.file).language) == "c"
+            and not resolver.is_static(other)
+        )
+    return [row for row in found if row not in set(rows)]
+
+
+def in_order(resolver: Resolver, sites: Iterable[Located]) -> list[Located]:
+    """Each place once, by path and line."""
+    once = {(s.file, s.reference): s for s in sites}
+    return sorted(
+        once.values(), key=lambda s: (resolver.view.row(s.file).path, s.reference.line, s.reference.name)
+    )
+
+
+def _names_of_owners(resolver: Resolver, rows: Iterable[DefinitionRow]) -> set[str]:
+    """The names of the types whose constructors are among the definitions."""
+    return {row.scope.rpartition(".")[2] for row in rows if row.name in CONSTRUCTORS and row.scope}
+
+
+def _aliased(
+    resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collection[Role]
+) -> Iterable[tuple[int, Reference]]:
+    """References by other names that imports give to the definitions."""
+    view = resolver.view
+    names = {row.name for row in rows if not row.scope}
+    if not names:
+        return
+    modules: set[str] = set()
+    for row in rows[:100]:
+        path = view.row(row.file).path
+        folder, _, base = path.rpartition("/")
+        modules |= {last_part("./" + base), base.partition(".")[0], folder.rpartition("/")[2]}
+    for file, imports in view.reader.importing(modules - {""}).items():
+        aliases = {one.alias for one in imports if one.alias and (one.name in names or one.name == "default")}
+        for alias in sorted(aliases - names):
+            found = view.relations(file).references
+            for reference in found:
+                if reference.name == alias and (not roles or reference.role in roles):
+                    yield file, reference
+
+
+def located_at(
+    resolver: Resolver, file: int, reference: Reference, wanted: Collection[DefinitionRow]
+) -> Located | None:
+    """A reference, where it may mean one of the definitions."""
+    candidates = resolver.resolve(file, reference).candidates
+    for candidate in candidates:
+        row = candidate.row
+        if row in wanted or (row.kind in CLASSES and _constructs(reference, row, wanted)):
+            own = group_of(resolver.view, row)
+            others = {group_of(resolver.view, c.row) for c in candidates} - {own}
+            return Located(file, reference, row, candidate.confidence, candidate.rule, len(others))
+    return None
+
+
+def _constructs(reference: Reference, row: DefinitionRow, wanted: Collection[DefinitionRow]) -> bool:
+    """Whether a call of a type calls a constructor among the definitions."""
+    if reference.role is not Role.CALL:
+        return False
+    scope = f"{row.scope}.{row.name}" if row.scope else row.name
+    return any(w.name in CONSTRUCTORS and w.file == row.file and w.scope == scope for w in wanted)
+
+
+def sites_of_undefined(resolver: Resolver, name: str, roles: Collection[Role] = ()) -> Looked:
+    """The references to a name that nothing in the index defines."""
+    found = resolver.view.reader.references_to(name, roles, MOST_SITES)
+    resolver.view.load_rows(site.file for site in found.sites)
+    sites = [
+        Located(s.file, Reference(name, s.role, s.line, s.receiver), None, UNDEFINED_TRUST, UNDEFINED, 0)
+        for s in found.sites
+    ]
+    return Looked(in_order(resolver, sites), 0, found.total - len(found.sites))
+
+
+def uses_of(
+    resolver: Resolver,
+    rows: Sequence[DefinitionRow],
+    finder: Finder,
+    known: Sequence[Located],
+    most: int = MOST_USE_FILES,
+) -> list[Located]:
+    """Uses of definitions as values, found in the text of the files that have their names.
+
+    What is left out because of a bound is told in the view.
+    """
+    from spelunk.chunk.uses import uses
+
+    view = resolver.view
+    rows = [*rows, *_twins(resolver, rows)]
+    wanted = set(rows)
+    families = {family_of(view.row(row.file).language) for row in rows}
+    first = {row.file for row in rows} | {site.file for site in known}
+    told = {(site.file, site.reference.line) for site in known}
+    out: list[Located] = []
+    for name in sorted({row.name for row in rows}):
+        files = [f for f in finder(name, 10 * most) if family_of(f.language) in families]
+        files.sort(key=lambda f: (f.id not in first, f.path))
+        size = read = 0
+        for n, file in enumerate(files):
+            if read >= most or size + file.size > MOST_USE_CHARS:
+                view.told.add(
+                    f"uses of `{name}` as a value were looked for in {n:,} of the {len(files):,} files that have it"
+                )
+                break
+            view.load_rows([file.id])
+            if not _may_use(resolver, file.id, name, told):
+                continue
+            read += 1
+            size += file.size
+            parsed = view.parsed(file.id)
+            if parsed is None:
+                break
+            for reference in uses(parsed, name):
+                if reference.role is Role.USE and not _is_definition(resolver, file.id, reference, wanted):
+                    located = located_at(resolver, file.id, reference, wanted)
+                    if located is not None:
+                        out.append(located)
+    return out
+
+
+def _may_use(resolver: Resolver, file: int, name: str, told: Collection[tuple[int, int]]) -> bool:
+    """Whether a file has a name on a line with neither a known reference to it nor its definition."""
+    view = resolver.view
+    defined = {d.line for d in view.definitions(file) if d.name == name}
+    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    return any(
+        name in line and n not in defined and (file, n) not in told and word.search(line)
+        for n, line in enumerate(view.lines(file), 1)
+    )
+
+
+def _is_definition(
+    resolver: Resolver, file: int, reference: Reference, wanted: Collection[DefinitionRow]
+) -> bool:
+    """Whether a place is the name of a definition itself."""
+    return any(d.name == reference.name and d.line == reference.line for d in resolver.view.definitions(file))

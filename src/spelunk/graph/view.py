@@ -1,0 +1,289 @@
+"""What a question reads of one generation: rows, texts and trees, each read once and within a bound."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations
+from spelunk.config import DEFAULTS
+from spelunk.graph.answer import Edge, Symbol
+from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, VALUES
+from spelunk.graph.signature import doc_line, signature
+from spelunk.store.relation_reader import DefinitionRow, RelationReader
+from spelunk.types import Document
+
+if TYPE_CHECKING:
+    from spelunk.chunk import Parsed
+    from spelunk.store.records import FileRow
+
+MOST_PARSES: Final = 400
+"""Files that one question parses again: some 2 s of source code in all."""
+MOST_PARSED_CHARS: Final = 20_000_000
+"""Characters of source that one question parses again."""
+KEPT_TREES: Final = 64
+"""Trees kept in memory: some 2 MB each for a file of 20 KB."""
+MOST_TEXTS: Final = 2_000
+"""Texts kept in memory at a time."""
+MOST_LINE: Final = 200
+"""Characters of a line that is quoted."""
+
+
+class _Trees(threading.local):
+    """Files parsed lately in this thread, for the next question; a parser serves one thread."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[bytes, str], Parsed] = OrderedDict()
+
+    def get(self, digest: bytes, path: str) -> Parsed | None:
+        """The file of a content and a path."""
+        return self._kept.get((digest, path))
+
+    def keep(self, parsed: Parsed) -> None:
+        """Keep a file, and let go the one kept longest."""
+        self._kept[(parsed.document.digest, parsed.document.path)] = parsed
+        while len(self._kept) > KEPT_TREES:
+            self._kept.popitem(last=False)
+
+
+_trees: Final = _Trees()
+
+
+class GraphView:
+    """One generation, for one question.
+
+    Attributes:
+        reader: The generation.
+        unparsed: Files that were not parsed because a bound was reached.
+        told: What an answer has to say about its bounds, one sentence each.
+    """
+
+    def __init__(self, reader: RelationReader) -> None:
+        self.reader = reader
+        self.unparsed: set[int] = set()
+        self.told: set[str] = set()
+        self._rows: dict[int, FileRow] = {}
+        self._definitions: dict[int, list[DefinitionRow]] = {}
+        self._starts: dict[int, list[int]] = {}
+        self._imports: dict[int, list[Import]] = {}
+        self._lines: dict[int, list[str]] = {}
+        self._relations: dict[int, Relations] = {}
+        self._bindings: dict[tuple[int, int], dict[str, str]] = {}
+        self._parses = 0
+        self._chars = 0
+        self._tree = lru_cache(KEPT_TREES)(self._parse)
+
+    def load_rows(self, files: Iterable[int]) -> None:
+        """Read the rows of many files at once."""
+        lacking = sorted({file for file in files if file not in self._rows})
+        if lacking:
+            self._rows.update(self.reader.file_rows(lacking))
+
+    def load(self, files: Iterable[int]) -> None:
+        """Read the rows and definitions of many files at once."""
+        files = set(files)
+        self.load_rows(files)
+        lacking = sorted({file for file in files if file not in self._definitions})
+        if lacking:
+            found = self.reader.definitions_in(lacking)
+            self._definitions.update({file: found.get(file, []) for file in lacking})
+
+    def row(self, file: int) -> FileRow:
+        """A file's row."""
+        if file not in self._rows:
+            self._rows.update(self.reader.file_rows([file]))
+        return self._rows[file]
+
+    def row_at(self, path: str) -> FileRow | None:
+        """The row of the file at a path."""
+        row = self.reader.files_at([path]).get(path)
+        if row is not None:
+            self._rows[row.id] = row
+        return row
+
+    def rows_at(self, paths: Collection[str]) -> list[FileRow]:
+        """The rows of those of the paths that are indexed, in their order."""
+        found = self.reader.files_at(paths)
+        self._rows.update((row.id, row) for row in found.values())
+        return [found[path] for path in paths if path in found]
+
+    def lives(self, file: int) -> bool:
+        """Whether a file is of this generation."""
+        if file not in self._rows:
+            self._rows.update(self.reader.file_rows([file]))
+        return file in self._rows
+
+    def definitions(self, file: int) -> list[DefinitionRow]:
+        """The definitions of a file, by line."""
+        found = self._definitions.get(file)
+        if found is None:
+            found = self.reader.definitions_in([file]).get(file, [])
+            self._definitions[file] = found
+        return found
+
+    def imports(self, file: int) -> list[Import]:
+        """The imports of a file."""
+        found = self._imports.get(file)
+        if found is None:
+            found = self._imports[file] = self.reader.imports_of([file]).get(file, [])
+        return found
+
+    def preload_imports(self, files: Iterable[int]) -> None:
+        """Read the imports of many files at once."""
+        lacking = [file for file in files if file not in self._imports]
+        found = self.reader.imports_of(lacking)
+        self._imports.update((file, found.get(file, [])) for file in lacking)
+
+    def lines(self, file: int) -> list[str]:
+        """The lines of a file; none of a notebook, whose lines are not those of the file."""
+        found = self._lines.get(file)
+        if found is None:
+            if len(self._lines) >= MOST_TEXTS:
+                self._lines.clear()
+            wrapped = self.row(file).language == "notebook"
+            found = [] if wrapped else self.reader.text_of_file(file).split("\n")
+            self._lines[file] = found
+        return found
+
+    def line(self, file: int, number: int) -> str:
+        """A line without blanks around it, cut where it is long; "" where there is none."""
+        lines = self.lines(file)
+        text = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+        return text if len(text) <= MOST_LINE else text[: MOST_LINE - 1] + "…"
+
+    def parsed(self, file: int) -> Parsed | None:
+        """A file parsed again; None where a bound is reached."""
+        try:
+            return self._tree(file)
+        except _BoundReachedError:
+            self.unparsed.add(file)
+            return None
+
+    def _parse(self, file: int) -> Parsed:
+        row = self.row(file)
+        if self._parses >= MOST_PARSES or self._chars + row.size > MOST_PARSED_CHARS:
+            raise _BoundReachedError
+        self._parses += 1
+        self._chars += row.size
+        kept = _trees.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
+        if kept is not None:
+            return kept
+        from spelunk.chunk import parse
+
+        text = self.reader.text_of_file(file)
+        parsed = parse(Document(row.path, text, row.digest, row.language, size=row.size), DEFAULTS)
+        _trees.keep(parsed)
+        return parsed
+
+    def relations(self, file: int) -> Relations:
+        """References and imports of a file, from its text; none where a bound is reached."""
+        found = self._relations.get(file)
+        if found is None:
+            from spelunk.chunk.relations import relations
+
+            parsed = self.parsed(file)
+            found = self._relations[file] = NO_RELATIONS if parsed is None else relations(parsed)
+        return found
+
+    def references_in(self, definition: DefinitionRow) -> list[Reference]:
+        """References within the lines of a definition, by line."""
+        references = self.relations(definition.file).references
+        return [r for r in references if definition.line <= r.line <= last_line(definition)]
+
+    def bindings(self, file: int, line: int) -> dict[str, str]:
+        """The types of variables that are written down and hold at a line; none where a bound is reached."""
+        from spelunk.chunk.bindings import bindings
+
+        key = (file, line)
+        found = self._bindings.get(key)
+        if found is None:
+            parsed = self.parsed(file)
+            found = self._bindings[key] = {} if parsed is None else bindings(parsed, line)
+        return found
+
+    def around(self, file: int, line: int) -> list[DefinitionRow]:
+        """The definitions that a line lies in, the innermost last."""
+        rows = self.definitions(file)
+        starts = self._starts.get(file)
+        if starts is None:
+            starts = self._starts[file] = [row.line for row in rows]
+        found = [row for row in rows[: bisect_right(starts, line)] if last_line(row) >= line]
+        return sorted(found, key=lambda row: (-last_line(row), row.line, row.kind in VALUES))
+
+    def enclosing(self, file: int, line: int) -> DefinitionRow | None:
+        """The function, else the type, else the value that a line lies in; None at the top of the file."""
+        around = self.around(file, line)
+        for kinds in (CALLABLE, CLASSES | EXTENDING, VALUES):
+            inner = [row for row in around if row.kind in kinds]
+            if inner:
+                return inner[-1]
+        return None
+
+    def class_around(self, file: int, line: int) -> DefinitionRow | None:
+        """The innermost type, or addition to a type, that a line lies in."""
+        inner = [row for row in self.around(file, line) if row.kind in CLASSES or row.kind in EXTENDING]
+        return inner[-1] if inner else None
+
+    def symbol(self, row: DefinitionRow) -> Symbol:
+        """A definition as callers see it, with its head and the first line of its documentation."""
+        file = self.row(row.file)
+        lines = self.lines(row.file)
+        return Symbol(
+            row.name,
+            row.kind,
+            row.scope,
+            file.path,
+            row.line,
+            last_line(row),
+            file.language,
+            signature(lines, row.line, last_line(row), file.language),
+            doc_line(lines, row.line, last_line(row), file.language),
+            file.flags,
+        )
+
+    def file_symbol(self, file: int) -> Symbol:
+        """A file as a symbol."""
+        row = self.row(file)
+        return Symbol(row.path, "file", "", row.path, 1, max(1, row.lines), row.language, flags=row.flags)
+
+    def symbol_around(self, file: int, line: int) -> Symbol:
+        """What a line lies in: a definition, or else the file."""
+        inside = self.enclosing(file, line)
+        return self.file_symbol(file) if inside is None else self.symbol(inside)
+
+    def of_definition(
+        self, row: DefinitionRow, confidence: float, rule: str, alternatives: int = 0, depth: int = 1
+    ) -> Edge:
+        """An edge to a definition, at its own place."""
+        symbol = self.symbol(row)
+        text = self.line(row.file, row.line)
+        return Edge(
+            row.name,
+            "define",
+            symbol.path,
+            row.line,
+            text,
+            symbol,
+            confidence,
+            rule,
+            alternatives,
+            depth=depth,
+        )
+
+
+class _BoundReachedError(Exception):
+    """A bound on parsing is reached."""
+
+
+def last_line(row: DefinitionRow) -> int:
+    """The last line of a definition; its first where that is all that is known."""
+    return max(row.line, row.end_line)
+
+
+def qualified(row: DefinitionRow) -> str:
+    """Scope and name of a definition."""
+    return f"{row.scope}.{row.name}" if row.scope else row.name
