@@ -277,7 +277,6 @@ MEMBERS = [
             "H.J 14-14",
         ],
     ),
-    ("rust", "enum E {\n    A,\n    B(u8),\n}\n", ["E 1-4", "E.A 2-2", "E.B 3-3"]),
     (
         "c",
         "#ifndef GUARD\n#define GUARD\n#define ONE 1\nint f(void)\n{\n#define INSIDE(x) \\\n\tx\n\treturn INSIDE(1);\n}\ntypedef enum {\n\tA, B\n} t;\n#endif\n",

@@ -135,7 +135,7 @@ class LanguageGrammar:
         merge: Neighbours of the same name and kind are one definition.
         guessed: The rules are guessed from the names of the node types.
         functions: The ``tree_sitter.Query`` for all functions, where a parser may put one inside another.
-        members: The expression for the keywords and the ``tree_sitter.Query`` of definitions that do not
+        members: Expressions for the keywords and the ``tree_sitter.Query`` of definitions that do not
             cut; None where there are none.
     """
 

@@ -5,7 +5,7 @@ The keywords of declarations that may have members are found in the text, a quer
 finds the members in the tree, and each goes to the list of the chunk that holds
 its line. Chunks keep their lines, kinds and names.
 
-A family of grammars has in ``MEMBERS`` the expression for the keywords, whose node
+A family of grammars has in ``MEMBERS`` expressions for the keywords, whose node
 must be in one of :data:`_HOLDERS`, and the query. Captures:
 
 - ``@method``, ``@constant``: the name of a member. It belongs to the
@@ -23,19 +23,17 @@ from spelunk.chunk.parse import Parsed, line_starts
 from spelunk.types import MAX_SYMBOL, Chunk, Definition
 
 _OWNERS: Final = frozenset([
-    "interface_declaration", "type_alias_declaration", "enum_declaration", "type_spec", "enum_item",
-    "enum_specifier",
+    "interface_declaration", "type_alias_declaration", "enum_declaration", "type_spec", "enum_specifier",
 ])  # fmt: skip
 _BETWEEN: Final = frozenset([
     "method_elem", "interface_type", "method_signature", "interface_body", "object_type", "intersection_type",
-    "union_type", "parenthesized_type", "enum_body", "enum_assignment", "enum_variant", "enum_variant_list",
+    "union_type", "parenthesized_type", "enum_body", "enum_assignment",
     "enumerator", "enumerator_list",
 ])  # fmt: skip
 """Node types between a member and its owner. Any other makes the member one of a type without a name."""
 
 _HOLDERS: Final = frozenset([
-    "interface_declaration", "type_alias_declaration", "enum_declaration", "interface_type", "enum_item",
-    "enum_specifier", "preproc_def", "preproc_function_def",
+    "interface_declaration", "type_alias_declaration", "enum_declaration", "interface_type", "enum_specifier", "preproc_def", "preproc_function_def",
 ])  # fmt: skip
 """Node types that a keyword begins."""
 
@@ -57,7 +55,7 @@ def add_members(parsed: Parsed, chunks: list[Chunk]) -> None:
     root = parsed.tree.root_node
     recover = grammar.functions is not None and root.has_error
     keywords, query = grammar.members
-    places = [match.span() for match in keywords.finditer(parsed.source)]
+    places = [match.span() for keyword in keywords for match in keyword.finditer(parsed.source)]
     if not places and not recover:
         return
     adding = _Adding(parsed, chunks)

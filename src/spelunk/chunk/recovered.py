@@ -1,4 +1,4 @@
-"""Find the functions of C that a parser takes for the inside of another one.
+"""Find the functions of C that a parser missed, or takes for the inside of another one.
 
 Where ``#if`` and ``#else`` open a brace twice, the parser closes it once, and
 the function seems to reach to the end of the file. What follows is inside it:
@@ -26,43 +26,30 @@ _NO_NAMES: Final = frozenset(["if", "for", "while", "switch", "return", "sizeof"
 
 
 def recovered(parsed: Parsed, known: dict[tuple[str, int], Definition]) -> Iterator[Definition]:
-    """The functions inside functions, in no order, those with the scope of the outer one among the known ones too.
+    """The functions that the walk missed, and those to which it gave the scope of another function, in no order.
 
     Args:
         known: The definitions found by the walk, by name and line.
     """
-    if not _may_be_nested(parsed, known):
-        return
-    outer, nested = _nested(parsed)
     raw_line = parsed.rows.raw_line
-    inner: dict[tuple[str, int], Definition] = {}
-    for node in nested:
+    found = {
+        (name, raw_line(row)): Definition(name, "function", raw_line(row), "", raw_line(last))
+        for name, row, last in _at_margin(parsed)
+    }
+    missed = [key for key in found if key not in known or known[key].scope]
+    if not missed:
+        return  # so it is in most files with errors
+    outer, inner = _nested(parsed)
+    for node in inner:
         for name, kind, row, scope, _, _ in c_function(node, parsed.source, None):
-            inner[name, row] = Definition(name, kind, raw_line(row), scope, raw_line(node.end_point[0]))
-    for node in outer:
-        for name, row, last in _at_margin(parsed.source, node):
-            found = Definition(name, "function", raw_line(row), "", raw_line(last))
-            inner.setdefault((name, row), found)
+            line = raw_line(row)
+            found[name, line] = Definition(name, kind, line, scope, raw_line(node.end_point[0]))
     outside = {name for node in outer for name, *_ in c_function(node, parsed.source, None)}
-    for definition in inner.values():
+    for key, definition in found.items():
         if definition.name not in _NO_NAMES:
-            old = known.get((definition.name, definition.line))
+            old = known.get(key)
             if old is None or old.scope.rpartition(".")[2] in outside:
                 yield definition
-
-
-def _may_be_nested(parsed: Parsed, known: dict[tuple[str, int], Definition]) -> bool:
-    """Whether a function at the margin is unknown, or known with a scope: most files with errors have none."""
-    row = at = 0
-    source = parsed.source
-    for match in _AT_MARGIN.finditer(source):
-        row += source.count(b"\n", at, match.start(1))
-        at = match.start(1)
-        name = match.group(1).decode("utf-8", "replace")
-        old = known.get((name, parsed.rows.raw_line(row)))
-        if (old is None or old.scope) and name not in _NO_NAMES:
-            return True
-    return False
 
 
 def _nested(parsed: Parsed) -> tuple[list[Any], list[Any]]:
@@ -87,18 +74,20 @@ def _nested(parsed: Parsed) -> tuple[list[Any], list[Any]]:
     return outer, inner
 
 
-def _at_margin(source: bytes, node: Any) -> Iterator[tuple[str, int, int]]:
-    """Name, row and last row of what looks like a function behind the first row of another."""
-    row, at = node.start_point[0], node.start_byte
-    start = source.find(b"{", at, node.end_byte)
-    if start < 0:
-        return
-    for match in _AT_MARGIN.finditer(source, start, node.end_byte):
+def _at_margin(parsed: Parsed) -> Iterator[tuple[str, int, int]]:
+    """Name, row and last row of what looks like a function from the first column on."""
+    source = parsed.source
+    root = parsed.tree.root_node
+    row = at = 0
+    for match in _AT_MARGIN.finditer(source):
         row += source.count(b"\n", at, match.start(1))
         at = match.start(1)
+        node = root.descendant_for_byte_range(*match.span(1))
+        if node is None or "identifier" not in node.type:
+            continue  # in a comment
         line_end = source.find(b"\n", match.end())
         end = line_end if source[match.end() : line_end].rstrip().endswith(b"}") else -1
         if end < 0:
             end = source.find(b"\n}", match.end()) + 1
-        last = row + source.count(b"\n", at, end) if end > 0 else node.end_point[0]
+        last = row + source.count(b"\n", at, end) if end > 0 else row
         yield match.group(1).decode("utf-8", "replace"), row, last

@@ -37,7 +37,7 @@ wrap template_declaration
 """,
 }
 
-_KEYWORDS: Final = re.compile(rb"#[ \t]*define\b|\benum\b")
+_KEYWORDS: Final = (re.compile(rb"#[ \t]*define\b"), re.compile(rb"enum\b"))
 
 _MEMBERS: Final = """
 (preproc_def name: (identifier) @macro)

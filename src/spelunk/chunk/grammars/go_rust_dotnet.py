@@ -53,10 +53,9 @@ note comment attribute_list
 
 MEMBERS: Final = {
     "go": (
-        re.compile(rb"\binterface\b(?!\s*\{\s*\})"),
+        (re.compile(rb"interface\b(?!\s*\{\s*\})"),),
         "(interface_type (method_elem name: (field_identifier) @method))",
     ),
-    "rust": (re.compile(rb"\benum\b"), "(enum_variant name: (identifier) @constant)"),
 }
 
 _GO_TYPES: Final = {"struct_type": "struct", "interface_type": "interface"}

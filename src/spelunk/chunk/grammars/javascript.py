@@ -35,7 +35,7 @@ wrap ambient_declaration
 
 TABLES: Final = {"javascript": _JAVASCRIPT, "typescript": _TYPESCRIPT, "tsx": _TYPESCRIPT}
 
-_KEYWORDS: Final = re.compile(rb"\b(?:interface|type|enum)\b")
+_KEYWORDS: Final = tuple(re.compile(word) for word in (rb"interface\b", rb"type\b", rb"enum\b"))
 
 _MEMBERS: Final = """
 (interface_body (method_signature name: (_) @method))
