@@ -133,6 +133,15 @@ POINTS: Final[Mapping[str, str]] = {
     "repair.vectors.switch.after": "repair-vectors",
     "repair.references.switch.before": "repair-references",
     "repair.references.switch.after": "repair-references",
+    # Chunks in a collection: tests/test_qdrant_server.py
+    "remote.upsert.before": "remote",
+    "remote.upsert.after": "remote",
+    "remote.purge.before": "remote",
+    "remote.purge.after": "remote",
+    "migrate.batch": "remote",
+    "migrate.full-text": "remote",
+    "migrate.switch.before": "remote",
+    "migrate.switch.after": "remote",
 }
 """Every fault point of the engine, with the situation that leads to it."""
 

@@ -111,7 +111,9 @@ def test_a_setting_is_documented_as_it_is(name: str) -> None:
     actual = getattr(Options(), name)
 
     assert default.strip("`") == (
-        "auto" if name in ("workers", "io_threads", "embedding_dimensions") and actual == 0 else shown(actual)
+        "auto"
+        if name in ("workers", "io_threads", "embedding_dimensions", "store_shards") and actual == 0
+        else shown(actual)
     )
     assert (flag.strip("`") == "--" + name.replace("_", "-")) == (name in SETTINGS)
     assert (contents == "yes") == (name in contents_of(Options()))

@@ -11,6 +11,7 @@ Every adapter (command line, Python, MCP, HTTP) resolves through this module.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -70,6 +71,9 @@ ONNX: Final = "onnx:"
 BUILT_IN: Final = ("static", "hashed")
 """Embedders that read nothing outside the package and send nothing."""
 
+LOCAL: Final = "local"
+"""The store of an index directory."""
+
 EARLY: Final = "early"
 WAIT: Final = "wait"
 
@@ -83,6 +87,22 @@ def _embedder(value: Any, base: str = "") -> str:
         path = os.path.abspath(os.path.join(base, expand_user(name.removeprefix(ONNX))))
         return ONNX + path if os.path.exists(path) else name
     return name
+
+
+_COLLECTION: Final = re.compile(
+    r"qdrants?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?(,(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?)*"
+    r"/[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+)
+
+
+def _store(value: Any) -> str:
+    """``local``, or the address of a collection, without a key."""
+    name = text(value).rstrip("/")
+    if name == LOCAL or _COLLECTION.fullmatch(name):
+        return name
+    if "@" in name or "?" in name:
+        raise ValueError("a key does not belong into the address: set QDRANT_API_KEY or store_key_file")
+    raise ValueError("must be local, or an address such as qdrant://localhost:6334/code")
 
 
 def _outside_embedder(value: Any, own: Any) -> bool:
@@ -143,8 +163,10 @@ class Options:
     embedder: str = setting("static", _embedder,
         "Which embedder makes the vectors: static, hashed (built in), onnx:DIRECTORY, fastembed:MODEL or api:MODEL.",
         contents=True, widens=_outside_embedder)  # fmt: skip
-    store: str = setting("local", choice("local"),
-        "Where the chunks are kept: local (embedded stores in the index directory).", widens=differs)  # fmt: skip
+    store: str = setting(LOCAL, _store,
+        "Where the chunks are kept: local (in the index directory), or a Qdrant collection, "
+        "qdrant://HOST:6334/COLLECTION (qdrants:// with TLS; several hosts with commas).",
+        widens=differs)  # fmt: skip
     executor: str = setting("local", choice("local", "ray"),
         "What runs phase 1: local (processes on this machine) or ray (a Ray cluster).", widens=differs)  # fmt: skip
     ray_address: str = setting("", ray_address,
@@ -188,6 +210,24 @@ class Options:
         "Failures in a row after which the circuit breaker opens.", widens=above)  # fmt: skip
     breaker_wait: float = setting(30.0, seconds(0, 86_400),
         "Seconds for which the breaker stays open; then one request tests the provider.", widens=below)  # fmt: skip
+
+    store_key_env: str = setting("QDRANT_API_KEY", variable,
+        "Name of the environment variable that holds the store's API key; not the key.",
+        secret=True, widens=differs)  # fmt: skip
+    store_key_file: str = setting("", text,
+        "File that holds the store's API key, instead of the variable.", secret=True, widens=differs)  # fmt: skip
+    store_timeout: float = setting(30.0, seconds(0.05, 3_600),
+        "Seconds one request to the store may take.", widens=above)  # fmt: skip
+    store_shards: int = setting(0, or_auto(integer(1, 10_000)),
+        "Shards of a new collection; auto (0): one for each node.", widens=differs)  # fmt: skip
+    store_replicas: int = setting(1, integer(1, 100),
+        "Copies of each shard of a new collection.", widens=differs)  # fmt: skip
+    store_write_consistency: int = setting(1, integer(1, 100),
+        "Copies that must have a write before it is answered, in a new collection.", widens=differs)  # fmt: skip
+    store_quantisation: str = setting("none", choice("none", "scalar", "binary"),
+        "How a new collection compresses vectors in memory.", widens=differs)  # fmt: skip
+    store_on_disk: bool = setting(False, boolean,
+        "Whether a new collection keeps vectors and terms on disk instead of in memory.", widens=differs)  # fmt: skip
 
 
 DEFAULTS: Final = Options()

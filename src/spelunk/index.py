@@ -395,7 +395,7 @@ class Index(IndexViews, GraphQuestions):
         from spelunk.workspace.mend import check, mend
 
         if not repair:
-            return check(self.directory)
+            return check(self.directory, self.options)
         report = mend(
             self.directory,
             self.options,
@@ -415,4 +415,4 @@ class Index(IndexViews, GraphQuestions):
             IndexBusyError: Another process is writing to it.
             StorageError: A file cannot be deleted.
         """
-        return locate.clear(self.directory, self.root, self.close)
+        return locate.clear(self.directory, self.root, self._release)

@@ -1,10 +1,11 @@
-"""What an index keeps open between searches: read-only views of its stores, and its embedder."""
+"""What an index keeps open between searches: read-only views of its stores, wherever they are, and its embedder."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spelunk import embed
@@ -55,9 +56,9 @@ class IndexViews(FileContents):
             yield snapshot
 
     def _new_snapshot(self) -> Snapshot:
-        from spelunk.store.snapshot import Snapshot
+        from spelunk.store.opening import open_reader
 
-        return Snapshot(self.directory)
+        return open_reader(self.directory, self.options, self.observer)
 
     @contextmanager
     def commits(self) -> Iterator[History | None]:
@@ -86,3 +87,44 @@ class IndexViews(FileContents):
             with self._guard:
                 made = self._embedder = self._embedder or made
         return made
+
+    def use_store(self, store: str) -> None:
+        """Use another ``store`` than the settings say, as after :meth:`migrate`.
+
+        Raises:
+            ConfigError: It is none.
+        """
+        from spelunk.config import SCHEMA
+
+        self.options = replace(self.options, **SCHEMA.from_flags({"store": store}))
+        self.close()
+
+    def _release(self) -> None:
+        from spelunk.store.opening import remove_points
+
+        self.close()
+        remove_points(self.directory)
+
+    def migrate(self, to: str, *, moved: Callable[[int, int], object] = lambda done, total: None) -> int:
+        """Move the chunks between this machine and a collection, without parsing or embedding.
+
+        Searches see the index where it was until all is moved. A run that was
+        interrupted is continued by the next. Set ``store`` to the new place afterwards.
+
+        Args:
+            to: ``local``, or the address of a collection as in the setting ``store``.
+            moved: Called with chunks moved and chunks in all.
+
+        Returns:
+            The number of chunks.
+
+        Raises:
+            IndexMissingError: There is no index.
+            IndexBusyError: Another process is writing.
+            ConfigError, ProviderError: The collection cannot be used.
+        """
+        from spelunk.workspace.migrate import migrate
+
+        count = migrate(self.directory, self.options, to, moved, self.observer)
+        self.close()
+        return count

@@ -90,14 +90,26 @@ _DECLARED: Final = {
     "method_elem": ("name",),
     "keyword_argument": ("name",),
     "enum_variant": ("name",),
+    "enumerator": ("name",),
+    "field_initializer": ("field",),
+    "labeled_statement": ("label",),
+    "goto_statement": ("label",),
     "enum_assignment": ("name",),
     "enum_body": ("name",),
     "pair": ("key",),
 }
-"""Node type and fields that hold the name of a property, a field or an argument, and no use of another name."""
+"""Node type and fields that hold the name of a property, a field, an argument or a label: no use of what has
+that name in the file's scope."""
 
 _PROPERTY_NAMES: Final = frozenset(
-    {"property_identifier", "private_property_identifier", "field_identifier", "identifier"}
+    {
+        "property_identifier",
+        "private_property_identifier",
+        "field_identifier",
+        "identifier",
+        "statement_identifier",
+        "label_name",
+    }
 )
 
 

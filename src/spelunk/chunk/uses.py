@@ -21,20 +21,6 @@ _NOT_CODE: Final = re.compile(
 )
 _WORDLIKE: Final = re.compile(r"\w")
 _MEMBER: Final = re.compile(rb"(?:\.|->|::|\\)[ \t]*$")
-_OWN_NAMES: Final = {
-    "property_signature": "name",
-    "method_signature": "name",
-    "field_declaration": "name",
-    "method_elem": "name",
-    "enum_variant": "name",
-    "enumerator": "name",
-    "pair": "key",
-    "field_initializer": "field",
-    "labeled_statement": "label",
-    "goto_statement": "label",
-}
-"""Nodes with the field that holds a member's own name, or a key that names a member of some type: neither
-is a use of what has that name in the file's scope."""
 _SHARED: Final = frozenset({"global_statement", "nonlocal_statement"})
 
 
@@ -84,14 +70,12 @@ def uses(parsed: Parsed, name: str) -> list[Reference]:
     )
     starts = line_starts(source)
     found: list[Reference] = []
-    for at, node in places:
+    for at, _node in places:
         mark = marks.get(at + len(word) - 1)
         line = parsed.rows.raw_line(bisect_right(starts, at) - 1)
         member = _is_member(source, at)
         if mark is not None and mark[0] != name:
             mark = None
-        if mark is None and not member and not defined[line] and _names_member(node):
-            continue
         if (mark is None or (mark[1] is Role.WRITE and not mark[2])) and defined[line] > 0 and not member:
             defined[line] -= 1
             continue
@@ -128,18 +112,6 @@ def _places(parsed: Parsed, name: str, marks: dict[int, Mark]) -> list[tuple[int
         if len(places) == MAX_PLACES:
             break
     return places
-
-
-def _names_member(node: Any) -> bool:
-    """Whether a name is that of a member where it is declared or given a value."""
-    parent = node.parent
-    if parent is None:
-        return False
-    if parent.type == "literal_element":  # Go: the key of ``T{Name: value}``
-        element, node = parent.parent, parent
-        return element is not None and element.type == "keyed_element" and element.children[0] == node
-    field = _OWN_NAMES.get(parent.type)
-    return field is not None and parent.child_by_field_name(field) == node
 
 
 def _is_member(source: bytes, at: int) -> bool:

@@ -22,13 +22,12 @@ from spelunk.observe import Observer, null_observer
 from spelunk.observe.events import BackfillProgress
 from spelunk.pipeline.report import BackfillResult
 from spelunk.pipeline.worker import one_line
-from spelunk.store import merge
 from spelunk.store.manifest import VARIABLES
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.paths import MAX_KINDS
 from spelunk.store.segment import quantise
-from spelunk.store.segment_file import open_segment, segment_path
 from spelunk.store.texts import Text, unpack
+from spelunk.store.vectors import SegmentVectors, VectorStore
 from spelunk.text.tokens import words
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ def backfill(
     manifest: ManifestWriter,
     embedder: Embedder,
     *,
+    vectors: VectorStore | None = None,
     limit: int | None = None,
     observer: Observer = null_observer,
 ) -> BackfillResult:
@@ -60,6 +60,7 @@ def backfill(
     Args:
         manifest: Open for writing, no transaction under way.
         embedder: Makes the vectors.
+        vectors: Where they go; by default the segments of the index directory.
         limit: Chunks at most; those beyond stay pending.
         observer: Receives the progress after each group.
 
@@ -73,18 +74,19 @@ def backfill(
     total = min(waiting, limit) if limit is not None else waiting
     size = embedder.batch * embedder.concurrency * GROUP_ROUNDS
     codes = {name: min(code, MAX_KINDS) for code, name in enumerate(manifest.kinds())}
-    calls = _Calls(embedder, _dimensions(manifest))
+    vectors = vectors or SegmentVectors(manifest)
+    calls = _Calls(embedder, vectors.dimensions())
     made = done = after = 0
     while done < total and not calls.down:
         group = _group(manifest, after, min(size, total - done))
         if not group:
             break
         calls.embed(group)
-        made += _publish(manifest, group, codes)
+        made += _publish(vectors, group, codes)
         done += len(group)
         after = group[-1].id
         observer(BackfillProgress(done, total))
-    merge.compact(manifest)
+    vectors.compact(end=True)
     return _ended(manifest, made, calls.error)
 
 
@@ -97,14 +99,6 @@ def _ended(manifest: ManifestWriter, made: int, error: str) -> BackfillResult:
     if manifest.meta(ERROR, "") != error:
         manifest.set_meta(ERROR, error)
     return BackfillResult(made, waiting, refused, error)
-
-
-def _dimensions(manifest: ManifestWriter) -> int:
-    """Return the columns of the vectors that are stored already; 0 without any."""
-    segments = manifest.segments()
-    if not segments:
-        return 0
-    return open_segment(segment_path(manifest.directory, segments[0].name), segments[0].rows).dimensions
 
 
 @dataclass(slots=True)
@@ -131,7 +125,7 @@ def _group(manifest: ManifestWriter, after: int, size: int) -> list[_PendingChun
     return out
 
 
-def _publish(manifest: ManifestWriter, group: Sequence[_PendingChunk], codes: dict[str, int]) -> int:
+def _publish(vectors: VectorStore, group: Sequence[_PendingChunk], codes: dict[str, int]) -> int:
     ready = [c for c in group if c.vector is not None]
     refused = [(c.id, c.refused) for c in group if c.refused]
     if not ready and not refused:
@@ -139,9 +133,8 @@ def _publish(manifest: ManifestWriter, group: Sequence[_PendingChunk], codes: di
     ids = np.asarray([c.id for c in ready], np.int64)
     kinds = np.asarray([codes.get(c.kind, 0) for c in ready], np.uint8)
     rows = [quantise(np.stack([c.vector for c in ready if c.vector is not None]))] if ready else []
-    merge.add(manifest, ids, kinds, rows, refused)
-    if len(manifest.segments()) > merge.MAX_SEGMENTS:
-        merge.compact(manifest)
+    vectors.add(ids, kinds, rows, refused)
+    vectors.compact(end=False)
     return len(ready)
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from spelunk import embed, faults
+from spelunk.config import LOCAL
 from spelunk.errors import IndexCorruptError, IndexMissingError
 from spelunk.files.folder import FolderSource
 from spelunk.files.repositories import RepositoriesSource
@@ -33,6 +34,7 @@ from spelunk.pipeline.worker import WorkerConfig
 from spelunk.store import rebuild, schema
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
+from spelunk.store.opening import open_vectors, open_writer, sweep_points
 from spelunk.store.path_ranges import PathRanges
 from spelunk.store.writer_lock import WriterLock
 from spelunk.types import Report
@@ -126,7 +128,7 @@ def _continues(job: Job) -> bool:
 
 def _seeded(job: Job, machine: Machine, lock: WriterLock, began: float) -> Report | None:
     """Update a copy of another worktree's index and publish it; None where there is none, or it is damaged."""
-    if job.rebuild or not (job.source is None or job.part):
+    if job.rebuild or not (job.source is None or job.part) or job.options.store != LOCAL:
         return None
     with Stage(job.observer, "plan"):
         building = seeding.begin(job.root, job.directory, *_contents(job), job.part)
@@ -182,7 +184,7 @@ def _update(
                 todo, until = first
         if not (todo.empty and indexed.settled and not indexed.stale):
             # Before workers are forked, which need numpy too; a run with nothing to do loads none of it.
-            from spelunk.store.writer import StoreWriter
+            from spelunk.store import writer as _  # noqa: F401
 
             segments: list[list[Segment]] = []
             # To make a few vectors again takes less time than to look for them in every index.
@@ -198,9 +200,10 @@ def _update(
             if executor is None:
                 _record_walk(job, manifest, walked)
             else:
-                writer = StoreWriter(
-                    job.directory, manifest, heap=machine.budget.lexical, threads=max(1, workers // 4)
-                )
+                writer = open_writer(
+                    job.directory, manifest, job.options, job.observer,
+                    heap=machine.budget.lexical, threads=max(1, workers // 4),
+                )  # fmt: skip
                 finished = False
                 try:
                     writer.use(indexed.known, segments)
@@ -214,6 +217,8 @@ def _update(
                 manifest.close()
                 rebuild.publish(job.directory, building)
                 manifest = stack.enter_context(closing(ManifestWriter(job.directory)))
+            if building is not None or job.options.store == LOCAL:  # a writer of points has done it
+                sweep_points(job.directory, manifest, job.options, job.observer)
             filled = BackfillResult()
             if not todo.left:
                 with Stage(job.observer, "fill"):
@@ -380,6 +385,9 @@ def _backfill(job: Job, machine: Machine, manifest: ManifestWriter, wanted: Cont
     def sample(event: events.Event) -> None:
         machine.governor.total([])
 
-    result = backfill(manifest, embedder, limit=limit, observer=broadcast(sample, job.observer))
+    result = backfill(
+        manifest, embedder, vectors=open_vectors(manifest, job.options, job.observer), limit=limit,
+        observer=broadcast(sample, job.observer),
+    )  # fmt: skip
     job.observer(events.VectorsPending(result.pending))
     return result

@@ -20,10 +20,12 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from spelunk.config import DEFAULTS, LOCAL, Options
 from spelunk.errors import IndexBusyError, IndexCorruptError, IndexMissingError, IndexStateError, SpelunkError
 from spelunk.store.check_references import compare_references
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.leftovers import leftovers
+from spelunk.store.location import refuse_remote, store_of
 from spelunk.store.manifest import Manifest
 from spelunk.store.packet import FileFacts, row_checksum
 from spelunk.store.paths import MANIFEST, MAX_KINDS, VECTORS, manifest_name
@@ -51,8 +53,12 @@ ATTEMPTS: Final = 20
 """Tries to read the stores without a publish in between."""
 
 
-def check(directory: str) -> CheckReport:
+def check(directory: str, options: Options = DEFAULTS) -> CheckReport:
     """Read all stores whole and compare them with the manifest.
+
+    Args:
+        directory: The index directory.
+        options: Where the chunks are kept, and how it is called.
 
     A writer may be at work: a problem counts only if nothing was published,
     purged or merged while the stores were read.
@@ -64,7 +70,7 @@ def check(directory: str) -> CheckReport:
     """
     for _ in range(ATTEMPTS):
         before = _marks(directory)
-        report = _check(directory)
+        report = _check(directory, options)
         if report.ok or before == _marks(directory):
             return report
     return report
@@ -85,7 +91,7 @@ def _marks(directory: str) -> tuple[object, ...]:
         manifest.close()
 
 
-def _check(directory: str) -> CheckReport:
+def _check(directory: str, options: Options) -> CheckReport:
     name = manifest_name(directory) or MANIFEST
     try:
         manifest = Manifest(directory)
@@ -102,15 +108,27 @@ def _check(directory: str) -> CheckReport:
         if problems:
             return CheckReport(False, tuple(problems), 0, 0, 0)
         files, chunks = manifest.counts()
-        of_vectors, alive = vectors(manifest)
-        problems += [*_texts(manifest), *_orphans(manifest), *_full_text(manifest)]
-        problems += [*of_vectors, *compare_references(manifest).problems, *_leftovers(manifest)]
+        problems += [*_texts(manifest), *_orphans(manifest)]
+        of_chunks, alive = _of_chunks(manifest, options)
+        problems += [*of_chunks, *compare_references(manifest).problems, *_leftovers(manifest)]
         return CheckReport(not problems, tuple(problems), files, chunks, alive, sum(manifest.pending()))
     except IndexCorruptError as error:
         return _damaged(name, str(error))
     finally:
         manifest.end()
         manifest.close()
+
+
+def _of_chunks(manifest: Manifest, options: Options) -> tuple[list[Problem], int]:
+    """Compare the stores of terms and vectors with the manifest; also the number of chunks that have a vector."""
+    if store_of(manifest) == LOCAL:
+        of_vectors, alive = vectors(manifest)
+        return [*_full_text(manifest), *of_vectors], alive
+    if options.store == LOCAL:
+        refuse_remote(manifest)
+    from spelunk.store.qdrant.check import problems
+
+    return problems(manifest, options)
 
 
 def _damaged(name: str, detail: str) -> CheckReport:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spelunk import faults
-from spelunk.config import Options
+from spelunk.config import LOCAL, Options
 from spelunk.errors import IndexCorruptError
 from spelunk.store import check
 from spelunk.store import full_text as lexical
@@ -18,6 +18,7 @@ from spelunk.store.document import document_of, path_document
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.full_text_query import flag_terms
 from spelunk.store.leftovers import remove_leftovers
+from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.paths import MAX_KINDS, full_text_name
 from spelunk.store.records import SegmentRow
@@ -35,7 +36,7 @@ def repair(directory: str, problems: tuple[Problem, ...], options: Options) -> b
     Args:
         directory: The index directory.
         problems: What a check found.
-        options: The settings of the index.
+        options: The settings of the index: where the chunks are kept, and how it is called.
 
     Returns:
         Whether files have to be indexed again, because their texts were lost;
@@ -51,7 +52,11 @@ def repair(directory: str, problems: tuple[Problem, ...], options: Options) -> b
             faults.reach("repair.texts.after")
         if check.ORPHANS in kinds or lost:
             _drop_orphans(manifest)
-        if check.VECTOR in kinds or lost:
+        if options.store != LOCAL:
+            from spelunk.store.qdrant.check import repair as repair_collection
+
+            repair_collection(manifest, options)
+        elif check.VECTOR in kinds or lost:
             _recount(manifest)
             if check.vectors(manifest)[0]:
                 _mend_vectors(manifest)
@@ -60,7 +65,7 @@ def repair(directory: str, problems: tuple[Problem, ...], options: Options) -> b
             if unmade:
                 _forget(manifest, unmade)
                 lost += unmade
-        if check.FULL_TEXT in kinds:
+        if check.FULL_TEXT in kinds and options.store == LOCAL:
             rebuild_full_text(directory, manifest)
         remove_leftovers(directory, manifest)
         return bool(lost)
@@ -115,7 +120,19 @@ def _set_dead(manifest: ManifestWriter, name: str, segment: Segment, published: 
 def rebuild_full_text(directory: str, manifest: ManifestWriter) -> None:
     """Build a full text from the stored texts beside the old one, and switch to it."""
     number = manifest.next_full_text()
-    target = os.path.join(directory, full_text_name(number))
+    write_full_text(os.path.join(directory, full_text_name(number)), manifest)
+    old = manifest.full_text_name
+    manifest.start()
+    manifest.switch_full_text(number)
+    faults.reach("repair.full-text.switch.before")
+    manifest.publish()
+    faults.reach("repair.full-text.switch.after")
+    lexical.remove(os.path.join(directory, old))
+    faults.reach("repair.full-text.end")
+
+
+def write_full_text(target: str, manifest: Manifest) -> None:
+    """Write a full text of the stored texts into a folder that nothing refers to yet."""
     writer = LexicalWriter(target, heap=HEAP)
     for file in manifest.all_files():
         faults.reach("repair.full-text.file", file.path)
@@ -128,14 +145,6 @@ def rebuild_full_text(directory: str, manifest: ManifestWriter) -> None:
     writer.commit()
     writer.close()
     faults.reach("repair.full-text.after")
-    old = manifest.full_text_name
-    manifest.start()
-    manifest.switch_full_text(number)
-    faults.reach("repair.full-text.switch.before")
-    manifest.publish()
-    faults.reach("repair.full-text.switch.after")
-    lexical.remove(os.path.join(directory, old))
-    faults.reach("repair.full-text.end")
 
 
 def _mend_vectors(manifest: ManifestWriter) -> None:

@@ -55,10 +55,11 @@ def _of(directory: str, sizes: set[int], embedder: str) -> tuple[list[Donor], li
         manifest.begin()
         if manifest.meta("embedder") != embedder:
             return [], []
-        donors = manifest.donors(sizes)
+        rows = manifest.segments()
+        donors = manifest.donors(sizes) if rows else []
         if not donors:
             return [], []
-        return donors, [Segment(segment_path(directory, s.name), s.rows) for s in manifest.segments()]
+        return donors, [Segment(segment_path(directory, s.name), s.rows) for s in rows]
     finally:
         manifest.end()
         manifest.close()

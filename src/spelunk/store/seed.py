@@ -16,8 +16,10 @@ from contextlib import closing
 from typing import Final
 
 from spelunk import faults
+from spelunk.config import LOCAL
 from spelunk.errors import SpelunkError
 from spelunk.io.atomic import sync_directory
+from spelunk.store.location import store_of
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.paths import BUILDING, COMMITS, GRAPH, VECTORS, next_manifest
@@ -40,6 +42,8 @@ def can_seed(donor: str, fingerprint: str, embedder: str) -> float | None:
     """
     try:
         with closing(Manifest(donor)) as manifest:
+            if store_of(manifest) != LOCAL:
+                return None
             same = manifest.meta("fingerprint") == fingerprint and manifest.meta("embedder") == embedder
             if same and manifest.generation and manifest.meta("complete", 0) and not manifest.journalled():
                 return manifest.published_at()

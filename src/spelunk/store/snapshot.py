@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError
 from spelunk.store.full_text import LexicalReader
+from spelunk.store.location import refuse_remote
 from spelunk.store.manifest import Manifest
 from spelunk.store.paths import names_of
 from spelunk.store.protocols import ChunkId, FileId, Filter, Requirement, Scored, TextField
@@ -70,6 +71,7 @@ class Snapshot:
             manifest.end()
             manifest.begin()
             before = self._marks()
+            refuse_remote(manifest)
             lost: FullTextDamaged | None = None
             try:
                 self._full_text = LexicalReader(os.path.join(self.directory, manifest.full_text_name))

@@ -11,8 +11,8 @@ one is visible.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,40 @@ from spelunk.store.segment import Rows, Segment, write_segment
 from spelunk.types import Entry, Failed, Skipped
 
 
+class FullTextWriter(Protocol):
+    """Where a writer adds and deletes the terms of chunks; the methods are those of :class:`LexicalWriter`."""
+
+    def add(
+        self,
+        cid: int,
+        file: int,
+        body: str,
+        name: str,
+        path: str,
+        language: str,
+        kind: str,
+        flags: Sequence[str] = (),
+    ) -> None:
+        """Add one chunk."""
+        ...
+
+    def delete_files(self, files: Iterable[int]) -> None:
+        """Delete every chunk of these file versions."""
+        ...
+
+    def delete_from(self, first_chunk: int) -> None:
+        """Delete every chunk with this id or a higher one."""
+        ...
+
+    def commit(self) -> None:
+        """Make everything so far durable."""
+        ...
+
+    def close(self) -> None:
+        """Drop what was not committed."""
+        ...
+
+
 class StoreWriter:
     """Applies packets to the stores; :meth:`publish` makes all that were applied one generation."""
 
@@ -48,12 +82,7 @@ class StoreWriter:
         """
         self.directory = directory
         self.manifest = manifest
-        self._lexical = LexicalWriter(
-            os.path.join(directory, manifest.full_text_name),
-            heap=heap,
-            threads=threads,
-            create=manifest.generation == 0,
-        )
+        self._lexical = self._open_full_text(heap, threads)
         self._next_chunk = int(manifest.meta("next_chunk", 1))
         self._next_file = int(manifest.meta("next_file", 1))
         self._kinds = {name: code for code, name in enumerate(manifest.kinds())}
@@ -64,6 +93,27 @@ class StoreWriter:
         self._segment = self._references_name = ""
         self._begin_values()
         self.recover()
+
+    def _open_full_text(self, heap: int, threads: int) -> FullTextWriter:
+        """Open where the terms of chunks go; a store elsewhere overrides this and what follows."""
+        return LexicalWriter(
+            os.path.join(self.directory, self.manifest.full_text_name),
+            heap=heap,
+            threads=threads,
+            create=self.manifest.generation == 0,
+        )
+
+    def _write_vectors(self) -> list[SegmentRow]:
+        """Make the vectors that were applied durable, without showing them."""
+        if not self._ids:
+            return []
+        ids = np.asarray(self._ids, np.int64)
+        kinds = np.asarray(self._kind_codes, np.uint8)
+        return [write_segment(self.directory, self._segment, ids, kinds, self._parts)]
+
+    def _forget(self, known: Known) -> None:
+        """Take a file version out of the open transaction."""
+        self.manifest.remove_file(known)
 
     def _begin_values(self) -> None:
         self._ids: list[int] = []
@@ -146,13 +196,13 @@ class StoreWriter:
     def _set_unindexed(self, what: Skipped | Failed, candidate: Entry) -> None:
         known = self._known.get(what.path)
         if known is not None:
-            self.manifest.remove_file(known)
+            self._forget(known)
         self.manifest.set_unindexed(what, candidate.stamp)
 
     def _take_file(self, candidate: Entry, file: FilePacket) -> None:
         known = self._known.get(candidate.path)
         if known is not None:
-            self.manifest.remove_file(known)
+            self._forget(known)
         else:
             self.manifest.remove_unindexed(candidate.path)
         number, first = self._next_file, self._next_chunk
@@ -201,7 +251,7 @@ class StoreWriter:
         """Remove a file that is gone; it leaves with the next publish."""
         self._begin()
         if known is not None:
-            self.manifest.remove_file(known)
+            self._forget(known)
         else:
             self.manifest.remove_unindexed(path)
 
@@ -233,12 +283,8 @@ class StoreWriter:
         """
         self._begin()
         faults.reach("publish.begin")
-        rows: list[SegmentRow] = []
         faults.reach("publish.vectors.before")
-        if self._ids:
-            ids = np.asarray(self._ids, np.int64)
-            kinds = np.asarray(self._kind_codes, np.uint8)
-            rows.append(write_segment(self.directory, self._segment, ids, kinds, self._parts))
+        rows = self._write_vectors()
         faults.reach("publish.vectors.after")
         references = self._references.write(self.directory, self._references_name)
         faults.reach("publish.references.after")

@@ -28,7 +28,7 @@ WORKSPACE: Final = "workspace.json"
 _TEMPORARY: Final = r"(\.new|\.tmp|\.\d+(\.tmp)?)?"
 OWN_FILES: Final = re.compile(
     rf"(manifest(-\d+)?|commits)\.sqlite(\.new)?(-wal|-shm|-journal)?|writer\.lock|at-work|background\.log"
-    rf"|(workspace|writer|breakers|background|repositories|branches)\.json{_TEMPORARY}"
+    rf"|(workspace|writer|breakers|background|repositories|branches|remote)\.json{_TEMPORARY}"
 )
 """Names of the files that Spelunk itself writes into an index directory."""
 OWN_FOLDERS: Final = {

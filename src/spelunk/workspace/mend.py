@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from spelunk.config import Options
+from spelunk.config import DEFAULTS, LOCAL, Options
 from spelunk.errors import IndexFormatError, IndexMissingError
 from spelunk.store import check as stores
 from spelunk.store.commits import CommitStore
@@ -16,13 +16,17 @@ from spelunk.types import CheckReport, Problem
 from spelunk.workspace import locate
 
 
-def check(directory: str) -> CheckReport:
+def check(directory: str, options: Options = DEFAULTS) -> CheckReport:
     """Verify the stores of an index; what is wrong with the commits has ``history`` as its place.
+
+    Args:
+        directory: The index directory.
+        options: Where the chunks are kept, and how it is called.
 
     Raises:
         IndexMissingError: There is no index.
     """
-    report = stores.check(directory)
+    report = stores.check(directory, options)
     damage = _damage_of_history(directory)
     if damage is None:
         return report
@@ -46,7 +50,7 @@ def mend(directory: str, options: Options, update: Callable[[bool], object]) -> 
     writer = WriterLock(directory)
     writer.acquire("check --repair")
     try:
-        before = check(directory)
+        before = check(directory, options)
         if before.ok:
             return before
         rebuild = any(p.what == stores.MANIFEST_DAMAGED and p.where != HISTORY for p in before.problems)
@@ -56,11 +60,11 @@ def mend(directory: str, options: Options, update: Callable[[bool], object]) -> 
             locate.delete(os.path.join(directory, HISTORY))
     finally:
         writer.release()
-    lost = any(p.what == stores.VECTOR for p in of_files)
+    lost = any(p.what == stores.VECTOR or options.store != LOCAL for p in of_files)
     # An update reads files again, makes the vectors that are pending now, and reads commits.
     if rebuild or unread or lost or len(of_files) < len(before.problems):
         update(rebuild)
-    after = check(directory)
+    after = check(directory, options)
     if not after.ok:
         return after
     return replace(

@@ -12,6 +12,7 @@ from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingErro
 from spelunk.remote.breaker import BreakerState, states
 from spelunk.store import writer_lock
 from spelunk.store.commits import CommitCounts, counts_in
+from spelunk.store.location import vectors_in
 from spelunk.store.manifest import Manifest
 from spelunk.types import Failed, Skipped
 from spelunk.workspace import background, freshness, state
@@ -130,7 +131,7 @@ def _status_of(manifest: Manifest, base: Status, options: Options, look: bool) -
         published=manifest.published_at(),
         files=files,
         chunks=chunks,
-        vectors=sum(s.rows - s.dead for s in manifest.segments()),
+        vectors=vectors_in(manifest),
         skipped=tuple(outcome for outcome in others if isinstance(outcome, Skipped)),
         failures=tuple(outcome for outcome in others if isinstance(outcome, Failed)),
         bytes=_size_of(base.directory),

@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "why": Command("why", "explain why a path is indexed, or which rule leaves it out"),
     "list": Command("list", "list all known indexes"),
     "check": Command("check", "verify that the stores of an index agree; repair them with --repair"),
+    "migrate": Command("migrate", "move the chunks of an index into a Qdrant collection, or back"),
     "clear": Command("clear", "delete an index"),
     "trust": Command("trust", "let the settings file of a workspace count in full"),
     "doctor": Command("doctor", "check this machine and this installation"),

@@ -1,0 +1,217 @@
+"""A Qdrant over a real socket: gRPC, keys, shards that are killed while an index is made and searched.
+
+The server is :mod:`tests.qdrant_server`, over Qdrant's own shard engine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+pytest.importorskip("qdrant_client")
+pytest.importorskip("qdrant_edge")
+
+from spelunk import Index
+from spelunk.errors import ProviderDownError, ProviderError
+from tests.corpus import python_file
+
+KEY = "a-key-for-tests"
+SHARDS = 2
+MOST_RUNS = 60
+"""Runs of an update that is disturbed again and again; each gets further."""
+
+
+class Server(NamedTuple):
+    """A running server."""
+
+    port: int
+    folder: Path
+
+    def address(self, name: str = "code") -> str:
+        return f"qdrant://127.0.0.1:{self.port}/{name}"
+
+    def kill_shard(self, number: int) -> None:
+        """Kill the process of a shard; the server starts it again at the next call."""
+        os.kill(int((self.folder / f"shard-{number}" / "pid").read_text()), signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("q")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.qdrant_server", str(folder), str(SHARDS)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent,
+        env=os.environ | {"TEST_QDRANT_KEY": KEY},
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        yield Server(json.loads(process.stdout.readline())["port"], folder)
+    finally:
+        process.stdin.close()
+        process.wait(timeout=60)
+        process.stdout.close()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    root.mkdir()
+    for n in range(8):
+        (root / f"mod_{n}.py").write_text(python_file(n, 3))
+    return root
+
+
+def opened(tree: Path, tmp_path: Path, address: str, **settings: Any) -> Index:
+    given = {
+        "mode": "sequential",
+        "embedder": "hashed",
+        "retry_wait": 0.01,
+        "breaker_failures": 1_000,
+    } | settings
+    return Index.open(tree, index_dir=str(tmp_path / "index"), store=address, **given)
+
+
+def places(answer: Any) -> list[tuple[str, int, float]]:
+    return [(h.path, h.start_line, h.score) for h in answer.hits]
+
+
+def test_a_wrong_key_is_one_clear_line_without_the_key(
+    server: Server, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QDRANT_API_KEY", raising=False)
+    with opened(tree, tmp_path, server.address("keys")) as index:
+        with pytest.raises(ProviderDownError, match="the API key is missing"):
+            index.update()
+        monkeypatch.setenv("QDRANT_API_KEY", "expired-key")
+        index.close()
+        with pytest.raises(ProviderDownError, match="the API key is refused") as caught:
+            index.update()
+        assert "expired-key" not in str(caught.value) and "\n" not in str(caught.value)
+        monkeypatch.setenv("QDRANT_API_KEY", KEY)
+
+        assert index.update().files.indexed == 8
+        assert index.search("flush", mode="lexical").hits
+        assert index.check().ok
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_shards_killed_at_random_cost_time_and_nothing_else(
+    server: Server, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    from spelunk.store.qdrant import point_writer
+
+    monkeypatch.setenv("QDRANT_API_KEY", KEY)
+    monkeypatch.setattr(point_writer, "BATCH", 4)
+    chance, kills = random.Random(seed), [0]
+    upsert = point_writer.PointWriter._apply
+
+    def disturbed(self: Any, call: Any) -> None:
+        if chance.random() < 0.3:
+            server.kill_shard(chance.randrange(SHARDS))
+            kills[0] += 1
+        upsert(self, call)
+
+    monkeypatch.setattr(point_writer.PointWriter, "_apply", disturbed)
+    address = server.address(f"kills-{seed}")
+    with (
+        opened(tree, tmp_path, address, retry_attempts=2) as index,
+        Index.open(tree, index_dir=str(tmp_path / "local"), mode="sequential", embedder="hashed") as local,
+    ):
+        for step in range(4):
+            (tree / f"mod_{step}.py").write_text(python_file(20 + 10 * seed + step, 3))
+            (tree / f"new_{step}.py").write_text(python_file(60 + step, 2))
+            for _ in range(MOST_RUNS):
+                try:
+                    index.update()
+                    break
+                except ProviderError:
+                    continue
+            local.update()
+            for mode in ("lexical", "semantic", "hybrid"):
+                expected = places(local.search("flush queue total", mode=mode))
+                assert places(index.search("flush queue total", mode=mode, refresh=False)) == expected
+        assert kills[0] > 3
+        assert index.check().ok
+
+
+KILLED_AT = [
+    "remote.upsert.before",
+    "remote.upsert.after",
+    "publish.manifest.before",
+    "publish.manifest.after",
+]
+
+
+@pytest.mark.parametrize("point", KILLED_AT)
+def test_a_writer_that_is_killed_leaves_the_last_generation(
+    server: Server, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    monkeypatch.setenv("QDRANT_API_KEY", KEY)
+    address = server.address(f"killed-{point.replace('.', '-')}")
+    with opened(tree, tmp_path, address) as index:
+        index.update()
+        (tree / "new.py").write_text("def zeppelin():\n    return 'ballast'\n")
+        index.close()
+
+        status = command(tree, tmp_path, address, "index", faults=f"{point}=kill")
+
+        assert status == -signal.SIGKILL
+        found = index.search("zeppelin", mode="lexical", refresh=False).hits
+        assert bool(found) == (point == "publish.manifest.after")
+        index.update()
+        assert [h.path for h in index.search("zeppelin", mode="lexical").hits] == ["new.py"]
+        assert index.check().ok
+
+
+@pytest.mark.parametrize("point", ["migrate.batch", "migrate.switch.before", "migrate.switch.after"])
+@pytest.mark.parametrize("back", [False, True])
+def test_a_move_that_is_killed_is_continued(
+    server: Server, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str, back: bool
+) -> None:
+    if back and point == "migrate.batch":
+        point = "migrate.full-text"
+    monkeypatch.setenv("QDRANT_API_KEY", KEY)
+    address = server.address(f"moved-{point.replace('.', '-')}-{back}")
+    here, there = ("local", address) if not back else (address, "local")
+    with opened(tree, tmp_path, here) as index:
+        index.update()
+        expected = places(index.search("flush queue"))
+    status = command(tree, tmp_path, here, "migrate", "--to", there, faults=f"{point}=kill")
+    assert status == -signal.SIGKILL
+    done = point == "migrate.switch.after"
+    with opened(tree, tmp_path, there if done else here) as index:
+        assert places(index.search("flush queue", refresh=False)) == expected
+        if not done:
+            index.migrate(there)
+    with opened(tree, tmp_path, there) as index:
+        assert places(index.search("flush queue")) == expected
+        index.update()
+        assert index.check().ok
+
+
+def command(tree: Path, tmp_path: Path, store: str, name: str, *more: str, faults: str) -> int:
+    arguments = [
+        sys.executable,
+        "-m",
+        "spelunk",
+        name,
+        str(tree),
+        "--index-dir",
+        str(tmp_path / "index"),
+        *more,
+    ]
+    settings = {
+        "SPELUNK_STORE": store, "SPELUNK_EMBEDDER": "hashed", "SPELUNK_MODE": "sequential",
+        "SPELUNK_FAULTS": faults,
+    }  # fmt: skip
+    done = subprocess.run(arguments, env=os.environ | settings, capture_output=True, timeout=300, check=False)
+    return done.returncode
