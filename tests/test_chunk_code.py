@@ -301,6 +301,13 @@ def test_members_do_not_cut(
     assert len(definitions(text, language)) < len(expected)
 
 
+def test_a_function_with_a_condition_among_its_parameters_is_a_definition() -> None:
+    text = "/*\nint no(int a) {\n*/\nstatic int f(int a,\n#ifdef X\n             int b\n#else\n             int b, int c\n#endif\n)\n{\n  return a;\n}\n\nint g(void)\n{\n  (\n}\n\nint h(int a /* one */)\n{\n  return 1;\n}\n"
+    found = [(name, line, end) for name, _, line, end in definitions(text, "c")]
+    assert ("f", 4, 13) in found and ("h", 20, 23) in found
+    assert "no" not in {name for name, _, _ in found}
+
+
 def test_a_function_behind_unbalanced_braces_is_a_definition() -> None:
     text = (
         "int f(int x)\n{\n#if A\n  if (x) {\n#else\n  if (!x) {\n#endif\n    x = 2;\n  }\n  return x;\n}\n\n"
