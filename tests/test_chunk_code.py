@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spelunk.chunk import assemble, chunk, code, parse
-from spelunk.chunk.grammar import FAMILIES
+from spelunk.chunk.grammar import FAMILIES, bad_pattern, grammar_for
 from spelunk.config import Options
 from spelunk.files.languages import language_of
 from spelunk.types import Document
@@ -244,6 +244,82 @@ def test_a_definition_has_its_scope_and_its_last_line(
     language: str, text: str, expected: list[tuple[str, str, int, int]]
 ) -> None:
     assert sorted(definitions(text, language), key=lambda d: d[2]) == sorted(expected, key=lambda d: d[2])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_installed_grammar_knows_every_pattern_of_members(family: str) -> None:
+    tables = import_module(f"spelunk.chunk.grammars.{family}")
+    queries = [(language, query) for language, (_, query) in getattr(tables, "MEMBERS", {}).items()]
+    for language, patterns in [*queries, *getattr(tables, "FUNCTIONS", {}).items()]:
+        grammar = grammar_for(language)
+        assert grammar is not None and grammar.members is not None
+        assert [bad for p in patterns.split("\n\n") if (bad := bad_pattern(grammar.parser.language, p))] == []
+
+
+MEMBERS = [
+    (
+        "go",
+        "package p\n\ntype E interface {\n\tA() any\n\tB(x int) (\n\t\tint, error)\n\tio.Reader\n}\n\ntype S struct {\n\tI interface{ Z() }\n}\n",
+        ["E 3-8", "E.A 4-4", "E.B 5-6", "S 10-12"],
+    ),
+    (
+        "typescript",
+        "namespace N {\n  export interface E<T> {\n    a(x: T): T;\n    a(): T;\n    'b'(): T;\n    c: { no(): T };\n  }\n}\ntype F = {\n  m(): void;\n} & G;\nenum H {\n  I,\n  J = 2,\n}\n",
+        [
+            "N 1-8",
+            "N.E 2-7",
+            "N.E.a 3-4",
+            "N.E.b 5-5",
+            "F 9-11",
+            "F.m 10-10",
+            "H 12-15",
+            "H.I 13-13",
+            "H.J 14-14",
+        ],
+    ),
+    (
+        "c",
+        "#ifndef GUARD\n#define GUARD\n#define ONE 1\nint f(void)\n{\n#define INSIDE(x) \\\n\tx\n\treturn INSIDE(1);\n}\ntypedef enum {\n\tA, B\n} t;\n#endif\n",
+        ["GUARD 2-2", "ONE 3-3", "f 4-9", "INSIDE 6-7", "A 11-11", "B 11-11", "t 12-12"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "expected"), MEMBERS)
+def test_members_and_macros_are_definitions(language: str, text: str, expected: list[str]) -> None:
+    found = sorted(definitions(text, language), key=lambda d: d[2])
+    assert [f"{scope}.{name} {line}-{end}".lstrip(".") for name, scope, line, end in found] == expected
+
+
+@pytest.mark.parametrize(("language", "text", "expected"), MEMBERS)
+def test_members_do_not_cut(
+    language: str, text: str, expected: list[str], fine: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_members = shapes(text, language)
+    monkeypatch.setattr(code, "add_members", lambda parsed, chunks: None)
+    assert shapes(text, language) == with_members
+    assert len(definitions(text, language)) < len(expected)
+
+
+def test_a_function_with_a_condition_among_its_parameters_is_a_definition() -> None:
+    text = "/*\nint no(int a) {\n*/\nstatic int f(int a,\n#ifdef X\n             int b\n#else\n             int b, int c\n#endif\n)\n{\n  return a;\n}\n\nint g(void)\n{\n  (\n}\n\nint h(int a /* one */)\n{\n  return 1;\n}\n"
+    found = [(name, line, end) for name, _, line, end in definitions(text, "c")]
+    assert ("f", 4, 13) in found and ("h", 20, 23) in found
+    assert "no" not in {name for name, _, _ in found}
+
+
+def test_a_function_behind_unbalanced_braces_is_a_definition() -> None:
+    text = (
+        "int f(int x)\n{\n#if A\n  if (x) {\n#else\n  if (!x) {\n#endif\n    x = 2;\n  }\n  return x;\n}\n\n"
+        "static int g(int a)\n{\n  FOR_EACH(a) {\n    h(a);\n  }\n  return 1;\n}\n\n"
+        "char **k(void)\n{\n  return 0;\n}\n"
+    )
+    whole = "int top(void)\n{\n  {\n" + text + "\nint last(void)\n{\n  return 3;\n}\n}\n"
+    for code_text in (text, whole):
+        found = {(name, end - line) for name, _, line, end in definitions(code_text, "c")}
+        assert {("g", 6), ("k", 3)} <= found
+        assert not {"FOR_EACH", "h", "a"} & {name for name, _ in found}
+    assert ("last", 3) in {(name, end - line) for name, _, line, end in definitions(whole, "c")}
 
 
 @pytest.mark.parametrize(("family", "languages"), FAMILIES.items(), ids=FAMILIES)

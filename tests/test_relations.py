@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from spelunk.chunk import parse
 from spelunk.chunk.binding_tables import QUERIES
 from spelunk.chunk.bindings import bindings
-from spelunk.chunk.grammar import FAMILY_OF, grammar_for
+from spelunk.chunk.grammar import FAMILY_OF, bad_pattern, grammar_for
 from spelunk.chunk.receivers import MAX_RECEIVER
 from spelunk.chunk.relation import NO_RELATIONS, Role
-from spelunk.chunk.relations import MAX_REFERENCES, bad_pattern, relations
+from spelunk.chunk.relations import MAX_REFERENCES, relations
 from spelunk.chunk.uses import uses
 from spelunk.config import Options
 from spelunk.types import MAX_SYMBOL, Document
@@ -221,6 +221,21 @@ x = [size]
         "fn f() {\n let len = x.len();\n len + 1;\n}\nfn g() {\n len(1); self.len;\n {\n  let len = 2;\n  len;\n }\n len;\n}\n",
         ["2 CALL x", "6 CALL", "6 USE self", "11 USE"],
     ),
+    (
+        "typescript",
+        "map",
+        "interface A {\n map?: string;\n map(): void\n}\ntype B = { map: C };\nclass D {\n map = map;\n}\nf({ map: 1 }, { map }, x.map);\n",
+        ["7 USE", "9 USE", "9 USE x"],
+    ),
+    (
+        "go",
+        "Data",
+        "package p\ntype Data struct {\n Data, X any\n *Data\n y map[Data]int\n}\ntype I interface {\n Data() Data\n}\nvar x = S{Data: Data}\n",
+        ["4 INHERIT", "5 TYPE", "8 TYPE", "10 WRITE", "10 USE"],
+    ),
+    ("rust", "size", "struct A { size: usize }\nfn f() { size }\n", ["2 USE"]),
+    ("c", "size", "struct a { int *size, b[size]; };\nint f(void) { return size; }\n", ["1 USE", "2 USE"]),
+    ("python", "size", "f(size=size)\nx = {size: 1}\n", ["1 USE", "2 USE"]),
 ]
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.binding_tables import QUERIES
+from spelunk.chunk.grammar import compile_query
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.receivers import MAX_READ
-from spelunk.chunk.relations import MATCH_LIMIT, compile_query, extractor_for
+from spelunk.chunk.relations import MATCH_LIMIT, extractor_for
 from spelunk.chunk.scopes import ancestors, local_scope
 
 MAX_BINDINGS: Final = 50_000

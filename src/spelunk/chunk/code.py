@@ -13,6 +13,7 @@ from typing import Any, Final
 from spelunk.chunk.assemble import Assembler, Unit, collect
 from spelunk.chunk.grammar import ERROR_KIND, METHOD_HOLDERS, NodeRule, Verb
 from spelunk.chunk.grammars._nodes import BELONGS_BELOW, NamedNode
+from spelunk.chunk.members import add_members
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.rows import TARGET_CHARS
 from spelunk.types import MAX_SYMBOL, Chunk, Definition
@@ -51,6 +52,7 @@ def chunk_code(parsed: Parsed) -> list[Chunk] | None:
     units[0].row = 0
     assembler = Assembler(parsed.rows, walker.expand)
     assembler.assemble(units, parsed.rows.count, None, 0)
+    add_members(parsed, assembler.out)
     return assembler.out
 
 

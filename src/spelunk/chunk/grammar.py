@@ -134,15 +134,20 @@ class LanguageGrammar:
         rules: Node type id -> rule.
         merge: Neighbours of the same name and kind are one definition.
         guessed: The rules are guessed from the names of the node types.
+        functions: The ``tree_sitter.Query`` for all functions, where a parser may put one inside another.
+        members: Expressions for the keywords and the ``tree_sitter.Query`` of definitions that do not
+            cut; None where there are none.
     """
 
-    __slots__ = ("_bodies", "_body", "guessed", "merge", "name", "parser", "rules")
+    __slots__ = ("_bodies", "_body", "functions", "guessed", "members", "merge", "name", "parser", "rules")
 
     def __init__(self, name: str, parser: Any, language: Any) -> None:
         self.name = name
         self.parser = parser
         self.rules = {ERROR_KIND: NodeRule(Verb.FLAT)}  # what an error holds may still be right
         self.merge = False
+        self.members: Any = None
+        self.functions: Any = None
         self.guessed = name not in FAMILY_OF
         self._bodies: set[int] = set()
         self._body: int = language.field_id_for_name("body") or 0
@@ -223,7 +228,32 @@ def _load(language: str) -> LanguageGrammar | None:
     else:
         family = import_module(f"spelunk.chunk.grammars.{FAMILY_OF[name]}")
         grammar.read_table(family.TABLES[name], family, known)
+        members, functions = (getattr(family, table, {}).get(name) for table in ("MEMBERS", "FUNCTIONS"))
+        grammar.members = (members[0], compile_query(known, members[1])) if members else None
+        grammar.functions = compile_query(known, functions) if functions else None
     return grammar
+
+
+def compile_query(language: Any, patterns: str) -> Any:
+    """The compiled patterns, without those that another version of the grammar does not know."""
+    import tree_sitter
+
+    try:
+        return tree_sitter.Query(language, patterns)
+    except ValueError:
+        known = [p for p in patterns.split("\n\n") if p.strip() and not bad_pattern(language, p)]
+        return tree_sitter.Query(language, "\n\n".join(known)) if known else None
+
+
+def bad_pattern(language: Any, pattern: str) -> str:
+    """What is wrong with a pattern in a language; "" where nothing is."""
+    import tree_sitter
+
+    try:
+        tree_sitter.Query(language, pattern)
+    except ValueError as error:
+        return str(error) or "invalid"
+    return ""
 
 
 def _nodes() -> ModuleType:

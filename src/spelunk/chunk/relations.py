@@ -13,12 +13,10 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from itertools import accumulate, count
-from operator import add
 from typing import Any, Final, NamedTuple
 
-from spelunk.chunk.grammar import FAMILY_OF, LanguageGrammar
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.grammar import FAMILY_OF, LanguageGrammar, compile_query
+from spelunk.chunk.parse import Parsed, line_starts
 from spelunk.chunk.receivers import CLOSING, MAX_READ, MAX_RECEIVER, Splitter
 from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
 from spelunk.chunk.relation_tables._table import Load, RelationTable
@@ -111,12 +109,6 @@ def relations(parsed: Parsed) -> Relations:
         line = raw_line(bisect_right(starts, at) - 1)
         imports.append(Import(module, name, alias, line, exported))
     return Relations(references, imports)
-
-
-def line_starts(source: bytes) -> list[int]:
-    """The byte offset of each row, and one beyond the end."""
-    lengths = map(len, source.split(b"\n"))
-    return list(map(add, accumulate(lengths, initial=0), count()))  # every step runs in C
 
 
 def extractor_for(parsed: Parsed) -> Extractor | None:
@@ -361,25 +353,3 @@ def _compile(grammar: LanguageGrammar) -> Extractor | None:
         return None
     query = compile_query(grammar.parser.language, table.query)
     return None if query is None else Extractor(table, query, Splitter(table), {})
-
-
-def compile_query(language: Any, patterns: str) -> Any:
-    """The compiled patterns, without those that another version of the grammar does not know."""
-    import tree_sitter
-
-    try:
-        return tree_sitter.Query(language, patterns)
-    except ValueError:
-        known = [p for p in patterns.split("\n\n") if p.strip() and not bad_pattern(language, p)]
-        return tree_sitter.Query(language, "\n\n".join(known)) if known else None
-
-
-def bad_pattern(language: Any, pattern: str) -> str:
-    """What is wrong with a pattern in a language; "" where nothing is."""
-    import tree_sitter
-
-    try:
-        tree_sitter.Query(language, pattern)
-    except ValueError as error:
-        return str(error) or "invalid"
-    return ""

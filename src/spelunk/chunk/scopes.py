@@ -81,6 +81,62 @@ _THROUGH: Final = frozenset([
 ])  # fmt: skip
 
 
+_DECLARED: Final = {
+    "property_signature": ("name",),
+    "method_signature": ("name",),
+    "public_field_definition": ("name",),
+    "field_definition": ("property",),
+    "field_declaration": ("name", "declarator"),
+    "method_elem": ("name",),
+    "keyword_argument": ("name",),
+    "enum_variant": ("name",),
+    "enumerator": ("name",),
+    "field_initializer": ("field",),
+    "labeled_statement": ("label",),
+    "goto_statement": ("label",),
+    "enum_assignment": ("name",),
+    "enum_body": ("name",),
+    "pair": ("key",),
+}
+"""Node type and fields that hold the name of a property, a field, an argument or a label: no use of what has
+that name in the file's scope."""
+
+_PROPERTY_NAMES: Final = frozenset(
+    {
+        "property_identifier",
+        "private_property_identifier",
+        "field_identifier",
+        "identifier",
+        "statement_identifier",
+        "label_name",
+    }
+)
+
+
+def names_member(chain: list[Any]) -> bool:
+    """Whether the first node of a chain of ancestors is the name in the declaration of a property or a
+    field, the key of a keyed literal, or the name of a keyword argument."""
+    node = chain[0]
+    if node.type not in _PROPERTY_NAMES:
+        return False
+    for child, parent in pairwise(chain):
+        kind = parent.type
+        if kind in (
+            "pointer_declarator",
+            "array_declarator",
+            "parenthesized_declarator",
+            "function_declarator",
+        ):
+            if _field(parent, child) not in (None, "declarator"):
+                return False
+            continue
+        fields = _DECLARED.get(kind)
+        if fields is None or (kind == "pair" and node.type != "property_identifier"):
+            return False  # the key of a dictionary in Python is an expression
+        return _field(parent, child) in fields
+    return False
+
+
 PARAMETER: Final = "parameter"
 VARIABLE: Final = "variable"
 

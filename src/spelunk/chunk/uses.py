@@ -8,10 +8,10 @@ from collections import Counter
 from typing import Any, Final
 
 from spelunk.chunk import chunk
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parse import Parsed, line_starts
 from spelunk.chunk.relation import Reference, Role
-from spelunk.chunk.relations import Mark, extract, extractor_for, line_starts
-from spelunk.chunk.scopes import PARAMETER, ancestors, binds, local_scope
+from spelunk.chunk.relations import Mark, extract, extractor_for
+from spelunk.chunk.scopes import PARAMETER, ancestors, binds, local_scope, names_member
 
 MAX_PLACES: Final = 20_000
 """Occurrences of a name looked at in one file."""
@@ -21,28 +21,16 @@ _NOT_CODE: Final = re.compile(
 )
 _WORDLIKE: Final = re.compile(r"\w")
 _MEMBER: Final = re.compile(rb"(?:\.|->|::|\\)[ \t]*$")
-_OWN_NAMES: Final = {
-    "property_signature": "name",
-    "method_signature": "name",
-    "field_declaration": "name",
-    "method_elem": "name",
-    "enum_variant": "name",
-    "enumerator": "name",
-    "pair": "key",
-    "field_initializer": "field",
-    "labeled_statement": "label",
-    "goto_statement": "label",
-}
-"""Nodes with the field that holds a member's own name, or a key that names a member of some type: neither
-is a use of what has that name in the file's scope."""
 _SHARED: Final = frozenset({"global_statement", "nonlocal_statement"})
 
 
 def uses(parsed: Parsed, name: str) -> list[Reference]:
     """Every use of a name in code, in order: with its role, :attr:`Role.USE` where no other applies.
 
-    Left out are comments, strings, the names of definitions, and the
-    parameters and local variables of that name with all that they shadow.
+    Left out are comments, strings, the names of definitions, of declared
+    properties and fields, the keys of keyed literals, the names of keyword
+    arguments, and the parameters and local variables of that name with all that
+    they shadow.
     Scopes are functions, and blocks where the language has them.
     """
     extractor = extractor_for(parsed)
@@ -51,7 +39,9 @@ def uses(parsed: Parsed, name: str) -> list[Reference]:
     source = parsed.source
     marks, _ = extract(parsed, extractor)
     language = parsed.grammar.name if parsed.grammar is not None else ""
+    word = name.encode("utf-8", "replace")
     places = _places(parsed, name, marks)
+    declared: set[int] = set()
     hidden: list[tuple[int, int]] = []
     shared: list[tuple[int, int]] = []
     for at, node in places:
@@ -60,6 +50,9 @@ def uses(parsed: Parsed, name: str) -> list[Reference]:
             scope = local_scope(chain, language)
             if scope is not None:
                 shared.append((scope.start_byte, scope.end_byte))
+            continue
+        if at + len(word) - 1 not in marks and names_member(chain):
+            declared.add(at)
             continue
         bound = binds(chain, language) if not _is_member(source, at) else ""
         if bound:
@@ -76,18 +69,17 @@ def uses(parsed: Parsed, name: str) -> list[Reference]:
         if definition.name == name
     )
     starts = line_starts(source)
-    word = name.encode("utf-8", "replace")
     found: list[Reference] = []
-    for at, node in places:
+    for at, _node in places:
         mark = marks.get(at + len(word) - 1)
         line = parsed.rows.raw_line(bisect_right(starts, at) - 1)
         member = _is_member(source, at)
         if mark is not None and mark[0] != name:
             mark = None
-        if mark is None and not member and not defined[line] and _names_member(node):
-            continue
         if (mark is None or (mark[1] is Role.WRITE and not mark[2])) and defined[line] > 0 and not member:
             defined[line] -= 1
+            continue
+        if at in declared:
             continue
         receiver = mark[2] if mark is not None else ""
         if not receiver and not member and any(start <= at < end for start, end in hidden):
@@ -120,18 +112,6 @@ def _places(parsed: Parsed, name: str, marks: dict[int, Mark]) -> list[tuple[int
         if len(places) == MAX_PLACES:
             break
     return places
-
-
-def _names_member(node: Any) -> bool:
-    """Whether a name is that of a member where it is declared or given a value."""
-    parent = node.parent
-    if parent is None:
-        return False
-    if parent.type == "literal_element":  # Go: the key of ``T{Name: value}``
-        element, node = parent.parent, parent
-        return element is not None and element.type == "keyed_element" and element.children[0] == node
-    field = _OWN_NAMES.get(parent.type)
-    return field is not None and parent.child_by_field_name(field) == node
 
 
 def _is_member(source: bytes, at: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.grammars._nodes import NamedNode, called, field_of, first_of, named, text_of
@@ -35,6 +36,27 @@ ask field field_declaration:@c_declaration
 wrap template_declaration
 """,
 }
+
+_KEYWORDS: Final = (re.compile(rb"#[ \t]*define\b"), re.compile(rb"enum\b"))
+
+_MEMBERS: Final = """
+(preproc_def name: (identifier) @macro)
+
+(preproc_function_def name: (identifier) @macro)
+
+(enumerator name: (identifier) @constant)
+"""
+
+FUNCTIONS: Final = {
+    "c": """
+(function_definition type: (_) declarator: (function_declarator)) @function
+
+(function_definition type: (_) declarator: (pointer_declarator declarator: (function_declarator))) @function
+"""
+}
+"""Functions with a type and parameters, so not ``FOR_EACH(x) { ... }``."""
+
+MEMBERS: Final = dict.fromkeys(("c", "cpp"), (_KEYWORDS, _MEMBERS))
 
 _NAMES: Final = frozenset(
     {"identifier", "field_identifier", "type_identifier", "destructor_name", "operator_name", "operator_cast"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from spelunk.chunk.grammars._nodes import NamedNode, called, field_of, named, text_of
@@ -50,6 +51,13 @@ note comment attribute_list
 """,
 }
 
+MEMBERS: Final = {
+    "go": (
+        (re.compile(rb"interface\b(?!\s*\{\s*\})"),),
+        "(interface_type (method_elem name: (field_identifier) @method))",
+    ),
+}
+
 _GO_TYPES: Final = {"struct_type": "struct", "interface_type": "interface"}
 _MAX_TYPE_NAME: Final = 80
 """A longer type of a Rust ``impl`` is an expression, not a name."""
@@ -63,7 +71,7 @@ def go_method(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
 
 
 def go_specs(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
-    """Every name of a ``const``, ``var`` or ``type`` declaration, grouped or not, and an interface's methods."""
+    """Every name of a ``const``, ``var`` or ``type`` declaration, grouped or not."""
     names: list[NamedNode] = []
     specs = node.named_children
     if len(specs) == 1 and specs[0].type == "var_spec_list":
@@ -76,11 +84,6 @@ def go_specs(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
                 kind = _GO_TYPES.get(shape.type, "type") if shape is not None else "type"
             if text_of(name, source) not in ("_", ","):
                 names += named(name, source, kind, whole=spec)
-            if kind == "interface":
-                owner = text_of(name, source)
-                for method in field_of(spec, "type").named_children:
-                    if method.type == "method_elem":
-                        names += named(field_of(method, "name"), source, "method", owner, whole=method)
     return names
 
 

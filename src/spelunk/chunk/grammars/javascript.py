@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from spelunk.chunk.grammars._nodes import NamedNode, called, field_of, first_of, named, text_of
@@ -23,7 +24,7 @@ _TYPESCRIPT: Final = (
 merge
 def function function_signature
 box class abstract_class_declaration
-def interface interface_declaration:@ts_interface
+def interface interface_declaration
 def type type_alias_declaration
 def enum enum_declaration
 def method method_signature abstract_method_signature
@@ -33,6 +34,20 @@ wrap ambient_declaration
 )
 
 TABLES: Final = {"javascript": _JAVASCRIPT, "typescript": _TYPESCRIPT, "tsx": _TYPESCRIPT}
+
+_KEYWORDS: Final = tuple(re.compile(word) for word in (rb"interface\b", rb"type\b", rb"enum\b"))
+
+_MEMBERS: Final = """
+(interface_body (method_signature name: (_) @method))
+
+(object_type (method_signature name: (_) @method))
+
+(enum_body name: (property_identifier) @constant)
+
+(enum_body (enum_assignment name: (property_identifier) @constant))
+"""
+
+MEMBERS: Final = dict.fromkeys(("typescript", "tsx"), (_KEYWORDS, _MEMBERS))
 
 MAX_OWNER: Final = 80
 """Longest text before the dot of ``owner.name = ...`` that is taken for a name."""
@@ -53,17 +68,6 @@ def _kind(value: Any) -> str:
 
 def _body(value: Any) -> Any:
     return field_of(value, "body") if value is not None and value.type == "class" else None
-
-
-def ts_interface(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
-    """An interface and the methods that it declares."""
-    name = field_of(node, "name")
-    names = named(name, source, rule.kind)
-    body = field_of(node, "body")
-    for member in body.named_children if body is not None else ():
-        if member.type == "method_signature":
-            names += named(field_of(member, "name"), source, "method", text_of(name, source), whole=member)
-    return names
 
 
 def js_variables(node: Any, source: bytes, rule: Any) -> list[NamedNode]:
