@@ -95,6 +95,90 @@ def test_command_line_python_http_and_mcp_give_the_same_answer(
     assert [{k: hit[k] for k in by_command[0]} for hit in over_http] == by_command == by_python == by_mcp
 
 
+SYMBOL_QUESTIONS = {
+    "callers": ["callers", "flush_batches"],
+    "references": ["refs", "flush_batches"],
+    "callees": ["callees", "Writer.flush_batches"],
+    "definition": ["def", "Writer"],
+    "implementations": ["impl", "Writer"],
+}
+
+
+@pytest.mark.parametrize("question", SYMBOL_QUESTIONS)
+def test_command_line_python_http_and_mcp_say_the_same_of_a_symbol(
+    server: ServerProcess, base: Path, project: Path, question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, symbol = SYMBOL_QUESTIONS[question]
+    monkeypatch.setenv("SPELUNK_HOME", str(base / "home"))
+    from spelunk import Index
+    from spelunk.adapters.indexes import OpenIndexes
+    from spelunk.adapters.scope import Scope
+    from spelunk.adapters.tools import Tools
+    from spelunk.present.graph import graph_object
+
+    over_http = server.get("/api/symbol", question=question, symbol=symbol, limit=30).json
+    line = [sys.executable, "-m", "spelunk", command, symbol, str(project), "-k", "30", "--json"]
+    printed = subprocess.run(line, capture_output=True, env=environment(base / "home"))
+    with Index.open(project) as index:
+        by_python = graph_object(getattr(index, question)(symbol, limit=30))
+    indexes = OpenIndexes()
+    arguments = {"question": question, "symbol": symbol, "limit": 30, "max_tokens": 25_000}
+    by_mcp = Tools(indexes).call("symbol", arguments, Scope(str(project), (str(project),))).values
+    indexes.close()
+
+    keys = ("question", "asked", "index", "targets", "edges", "total", "left_out")
+    answers = [
+        {k: found[k] for k in keys} for found in (over_http, json.loads(printed.stdout), by_python, by_mcp)
+    ]
+    assert answers[0]["targets"] and (answers[0]["edges"] or question == "implementations")
+    assert answers[0] == answers[1] == answers[2] == answers[3]
+
+
+def test_the_impact_of_a_change_and_the_repository_on_a_page(server: ServerProcess) -> None:
+    impact = server.get("/api/impact", changed="src/writer.py").json
+    assert [edge["path"] for edge in impact["tests"]] == ["tests/test_writer.py"]
+    assert impact["repo"] == "project"
+    found = server.get("/api/repo-map").json
+    assert found["files"] == 3 and {p["path"] for p in found["packages"]} >= {"src"}
+    path = server.get("/api/symbol", symbol="test_flush", question="path", to="flush_batches").json
+    assert (path["question"], path["edges"][0]["symbol"]["name"]) == ("route", "flush_batches")
+    missing = server.get("/api/symbol", symbol="flush_batchs").json
+    assert missing["targets"] == missing["edges"] == [] and "flush_batches" in missing["nearest"]
+
+
+def test_symbols_of_several_workspaces_and_of_a_part(base: Path, project: Path) -> None:
+    other = make_tree(base / "symbols")
+    (other / "only.py").write_text("def zebra():\n    pass\n\n\ndef ride():\n    zebra()\n")
+    with serving(base / "home5", str(project / "src"), str(other)) as two:
+        two.search("flush")
+        answer = two.get("/api/symbol", symbol="zebra", question="callers").json
+        assert (answer["repo"], answer["edges"][0]["path"]) == ("symbols", "symbols/only.py")
+        assert two.get("/api/symbol", symbol="symbols/only.py:1").json["targets"][0]["name"] == "zebra"
+        to = two.get("/api/symbol", symbol="ride", question="path", to="symbols/only.py:1").json
+        assert to["edges"][0]["symbol"]["path"] == "symbols/only.py"
+        reply = two.get("/api/symbol", symbol="flush_batches")
+        assert reply.code == "bad_request" and "src, symbols" in reply.json["error"]["message"]
+        part = two.get("/api/symbol", symbol="flush_batches", question="callers", repo="src").json
+        assert {symbol["path"] for symbol in part["targets"]} == {"src/writer.py"} and not part["edges"]
+        assert (
+            two.get("/api/impact", changed="symbols/only.py").json["targets"][0]["path"] == "symbols/only.py"
+        )
+        assert two.get("/api/impact", changed="symbols/src").json["tests"]
+        for path in ("/api/repo-map", "/api/impact?diff=HEAD"):
+            assert "repo" in two.get(path).json["error"]["hint"]
+        assert two.get("/api/repo-map", repo="symbols").json["packages"][0]["path"].startswith("symbols")
+
+
+def test_a_changed_file_is_in_no_answer_about_symbols(base: Path) -> None:
+    root = make_tree(base / "stormy")
+    with serving(base / "home6", str(root)) as server:
+        edges = server.get("/api/symbol", symbol="flush_batches", question="callers", wait=60).json["edges"]
+        assert [edge["path"] for edge in edges] == ["tests/test_writer.py"]
+        (root / "tests/test_writer.py").write_text("\n\ndef test_flush():\n    Writer().flush_batches(1)\n")
+        answer = server.get("/api/symbol", symbol="flush_batches", question="callers", wait=60).json
+        assert [edge["line"] for edge in answer["edges"]] == [4] and not answer["index"]["stale"]
+
+
 def test_get_and_post_give_the_same_answer(server: ServerProcess) -> None:
     body = {"q": "flush", "lang": ["python"], "limit": 3, "facets": True, "highlight": True}
     posted = server.request("/api/search", method="POST", body=body).json
@@ -278,6 +362,22 @@ def test_several_workspaces_are_one_corpus(base: Path, project: Path) -> None:
         ("/api/file?path=src/writer.py&start=9&end=3", 400, "bad_request"),
         ("/api/related?path=src/writer.py", 400, "bad_request"),
         ("/api/map?path=nowhere", 404, "not_indexed"),
+        ("/api/symbol", 400, "bad_request"),
+        ("/api/symbol?symbol=%20", 400, "bad_request"),
+        ("/api/symbol?symbol=a&question=why", 400, "bad_request"),
+        ("/api/symbol?symbol=a&question=path", 400, "bad_request"),
+        ("/api/symbol?symbol=a&to=b", 400, "bad_request"),
+        ("/api/symbol?symbol=a&depth=2", 400, "bad_request"),
+        ("/api/symbol?symbol=a&question=callers&depth=11", 400, "bad_request"),
+        ("/api/symbol?symbol=a&question=references&role=x", 400, "bad_request"),
+        ("/api/symbol?symbol=...", 400, "bad_request"),
+        ("/api/symbol?symbol=nowhere.py:3", 404, "not_indexed"),
+        ("/api/symbol?symbol=src/writer.py:999", 400, "bad_request"),
+        ("/api/symbol?symbol=../secret.txt:1", 404, "not_indexed"),
+        ("/api/impact", 400, "bad_request"),
+        ("/api/impact?changed=a&diff=HEAD", 400, "bad_request"),
+        ("/api/impact?diff=--output=x", 400, "bad_request"),
+        ("/api/repo-map?limit=0", 400, "bad_request"),
         ("/api/nothing", 404, "not_found"),
         ("/api/index?rebuild=1", 400, "bad_request"),
     ],
@@ -732,6 +832,7 @@ def test_the_openapi_document_names_every_endpoint(server: ServerProcess) -> Non
     text = (Path(__file__).parent.parent / "docs/http-api.md").read_text()
     assert {path for path, _ in requests_of(document)} >= {
         "/api/search", "/api/related", "/api/file", "/api/outline", "/api/map", "/api/status", "/api/index",
+        "/api/symbol", "/api/impact", "/api/repo-map",
     }  # fmt: skip
     for path, methods in document["paths"].items():
         assert path.rpartition("/")[2].removesuffix(".json") in text

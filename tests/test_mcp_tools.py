@@ -19,7 +19,7 @@ from spelunk.adapters.tool_table import BY_NAME, MAX_TOKENS, TOOLS, checked
 from spelunk.adapters.tools import Tools, path_of
 from spelunk.text.token_estimate import token_estimate
 
-MAX_LIST_TOKENS = 1_500
+MAX_LIST_TOKENS = 2_400
 
 
 @pytest.fixture
@@ -182,6 +182,120 @@ def test_history_tells_the_commits_of_a_place(tools: Tools, project: Path) -> No
     assert "One write each." in answer.text
     with pytest.raises(UsageError):
         tools.call("history", {"place": "../outside"}, Scope(str(project)))
+
+
+# Symbols
+
+
+@pytest.fixture
+def callers(tmp_path: Path) -> Path:
+    root = tmp_path / "calls"
+    (root / "src").mkdir(parents=True)
+    (root / "src/flush.py").write_text(
+        "def flush(rows):\n    return write(rows)\n\n\ndef write(rows):\n    pass\n"
+    )
+    for n in range(40):
+        text = f"from src.flush import flush\n\n\ndef caller_{n}():\n    flush({n})\n"
+        (root / f"src/caller_{n}.py").write_text(text)
+    return root
+
+
+def test_symbol_tells_callers_with_exact_places(tools: Tools, callers: Path) -> None:
+    arguments = {"question": "callers", "symbol": "src/flush.py:1", "limit": 50, "max_tokens": MAX_TOKENS}
+    answer = tools.call("symbol", arguments, Scope(str(callers)))
+
+    places = {f"{e['path']}:{e['line']}" for e in answer.values["edges"]}
+    assert places == {f"src/caller_{n}.py:5" for n in range(40)}
+    assert all(place in answer.text for place in places)
+    path = tools.call(
+        "symbol", {"question": "path", "symbol": "caller_3", "to": "write"}, Scope(str(callers))
+    )
+    assert [e["symbol"]["name"] for e in path.values["edges"]] == ["flush", "write"]
+
+
+@pytest.mark.parametrize("tokens", [200, 400, 1_000, 4_000])
+def test_answers_about_symbols_stay_within_their_budget(tokens: int, tools: Tools, callers: Path) -> None:
+    scope = Scope(str(callers))
+    for name, arguments in (
+        ("symbol", {"question": "callers", "symbol": "flush"}),
+        ("symbol", {"question": "references", "symbol": "flush"}),
+        ("impact", {"changed": "src/flush.py"}),
+        ("map", {}),
+    ):
+        answer = tools.call(name, {**arguments, "max_tokens": tokens}, scope)
+
+        assert token_estimate(answer.text) <= tokens, name
+        assert token_estimate(compact(answer.values)) <= tokens, name
+        if tokens < 1_000 and name == "symbol":
+            assert answer.values["dropped"] and "raise max_tokens" in answer.text
+
+
+def test_a_budget_too_small_for_all_definitions_of_a_name_shows_some(tools: Tools, tmp_path: Path) -> None:
+    (tmp_path / "many.py").write_text("".join(f"class C{n}:\n    def get(self): pass\n" for n in range(60)))
+
+    arguments = {"question": "callers", "symbol": "get", "limit": 60, "max_tokens": 300}
+    answer = tools.call("symbol", arguments, Scope(str(tmp_path)))
+
+    shown = len(answer.values["targets"])
+    assert 0 < shown < 60
+    assert f"{60 - shown} of the definitions" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("symbol", {"question": "callers"}, "symbol needs symbol"),
+        ("symbol", {"question": "who", "symbol": "flush"}, "use one of"),
+        ("symbol", {"question": "path", "symbol": "flush"}, "needs `to`"),
+        ("symbol", {"question": "callers", "symbol": "flush", "to": "write"}, "needs `to`"),
+        ("symbol", {"question": "definition", "symbol": "flush", "depth": 2}, "has no steps"),
+        ("symbol", {"question": "callers", "symbol": ""}, "the name is empty"),
+        ("symbol", {"question": "callers", "symbol": "src/flush.py:99"}, "no such line"),
+        ("symbol", {"question": "callers", "symbol": "../x.py:1"}, "outside the workspace"),
+        ("symbol", {"question": "callers", "symbol": "src/none.py:1"}, "not indexed"),
+        ("impact", {}, "needs changed"),
+        ("impact", {"changed": "src", "diff": "HEAD"}, "not both"),
+        ("impact", {"diff": "--output=/tmp/x"}, "one revision"),
+        ("map", {"workspace": ["/"]}, "not served"),
+    ],
+)
+def test_bad_questions_about_symbols_are_one_line(
+    name: str, arguments: dict[str, Any], message: str, tools: Tools, callers: Path
+) -> None:
+    subprocess.run(["git", "init", "-q", str(callers)], check=True)
+    with pytest.raises(UsageError) as caught:
+        tools.call(name, arguments, Scope(str(callers), (str(callers),)))
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_symbols_of_several_workspaces_and_outside_of_what_is_served(
+    tools: Tools, callers: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "zebra.py").write_text("def zebra():\n    pass\n\n\ndef flush():\n    zebra()\n")
+    both = Scope("/", (str(callers), str(other)))
+
+    found = tools.call("symbol", {"question": "callers", "symbol": "zebra"}, both).values
+    assert found["root"] == str(other) and found["edges"][0]["path"] == "zebra.py"
+    place = tools.call("symbol", {"question": "callers", "symbol": "other/zebra.py:1"}, both).values
+    ride = {"question": "path", "symbol": "zebra.flush", "to": "other/zebra.py:1"}
+    assert tools.call("symbol", ride, both).values["edges"][0]["symbol"]["name"] == "zebra"
+    assert place["edges"] == found["edges"]
+    with pytest.raises(UsageError, match="several workspaces have this name"):
+        tools.call("symbol", {"question": "callers", "symbol": "flush"}, both)
+    with pytest.raises(UsageError, match="one workspace"):
+        tools.call("map", {}, both)
+
+    (callers / "private.py").write_text("def secret(key):\n    pass\n\n\ndef caller_0():\n    secret(1)\n")
+    with Index.open(callers) as index:
+        index.update()
+    part = Scope("/", (str(callers / "src"),))
+    for question in ("definition", "references", "callers", "callees", "implementations"):
+        values = tools.call("symbol", {"question": question, "symbol": "secret"}, part).values
+        assert values["targets"] == values["edges"] == [] and "private.py" not in compact(values)
+    values = tools.call("symbol", {"question": "path", "symbol": "secret", "to": "flush"}, part).values
+    assert "private.py" not in compact(values)
 
 
 # Scopes

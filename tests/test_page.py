@@ -393,12 +393,13 @@ def test_dark_and_light_follow_the_system_and_the_switch(page: Page) -> None:
         "/file/src/writer.py?q=flush#L4-L6",
         "/map?q=flush",
         "/status",
+        "/symbol?symbol=src%2Fwriter.py:4",
     ],
 )
 def test_nothing_is_wider_than_a_small_phone(page: Page, path: str) -> None:
     page.size(360, 740)
     page.open(path)
-    until(lambda: page.all("[data-hit], .viewer .block, .tile, .card, .problem"))
+    until(lambda: page.all("[data-hit], .viewer .block, .tile, .card, .problem, .middle .line"))
 
     assert page.js("return document.documentElement.scrollWidth") <= 360
     assert page.js("return document.getElementById('q').getBoundingClientRect().right") <= 360
@@ -412,6 +413,7 @@ def test_nothing_is_wider_than_a_small_phone(page: Page, path: str) -> None:
         ("/", ".card"), ("/search?q=flush+batches", "[data-hit]"), ("/search?q=lang%3Apythn", ".problem"),
         ("/search?q=no_such_word_zzz+lang%3Ago", ".results"), ("/file/src/writer.py?q=flush#L4-L6", ".viewer .block .gutter span"),
         ("/map", ".tile"), ("/map?q=flush", ".tile"), ("/status", ".card"), ("/related?path=src%2Fwriter.py&line=4", "[data-hit]"),
+        ("/symbol?symbol=src%2Fwriter.py:4&trail=close%40src%2Fwriter.py:68", ".middle .line"),
     ],
 )  # fmt: skip
 def test_axe_finds_nothing(page: Page, path: str, ready: str, scheme: str) -> None:
@@ -503,3 +505,32 @@ def test_a_server_with_a_token_asks_for_it(driver: Any, tmp_path: Path) -> None:
         page.wait("[data-hit]")
     finally:
         server.stop()
+
+
+@slow
+def test_callers_source_and_callees_of_a_symbol_with_the_way_in_the_address(page: Page) -> None:
+    page.open("/file/src/writer.py#L69", ".viewer .block")
+    page.click("a[href^='/symbol?']")
+    until(lambda: page.texts(".middle h1 bdi")[:1] == ["Writer.close"])
+    until(lambda: page.texts(".calls:last-child .call") == ["Writer.flush_batches"])
+    until(lambda: any("self.flush_batches([])" in text for text in page.texts(".middle .line .src")))
+
+    page.click(".calls:last-child a.call")
+    until(lambda: page.texts(".middle h1 bdi")[:1] == ["Writer.flush_batches"])
+    assert page.texts(".trail a") == ["Writer.close"]
+    assert "trail=Writer.close%40src%2Fwriter.py%3A" in page.path
+    until(lambda: "Writer.close" in page.texts(".calls:first-child .call"))
+    left, middle, right = (
+        page.one(selector).location["x"]
+        for selector in (".calls:first-child", ".middle", ".calls:last-child")
+    )
+    assert left < middle < right
+
+    page.driver.refresh()
+    until(lambda: page.texts(".trail a") == ["Writer.close"])
+    page.driver.back()
+    until(lambda: page.texts(".middle h1 bdi")[:1] == ["Writer.close"] and not page.texts(".trail a"))
+    page.open("/symbol?symbol=nothing_like_it%3Cscript%3E", ".middle p")
+    assert "Nothing has this name" in " ".join(page.texts(".middle p"))
+    page.open("/symbol?symbol=nowhere.py:3", ".problem")
+    assert not page.js("return window.pwned")

@@ -1,7 +1,7 @@
 """The tools that agents are offered: names, descriptions, parameters and results, and the check of arguments.
 
 A model reads the whole table with every conversation, so it is written to be
-short: `tests/test_mcp_tools.py` holds it to 1,500 tokens. The checks are
+short: `tests/test_mcp_tools.py` holds it to 2,400 tokens. The checks are
 stricter than the schemas, and more lenient where clients are known to differ:
 a text is taken for a list of one, digits for a number.
 """
@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
+from spelunk.adapters.symbols import MOST_DEPTH, QUESTIONS
 from spelunk.errors import UsageError
 from spelunk.search.request import MAX_QUERY
 
@@ -21,6 +22,7 @@ MAX_TOKENS: Final = 25_000
 """Clients cut or refuse a longer result."""
 MIN_TOKENS: Final = 200
 MAX_HITS: Final = 100
+MAX_EDGES: Final = 1_000
 MAX_PATH: Final = 4_096
 MAX_PATHS: Final = 64
 
@@ -93,6 +95,7 @@ _WORKSPACE: Final = Parameter("workspace", "paths", default=())
 _TOKENS: Final = Parameter("max_tokens", "number", default=DEFAULT_TOKENS, low=MIN_TOKENS, high=MAX_TOKENS)
 _LIMIT: Final = Parameter("limit", "number", default=10, low=1, high=MAX_HITS)
 _HITS: Final = {"hits": "array"}
+_EDGES: Final = {"edges": "array"}
 
 TOOLS: Final = (
     ToolSpec(
@@ -144,6 +147,40 @@ TOOLS: Final = (
             _TOKENS,
         ),
         {"definitions": "array"},
+    ),
+    ToolSpec(
+        "symbol",
+        "Tell a symbol's definition, references, callers, callees, implementations, or the path of calls to "
+        "another, with a confidence. Example: symbol Writer.flush or src/app.py:42. Not for: text (search).",
+        (
+            Parameter("question", "text", required=True, choices=QUESTIONS),
+            Parameter("symbol", "text", required=True),
+            Parameter("to", "text", default="", high=MAX_PATH),
+            Parameter("depth", "number", default=0, low=1, high=MOST_DEPTH),
+            _WORKSPACE,
+            Parameter("limit", "number", default=30, low=1, high=MAX_EDGES),
+            _TOKENS,
+        ),
+        _EDGES,
+    ),
+    ToolSpec(
+        "impact",
+        "Tell what a change reaches, tests to run first. Example: changed src/app.py or Writer.flush, "
+        "or diff HEAD~1. Not for: history.",
+        (
+            Parameter("changed", "text", default=""),
+            Parameter("diff", "text", default="", high=200),
+            _WORKSPACE,
+            _TOKENS,
+        ),
+        {"tests": "array"} | _EDGES,
+    ),
+    ToolSpec(
+        "map",
+        "Show a repository on a page: packages, central symbols, dependencies. "
+        "Example: a project that is new to you. Not for: one file (outline).",
+        (_WORKSPACE, _TOKENS),
+        {"packages": "array"},
     ),
     ToolSpec(
         "history",

@@ -7,11 +7,14 @@ import re
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from spelunk.adapters.budget import fit, fit_lines, json_tokens
 from spelunk.adapters.indexes import OpenIndexes
 from spelunk.adapters.scope import Scope
+from spelunk.adapters.symbol_tools import impact_answer, map_answer, symbol_answer
+from spelunk.adapters.tool_answer import FRAME_TOKENS, FileLink, ToolAnswer, clean
 from spelunk.adapters.tool_table import BY_NAME, DEFAULT_TOKENS, checked
 from spelunk.errors import QuerySyntaxError, UsageError
 from spelunk.index import Index
@@ -28,32 +31,7 @@ from spelunk.workspace.targets import Target
 
 T = TypeVar("T")
 
-FRAME_TOKENS: Final = 150
-"""Of a budget, for what is around the hits or lines: keys, notes, the next step."""
-
 _CITED: Final = re.compile(r"(?P<path>.+?):(?P<first>\d{1,12})(?:-(?P<last>\d{1,12}))?")
-_NOT_IN_TEXT: Final = re.compile("[\ud800-\udfff]")
-
-
-class FileLink(NamedTuple):
-    """A link to a whole file, for a result that shows a part of it."""
-
-    uri: str
-    name: str
-
-
-class ToolAnswer(NamedTuple):
-    """The result of a call.
-
-    Attributes:
-        values: Structured content.
-        text: The same for a model to read.
-        links: Files of which only a part is shown.
-    """
-
-    values: dict[str, Any]
-    text: str
-    links: tuple[FileLink, ...] = ()
 
 
 class Tools:
@@ -78,15 +56,18 @@ class Tools:
             SpelunkError: The message says what to do next.
         """
         args = checked(BY_NAME[name], arguments)
-        run = {
+        runs: dict[str, Callable[[dict[str, Any], Scope, bool], ToolAnswer]] = {
             "search": self._search,
             "read": self._read,
             "related": self._related,
             "outline": self._outline,
+            "symbol": partial(symbol_answer, self.indexes),
+            "impact": partial(impact_answer, self.indexes),
+            "map": partial(map_answer, self.indexes),
             "history": self._history,
             "index_status": self._status,
-        }[name]
-        return run(args, scope, refresh)
+        }
+        return runs[name](args, scope, refresh)
 
     def roots(self, arguments: Mapping[str, Any], scope: Scope) -> list[str]:
         """The roots that a call is about, for its progress; empty where they cannot be told."""
@@ -161,13 +142,13 @@ class Tools:
             end = passage.start_line
             note = f"line {end} is cut after {len(text):,} characters"
         values: dict[str, Any] = {
-            "path": _clean(inner),
+            "path": clean(inner),
             "start_line": passage.start_line,
             "end_line": end,
             "lines": passage.lines,
             "language": passage.language,
-            "root": _clean(target.root),
-            "text": _clean(text),
+            "root": clean(target.root),
+            "text": clean(text),
         }
         links: tuple[FileLink, ...] = ()
         if lines and shown < len(lines):
@@ -180,7 +161,7 @@ class Tools:
         if note:
             values["note"] = note
         head = f"{printable_name(inner)}:{passage.start_line}-{end} of {passage.lines} lines"
-        body = "\n".join(printable(line) for line in _clean(text).split("\n"))
+        body = "\n".join(printable(line) for line in clean(text).split("\n"))
         return ToolAnswer(values, head + (f" ({note})" if note else "") + "\n" + body, links)
 
     def _outline(self, args: dict[str, Any], scope: Scope, refresh: bool) -> ToolAnswer:
@@ -203,10 +184,10 @@ class Tools:
             rows.append(row)
             texts.append(printable_name(text))
         values: dict[str, Any] = {
-            "path": _clean(inner),
+            "path": clean(inner),
             "lines": outline.lines,
             "language": outline.language,
-            "root": _clean(target.root),
+            "root": clean(target.root),
             "definitions": rows,
         }
         note = ""
@@ -329,7 +310,7 @@ def _nothing_found(indexes: Sequence[Index]) -> str:
 
 
 def _hits_answer(answer: Answer, tokens: int, notes: list[str]) -> ToolAnswer:
-    notes = [_clean(note) for note in [*notes, *notices(answer)]]
+    notes = [clean(note) for note in [*notes, *notices(answer)]]
     values = to_object(answer)
     del values["query"], values["schema_version"]
     values |= {"hits": [], "notes": notes}
@@ -347,12 +328,12 @@ def _hits_answer(answer: Answer, tokens: int, notes: list[str]) -> ToolAnswer:
 
 def _definition(definition: Definition) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "name": _clean(definition.name),
+        "name": clean(definition.name),
         "kind": definition.kind,
         "start_line": definition.line,
         "end_line": definition.end_line or definition.line,
     }
-    return row | ({"scope": _clean(definition.scope)} if definition.scope else {})
+    return row | ({"scope": clean(definition.scope)} if definition.scope else {})
 
 
 def _depth(definition: Definition) -> int:
@@ -370,7 +351,7 @@ def _lines(text: str) -> list[str]:
 
 def _link(target: Target, inner: str) -> FileLink:
     return FileLink(
-        "file://" + urllib.parse.quote(os.fsencode(os.path.join(target.root, inner))), _clean(inner)
+        "file://" + urllib.parse.quote(os.fsencode(os.path.join(target.root, inner))), clean(inner)
     )
 
 
@@ -384,8 +365,3 @@ def path_of(uri: str) -> str:
     if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path:
         raise UsageError(f"{uri[:200]}: give the file: address of an indexed file")
     return os.fsdecode(urllib.parse.unquote_to_bytes(parts.path))
-
-
-def _clean(text: str) -> str:
-    """Without lone surrogates, which no UTF-8 stream can carry."""
-    return _NOT_IN_TEXT.sub("\ufffd", text)

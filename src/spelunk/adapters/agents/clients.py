@@ -204,6 +204,7 @@ Use the `spelunk` MCP tools to find code and documents here:
 - `search`: whole questions, words or names, before grepping or listing files
 - `read`: the lines that an answer cites (`path:start-end`)
 - `outline`: what a file defines; `related`: what resembles a place
+- `symbol`: definition, references, callers, callees; `impact`: what a change reaches; `map`: the project on a page
 
 Without MCP: `spelunk search "question"`. The index is kept up to date by itself.
 """

@@ -28,6 +28,7 @@ from spelunk.adapters.http.problems import ApiError, bad_request, problem_of
 from spelunk.adapters.http.state import ServerState
 from spelunk.adapters.http.static_files import INDEX, StaticFile, load_page
 from spelunk.adapters.http.streams import Streams
+from spelunk.adapters.http.symbol_views import SymbolViews, check_impact, one_workspace, symbol_question
 from spelunk.adapters.http.views import Views, clean
 from spelunk.adapters.http.workspaces import Fresh, ServedWorkspace
 
@@ -39,7 +40,7 @@ MAX_WAITING: Final = 128
 """Requests that wait for one of them; further ones are refused."""
 ANSWER_SECONDS: Final = 30.0
 """For the work of a request, without waiting for an update."""
-PAGES: Final = frozenset(("", "search", "related", "map", "status"))
+PAGES: Final = frozenset(("", "search", "related", "symbol", "map", "status"))
 """Paths of the page: all are the same file, and so is any below ``file/``."""
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -54,6 +55,7 @@ class Api:
         self._streams = streams
         self._token = token
         self._views = Views(state.workspaces)
+        self._symbols = SymbolViews(state.workspaces)
         self._map = CorpusMap(state.workspaces)
         self._page = load_page()
         self._readers = ThreadPoolExecutor(READERS, "reader")
@@ -66,6 +68,9 @@ class Api:
             ("/api/related", self.related, ["GET", "POST"]),
             ("/api/file", self.file, ["GET"]),
             ("/api/outline", self.outline, ["GET"]),
+            ("/api/symbol", self.symbol, ["GET"]),
+            ("/api/impact", self.impact, ["GET"]),
+            ("/api/repo-map", self.repo_map, ["GET"]),
             ("/api/map", self.map, ["GET"]),
             ("/api/status", self.status, ["GET"]),
             ("/api/index", self.index, ["GET", "POST"]),
@@ -158,6 +163,29 @@ class Api:
             return self._map.answer(args, facets) | {"stale": not all(f.ok for f in fresh)}
 
         return answer(await self._work(work))
+
+    async def symbol(self, request: Request) -> Response:
+        """``/api/symbol``."""
+        args = await arguments(request, params.SYMBOL)
+        symbol_question(args)
+        found = self._workspaces.chosen(args["repo"])
+        fresh = await self._fresh(found, args)
+        return answer(await self._work(lambda: self._symbols.symbol(args, found, fresh)))
+
+    async def impact(self, request: Request) -> Response:
+        """``/api/impact``."""
+        args = await arguments(request, params.IMPACT)
+        found = self._workspaces.chosen(args["repo"])
+        check_impact(args, found)
+        fresh = await self._fresh(found, args)
+        return answer(await self._work(lambda: self._symbols.impact(args, found, fresh)))
+
+    async def repo_map(self, request: Request) -> Response:
+        """``/api/repo-map``."""
+        args = await arguments(request, params.REPO_MAP)
+        workspace = one_workspace(self._workspaces.chosen(args["repo"]), "this map")
+        (fresh,) = await self._fresh([workspace], args)
+        return answer(await self._work(lambda: self._symbols.repo_map(args, workspace, fresh)))
 
     async def status(self, request: Request) -> Response:
         """``/api/status``."""

@@ -73,6 +73,23 @@ _NODE["properties"] |= {
     "children": _list(_ref("Node")),
     "rest": _object(files=_WHOLE, lines=_WHOLE, bytes=_WHOLE, matches=_WHOLE, matched_files=_WHOLE),
 }
+_SYMBOL: Final = _object(
+    name=_TEXT, kind=_TEXT, scope=_TEXT, path=_TEXT, line=_WHOLE, end_line=_WHOLE, language=_TEXT
+)
+_SYMBOL["properties"] |= {"signature": _TEXT, "doc": _TEXT, "flags": _list(_TEXT)}
+_EDGE: Final = _object(
+    name=_TEXT, role=_TEXT, path=_TEXT, line=_WHOLE, text=_TEXT,
+    symbol={"anyOf": [_ref("Symbol"), {"type": "null"}]}, confidence=_NUMBER, rule=_TEXT,
+    alternatives=_WHOLE, depth=_WHOLE,
+)  # fmt: skip
+_EDGE["properties"] |= {"lines": _list(_WHOLE), "repeated": _SWITCH, "edges": _list(_ref("Edge"))}
+_GRAPH: Final = _object(
+    schema_version=_WHOLE, question=_TEXT, asked=_TEXT, took_ms=_NUMBER, repo=_TEXT,
+    index=_object(generation=_WHOLE, stale=_SWITCH), targets=_list(_ref("Symbol")), total=_WHOLE,
+    left_out=_list(_TEXT), edges=_list(_ref("Edge")), notices=_list(_TEXT),
+)  # fmt: skip
+_GRAPH["properties"] |= {"nearest": _list(_TEXT), "tests": _list(_ref("Edge"))}
+_DEPENDENCIES: Final = _list(_object(path=_TEXT, references=_WHOLE))
 
 SCHEMAS: Final = {
     "Error": _object(error=_object(code=_TEXT, message=_TEXT, hint=_TEXT)),
@@ -95,6 +112,18 @@ SCHEMAS: Final = {
     "Node": _NODE,
     "Map": _object(
         query=_TEXT, mode=_TEXT, candidates=_WHOLE, complete=_SWITCH, tree=_ref("Node"), stale=_SWITCH
+    ),
+    "Symbol": _SYMBOL,
+    "Edge": _EDGE,
+    "Graph": _GRAPH,
+    "RepositoryMap": _object(
+        schema_version=_WHOLE, took_ms=_NUMBER, repo=_TEXT, index=_object(generation=_WHOLE, stale=_SWITCH),
+        files=_WHOLE, definitions=_WHOLE, references=_WHOLE, left_out=_list(_TEXT),
+        symbols=_list(_ref("Symbol")), notices=_list(_TEXT),
+        packages=_list(_object(
+            path=_TEXT, files=_WHOLE, languages=_list(_TEXT), symbols=_list(_ref("Symbol")),
+            uses=_DEPENDENCIES, used_by=_DEPENDENCIES,
+        )),
     ),
     "Status": _object(
         version=_TEXT, pid=_WHOLE, started=_NUMBER, uptime_seconds=_NUMBER, freshness=_TEXT,
@@ -126,6 +155,9 @@ _OPERATIONS: Final = (
     _Operation("/api/file", "get", "Lines of an indexed file", params.FILE, _ref("File")),
     _Operation("/api/outline", "get", "The names that a file defines", params.OUTLINE, _ref("Outline")),
     _Operation("/api/map", "get", "The tree of folders and files", params.MAP, _ref("Map")),
+    _Operation("/api/symbol", "get", "Relations of a symbol", params.SYMBOL, _ref("Graph")),
+    _Operation("/api/impact", "get", "What a change reaches", params.IMPACT, _ref("Graph")),
+    _Operation("/api/repo-map", "get", "The repository on a page", params.REPO_MAP, _ref("RepositoryMap")),
     _Operation("/api/status", "get", "The state of the server", params.STATUS, _ref("Status")),
     _Operation("/api/index", "get", "The state of updates", params.INDEX_STATE, _ref("Updates"), kinds=_BOTH),
     _Operation(

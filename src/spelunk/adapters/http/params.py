@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from spelunk.adapters.http.problems import bad_request
+from spelunk.adapters.symbols import IMPACT_DEPTH, MOST_DEPTH, MOST_IMPACT_DEPTH, QUESTIONS
 from spelunk.errors import ConfigError
 from spelunk.search.request import DEFAULT_LIMIT, MODES
 from spelunk.workspace.freshness import seconds_allowed
@@ -128,6 +129,29 @@ MAP: Final = (
     MODE,
     *FILTERS,
     *FRESHNESS,
+)
+SYMBOL: Final = (
+    Param("symbol", "a name, Scope.name, or FILE:LINE", required=True),
+    Param("question", "what to tell of it", default="definition", choices=QUESTIONS),
+    Param("to", "of path: the symbol to reach"),
+    Param("depth", "of callers and callees: steps", "whole", None, 1, MOST_DEPTH),
+    Param("role", "of references: only these roles", "list"),
+    Param("limit", "results wanted; of a tree for each symbol", "whole", 50, 1, MAX_HITS),
+    *FRESHNESS,
+    ONE_REPO,
+)
+IMPACT: Final = (
+    Param("changed", "a file, a folder, or a symbol"),
+    Param("diff", "instead: a revision of git, to tell what changed since", high=200),
+    Param("depth", "steps that are followed", "whole", IMPACT_DEPTH, 1, MOST_IMPACT_DEPTH),
+    Param("limit", "tests, and other places, wanted", "whole", 50, 1, MAX_HITS),
+    *FRESHNESS,
+    ONE_REPO,
+)
+REPO_MAP: Final = (
+    Param("limit", "packages, and symbols, wanted", "whole", 20, 1, MAX_HITS),
+    *FRESHNESS,
+    ONE_REPO,
 )
 STATUS: Final = (Param("look", "compare files with the index", "switch", False), REPO)
 INDEX: Final = (REPO, Param("rebuild", "index every file again", "switch", False))

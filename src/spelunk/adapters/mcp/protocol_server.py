@@ -23,8 +23,9 @@ from mcp.shared.exceptions import MCPError
 from spelunk import __version__
 from spelunk.adapters.indexes import IndexingProgress
 from spelunk.adapters.scope import Scope
+from spelunk.adapters.tool_answer import ToolAnswer
 from spelunk.adapters.tool_table import BY_NAME, TOOLS
-from spelunk.adapters.tools import ToolAnswer, Tools, path_of
+from spelunk.adapters.tools import Tools, path_of
 from spelunk.errors import IndexMissingError, SpelunkError, UsageError
 
 INSTRUCTIONS: Final = (

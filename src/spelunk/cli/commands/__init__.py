@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "impact": Command("impact", "show what a change reaches, the tests to run first"),
     "path": Command("route", "show how one symbol reaches another"),
     "map": Command("map", "show the repository on a page: packages, central symbols, who depends on whom"),
+    "graph": Command("graph", "draw callers and callees of a symbol, for Graphviz, Mermaid or as SVG"),
     "status": Command("status", "show what an index holds, and whether it is current"),
     "why": Command("why", "explain why a path is indexed, or which rule leaves it out"),
     "list": Command("list", "list all known indexes"),

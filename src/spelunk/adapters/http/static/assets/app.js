@@ -195,6 +195,7 @@ const TITLES = { home: "Spelunk", status: "Status", map: "Map" };
 const title = (route) => {
   const q = route.params.get("q");
   if (route.page === "file") return route.path.split("/").pop();
+  if (route.page === "symbol") return `${(route.params.get("symbol") || "").split("/").pop()} · callers`;
   if (route.page === "related") return `Similar to ${route.params.get("path")}`;
   return q ? `${q} · ${route.page}` : TITLES[route.page] || "Spelunk";
 };
@@ -217,6 +218,7 @@ function App() {
   else if (route.page === "file") view = html`<${FileView} key=${route.path} ...${common} />`;
   else if (route.page === "status") view = html`<${Status} ...${common} />`;
   else if (route.page === "map") view = html`<${Later} name="Treemap" from="./map.js" whileLoading=${html`<main id="main" tabindex="-1" aria-busy="true"></main>`} ...${common} />`;
+  else if (route.page === "symbol") view = html`<${Later} name="SymbolView" from="./symbol.js" whileLoading=${html`<main id="main" tabindex="-1" aria-busy="true"></main>`} ...${common} />`;
   else if (route.page === "related" || (route.page === "search" && (route.params.get("q") || "").trim())) view = html`<${Search} ...${common} />`;
   else view = html`<${Home} ...${common} />`;
   return html`<${Header} route=${route} go=${go} query=${query} onHelp=${() => setHelp(true)} />

@@ -141,6 +141,7 @@ export function FileView({ route, go }) {
         ${q && html`<span class="stepper"><span class="dim">${marked.length ? several(marked.length, "line") : "no line"} with <code>${q.length > 24 ? `${q.slice(0, 23)}…` : q}</code></span>
           <button class="icon-button" onClick=${() => step(-1)} disabled=${!marked.length} aria-label="Previous match" title="Previous match (p)"><${Icon} name="up" /></button>
           <button class="icon-button" onClick=${() => step(1)} disabled=${!marked.length} aria-label="Next match" title="Next match (n)"><${Icon} name="down" /></button></span>`}
+        ${from > 0 && html`<a class="icon-button" href=${pageAddress("/symbol", { symbol: `${path}:${from}` })} title=${`Callers and callees at line ${from}`} aria-label=${`Callers and callees at line ${from}`}><${Icon} name="calls" /></a>`}
         ${from > 0 && html`<a class="icon-button" href=${pageAddress("/related", { path, line: from })} title=${`Similar to line ${from}`} aria-label=${`Similar to line ${from}`}><${Icon} name="near" /></a>`}
         <button class="icon-button" onClick=${() => copy(at)} title=${`Copy ${at}`} aria-label=${from ? "Copy path and lines" : "Copy path"}><${Icon} name="copy" /></button>
         <button class="icon-button" onClick=${() => copy(location.href, "link")} title="Copy link; y gives a permalink" aria-label="Copy link"><${Icon} name="link" /></button>
