@@ -495,7 +495,10 @@ def test_a_change_between_the_first_walk_and_the_first_watch_is_found(tmp_path: 
 
     watcher = Watcher(index, update=update).start()
     try:
-        until(lambda: index.search("curlew", mode="symbol", refresh=False).hits, "the late file")
+        until(
+            lambda: index.has_published() and index.search("curlew", mode="symbol", refresh=False).hits,
+            "the late file",
+        )
     finally:
         watcher.close(LIMIT_SECONDS)
         index.close()

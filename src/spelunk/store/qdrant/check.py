@@ -10,6 +10,7 @@ from qdrant_client import models as m
 
 from spelunk.config import Options
 from spelunk.errors import ProviderError
+from spelunk.store import remote_rows
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.qdrant import collection, points, tenants
@@ -18,7 +19,7 @@ from spelunk.store.qdrant.connection import Connection
 from spelunk.store.qdrant.documents import documents_of, with_chunks
 from spelunk.store.qdrant.point_writer import PointWriter
 from spelunk.store.qdrant.points import CHUNK, DENSE, EMBEDDER, FILE
-from spelunk.store.qdrant.reader import point_ids, retired
+from spelunk.store.qdrant.reader import point_ids
 from spelunk.store.qdrant.vocabulary import VocabularyWriter, count, total
 from spelunk.types import Problem
 
@@ -78,7 +79,7 @@ def difference(manifest: Manifest, connection: Connection) -> Difference:
     expected = {point: chunk for chunk, point in point_ids(manifest, workspace, chunks).items()}
     waiting = set(manifest.pending_chunks(refused=True))
     following = int(manifest.meta("next_chunk", 1))
-    leaving = {*manifest.superseded(), *retired(manifest)}
+    leaving = {*manifest.superseded(), *remote_rows.retired(manifest)}
     mine = points.embedder_number(str(manifest.meta("embedder", "")))
     found: set[int] = set()
     vectors: set[int] = set()
@@ -106,7 +107,7 @@ def difference(manifest: Manifest, connection: Connection) -> Difference:
 
 def stored_counts(manifest: Manifest) -> dict[tuple[str, str], int]:
     """The counts of terms that searches use."""
-    return {(field, term): n for field, term, n in manifest.all("SELECT field, term, chunks FROM terms")}
+    return {(field, term): n for field, term, n in remote_rows.term_counts(manifest)}
 
 
 def _condition(workspace: str, embedder: int) -> m.Filter:
@@ -201,8 +202,7 @@ def count_again(manifest: ManifestWriter) -> None:
     """Count the terms of every file from the stored texts."""
     vocabulary = VocabularyWriter(manifest)
     manifest.start()
-    manifest._run("DELETE FROM terms")
-    manifest._run("DELETE FROM file_terms")
+    remote_rows.clear_counts(manifest)
     for file in manifest.all_files():
         vocabulary.add(file.id, count(d.fields for d in documents_of(manifest, file)))
     vocabulary.store()

@@ -11,6 +11,7 @@ from spelunk.store.manifest import Manifest
 from spelunk.store.qdrant.point_writer import about, document_of
 from spelunk.store.qdrant.points import PointDocument
 from spelunk.store.records import FileRow
+from spelunk.store.remote_rows import cut_digest
 from spelunk.store.texts import unpack
 
 
@@ -20,7 +21,7 @@ def documents_of(manifest: Manifest, file: FileRow) -> list[PointDocument]:
     Raises:
         IndexCorruptError: Its text is missing or damaged.
     """
-    rows = manifest.all("SELECT cut_digest FROM files WHERE id = ?", (file.id,))
+    digest = cut_digest(manifest, file.id)
     text = unpack(*manifest.content(file.id)[:2]).text
     path, flags = path_document(file.path), flag_terms(file.flags)
     shown = file.path.encode("utf-8", "replace").decode()
@@ -29,7 +30,7 @@ def documents_of(manifest: Manifest, file: FileRow) -> list[PointDocument]:
         made = of_text(text, chunk.start, chunk.end, (d.name for d in chunk.definitions))
         columns = (chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind, flags)
         seen = about(shown, chunk.start_line, chunk.end_line, chunk.symbol, chunk.scope)
-        out.append(document_of(columns, rows[0][0], {**seen, "generation": file.generation}))
+        out.append(document_of(columns, digest, {**seen, "generation": file.generation}))
     return out
 
 

@@ -19,6 +19,7 @@ from spelunk import faults
 from spelunk.config import Options
 from spelunk.errors import IndexCorruptError, IndexStateError
 from spelunk.observe import Observer, null_observer
+from spelunk.store import remote_rows
 from spelunk.store.leftovers import remove_leftovers
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.paths import MAX_KINDS, full_text_name
@@ -106,7 +107,7 @@ def _send(
     embedder, there = str(manifest.meta("embedder", "")), set()
     for point, chunk, _, _ in held(connection, writer.workspace):
         there.add((chunk, point))
-    counted = {file for (file,) in manifest.all("SELECT file FROM file_terms")}
+    counted = remote_rows.counted_files(manifest)
     waiting: list[PointDocument] = []
     done = 0
 
@@ -160,10 +161,7 @@ def _switch(manifest: ManifestWriter, tenant: tenants.Tenant, connection: Connec
         IndexCorruptError: It is not the same.
     """
     manifest.start()
-    manifest._run("DELETE FROM file_terms WHERE file NOT IN (SELECT id FROM files)")
-    manifest._run("DELETE FROM terms")
-    manifest._many("INSERT INTO terms VALUES (?, ?, ?)", [(*key, n) for key, n in total(manifest).items()])
-    manifest._run("DELETE FROM retired")
+    remote_rows.replace_counts(manifest, [(*key, n) for key, n in total(manifest).items()])
     manifest.set_meta(tenants.STORE, tenant.store)
     manifest.set_meta(tenants.TENANT, tenant.name)
     manifest.set_meta("lexical", 0)
@@ -202,9 +200,8 @@ def to_directory(directory: str, options: Options, moved: OnMoved, observer: Obs
         segments = _fetch(manifest, connection, moved)
         manifest.start()
         manifest.switch_full_text(number)
-        manifest._run("DELETE FROM meta WHERE key IN (?, ?)", (tenants.STORE, tenants.TENANT))
-        for table in ("terms", "file_terms", "retired"):
-            manifest._run(f"DROP TABLE IF EXISTS {table}")
+        remote_rows.forget_meta(manifest, tenants.STORE, tenants.TENANT)
+        remote_rows.drop_tables(manifest)
         faults.reach("migrate.switch.before")
         manifest.publish(segments)
         faults.reach("migrate.switch.after")

@@ -18,9 +18,10 @@ from qdrant_client import models as m
 from spelunk.config import Options
 from spelunk.errors import IndexCorruptError
 from spelunk.observe import Observer, null_observer
+from spelunk.store import remote_rows
 from spelunk.store.document import TIE_BITS
 from spelunk.store.impact import score_scale
-from spelunk.store.manifest import VARIABLES, Manifest
+from spelunk.store.manifest import Manifest
 from spelunk.store.protocols import ChunkId, Filter, Requirement, Scored, TextField
 from spelunk.store.qdrant import collection, points, tenants
 from spelunk.store.qdrant.conditions import narrowed, one_of, visible
@@ -102,7 +103,9 @@ class RemoteSnapshot(Snapshot):
         self._vocabulary = Vocabulary(manifest)
         self._opened = self._marks()
         self._visible = visible(
-            self.workspace, int(manifest.meta("next_chunk", 1)), [*manifest.superseded(), *retired(manifest)]
+            self.workspace,
+            int(manifest.meta("next_chunk", 1)),
+            [*manifest.superseded(), *remote_rows.retired(manifest)],
         )
 
     # Terms
@@ -311,7 +314,7 @@ class RemoteSnapshot(Snapshot):
         """The same for the chunks that do not wait for a vector."""
         known = self._point_ids(chunks)
         if any(self._manifest.pending()):
-            for (chunk,) in self._manifest._by_id("SELECT chunk FROM pending WHERE chunk IN", list(known)):
+            for chunk in remote_rows.pending_among(self._manifest, list(known)):
                 del known[chunk]
         return known
 
@@ -348,19 +351,5 @@ def codes_of(values: Sequence[float], scale: float) -> _Vector:
 
 def point_ids(manifest: Manifest, workspace: str, chunks: Sequence[ChunkId]) -> dict[ChunkId, str]:
     """The ids that the points of these chunks have; chunks that the generation lacks are left out."""
-    found: dict[ChunkId, str] = {}
-    wanted = list(dict.fromkeys(chunks))
-    for n in range(0, len(wanted), VARIABLES):
-        part = wanted[n : n + VARIABLES]
-        rows = manifest.all(
-            "SELECT c.id, f.cut_digest FROM chunks c JOIN files f ON f.id = c.file"
-            f" WHERE c.id IN ({','.join('?' * len(part))})",
-            part,
-        )
-        found.update((chunk, points.point_id(workspace, chunk, digest)) for chunk, digest in rows)
-    return found
-
-
-def retired(manifest: Manifest) -> list[int]:
-    """File versions that no generation shows and whose points are still there."""
-    return [row[0] for row in manifest.all("SELECT file FROM retired")]
+    rows = remote_rows.chunk_digests(manifest, list(dict.fromkeys(chunks)))
+    return {chunk: points.point_id(workspace, chunk, digest) for chunk, digest in rows}

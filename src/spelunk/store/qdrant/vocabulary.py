@@ -10,24 +10,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
 
 import zstandard
 
+from spelunk.store import remote_rows
 from spelunk.store.impact import decode
-from spelunk.store.manifest import VARIABLES, Manifest
+from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.text.required import Run
 from spelunk.text.tokens import LONG_WORD, MAX_WORD
-
-TABLES: Final = """
-CREATE TABLE IF NOT EXISTS terms (
-  field TEXT NOT NULL, term TEXT NOT NULL, chunks INTEGER NOT NULL, PRIMARY KEY (field, term)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS file_terms (file INTEGER PRIMARY KEY, counts BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS retired (file INTEGER PRIMARY KEY, at REAL NOT NULL);
-"""
-"""``retired``: file versions that no generation shows since ``at``, whose points are still there."""
 
 Counts = Counter[tuple[str, str]]
 """Number of chunks by field and term."""
@@ -52,9 +43,7 @@ class VocabularyWriter:
     def __init__(self, manifest: ManifestWriter) -> None:
         """Make the tables if they are missing."""
         self._manifest = manifest
-        for statement in TABLES.split(";"):
-            if statement.strip():
-                manifest._run(statement)
+        remote_rows.make_tables(manifest)
         self._changes: Counts = Counter()
 
     def add(self, file: int, counts: Counts) -> None:
@@ -62,24 +51,18 @@ class VocabularyWriter:
         self._changes.update(counts)
         rows = [[field, term, n] for (field, term), n in counts.items()]
         data = zstandard.compress(json.dumps(rows, separators=(",", ":")).encode("utf-8", "surrogatepass"))
-        self._manifest._run("INSERT OR REPLACE INTO file_terms VALUES (?, ?)", (file, data))
+        remote_rows.put_packed(self._manifest, file, data)
 
     def remove(self, file: int) -> None:
         """Take the chunks of a file version out of the counts."""
-        for (data,) in self._manifest.all("SELECT counts FROM file_terms WHERE file = ?", (file,)):
+        for data in remote_rows.packed_counts(self._manifest, file):
             self._changes.subtract(unpack(data))
-        self._manifest._run("DELETE FROM file_terms WHERE file = ?", (file,))
+        remote_rows.drop_packed(self._manifest, file)
 
     def store(self) -> None:
         """Write the changes into the open transaction."""
         rows = [(field, _plain(term), n) for (field, term), n in self._changes.items() if n]
-        self._manifest._many(
-            "INSERT INTO terms VALUES (?, ?, ?)"
-            " ON CONFLICT (field, term) DO UPDATE SET chunks = chunks + excluded.chunks",
-            rows,
-        )
-        if any(n < 0 for _, _, n in rows):
-            self._manifest._run("DELETE FROM terms WHERE chunks <= 0")
+        remote_rows.add_counts(self._manifest, rows)
         self._changes.clear()
 
 
@@ -92,7 +75,7 @@ def unpack(data: bytes) -> dict[tuple[str, str], int]:
 def total(manifest: Manifest) -> Counts:
     """Add up the counts of all published files; they are those of the table ``terms``."""
     counts: Counts = Counter()
-    for (data,) in manifest.all("SELECT counts FROM file_terms WHERE file IN (SELECT id FROM files)"):
+    for data in remote_rows.packed_counts(manifest):
         counts.update(unpack(data))
     return counts
 
@@ -112,24 +95,14 @@ class Vocabulary:
     def frequencies(self, terms: Collection[str], field: str) -> dict[str, int]:
         """How many chunks have each term in a field; terms of none are left out."""
         wanted = [_plain(term) for term in dict.fromkeys(terms)]
-        found: dict[str, int] = {}
-        for n in range(0, len(wanted), VARIABLES):
-            part = wanted[n : n + VARIABLES]
-            marks = ",".join("?" * len(part))
-            rows = self._manifest.all(
-                f"SELECT term, chunks FROM terms WHERE field = ? AND term IN ({marks})", (field, *part)
-            )
-            found.update(rows)
+        found = dict(remote_rows.counts_of_terms(self._manifest, wanted, field))
         return {term: found[term] for term in terms if term in found}
 
     def beginning(self, prefix: str, field: str) -> dict[str, int]:
         """The terms that begin with ``prefix``, with the number of chunks that have each."""
         prefix = _plain(prefix)
-        sql, values = "SELECT term, chunks FROM terms WHERE field = ?", [field]
-        if prefix:
-            sql += " AND term >= ? AND term < ?"
-            values += [prefix, _after(prefix)]
-        return dict(self._manifest.all(sql, values))
+        behind = _after(prefix) if prefix else ""
+        return dict(remote_rows.counts_between(self._manifest, prefix, behind, field))
 
     def fitting(self, choices: Iterable[Run], field: str) -> set[str]:
         """The terms that fit one of the runs, and that of chunks which may hold anything."""
@@ -141,11 +114,7 @@ class Vocabulary:
             elif run.starts:
                 found.update(self.beginning(run.text, field))
             else:
-                place = "substr(term, -length(?2)) = ?2" if run.ends else "instr(term, ?2) > 0"
-                rows = self._manifest.all(
-                    f"SELECT term FROM terms WHERE field = ?1 AND {place}", (field, run.text)
-                )
-                found.update(term for (term,) in rows)
+                found |= remote_rows.terms_with(self._manifest, run.text, field, at_end=run.ends)
         return found
 
 

@@ -20,6 +20,7 @@ from spelunk import embed, faults
 from spelunk.config import Options
 from spelunk.errors import ProviderDownError
 from spelunk.observe import Observer, null_observer
+from spelunk.store import remote_rows
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.packet import FilePacket, Item, Packet
 from spelunk.store.qdrant import collection, points, tenants
@@ -27,7 +28,6 @@ from spelunk.store.qdrant.conditions import in_ids
 from spelunk.store.qdrant.connection import Connection
 from spelunk.store.qdrant.point_writer import PointWriter, about, document_of
 from spelunk.store.qdrant.points import CHUNK, FILE
-from spelunk.store.qdrant.reader import retired
 from spelunk.store.qdrant.sweep import claimed, sweep
 from spelunk.store.qdrant.vocabulary import VocabularyWriter, count
 from spelunk.store.records import Known, SegmentRow
@@ -206,20 +206,17 @@ class RemoteWriter(StoreWriter):
         superseded, now = manifest.superseded(), time.time()
         if superseded:
             manifest.start()
-            manifest._many(
-                "INSERT OR IGNORE INTO retired VALUES (?, ?)", [(file, now) for file in superseded]
-            )
-            manifest._run("DELETE FROM purges")
+            remote_rows.retire(manifest, superseded, now)
             manifest.commit()
-        waiting = retired(manifest)
+        waiting = remote_rows.retired(manifest)
         before = now if len(waiting) > MAX_RETIRED else now - GRACE_SECONDS
-        old = [file for (file,) in manifest.all("SELECT file FROM retired WHERE at <= ?", (before,))]
+        old = remote_rows.retired(manifest, before)
         if old:
             faults.reach("remote.purge.before")
             self._buffer.delete_files(old)
             faults.reach("remote.purge.after")
             manifest.start()
-            manifest._many("DELETE FROM retired WHERE file = ?", [(file,) for file in old])
+            remote_rows.forget_retired(manifest, old)
             manifest.commit()
 
     def compact(self) -> None:
