@@ -348,8 +348,9 @@ def test_counts_of_terms_are_checked_and_counted_again(remote: Remote) -> None:
         with index.snapshot() as reader:
             expected = reader.vocabulary("", "body")
         import sqlite3
+        from contextlib import closing
 
-        with sqlite3.connect(os.path.join(index.directory, "manifest.sqlite")) as db:
+        with closing(sqlite3.connect(os.path.join(index.directory, "manifest.sqlite"))) as db, db:
             db.execute("UPDATE terms SET chunks = chunks + 1 WHERE term LIKE 'f%'")
         index.close()
 

@@ -184,7 +184,8 @@ def test_a_view_opened_before_a_merge_has_its_vectors_after_it(tmp_path: Path) -
     root, place = build(tmp_path, 30)
     with Index.open(root, index_dir=str(place)) as index:
         snapshot = Snapshot(str(place))
-        before = {s.name for s in Manifest(str(place)).segments()}
+        with closing(Manifest(str(place))) as manifest:
+            before = {s.name for s in manifest.segments()}
         for n in range(20):
             (root / f"pkg{n // 10}" / f"mod_{n}.py").unlink()
         index.update()
