@@ -14,6 +14,7 @@ import pytest
 from spelunk import Index
 from spelunk.embed.static import StaticEmbedder
 from spelunk.errors import IndexCorruptError
+from spelunk.store.document import ChunkTerms
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.segment import Segment
 from spelunk.store.segment_file import file_layout
@@ -47,7 +48,7 @@ def test_a_stored_text_of_another_type_is_damage(text: object) -> None:
 
 def orphan(place: Path) -> None:
     writer = LexicalWriter(str(one(place, "lexical-*")), heap=1 << 24)
-    writer.add(999_999, 5_555, "stray", "stray", "stray", "python", "block")
+    writer.add(ChunkTerms(999_999, 5_555, "stray", "stray", "stray", "python", "block"))
     writer.commit()
     writer.close()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from spelunk import Index
 from spelunk.store import full_text
-from spelunk.store.document import document_of
+from spelunk.store.document import ChunkTerms, document_of
 from spelunk.store.full_text import LexicalReader, LexicalWriter
 from spelunk.store.impact import IMPACTS, K1, LEVELS, REFERENCE_LENGTH, B, decode, encode, forms
 from spelunk.store.manifest_writer import ManifestWriter
@@ -105,19 +105,10 @@ def written(place: Path, documents: list[tuple[str, str]], *, seed: int) -> Lexi
     r.shuffle(order)
     writer = LexicalWriter(str(place), heap=1 << 24)
     for n, (number, (body, name)) in enumerate(order):
-        writer.add(
-            number,
-            number,
-            encode(Counter(body.split()), "body"),
-            encode(Counter(name.split()), "name"),
-            "",
-            "python",
-            "function",
-        )
+        words, names = encode(Counter(body.split()), "body"), encode(Counter(name.split()), "name")
+        writer.add(ChunkTerms(number, number, words, names, "", "python", "function"))
         if r.random() < 0.01:
-            writer.add(
-                10_000 + n, 10_000 + n, encode(Counter(body.split()), "body"), "", "", "python", "function"
-            )
+            writer.add(ChunkTerms(10_000 + n, 10_000 + n, words, "", "", "python", "function"))
             writer.commit()
     writer.delete_from(10_000)
     writer.commit()

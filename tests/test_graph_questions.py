@@ -30,7 +30,7 @@ APP = {
         "    def write(self):\n        encode()\n\n\n"
         "def encode():\n    pass\n"
     ),
-    "app/types.py": "class Sink:\n    def flush(self):\n        raise NotImplementedError\n",
+    "app/types.py": "class Sink:\n    def flush(self):\n        return None\n",
     "app/memory.py": "from app.store import Store\n\n\nclass MemoryStore(Store):\n    def write(self):\n        pass\n",
     "app/main.py": (
         "from app.store import Store, encode\n\nHANDLERS = {'encode': encode}\n\n\n"

@@ -7,19 +7,18 @@ from collections.abc import Mapping
 
 import pytest
 
-from spelunk.chunk.parse import Parsed
-from spelunk.chunk.relation import NO_RELATIONS, Import, Relations, last_part
-from spelunk.chunk.relations import relations
+from spelunk.chunk.relation import Import, last_part
 from spelunk.files.languages import language_of
 from spelunk.graph.import_paths import NameOrigin, reexported, resolve_import
-from spelunk.testing.relation_memory import GivenRelations
+from spelunk.testing import MemoryReader
+from spelunk.testing.relations import MemoryRelations
 
 
 def resolve(
     files: Mapping[str, str] | list[str], path: str, module: str, name: str = "", alias: str = ""
 ) -> list[str]:
     texts = files if isinstance(files, Mapping) else dict.fromkeys(files, "x\n")
-    reader = GivenRelations({path: "x\n", **texts})
+    reader = MemoryReader.of_files({path: "x\n", **texts}).relations
     return resolve_import(reader, path, language_of(path), Import(module, name, alias, 1))
 
 
@@ -516,7 +515,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize("path", [path for path, (_, found) in WRITTEN.items() if found])
 def test_imports_as_they_are_written(path: str) -> None:
-    reader = GivenRelations({path: text for path, (text, _) in WRITTEN.items()}, relations)
+    reader = MemoryReader.of_files({path: text for path, (text, _) in WRITTEN.items()}).relations
     row = reader.files_at([path])[path]
 
     found = [
@@ -531,13 +530,11 @@ def test_imports_as_they_are_written(path: str) -> None:
 # Re-exports
 
 
-def reader_of(files: Mapping[str, tuple[str, list[Import]]]) -> GivenRelations:
-    imports = {path: found for path, (_, found) in files.items()}
-
-    def given(parsed: Parsed) -> Relations:
-        return NO_RELATIONS._replace(imports=imports[parsed.document.path])
-
-    return GivenRelations({path: text for path, (text, _) in files.items()}, given)
+def reader_of(files: Mapping[str, tuple[str, list[Import]]]) -> MemoryRelations:
+    reader = MemoryReader.of_files(
+        {path: text or "x\n" for path, (text, _) in files.items()}
+    )  # an empty file is skipped
+    return reader.relations.with_imports({path: found for path, (_, found) in files.items()})
 
 
 def test_names_are_followed_through_packages() -> None:

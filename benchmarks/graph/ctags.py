@@ -105,7 +105,7 @@ def tags_of(tree: Path) -> dict[str, dict[Tag, str]]:
 
 def definitions_of(tree: Path, paths: list[str]) -> dict[tuple[str, str], list[int]]:
     """Lines of definitions by path and name, as the chunker gives them."""
-    from spelunk.testing.relation_memory import GivenRelations
+    from spelunk.testing import MemoryReader
 
     found: dict[tuple[str, str], list[int]] = defaultdict(list)
     for start in range(0, len(paths), BATCH):
@@ -114,7 +114,7 @@ def definitions_of(tree: Path, paths: list[str]) -> dict[tuple[str, str], list[i
             text = (tree / path).read_text(encoding="utf-8", errors="replace")
             if len(text) <= MOST_CHARS:
                 texts[path] = text
-        reader = GivenRelations(texts)
+        reader = MemoryReader.of_files(texts).relations
         path_of = {row.id: path for path, row in reader.files_at(list(texts)).items()}
         for rows in reader.definitions_in(list(path_of)).values():
             for row in rows:

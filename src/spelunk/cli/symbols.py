@@ -51,6 +51,41 @@ def depth_flag(parser: argparse.ArgumentParser, default: int, what: str) -> None
     )
 
 
+def symbol_flags(parser: argparse.ArgumentParser, limit: int, what: str, *, depth: int | None = None) -> None:
+    """Add what every question about one symbol takes; ``--depth`` where ``depth`` is its default."""
+    parser.add_argument("symbol", metavar="SYMBOL", help=SYMBOL)
+    paths(parser)
+    if depth is not None:
+        depth_flag(parser, depth, "steps")
+    answer_flags(parser, limit, what)
+
+
+def ask_about_symbol(
+    args: argparse.Namespace, question: Callable[[Index], Callable[..., GraphAnswer]], **more: Any
+) -> int:
+    """Ask one of an index's questions about the symbol of ``args``, and print the answer.
+
+    Args:
+        args: The parsed flags of :func:`symbol_flags`.
+        question: The method of the index that answers.
+        more: Further arguments of it.
+
+    Returns:
+        0 where something was found, else 1.
+    """
+
+    def asking(index: Index, within: Sequence[str]) -> GraphAnswer:
+        return question(index)(
+            symbol_in(index, args.symbol),
+            limit=args.limit,
+            within=within,
+            refresh=not args.no_refresh,
+            **more,
+        )
+
+    return ask(args, asking)
+
+
 def ask(
     args: argparse.Namespace,
     question: Callable[[Index, Sequence[str]], GraphAnswer],

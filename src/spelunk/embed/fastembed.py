@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spelunk.embed import onnx_folder
 from spelunk.embed.protocol import FASTEMBED
+from spelunk.embed.unit import unit_rows
 from spelunk.errors import ConfigError, ProviderError
 
 if TYPE_CHECKING:
@@ -165,10 +166,7 @@ class FastEmbedder:
                 out[n, : len(row)] = row
         except Exception as error:  # the runtime's errors have no root of their own
             raise ProviderError(f"embedder {self._setting!r}: the model failed: {_one_line(error)}") from None
-        norms = np.sqrt(np.einsum("ij,ij->i", out, out))
-        norms[~(norms > 0)] = 1
-        out /= norms[:, None]
-        return np.nan_to_num(out, copy=False)
+        return np.nan_to_num(unit_rows(out), copy=False)
 
     def _find(self) -> None:
         """Make the model's object without loading its weights.

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from spelunk.embed.protocol import HASHED_ID
 from spelunk.embed.static import features
+from spelunk.embed.unit import unit_rows
 from spelunk.text.tokens import MAX_CACHED, Recent, words
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class HashedEmbedder:
                 # Sums of int8 in int16, which no chunk's number of terms overflows, take half the time.
                 wide = np.int16 if len(rows) < 32_768 else np.int32
                 sums[n] = np.add.reduce(table[rows], axis=0, dtype=wide)
-        return _unit(sums)
+        return unit_rows(sums.astype(np.float32))
 
     def query(self, text: str) -> Matrix:
         """See :meth:`spelunk.embed.Embedder.query`; unpacks only the rows it needs."""
@@ -75,14 +76,5 @@ class HashedEmbedder:
         if not rows:
             return np.zeros(self.dimensions, np.float32)
         ones = np.unpackbits(self._bits[rows], axis=1).sum(axis=0, dtype=np.int32)
-        unit: Matrix = _unit((2 * ones - len(rows))[None, :])[0]
+        unit: Matrix = unit_rows((2 * ones - len(rows))[None, :].astype(np.float32))[0]
         return unit
-
-
-def _unit(sums: NDArray[np.int32]) -> Matrix:
-    """Rows at unit length; a row of zeros stays one."""
-    out = sums.astype(np.float32)
-    norms = np.sqrt(np.einsum("ij,ij->i", out, out))
-    norms[norms == 0] = 1
-    out /= norms[:, None]
-    return out

@@ -21,6 +21,7 @@ import numpy as np
 
 from spelunk.embed import onnx_folder
 from spelunk.embed.onnx_folder import BATCH_TOKENS
+from spelunk.embed.unit import unit_rows
 from spelunk.errors import ConfigError, ProviderError
 
 if TYPE_CHECKING:
@@ -103,10 +104,7 @@ class OnnxEmbedder:
                     out[rows, : made.shape[1]] = made
         except Exception as error:  # the runtime's errors have no root of their own
             raise ProviderError(f"{self._model.file}: the model failed: {_one_line(error)}") from None
-        norms = np.sqrt(np.einsum("ij,ij->i", out, out))
-        norms[~(norms > 0)] = 1
-        out /= norms[:, None]
-        return np.nan_to_num(out, copy=False)
+        return np.nan_to_num(unit_rows(out), copy=False)
 
     def _run(self, rows: Sequence[Sequence[int]]) -> Matrix:
         """One batch, ``(len(rows), width)``, not yet at unit length."""

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from spelunk.embed.protocol import STATIC_ID
+from spelunk.embed.unit import unit_rows
 from spelunk.errors import ConfigError
 from spelunk.text.tokens import LEXICON, MAX_CACHED, Recent, words
 
@@ -223,11 +224,7 @@ class StaticEmbedder:
                 # int8 rows summed in int16, which 258 of the largest do not overflow, take half the time.
                 wide = np.int16 if len(rows) <= 258 else np.int32
                 sums[n] = np.add.reduce(table[rows], axis=0, dtype=wide)
-        out = sums.astype(np.float32)
-        norms = np.sqrt(np.einsum("ij,ij->i", out, out))
-        norms[norms == 0] = 1
-        out /= norms[:, None]
-        return out
+        return unit_rows(sums.astype(np.float32))
 
     def query(self, text: str) -> list[float]:
         """See :meth:`spelunk.embed.Embedder.query`; needs no numpy."""

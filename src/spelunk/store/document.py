@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -30,6 +30,30 @@ class ChunkDocument(NamedTuple):
     words: list[str]
     body: str
     names: str
+
+
+class ChunkTerms(NamedTuple):
+    """What the full text, local or remote, holds of a chunk.
+
+    Attributes:
+        chunk: Id of the chunk.
+        file: Id of the file version.
+        body: The terms of its words with their levels.
+        names: The terms of the names that it defines, with their levels.
+        path: The terms of its file's path, with their levels.
+        language: Of its file.
+        kind: Of the chunk.
+        flags: Of its file, from :func:`flag_terms`.
+    """
+
+    chunk: int
+    file: int
+    body: str
+    names: str
+    path: str
+    language: str
+    kind: str
+    flags: Sequence[str] = ()
 
 
 def document_of(text: str, start: int, end: int, names: Iterable[str]) -> ChunkDocument:

@@ -23,7 +23,7 @@ from tantivy import Occur, Query
 
 from spelunk import faults
 from spelunk.errors import IndexCorruptError, StorageError
-from spelunk.store.document import TIE_BITS, tie_of
+from spelunk.store.document import TIE_BITS, ChunkTerms, tie_of
 from spelunk.store.full_text_query import (
     ANALYSER,
     SCHEMA,
@@ -102,21 +102,9 @@ class LexicalWriter:
                 raise StorageError(f"{directory}: held by another writer ({first_line(error)})") from None
             raise storage_error(directory, error) from None
 
-    def add(
-        self,
-        cid: int,
-        file: int,
-        body: str,
-        name: str,
-        path: str,
-        language: str,
-        kind: str,
-        flags: Sequence[str] = (),
-    ) -> None:
-        """Add one chunk; ``body``, ``name`` and ``path`` are encoded (:mod:`spelunk.store.document`).
-
-        ``flags`` are the file's, from :func:`flag_terms`.
-        """
+    def add(self, chunk: ChunkTerms) -> None:
+        """Add one chunk."""
+        cid, file, body, name, path, language, kind, flags = chunk
         document = tantivy.Document()
         document.add_unsigned("cid", cid)
         document.add_unsigned("file", file)

@@ -14,7 +14,7 @@ from spelunk.errors import IndexCorruptError
 from spelunk.store import check
 from spelunk.store import full_text as lexical
 from spelunk.store.check_references import REFERENCES, compare_references
-from spelunk.store.document import document_of, path_document
+from spelunk.store.document import ChunkTerms, document_of, path_document
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.full_text_query import flag_terms
 from spelunk.store.leftovers import remove_leftovers
@@ -140,7 +140,9 @@ def write_full_text(target: str, manifest: Manifest) -> None:
         text = unpack(*manifest.content(file.id)[:2]).text
         for chunk in manifest.chunks_of(file):
             made = document_of(text, chunk.start, chunk.end, (d.name for d in chunk.definitions))
-            writer.add(chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind, flags)
+            writer.add(
+                ChunkTerms(chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind, flags)
+            )
     faults.reach("repair.full-text.before")
     writer.commit()
     writer.close()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from spelunk import faults
 from spelunk.store import merge
+from spelunk.store.document import ChunkTerms
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.full_text_query import flag_terms
 from spelunk.store.leftovers import remove_leftovers
@@ -37,17 +38,7 @@ from spelunk.types import Entry, Failed, Skipped
 class FullTextWriter(Protocol):
     """Where a writer adds and deletes the terms of chunks; the methods are those of :class:`LexicalWriter`."""
 
-    def add(
-        self,
-        cid: int,
-        file: int,
-        body: str,
-        name: str,
-        path: str,
-        language: str,
-        kind: str,
-        flags: Sequence[str] = (),
-    ) -> None:
+    def add(self, chunk: ChunkTerms) -> None:
         """Add one chunk."""
         ...
 
@@ -227,7 +218,11 @@ class StoreWriter:
         for chunk, body, name in zip(file.chunks, file.bodies, file.names, strict=True):
             if faults.ARMED:
                 faults.reach("take.document", candidate.path)
-            add(first + chunk.id, number, body, name, file.path_terms, file.language, chunk.kind, flags)
+            add(
+                ChunkTerms(
+                    first + chunk.id, number, body, name, file.path_terms, file.language, chunk.kind, flags
+                )
+            )
 
     def _kind_code(self, kind: str) -> int:
         return self._kinds.setdefault(kind, min(len(self._kinds), MAX_KINDS))

@@ -25,7 +25,6 @@ from spelunk.store.paths import names_of
 from spelunk.store.protocols import ChunkId, FileId, Filter, Reader, Requirement, Scored, TextField
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.relation_pack import unpack_imports, unpack_rows
-from spelunk.store.relation_reader import RelationReader
 from spelunk.store.schema import path_order
 from spelunk.store.scorer import cosine, quantize_query
 from spelunk.store.segment import Rows, stored_vector
@@ -296,7 +295,7 @@ class MemoryReader:
         """Keep the text: there is no other copy."""
 
     @cached_property
-    def relations(self) -> RelationReader:
+    def relations(self) -> MemoryRelations:
         """See :class:`~spelunk.store.protocols.Reader`."""
         return MemoryRelations(
             {

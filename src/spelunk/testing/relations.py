@@ -38,6 +38,15 @@ class MemoryRelations:
         """Answer from files by id."""
         self._files = dict(sorted(files.items(), key=lambda item: path_order(item[1].row.path)))
 
+    def with_imports(self, imports: Mapping[str, Sequence[Import]]) -> MemoryRelations:
+        """The same files, those at some paths with these imports instead of their own."""
+        return MemoryRelations(
+            {
+                i: file._replace(imports=imports.get(file.row.path, file.imports))
+                for i, file in self._files.items()
+            }
+        )
+
     def files_at(self, paths: Collection[str]) -> dict[str, FileRow]:
         """See the protocol."""
         return {file.row.path: file.row for file in self._files.values() if file.row.path in paths}

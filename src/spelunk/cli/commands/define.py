@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from spelunk.cli.symbols import SYMBOL, answer_flags, ask, paths, symbol_in
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from spelunk.graph.answer import GraphAnswer
-    from spelunk.index import Index
+from spelunk.cli.symbols import ask_about_symbol, symbol_flags
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
-    parser.add_argument("symbol", metavar="SYMBOL", help=SYMBOL)
-    paths(parser)
-    answer_flags(parser, 20, "definitions")
+    symbol_flags(parser, 20, "definitions")
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and print the answer; 1 where there is nothing."""
-
-    def question(index: Index, within: Sequence[str]) -> GraphAnswer:
-        return index.definition(
-            symbol_in(index, args.symbol),
-            limit=args.limit,
-            within=within,
-            refresh=not args.no_refresh,
-        )
-
-    return ask(args, question)
+    return ask_about_symbol(args, lambda index: index.definition)

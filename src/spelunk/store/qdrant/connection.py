@@ -188,7 +188,7 @@ def facts(error: Exception) -> tuple[str, str, float | None]:
         }
         name = names.get(status_code, "UNAVAILABLE" if status_code >= 500 else "INVALID_ARGUMENT")
         return name, str(error), None
-    if isinstance(error, (ValueError, TypeError, NotImplementedError)):
+    if isinstance(error, (ValueError, TypeError)):  # the client refuses the request before it sends it
         return "INVALID_ARGUMENT", str(error), None
     return "", f"{type(error).__name__}: {error}", None
 

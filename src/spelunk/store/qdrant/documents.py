@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spelunk.store.document import ChunkTerms, path_document
 from spelunk.store.document import document_of as of_text
-from spelunk.store.document import path_document
 from spelunk.store.full_text_query import flag_terms
 from spelunk.store.manifest import Manifest
 from spelunk.store.qdrant.point_writer import about, document_of
@@ -28,9 +28,9 @@ def documents_of(manifest: Manifest, file: FileRow) -> list[PointDocument]:
     out = []
     for chunk in manifest.chunks_of(file):
         made = of_text(text, chunk.start, chunk.end, (d.name for d in chunk.definitions))
-        columns = (chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind, flags)
+        terms = ChunkTerms(chunk.id, file.id, made.body, made.names, path, file.language, chunk.kind, flags)
         seen = about(shown, chunk.start_line, chunk.end_line, chunk.symbol, chunk.scope)
-        out.append(document_of(columns, digest, {**seen, "generation": file.generation}))
+        out.append(document_of(terms, digest, {**seen, "generation": file.generation}))
     return out
 
 

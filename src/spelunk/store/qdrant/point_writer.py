@@ -13,7 +13,7 @@ from qdrant_client import models as m
 from spelunk import faults
 from spelunk.errors import ConfigError
 from spelunk.remote.breaker import TransientError
-from spelunk.store.document import tie_of
+from spelunk.store.document import ChunkTerms, tie_of
 from spelunk.store.qdrant import points
 from spelunk.store.qdrant.conditions import of_workspace
 from spelunk.store.qdrant.connection import Connection
@@ -154,10 +154,10 @@ def about(path: str, start: int, end: int, symbol: str, scope: str) -> dict[str,
     return {"path": path, "start_line": start, "end_line": end, "symbol": symbol, "scope": scope}
 
 
-def document_of(columns: tuple[Any, ...], cut_digest: bytes, payload: dict[str, Any]) -> PointDocument:
-    """A document of the columns that :meth:`FullTextWriter.add` is given."""
-    chunk, file, body, name, path, language, kind, flags = columns
-    rest = {points.LANGUAGE: language, points.KIND: kind, points.FLAG: flags, **payload}
+def document_of(terms: ChunkTerms, cut_digest: bytes, payload: dict[str, Any]) -> PointDocument:
+    """The document of a chunk as a point, with its payload."""
+    chunk, file, body, name, path, language, kind, flags = terms
+    rest = {points.LANGUAGE: language, points.KIND: kind, points.FLAG: list(flags), **payload}
     return PointDocument(
         chunk, file, cut_digest, tie_of(body, name), {"body": body, "name": name, "path": path}, rest
     )

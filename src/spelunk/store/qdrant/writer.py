@@ -21,6 +21,7 @@ from spelunk.config import Options
 from spelunk.errors import ProviderDownError
 from spelunk.observe import Observer, null_observer
 from spelunk.store import remote_rows
+from spelunk.store.document import ChunkTerms
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.packet import FilePacket, Item, Packet
 from spelunk.store.qdrant import collection, points, tenants
@@ -47,20 +48,10 @@ class _Buffer:
 
     def __init__(self, target: PointWriter) -> None:
         self.target = target
-        self.documents: list[tuple[Any, ...]] = []
+        self.documents: list[ChunkTerms] = []
 
-    def add(
-        self,
-        cid: int,
-        file: int,
-        body: str,
-        name: str,
-        path: str,
-        language: str,
-        kind: str,
-        flags: Sequence[str] = (),
-    ) -> None:
-        self.documents.append((cid, file, body, name, path, language, kind, list(flags)))
+    def add(self, chunk: ChunkTerms) -> None:
+        self.documents.append(chunk)
 
     def delete_files(self, files: Iterable[int]) -> None:
         for part in points.batches(sorted(files), 1_000):
@@ -158,12 +149,12 @@ class RemoteWriter(StoreWriter):
         added = (
             self._buffer.documents[len(self._buffer.documents) - len(file.chunks) :] if file.chunks else []
         )
-        self._vocabulary.add(number, count({"body": d[2], "name": d[3], "path": d[4]} for d in added))
+        self._vocabulary.add(number, count({"body": d.body, "name": d.names, "path": d.path} for d in added))
 
     def _send(self) -> None:
         """Send the points of the documents that wait, with those of their vectors that are there."""
         documents = [
-            document_of(d, self._digests[d[1]], {**self._payloads[d[0]], "generation": self._generation})
+            document_of(d, self._digests[d.file], {**self._payloads[d.chunk], "generation": self._generation})
             for d in self._buffer.documents
         ]
         vectors: dict[int, NDArray[np.float32]] = {}
