@@ -55,20 +55,23 @@ class Looked(NamedTuple):
     unread: int = 0
 
 
-def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collection[Role] = ()) -> Looked:
+def sites_of(
+    resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collection[Role] = (), most: int = MOST_SITES
+) -> Looked:
     """The stored references that mean one of some definitions.
 
     Args:
         resolver: Of the generation.
         rows: The definitions.
         roles: Only these; all where none is given.
+        most: References of each name that are resolved.
     """
     rows = [*rows, *_twins(resolver, rows)]
     wanted = set(rows)
     sites: list[Located] = []
     elsewhere = unread = 0
     for name in sorted({row.name for row in rows} | _names_of_owners(resolver, rows)):
-        found = resolver.view.reader.references_to(name, roles, MOST_SITES)
+        found = resolver.view.reader.references_to(name, roles, most)
         unread += max(0, found.total - len(found.sites))
         resolver.view.load_rows(site.file for site in found.sites)
         for site in found.sites:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations
 from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
-from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, VALUES
+from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, NOT_CODE, VALUES
 from spelunk.graph.signature import doc_line, signature
 from spelunk.store.relation_reader import DefinitionRow, RelationReader
 from spelunk.types import Document
@@ -62,7 +62,7 @@ class GraphView:
         told: What an answer has to say about its bounds, one sentence each.
     """
 
-    def __init__(self, reader: RelationReader) -> None:
+    def __init__(self, reader: RelationReader, most_parses: int = MOST_PARSES) -> None:
         self.reader = reader
         self.unparsed: set[int] = set()
         self.told: set[str] = set()
@@ -73,6 +73,7 @@ class GraphView:
         self._lines: dict[int, list[str]] = {}
         self._relations: dict[int, Relations] = {}
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
+        self._most_parses = most_parses
         self._parses = 0
         self._chars = 0
         self._tree = lru_cache(KEPT_TREES)(self._parse)
@@ -165,7 +166,7 @@ class GraphView:
 
     def _parse(self, file: int) -> Parsed:
         row = self.row(file)
-        if self._parses >= MOST_PARSES or self._chars + row.size > MOST_PARSED_CHARS:
+        if self._parses >= self._most_parses or self._chars + row.size > MOST_PARSED_CHARS:
             raise _BoundReachedError
         self._parses += 1
         self._chars += row.size
@@ -178,6 +179,15 @@ class GraphView:
         parsed = parse(Document(row.path, text, row.digest, row.language, size=row.size), DEFAULTS)
         _trees.keep(parsed)
         return parsed
+
+    def has_table(self, file: int) -> bool:
+        """Whether references are known of a file: its language has a table, and it could be parsed."""
+        from spelunk.chunk.relations import extractor_for
+
+        if self.row(file).language in NOT_CODE:
+            return False
+        parsed = self.parsed(file)
+        return parsed is not None and extractor_for(parsed) is not None
 
     def relations(self, file: int) -> Relations:
         """References and imports of a file, from its text; none where a bound is reached."""

@@ -67,6 +67,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("-C", "--context", metavar="N", type=whole(0), help="N lines around what matches")
     add("--copies", action="store_true", help="print every near-copy of a text as a hit of its own")
     add("--changes", action="store_true", help="name the last commit that changed each result, and why")
+    add(
+        "--related",
+        metavar="N",
+        type=whole(0),
+        default=0,
+        help="name up to N callers of the first results, and N definitions that they use",
+    )
     add("--explain", action="store_true", help="print the signals of each score")
     add("--wait", action="store_true", help="answer a first search when the whole index is built")
     metrics_file(parser)
@@ -124,6 +131,7 @@ def run(args: argparse.Namespace) -> int:
         context=args.context or 0,
         explain=args.explain,
         changes=args.changes,
+        related=args.related,
         refresh=not args.no_refresh,
         copies=args.copies,
     )
