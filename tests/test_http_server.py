@@ -69,10 +69,11 @@ def test_command_line_python_http_and_mcp_give_the_same_answer(
     query = {"symbol": "flush_batches", "regex": "flush_\\w+"}.get(mode, "where are batches flushed")
     home = base / "home"
     monkeypatch.setenv("SPELUNK_HOME", str(home))
-    over_http = server.search(query, mode=mode, limit=20)["hits"]
+    over_http = server.search(query, mode=mode, limit=20, related=2)["hits"]
 
+    flags = ["-m", mode, "-k", "20", "--related", "2", "--json"]
     printed = subprocess.run(
-        [sys.executable, "-m", "spelunk", "search", query, str(project), "-m", mode, "-k", "20", "--json"],
+        [sys.executable, "-m", "spelunk", "search", query, str(project), *flags],
         capture_output=True,
         env=environment(home),
     )
@@ -81,17 +82,17 @@ def test_command_line_python_http_and_mcp_give_the_same_answer(
     from spelunk.present.objects import to_json
 
     with Index.open(project) as index:
-        by_python = to_json(index.search(query, mode=mode, limit=20))["hits"]
+        by_python = to_json(index.search(query, mode=mode, limit=20, related=2))["hits"]
     from spelunk.adapters.indexes import OpenIndexes
     from spelunk.adapters.scope import Scope
     from spelunk.adapters.tools import Tools
 
     indexes = OpenIndexes()
-    arguments = {"query": query, "mode": mode, "limit": 20, "max_tokens": 25_000}
+    arguments = {"query": query, "mode": mode, "limit": 20, "related": 2, "max_tokens": 25_000}
     by_mcp = Tools(indexes).call("search", arguments, Scope(str(project), (str(project),))).values["hits"]
     indexes.close()
 
-    assert over_http
+    assert over_http and any(hit["related"]["callers"] for hit in over_http)
     assert [{k: hit[k] for k in by_command[0]} for hit in over_http] == by_command == by_python == by_mcp
 
 

@@ -36,7 +36,19 @@ if TYPE_CHECKING:
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Copy, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import (
+        CheckReport,
+        Copy,
+        Definition,
+        Failed,
+        FileCounts,
+        Hit,
+        Neighbour,
+        Neighbours,
+        Problem,
+        Report,
+        Skipped,
+    )
     from spelunk.watch.events import WatchEvent
     from spelunk.watch.watcher import Watcher
     from spelunk.workspace.contents import Outline, Passage
@@ -69,6 +81,8 @@ _MODULES = {
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
     "MissingWord": "search.answer",
+    "Neighbour": "types",
+    "Neighbours": "types",
     "Outline": "workspace.contents",
     "Package": "graph.answer",
     "Passage": "workspace.contents",
@@ -120,6 +134,8 @@ __all__ = [
     "Matched",
     "MemoryLimitError",
     "MissingWord",
+    "Neighbour",
+    "Neighbours",
     "Outline",
     "Package",
     "Passage",

@@ -20,6 +20,8 @@ MOST_STEPS: Final = 8
 DEFAULT_STEPS: Final = 3
 MOST_REACHED: Final = 2_000
 """Definitions and files that one answer reaches."""
+MOST_CHANGED: Final = 2_000
+"""Definitions from which references are followed."""
 LEAST_CONFIDENCE: Final = 0.1
 """Of a chain, below which it is not followed."""
 STEP_WEIGHT: Final = 0.7
@@ -116,7 +118,9 @@ def _edge(resolver: Resolver, reached: _Reached) -> Edge:
 def _reach(resolver: Resolver, changed: Changed, steps: int) -> list[_Reached]:
     view = resolver.view
     trust: dict[DefinitionRow, float] = {}
-    for row in changed.rows:
+    if len(changed.rows) > MOST_CHANGED:
+        view.told.add(f"of {len(changed.rows):,} definitions the first {MOST_CHANGED:,} were followed")
+    for row in changed.rows[:MOST_CHANGED]:
         trust[row] = 1.0
         trust.update({base: BASE_TRUST for base in _overridden(resolver, row) if base not in trust})
     seen: set[tuple[int, DefinitionRow | None]] = {(row.file, row) for row in changed.rows}

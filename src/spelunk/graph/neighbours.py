@@ -112,8 +112,8 @@ def _defined(view: GraphView, lines: Lines) -> list[DefinitionRow]:
     """The functions and types that some lines define: those of the name that they are about, else the outermost."""
     rows = [
         row
-        for row in view.definitions(lines.file)
-        if lines.hold(lines.file, row.line) and row.kind in CALLABLE | CLASSES
+        for row in view.spans(lines.file).starting(lines.first, lines.last)
+        if row.kind in CALLABLE | CLASSES
     ]
     named = [row for row in rows if row.name == lines.symbol]
     if named:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, NOT_CODE, VALUES
 from spelunk.graph.signature import doc_line, signature
+from spelunk.graph.spans import Spans
 from spelunk.store.relation_reader import DefinitionRow, RelationReader
 from spelunk.types import Document
 
@@ -68,7 +69,8 @@ class GraphView:
         self.told: set[str] = set()
         self._rows: dict[int, FileRow] = {}
         self._definitions: dict[int, list[DefinitionRow]] = {}
-        self._starts: dict[int, list[int]] = {}
+        self._spans: dict[int, Spans] = {}
+        self._by_name: dict[int, dict[str, list[DefinitionRow]]] = {}
         self._imports: dict[int, list[Import]] = {}
         self._lines: dict[int, list[str]] = {}
         self._relations: dict[int, Relations] = {}
@@ -202,7 +204,8 @@ class GraphView:
     def references_in(self, definition: DefinitionRow) -> list[Reference]:
         """References within the lines of a definition, by line."""
         references = self.relations(definition.file).references
-        return [r for r in references if definition.line <= r.line <= last_line(definition)]
+        first = bisect_left(references, definition.line, key=_line_of)
+        return references[first : bisect_right(references, last_line(definition), key=_line_of)]
 
     def bindings(self, file: int, line: int) -> dict[str, str]:
         """The types of variables that are written down and hold at a line; none where a bound is reached."""
@@ -215,13 +218,25 @@ class GraphView:
             found = self._bindings[key] = {} if parsed is None else bindings(parsed, line)
         return found
 
+    def spans(self, file: int) -> Spans:
+        """The definitions of a file by their lines."""
+        found = self._spans.get(file)
+        if found is None:
+            found = self._spans[file] = Spans(self.definitions(file))
+        return found
+
+    def named_in(self, file: int, name: str) -> Sequence[DefinitionRow]:
+        """The definitions of a file that have a name, by line."""
+        found = self._by_name.get(file)
+        if found is None:
+            found = self._by_name[file] = {}
+            for row in self.definitions(file):
+                found.setdefault(row.name, []).append(row)
+        return found.get(name, ())
+
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
-        rows = self.definitions(file)
-        starts = self._starts.get(file)
-        if starts is None:
-            starts = self._starts[file] = [row.line for row in rows]
-        found = [row for row in rows[: bisect_right(starts, line)] if last_line(row) >= line]
+        found = self.spans(file).holding(line)
         return sorted(found, key=lambda row: (-last_line(row), row.line, row.kind in VALUES))
 
     def enclosing(self, file: int, line: int) -> DefinitionRow | None:
@@ -287,6 +302,10 @@ class GraphView:
 
 class _BoundReachedError(Exception):
     """A bound on parsing is reached."""
+
+
+def _line_of(reference: Reference) -> int:
+    return reference.line
 
 
 def last_line(row: DefinitionRow) -> int:
