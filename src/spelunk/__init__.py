@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.graph.answer import Edge, GraphAnswer, Package, RepositoryMap, Symbol
+    from spelunk.graph.many import ask_many
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
     from spelunk.search.answer import Answer, Facets, Matched, MissingWord
@@ -106,6 +107,7 @@ _MODULES = {
     "WatchEvent": "watch.events",
     "Watcher": "watch.watcher",
     "WorkspaceError": "errors",
+    "ask_many": "graph.many",
     "search_many": "search.many",
 }
 
@@ -160,6 +162,7 @@ __all__ = [
     "Watcher",
     "WorkspaceError",
     "__version__",
+    "ask_many",
     "search_many",
 ]
 
