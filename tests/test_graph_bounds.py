@@ -163,7 +163,10 @@ def test_circles_of_bases_and_imports_end() -> None:
         }
     )
 
-    assert symbols(callers(repository.resolver, "A.run", repository.rows("A.run"), 10, depth=10)) == ["A.run", "B.go"]
+    assert symbols(callers(repository.resolver, "A.run", repository.rows("A.run"), 10, depth=10)) == [
+        "A.run",
+        "B.go",
+    ]
     assert repository.resolve("a.py", "missing").candidates == []
 
 

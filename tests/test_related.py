@@ -101,7 +101,7 @@ def test_only_the_first_hits_carry_them(tmp_path: Path) -> None:
 
 def test_what_a_hit_carries_does_not_depend_on_the_hits_before_it(index: Index) -> None:
     alone = the(index.search("flush_batches path:app/store.py", related=5).hits, "app/store.py")
-    assert alone == the(index.search("rows", related=5).hits, "app/store.py")
+    assert alone == the(index.search("flush_batches", related=5).hits, "app/store.py")
 
 
 def test_nothing_outside_of_what_is_searched_is_named(index: Index) -> None:
@@ -113,7 +113,9 @@ def test_nothing_outside_of_what_is_searched_is_named(index: Index) -> None:
 
 
 def test_several_workspaces_put_their_names_before_the_paths(index: Index, tmp_path: Path) -> None:
-    other = Index.open(tree(tmp_path / "other", {"x.py": "def kiwi():\n    pass\n\n\ndef flush():\n    kiwi()\n"}))
+    other = Index.open(
+        tree(tmp_path / "other", {"x.py": "def kiwi():\n    pass\n\n\ndef flush():\n    kiwi()\n"})
+    )
     hits = search_many([index, other], "flush_batches kiwi", limit=20, related=3).hits
 
     assert told(the(hits, "project/app/store.py").callers)[0] == ("project/app/main.py:5", "main")
@@ -150,7 +152,9 @@ def test_a_number_out_of_range_is_refused(related: int) -> None:
 
 
 def test_the_work_for_one_hit_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {f"m{n:03}.py": f"class C{n}:\n    def run(self, x):\n        return x.run(x)\n" for n in range(120)}
+    files = {
+        f"m{n:03}.py": f"class C{n}:\n    def run(self, x):\n        return x.run(x)\n" for n in range(120)
+    }
     repository = Repository(files)
     row = repository.view.row_at("m000.py")
     assert row is not None
@@ -181,7 +185,9 @@ def test_a_class_is_about_itself_and_a_block_about_what_it_defines() -> None:
 
 def test_a_weak_neighbour_shows_its_doubt() -> None:
     weak = Neighbour("run", "function", "a.py", 3, "run()", 0.4, "name", 2)
-    found = Neighbours((weak,), (weak._replace(confidence=0.9, symbol="b\x1b.py", kind="function"),), ("more",))
+    found = Neighbours(
+        (weak,), (weak._replace(confidence=0.9, symbol="b\x1b.py", kind="function"),), ("more",)
+    )
 
     assert related_lines(found) == [
         "called by a.py:3 run [0.40 name, 2 alternatives]",

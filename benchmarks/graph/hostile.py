@@ -30,10 +30,15 @@ Files = Iterator[tuple[str, str]]
 
 
 def many_definitions() -> Files:
-    body = "".join(f"    def m{n}(self):\n        return self.m{(n + 1) % 100_000}()\n\n" for n in range(100_000))
+    body = "".join(
+        f"    def m{n}(self):\n        return self.m{(n + 1) % 100_000}()\n\n" for n in range(100_000)
+    )
     yield "big/methods.py", f"class Big:\n{body}"
     yield "big/functions.py", "".join(f"def f{n}():\n    return f{n // 2}()\n\n\n" for n in range(100_000))
-    yield "use.py", "from big.functions import f7\nfrom big.methods import Big\n\n\ndef use():\n    f7()\n    Big().m3()\n"
+    yield (
+        "use.py",
+        "from big.functions import f7\nfrom big.methods import Big\n\n\ndef use():\n    f7()\n    Big().m3()\n",
+    )
 
 
 def one_name() -> Files:
@@ -43,10 +48,19 @@ def one_name() -> Files:
             f"class C{n}_{i}:\n    def get(self):\n        return 1\n\n    def use(self, x):\n        x.get()\n        return self.get()\n\n\n"
             for i in range(3)
         )  # fmt: skip
-        yield f"{folder}/a{n}.py", f"def init():\n    pass\n\n\n{twos}def start(y):\n    init()\n    y.get()\n"
-        yield f"{folder}/b{n}.c", f"static int init(int x) {{ return x; }}\nint get(int x) {{ return x; }}\nint start{n}(void) {{ return init({n}) + get(1); }}\n"
-        yield f"{folder}/C{n}.java", (
-            f"class C{n} {{ int get() {{ return 1; }} void init() {{ get(); }} int go(Object o) {{ init(); return o.get(); }} }}\n"
+        yield (
+            f"{folder}/a{n}.py",
+            f"def init():\n    pass\n\n\n{twos}def start(y):\n    init()\n    y.get()\n",
+        )
+        yield (
+            f"{folder}/b{n}.c",
+            f"static int init(int x) {{ return x; }}\nint get(int x) {{ return x; }}\nint start{n}(void) {{ return init({n}) + get(1); }}\n",
+        )
+        yield (
+            f"{folder}/C{n}.java",
+            (
+                f"class C{n} {{ int get() {{ return 1; }} void init() {{ get(); }} int go(Object o) {{ init(); return o.get(); }} }}\n"
+            ),
         )
 
 
@@ -54,12 +68,21 @@ def circles() -> Files:
     for layer in range(8):
         for n in range(12):
             stars = "".join(f"from app.l{(layer + 1) % 8}m{m} import *\n" for m in range(12))
-            yield f"app/l{layer}m{n}.py", f"{stars}\n\nclass K{layer}x{n}(K{(layer + 1) % 8}x{n}):\n    def run(self):\n        return lost_name(), self.run(), K{layer}x{n}().other()\n"
+            yield (
+                f"app/l{layer}m{n}.py",
+                f"{stars}\n\nclass K{layer}x{n}(K{(layer + 1) % 8}x{n}):\n    def run(self):\n        return lost_name(), self.run(), K{layer}x{n}().other()\n",
+            )
             ways = "".join(f"export * from './w{(layer + 1) % 8}m{m}'\n" for m in range(12))
-            yield f"web/w{layer}m{n}.ts", f"{ways}import {{ gone }} from './w{(layer + 1) % 8}m{n}'\nexport function f{layer}x{n}() {{ return gone() }}\n"
+            yield (
+                f"web/w{layer}m{n}.ts",
+                f"{ways}import {{ gone }} from './w{(layer + 1) % 8}m{n}'\nexport function f{layer}x{n}() {{ return gone() }}\n",
+            )
             heads = "".join(f'#include "h{(layer + 1) % 8}m{m}.h"\n' for m in range(12))
             yield f"c/h{layer}m{n}.h", f"{heads}int g{layer}x{n}(int);\n"
-            yield f"c/s{layer}m{n}.c", f'#include "h{layer}m{n}.h"\nint g{layer}x{n}(int x) {{ return g{(layer + 3) % 8}x{n}(x) + lost_name(x); }}\n'
+            yield (
+                f"c/s{layer}m{n}.c",
+                f'#include "h{layer}m{n}.h"\nint g{layer}x{n}(int x) {{ return g{(layer + 3) % 8}x{n}(x) + lost_name(x); }}\n',
+            )
     yield "app/__init__.py", ""
 
 
@@ -176,7 +199,9 @@ def main() -> None:
         for question in questions:
             seconds, peak, code, out, err = run([*question.split(), "--json", "--no-refresh"], root, home)
             found = json.loads(out) if out else {}
-            counted = found.get("total", len(found.get("hits", found.get("packages", found.get("definitions", ())))))
+            counted = found.get(
+                "total", len(found.get("hits", found.get("packages", found.get("definitions", ()))))
+            )
             left = found.get("left_out") or [line for hit in found.get("hits", ()) for line in hit.get("related", {}).get("left_out", ())][:3]  # fmt: skip
             if code > 1:
                 left = [err.strip().rpartition("\n\npeak")[0][-200:]]

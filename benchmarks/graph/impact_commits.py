@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import re
 import statistics
@@ -46,7 +45,9 @@ LOOKED_AT = 4_000
 """Newest commits of a repository from which is drawn."""
 NOT_SOURCES = Flag.VENDORED | Flag.GENERATED | Flag.DOCS | Flag.EXAMPLE | Flag.CONFIG
 
-TEST_WORDS = re.compile(r"(?:^|[_.\-])(?:tests?|specs?|it)(?=$|[_.\-])|(?:Tests?|Specs?|TestCase|IT)$|^Test(?=[A-Z])")
+TEST_WORDS = re.compile(
+    r"(?:^|[_.\-])(?:tests?|specs?|it)(?=$|[_.\-])|(?:Tests?|Specs?|TestCase|IT)$|^Test(?=[A-Z])"
+)
 
 
 class Case(NamedTuple):
@@ -88,7 +89,11 @@ def cases(repository: Path, count: int, seed: int) -> list[Case]:
         status = dict(zip(fields[1::2], fields[::2], strict=False))
         sources = tuple(p for p, s in status.items() if is_source(p) and s == "M")
         tests = tuple(p for p, s in status.items() if is_test(p) and is_code(p) and s == "M")
-        if not 0 < len(sources) <= MOST_SOURCES or not 0 < len(tests) <= MOST_TESTS or len(status) > MOST_FILES:
+        if (
+            not 0 < len(sources) <= MOST_SOURCES
+            or not 0 < len(tests) <= MOST_TESTS
+            or len(status) > MOST_FILES
+        ):
             continue
         others = tuple(p for p in status if not is_test(p))
         found.append(Case(commit.strip(), sources, tests, others))
@@ -112,13 +117,17 @@ def prepare(clone: Path, case: Case) -> None:
 def bare_name(path: str) -> str:
     """The name of a file without a word for tests, in one spelling."""
     name = path.rpartition("/")[2]
-    stem = name.partition(".")[0] if not TEST_WORDS.search(name.rpartition(".")[0]) else name.rpartition(".")[0]
+    stem = (
+        name.partition(".")[0] if not TEST_WORDS.search(name.rpartition(".")[0]) else name.rpartition(".")[0]
+    )
     return re.sub(r"[_.\-]", "", TEST_WORDS.sub("", stem)).lower()
 
 
 def steps(a: str, b: str) -> int:
     left, right = a.split("/")[:-1], b.split("/")[:-1]
-    shared = len(os.path.commonprefix([left, right]))
+    shared = next(
+        (n for n, (x, y) in enumerate(zip(left, right, strict=False)) if x != y), min(len(left), len(right))
+    )
     return len(left) + len(right) - 2 * shared
 
 
@@ -197,7 +206,9 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("repositories", nargs="*", type=Path)
     parser.add_argument("--work", type=Path, help="folder for clones and indexes")
     parser.add_argument("--out", type=Path, help="rows as JSON lines; kept and added to")
@@ -213,7 +224,9 @@ def main() -> None:
     if args.out.exists():
         done = {json.loads(line)["commit"] for line in args.out.read_text().splitlines()}
     for repository in args.repositories:
-        name = repository.resolve().name if repository.name not in ("repo", ".git") else repository.parent.name
+        name = (
+            repository.resolve().name if repository.name not in ("repo", ".git") else repository.parent.name
+        )
         todo = [case for case in cases(repository, args.commits, args.seed) if case.commit not in done]
         if not todo:
             continue

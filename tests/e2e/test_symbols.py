@@ -157,12 +157,22 @@ def test_impact_of_what_changed(cli, repo):
 def test_questions_of_several_workspaces(cli, repo, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    (other / "ring.py").write_text("def encode_batch(x):\n    return x\n\n\ndef twice(x):\n    encode_batch(x)\n")
+    (other / "ring.py").write_text(
+        "def encode_batch(x):\n    return x\n\n\ndef twice(x):\n    encode_batch(x)\n"
+    )
 
     found = cli.json("callers", "encode_batch", repo, other)
     places = [f"{e['path']}:{e['line']}" for e in found["edges"]]
-    assert places == ["repo/py/main.py:6", "repo/py/store.py:6", "repo/tests/test_store.py:5", "other/ring.py:6"]
-    assert found["total"] == 4 and {t["path"] for t in found["targets"]} == {"repo/py/store.py", "other/ring.py"}
+    assert places == [
+        "repo/py/main.py:6",
+        "repo/py/store.py:6",
+        "repo/tests/test_store.py:5",
+        "other/ring.py:6",
+    ]
+    assert found["total"] == 4 and {t["path"] for t in found["targets"]} == {
+        "repo/py/store.py",
+        "other/ring.py",
+    }
 
     defined = cli.json("def", "encode_batch", repo, other)["edges"]
     assert [(e["confidence"], e["alternatives"]) for e in defined] == [(0.5, 1), (0.5, 1)]

@@ -126,11 +126,7 @@ class Classes:
 
     def _heads(self, owner: DefinitionRow) -> list[Reference]:
         """The references of a type to its bases, those of its impls and extensions in the same file too."""
-        parts = [
-            d
-            for d in self._view.named_in(owner.file, owner.name)
-            if d == owner or d.kind in EXTENDING
-        ]
+        parts = [d for d in self._view.named_in(owner.file, owner.name) if d == owner or d.kind in EXTENDING]
         return [
             r
             for part in parts

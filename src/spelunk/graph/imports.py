@@ -147,8 +147,9 @@ class Imports:
         level = [(file, name) for file in files]
         seen: set[tuple[int, str]] = set()
         for _ in range(MOST_HOPS + 1):
-            level = [one for one in level if (one[0].id, one[1]) not in seen]
-            seen.update((file.id, wanted) for file, wanted in level)
+            once = {(file.id, wanted): (file, wanted) for file, wanted in level}
+            level = [one for key, one in once.items() if key not in seen]
+            seen.update(once)
             self._view.load(file.id for file, _ in level)
             found = [row for file, wanted in level for row in self._top(file.id, wanted)]
             if found or not level:

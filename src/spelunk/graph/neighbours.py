@@ -94,6 +94,18 @@ def _callers(resolver: Resolver, lines: Lines, left: list[str]) -> list[_Found]:
     """The callers of what some lines define: code before tests, then the most certain first."""
     view = resolver.view
     own = _defined(view, lines)
+    found = _callers_of(resolver, lines, own, left)
+    if not found and len(own) == 1 and own[0].kind in CLASSES:
+        members = [r for r in view.spans(lines.file).starting(*lines[1:3]) if r.scope == qualified(own[0])]
+        found = _callers_of(resolver, lines, members, left)
+    return sorted(found, key=lambda one: bool(view.row(one.file).flags & Flag.TEST))
+
+
+def _callers_of(
+    resolver: Resolver, lines: Lines, own: Sequence[DefinitionRow], left: list[str]
+) -> list[_Found]:
+    """The callers of some definitions outside of the lines, the most certain first."""
+    view = resolver.view
     if len(own) > MOST_OWN:
         left.append(f"callers of {len(own) - MOST_OWN:,} more definitions were not looked for")
     looked = sites_of(resolver, own[:MOST_OWN], CALLS, MOST_SITES)
@@ -104,8 +116,7 @@ def _callers(resolver: Resolver, lines: Lines, left: list[str]) -> list[_Found]:
         for s in looked.sites
         if s.confidence >= LEAST_CONFIDENCE and not lines.hold(s.file, s.reference.line)
     ]
-    found = [_Found(group.sites[0].file, group.inside, group.sites[0]) for group in grouped(view, outer)]
-    return sorted(found, key=lambda one: bool(view.row(one.file).flags & Flag.TEST))
+    return [_Found(group.sites[0].file, group.inside, group.sites[0]) for group in grouped(view, outer)]
 
 
 def _defined(view: GraphView, lines: Lines) -> list[DefinitionRow]:

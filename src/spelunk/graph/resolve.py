@@ -282,9 +282,7 @@ class Resolver:
             return None
         kinds = CLASSES | EXTENDING
         name = row.scope.rpartition(".")[2]
-        own = [
-            d for d in self.view.named_in(row.file, name) if d.kind in kinds and qualified(d) == row.scope
-        ]
+        own = [d for d in self.view.named_in(row.file, name) if d.kind in kinds and qualified(d) == row.scope]
         if own:
             return self.classes.whole(own[0])
         family = family_of(self.view.row(row.file).language)

@@ -94,7 +94,6 @@ def sites_of(
 
 def _twins(resolver: Resolver, rows: Sequence[DefinitionRow]) -> list[DefinitionRow]:
     """The declarations and definitions elsewhere that are one symbol with some of C and C++."""
-    view = resolver.view
     known = set(rows)
     found: dict[DefinitionRow, None] = {}
     for name, scope in dict.fromkeys((row.name, row.scope) for row in rows):

@@ -12,8 +12,8 @@ from spelunk.adapters.http.problems import ApiError
 from spelunk.adapters.http.workspaces import Fresh, PreparedIndex, ServedWorkspace, Workspaces
 from spelunk.present.highlight import html_line, line_offsets, paint
 from spelunk.present.objects import SCHEMA_VERSION, flag_names
-from spelunk.present.render import hit_object, notices, to_object
 from spelunk.present.related import related_object
+from spelunk.present.render import hit_object, notices, to_object
 from spelunk.present.snippet import Finder, choose, finder, lines_of, window
 from spelunk.search.answer import NOTHING_MATCHED, Answer, Facets, FacetValue, Matched
 from spelunk.search.many import search_many
