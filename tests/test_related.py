@@ -89,7 +89,7 @@ def test_nothing_is_looked_for_unless_it_is_asked_for(index: Index) -> None:
 def test_what_has_no_relations_says_so(index: Index, word: str, language: str) -> None:
     (hit,) = index.search(word, mode="lexical", related=3).hits
 
-    assert hit.related == Neighbours(left_out=(f"no relations are known of {language} files",))
+    assert hit.related == Neighbours(left_out=(f"no relations are known of this {language} file",))
 
 
 def test_only_the_first_hits_carry_them(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@
     broken             source files cut off, with lost brackets, and random bytes in between
     mixed              one name in twelve languages
 
-Each question is a process of its own, as the command line asks it. Printed are wall seconds, the peak of
+Files of any size are parsed (``max_parse_size``), which by default they are not. Each question is a process of its own, as the command line asks it. Printed are wall seconds, the peak of
 resident memory, the number of results, and what the answer says that it left out.
 
     python benchmarks/graph/hostile.py WORK [TREE...]
@@ -30,11 +30,9 @@ Files = Iterator[tuple[str, str]]
 
 
 def many_definitions() -> Files:
-    body = "".join(
-        f"    def m{n}(self):\n        return self.m{(n + 1) % 100_000}()\n\n" for n in range(100_000)
-    )
+    body = "".join(f" def m{n}(self): self.m{(n + 1) % 100_000}()\n" for n in range(100_000))
     yield "big/methods.py", f"class Big:\n{body}"
-    yield "big/functions.py", "".join(f"def f{n}():\n    return f{n // 2}()\n\n\n" for n in range(100_000))
+    yield "big/functions.py", "".join(f"def f{n}(): f{n // 2}()\n" for n in range(100_000))
     yield (
         "use.py",
         "from big.functions import f7\nfrom big.methods import Big\n\n\ndef use():\n    f7()\n    Big().m3()\n",
@@ -173,7 +171,8 @@ def run(words: list[str], cwd: Path, home: Path) -> tuple[float, float, int, str
     began = time.perf_counter()
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code, *words], cwd=cwd, env={**os.environ, "SPELUNK_HOME": str(home)},
+            [sys.executable, "-c", code, *words], cwd=cwd,
+            env={**os.environ, "SPELUNK_HOME": str(home), "SPELUNK_MAX_PARSE_SIZE": "64MiB"},
             capture_output=True, text=True, timeout=LIMIT_SECONDS, start_new_session=True,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

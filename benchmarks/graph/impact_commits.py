@@ -29,11 +29,12 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from spelunk import Index
 from spelunk.files.languages import language_of
 from spelunk.files.path_rules import path_flags
+from spelunk.graph import impact as impact_module
 from spelunk.graph.languages import NOT_CODE
 from spelunk.types import Flag
 
@@ -41,6 +42,8 @@ FIRST = 20
 """Tests that count."""
 MOST_SOURCES, MOST_TESTS, MOST_FILES = 10, 10, 30
 """Of one commit: a larger one is a sweep over the repository."""
+HISTORY = 2_000
+"""Commits behind the parent whose files are known."""
 LOOKED_AT = 4_000
 """Newest commits of a repository from which is drawn."""
 NOT_SOURCES = Flag.VENDORED | Flag.GENERATED | Flag.DOCS | Flag.EXAMPLE | Flag.CONFIG
@@ -144,10 +147,36 @@ def by_name(sources: Sequence[str], tests: Iterable[str]) -> list[str]:
     return [test for _, _, test in sorted(ranked)]
 
 
+class Variants:
+    """Asks also what would be named without some rules, of the same walk through the graph."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[str]] = {}
+        self._original = impact_module.tests_to_run
+
+    def __enter__(self) -> Self:
+        impact_module.tests_to_run = self._ask
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        impact_module.tests_to_run = self._original
+
+    def _ask(
+        self, resolver: Any, reached: Any, changed: Any, companions: Any, inside: Any, limit: int
+    ) -> Any:
+        def first(companions: Any, limit: int) -> list[str]:
+            edges = self._original(resolver, reached, changed, companions, inside, limit)
+            return [edge.path for edge in edges[:FIRST]]
+
+        self.found = {"without_history": first(None, limit), "graph_and_name": first(None, 0)}
+        return self._original(resolver, reached, changed, companions, inside, limit)
+
+
 def measure(index: Index, clone: Path, case: Case) -> dict[str, Any]:
     index.update()
     began = time.perf_counter()
-    answer = index.impact(diff="HEAD", limit=FIRST, refresh=False)
+    with Variants() as variants:
+        answer = index.impact(diff="HEAD", limit=FIRST, refresh=False)
     took = time.perf_counter() - began
     with index.snapshot() as reader:
         tests = [p for p in reader.relations.all_paths() if is_test(p) and is_code(p)]
@@ -159,7 +188,9 @@ def measure(index: Index, clone: Path, case: Case) -> dict[str, Any]:
         "changed": case.tests,
         "named": [edge.path for edge in answer.tests],
         "rules": [edge.rule for edge in answer.tests],
+        "confidences": [edge.confidence for edge in answer.tests],
         "by_name": by_name(case.sources, tests)[:FIRST],
+        **variants.found,
         "tests": len(tests),
         "targets": len(answer.targets),
         "left_out": answer.left_out,
@@ -178,31 +209,40 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
         for row in rows:
             parts[row[kind]].append(row)
         groups |= dict(sorted(parts.items()))
-    print("| | commits | test files there (median) | mean share, first 20 | median | all named | first 5 | by name: mean, first 20 | median | first 5 |")  # fmt: skip
-    print("|-|-|-|-|-|-|-|-|-|-|")
+    kinds = ("named", "without_history", "graph_and_name", "by_name")
+    print("In each cell the mean share among the first 20, the median, and the mean among the first 5.\n")
+    print(f"| | commits | test files there (median) | {' | '.join(kinds)} |")
+    print("|-|-|-|" + "-|" * len(kinds))
     for name, part in groups.items():
-        own, other = [share(r, "named") for r in part], [share(r, "by_name") for r in part]
-        cells = [
-            name, len(part), int(statistics.median(r["tests"] for r in part)),
-            f"{statistics.mean(own):.3f}", f"{statistics.median(own):.2f}",
-            f"{sum(s == 1 for s in own) / len(own):.3f}",
-            f"{statistics.mean(share(r, 'named', 5) for r in part):.3f}",
-            f"{statistics.mean(other):.3f}", f"{statistics.median(other):.2f}",
-            f"{statistics.mean(share(r, 'by_name', 5) for r in part):.3f}",
-        ]  # fmt: skip
+        cells = [name, len(part), int(statistics.median(r["tests"] for r in part))]
+        for kind in kinds:
+            found = [share(r, kind) for r in part]
+            five = statistics.mean(share(r, kind, 5) for r in part)
+            cells.append(f"{statistics.mean(found):.3f}, {statistics.median(found):.2f}, {five:.3f}")
         print("| " + " | ".join(map(str, cells)) + " |")
+    print(f"\nall of them named: {statistics.mean(share(r, 'named') == 1 for r in rows):.3f}")
+    right: dict[str, list[bool]] = defaultdict(list)
+    for row in rows:
+        for path, rule in zip(row["named"], row["rules"], strict=True):
+            right[rule].append(path in row["changed"])
+    for rule, hits in sorted(right.items(), key=lambda r: -len(r[1])):
+        print(f"  {rule}: {len(hits)} named, {sum(hits) / len(hits):.3f} of them changed")
     seconds = sorted(r["seconds"] for r in rows)
     print(f"\nseconds of an answer: p50 {statistics.median(seconds)}, p95 {seconds[int(0.95 * len(seconds))]}, most {seconds[-1]}")  # fmt: skip
     rng = random.Random(1)
-    gains = defaultdict(list)
-    for row in rows:
-        gains[row["repository"]].append(share(row, "named") - share(row, "by_name"))
-    means = []
-    for _ in range(10_000):  # repositories are drawn, and their commits with them
-        drawn = [g for name in rng.choices(list(gains), k=len(gains)) for g in gains[name]]
-        means.append(statistics.mean(drawn))
-    means.sort()
-    print(f"gain over names, bootstrap by repository: {statistics.mean(means):+.3f} [{means[250]:+.3f}, {means[9750]:+.3f}]")  # fmt: skip
+    for kind in kinds[1:]:
+        gains = defaultdict(list)
+        for row in rows:
+            gains[row["repository"]].append(share(row, "named") - share(row, kind))
+        means = []
+        for _ in range(4_000):  # repositories are drawn, and their commits with them
+            drawn = [g for name in rng.choices(list(gains), k=len(gains)) for g in gains[name]]
+            means.append(statistics.mean(drawn))
+        means.sort()
+        mean = statistics.mean(g for part in gains.values() for g in part)
+        print(
+            f"gain over {kind}: {mean:+.3f} [{means[100]:+.3f}, {means[3_900]:+.3f}], bootstrap by repository"
+        )
 
 
 def main() -> None:
@@ -235,7 +275,7 @@ def main() -> None:
             git(args.work, "clone", "-q", "--shared", "--no-checkout", str(repository.resolve()), str(clone))
         began = time.perf_counter()
         with Index.open(
-            clone, index_dir=str(args.work / f"{name}.index"), history=0, mode="sequential"
+            clone, index_dir=str(args.work / f"{name}.index"), history=HISTORY, mode="sequential"
         ) as index:
             for case in todo:
                 prepare(clone, case)

@@ -68,7 +68,7 @@ def neighbours(
     """
     view = resolver.view
     if not view.has_table(lines.file):
-        return Neighbours(left_out=(f"no relations are known of {view.row(lines.file).language} files",))
+        return Neighbours(left_out=(f"no relations are known of this {view.row(lines.file).language} file",))
     left: list[str] = []
     uses = _uses(resolver, lines, left)
     callers = _callers(resolver, lines, left)
