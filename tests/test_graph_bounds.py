@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from spelunk.graph import impact as impact_module
 from spelunk.graph import resolve as resolve_module
 from spelunk.graph import sites as sites_module
+from spelunk.graph import view as view_module
+from spelunk.graph.callees import callees
 from spelunk.graph.callers import callers
 from spelunk.graph.definition import definition
 from spelunk.graph.impact import Changed, impact
@@ -72,6 +75,15 @@ def test_a_generated_file_of_many_definitions(monkeypatch: pytest.MonkeyPatch) -
     assert row is not None
     reached = impact(repository.resolver, "big.py", Changed(repository.view.definitions(row.id), [row.id]), 5)
     assert f"of {count:,} definitions the first 100 were followed" in reached.left_out
+
+
+def test_a_file_that_was_parsed_when_it_was_indexed_is_parsed_for_a_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repository = Repository({"a.py": "def f():\n    g()\n\n\ndef g():\n    pass\n"})
+    monkeypatch.setattr(view_module, "DEFAULTS", replace(view_module.DEFAULTS, max_parse_size=10))
+
+    assert symbols(callees(repository.resolver, "f", repository.rows("f"), 5)) == ["g"]
 
 
 def crowd(count: int) -> Repository:

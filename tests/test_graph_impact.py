@@ -70,7 +70,9 @@ def test_what_changed_together_before_is_named_and_raised(repository: Repository
     assert found["tests/test_whole.py"] == "changed-with" and found["tests/test_page.py"] == "import"
     order = [path for path, _ in named(answer)]
     assert order.index("tests/test_page.py") < order.index("tests/test_direct.py")
-    assert not {"tests/test_zebra.py", "tests/data/cache_store.json", "tests/test_gone.py", "app/page.py"} & {*found}
+    assert not {"tests/test_zebra.py", "tests/data/cache_store.json", "tests/test_gone.py", "app/page.py"} & {
+        *found
+    }
 
 
 def test_likeness_only_fills_up_to_the_limit(repository: Repository) -> None:

@@ -30,7 +30,10 @@ Files = Iterator[tuple[str, str]]
 
 
 def many_definitions() -> Files:
-    body = "".join(f" def m{n}(self): self.m{(n + 1) % 100_000}()\n" for n in range(100_000))
+    body = "".join(
+        f" def m{n}(self, x): x.m7()\n" if n % 2 else f" def m{n}(self): self.m{n + 1}()\n"
+        for n in range(100_000)
+    )
     yield "big/methods.py", f"class Big:\n{body}"
     yield "big/functions.py", "".join(f"def f{n}(): f{n // 2}()\n" for n in range(100_000))
     yield (
@@ -126,7 +129,7 @@ def mixed() -> Files:
 TREES: dict[str, tuple[Callable[[], Files], tuple[str, ...]]] = {
     "many-definitions": (
         many_definitions,
-        ("def m500", "callers f7", "callers m3", "callers big/methods.py:1", "callees big/functions.py:40", "refs f7",
+        ("def m500", "callers f7", "callers m3", "callers m7", "callers f0", "callers big/methods.py:1", "callees big/functions.py:40", "refs f7",
          "impl Big", "impact big/functions.py", "impact m500", "path use f3", "outline big/methods.py", "map",
          "search --related=5 f7"),
     ),

@@ -165,8 +165,8 @@ def test_questions_of_several_workspaces(cli, repo, tmp_path):
     places = [f"{e['path']}:{e['line']}" for e in found["edges"]]
     assert places == [
         "repo/py/main.py:6",
-        "repo/py/store.py:6",
         "repo/tests/test_store.py:5",
+        "repo/py/store.py:6",
         "other/ring.py:6",
     ]
     assert found["total"] == 4 and {t["path"] for t in found["targets"]} == {

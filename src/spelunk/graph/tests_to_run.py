@@ -40,7 +40,39 @@ _TEST_WORD: Final = re.compile(
 )
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _COMMON_WORDS: Final = frozenset(
-    ["test", "tests", "spec", "specs", "it", "src", "lib", "main", "java", "py", "go", "rb", "ex", "exs", "js", "ts", "cs", "rs", "kt", "c", "h", "php", "swift", "init", "index", "mod", "integration", "unit", "case", "cases", "data"]
+    [
+        "test",
+        "tests",
+        "spec",
+        "specs",
+        "it",
+        "src",
+        "lib",
+        "main",
+        "java",
+        "py",
+        "go",
+        "rb",
+        "ex",
+        "exs",
+        "js",
+        "ts",
+        "cs",
+        "rs",
+        "kt",
+        "c",
+        "h",
+        "php",
+        "swift",
+        "init",
+        "index",
+        "mod",
+        "integration",
+        "unit",
+        "case",
+        "cases",
+        "data",
+    ]
 )
 
 

@@ -6,6 +6,7 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -178,7 +179,10 @@ class GraphView:
         from spelunk.chunk import parse
 
         text = self.reader.text_of_file(file)
-        parsed = parse(Document(row.path, text, row.digest, row.language, size=row.size), DEFAULTS)
+        options = DEFAULTS
+        if row.size > options.max_parse_size and self.definitions(file):  # it was parsed when it was indexed
+            options = replace(options, max_parse_size=row.size)
+        parsed = parse(Document(row.path, text, row.digest, row.language, size=row.size), options)
         _trees.keep(parsed)
         return parsed
 
