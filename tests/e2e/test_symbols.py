@@ -180,7 +180,7 @@ def test_questions_of_several_workspaces(cli, repo, tmp_path):
     assert [e["path"] for e in one["edges"]] == ["other/ring.py"]
     assert cli.json("callers", "other/ring.py:1", repo, other)["edges"] == one["edges"]
     limited = cli.json("refs", "encode_batch", repo, other, "-k", "1")
-    assert len(limited["edges"]) == 1 and any(line.startswith("other: ") for line in limited["left_out"])
+    assert len(limited["edges"]) == 1 and any(line.startswith("repo: ") for line in limited["left_out"])
     assert "several workspaces" in cli.refused("impact", "encode_batch", repo, other)
 
 
