@@ -9,7 +9,7 @@ import pytest
 from spelunk import Hit, Index, SearchRequest, search_many
 from spelunk.errors import UsageError
 from spelunk.graph import neighbours as neighbours_module
-from spelunk.graph.neighbours import Lines, neighbours
+from spelunk.graph.neighbours import LineRange, neighbours
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.view import GraphView
 from spelunk.present.related import related_lines, related_object
@@ -160,7 +160,7 @@ def test_the_work_for_one_hit_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert row is not None
     view = GraphView(repository.reader.relations, neighbours_module.MOST_PARSES)
 
-    found = neighbours(Resolver(view), Lines(row.id, 1, 3, "run"), 3)
+    found = neighbours(Resolver(view), LineRange(row.id, 1, 3, "run"), 3)
 
     assert view._parses <= neighbours_module.MOST_PARSES
     assert any("types of receivers were not read in" in line for line in found.left_out)
@@ -176,8 +176,8 @@ def test_a_class_is_about_itself_and_a_block_about_what_it_defines() -> None:
     row = repository.view.row_at("a.py")
     assert row is not None
 
-    about_a = neighbours(repository.resolver, Lines(row.id, 1, 6, "A"), 5)
-    outermost = neighbours(repository.resolver, Lines(row.id, 1, 6), 5)
+    about_a = neighbours(repository.resolver, LineRange(row.id, 1, 6, "A"), 5)
+    outermost = neighbours(repository.resolver, LineRange(row.id, 1, 6), 5)
 
     assert told(about_a.callers) == told(outermost.callers) == [("b.py:5", "make")]
     assert about_a.uses == ()  # its own members are in the lines

@@ -1,7 +1,7 @@
 """Time, memory and honesty of the questions about symbols on trees made to be difficult.
 
     many-definitions   one class of 100,000 methods and one file of 100,000 functions that call each other
-    one-name           50,000 definitions of ``init`` and of ``get``, each with a call, in 5,000 files of each of three languages
+    one-name           15,000 definitions of ``init``, 25,000 of ``get``, 50,000 calls of it, in 5,000 files of each of three languages
     circles            imports, star re-exports, includes and bases in circles, in layers that multiply ways
     broken             source files cut off, with lost brackets, and random bytes in between
     mixed              one name in twelve languages

@@ -34,8 +34,8 @@ SURE: Final = 0.75
 _USING: Final = frozenset({Role.CALL, Role.TYPE, Role.INHERIT, Role.DECORATE, Role.MACRO})
 
 
-class Lines(NamedTuple):
-    """Lines of a file, inclusive, and the name of the definition that they are about, if any."""
+class LineRange(NamedTuple):
+    """LineRange of a file, inclusive, and the name of the definition that they are about, if any."""
 
     file: int
     first: int
@@ -56,7 +56,7 @@ class _Found(NamedTuple):
 
 
 def neighbours(
-    resolver: Resolver, lines: Lines, limit: int, inside: Callable[[str], bool] | None = None
+    resolver: Resolver, lines: LineRange, limit: int, inside: Callable[[str], bool] | None = None
 ) -> Neighbours:
     """Up to ``limit`` callers of what some lines define, and up to ``limit`` definitions that they use.
 
@@ -90,7 +90,7 @@ def neighbours(
     )
 
 
-def _callers(resolver: Resolver, lines: Lines, left: list[str]) -> list[_Found]:
+def _callers(resolver: Resolver, lines: LineRange, left: list[str]) -> list[_Found]:
     """The callers of what some lines define: code before tests, then the most certain first."""
     view = resolver.view
     own = _defined(view, lines)
@@ -102,7 +102,7 @@ def _callers(resolver: Resolver, lines: Lines, left: list[str]) -> list[_Found]:
 
 
 def _callers_of(
-    resolver: Resolver, lines: Lines, own: Sequence[DefinitionRow], left: list[str]
+    resolver: Resolver, lines: LineRange, own: Sequence[DefinitionRow], left: list[str]
 ) -> list[_Found]:
     """The callers of some definitions outside of the lines, the most certain first."""
     view = resolver.view
@@ -119,7 +119,7 @@ def _callers_of(
     return [_Found(group.sites[0].file, group.inside, group.sites[0]) for group in grouped(view, outer)]
 
 
-def _defined(view: GraphView, lines: Lines) -> list[DefinitionRow]:
+def _defined(view: GraphView, lines: LineRange) -> list[DefinitionRow]:
     """The functions and types that some lines define: those of the name that they are about, else the outermost."""
     rows = [
         row
@@ -133,7 +133,7 @@ def _defined(view: GraphView, lines: Lines) -> list[DefinitionRow]:
     return [row for row in rows if row.scope not in names]
 
 
-def _uses(resolver: Resolver, lines: Lines, left: list[str]) -> list[_Found]:
+def _uses(resolver: Resolver, lines: LineRange, left: list[str]) -> list[_Found]:
     """The definitions elsewhere that some lines refer to: the sure ones first, in the order of the lines."""
     view = resolver.view
     once: dict[tuple[str, str], Reference] = {}

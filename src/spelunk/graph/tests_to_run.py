@@ -115,7 +115,7 @@ def tests_to_run(
         changed: The changed files; they are not named for their name or history.
         companions: How often files changed in the same commits as files at some paths, from 0 to 1.
         inside: Only files at these paths.
-        limit: Tests wanted; those that are merely named alike fill up to it.
+        limit: Tests wanted; without companions those that are merely named alike fill up to it.
     """
     view = resolver.view
     view.load_rows(changed)
@@ -134,12 +134,13 @@ def tests_to_run(
     rules: list[tuple[Mapping[str, float], str, float]] = [
         (dict.fromkeys(_called_after(resolver, sources), 1.0), CALLED_AFTER, CALLED_AFTER_TRUST)
     ]
+    often: dict[str, float] = {}
     if companions is not None and sources:
         often = {p: c for p, c in companions(sources).items() if c >= LEAST_TOGETHER}
-        weights = {path: min(1.0, count / SURELY_TOGETHER) for path, count in often.items()}
-        rules.append((weights, CHANGED_WITH, 1.0))
+        together = {path: min(1.0, count / SURELY_TOGETHER) for path, count in often.items()}
+        rules.append((together, CHANGED_WITH, 1.0))
     known = set(edges).union(*(weights for weights, _, _ in rules))
-    if len(known) < limit:
+    if not often and len(known) < limit:
         alike = {p: ALIKE_WEIGHT * share for p, share in _alike(resolver, sources).items()}
         rules.append((alike, NAMED_ALIKE, 1.0))
     for weights, rule, trust in rules:

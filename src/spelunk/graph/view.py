@@ -64,7 +64,16 @@ class GraphView:
         told: What an answer has to say about its bounds, one sentence each.
     """
 
-    def __init__(self, reader: RelationReader, most_parses: int = MOST_PARSES) -> None:
+    def __init__(
+        self, reader: RelationReader, most_parses: int = MOST_PARSES, shared: GraphView | None = None
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            reader: The generation.
+            most_parses: Files that are parsed again at most.
+            shared: Another view of it, whose rows and texts need not be read again. Its bounds are its own.
+        """
         self.reader = reader
         self.unparsed: set[int] = set()
         self.told: set[str] = set()
@@ -75,6 +84,11 @@ class GraphView:
         self._imports: dict[int, list[Import]] = {}
         self._lines: dict[int, list[str]] = {}
         self._relations: dict[int, Relations] = {}
+        self._read: dict[int, Relations] = {}
+        if shared is not None:
+            self._rows, self._definitions, self._imports = shared._rows, shared._definitions, shared._imports
+            self._spans, self._by_name, self._lines = shared._spans, shared._by_name, shared._lines
+            self._read = shared._read
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
         self._most_parses = most_parses
         self._parses = 0
@@ -201,8 +215,13 @@ class GraphView:
         if found is None:
             from spelunk.chunk.relations import relations
 
-            parsed = self.parsed(file)
-            found = self._relations[file] = NO_RELATIONS if parsed is None else relations(parsed)
+            parsed = self.parsed(file)  # counted also where the references were read before
+            if parsed is None:
+                found = NO_RELATIONS
+            else:
+                found = self._read.get(file) or relations(parsed)
+                self._read[file] = found
+            self._relations[file] = found
         return found
 
     def references_in(self, definition: DefinitionRow) -> list[Reference]:

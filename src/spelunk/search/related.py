@@ -30,18 +30,21 @@ def with_related(
         hits: Of files.
         limit: Callers, and definitions used, of each hit.
     """
-    from spelunk.graph.neighbours import MOST_PARSES, Lines, neighbours
+    from spelunk.graph.neighbours import MOST_PARSES, LineRange, neighbours
     from spelunk.graph.resolve import Resolver
     from spelunk.graph.view import GraphView
 
     out: list[Hit] = []
+    views: dict[int, GraphView] = {}
     for group, hit in zip(groups, hits, strict=True):
         if len(out) == FIRST_HITS:
             break
         target, chunk = targets[group.shown.source], group.shown.chunk
-        lines = Lines(chunk.file, chunk.start_line, chunk.end_line, hit.symbol)
-        resolver = Resolver(GraphView(target.reader.relations, MOST_PARSES))
-        found = neighbours(resolver, lines, limit, _inside(target.within))
+        lines = LineRange(chunk.file, chunk.start_line, chunk.end_line, hit.symbol)
+        first = views.get(group.shown.source)
+        view = GraphView(target.reader.relations, MOST_PARSES, first)
+        views.setdefault(group.shown.source, view)
+        found = neighbours(Resolver(view), lines, limit, _inside(target.within))
         out.append(replace(hit, related=_prefixed(found, target.prefix)))
     return (*out, *hits[len(out) :])
 
