@@ -71,7 +71,7 @@ class GraphView:
 
         Args:
             reader: The generation.
-            most_parses: Files that are parsed again at most.
+            most_parses: Files that are parsed again at most; their size is bounded in proportion.
             shared: Another view of it, whose rows and texts need not be read again. Its bounds are its own.
         """
         self.reader = reader
@@ -91,6 +91,7 @@ class GraphView:
             self._read = shared._read
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
         self._most_parses = most_parses
+        self._most_chars = MOST_PARSED_CHARS * most_parses // MOST_PARSES
         self._parses = 0
         self._chars = 0
         self._tree = lru_cache(KEPT_TREES)(self._parse)
@@ -183,7 +184,7 @@ class GraphView:
 
     def _parse(self, file: int) -> Parsed:
         row = self.row(file)
-        if self._parses >= self._most_parses or self._chars + row.size > MOST_PARSED_CHARS:
+        if self._parses >= self._most_parses or self._chars + row.size > self._most_chars:
             raise _BoundReachedError
         self._parses += 1
         self._chars += row.size
