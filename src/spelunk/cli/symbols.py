@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from spelunk.graph.answer import GraphAnswer
     from spelunk.index import Index
 
-SYMBOL = "NAME, Scope.name, or FILE:LINE"
+SYMBOL = "NAME, Scope.name, or FILE:LINE[:COLUMN]"
+_PLACE = re.compile(r"(.+?)(:\d+(?::\d+|-\d+)?)", re.DOTALL)
 
 
 def paths(parser: argparse.ArgumentParser) -> None:
@@ -139,12 +141,10 @@ def asked(
 
 
 def symbol_in(index: Index, symbol: str) -> str:
-    """A symbol, with the path of ``FILE:LINE`` relative to the root where it names a file of the workspace."""
-    path, colon, lines = symbol.rpartition(":")
-    if not colon or not lines.partition("-")[0].isdigit():
-        return symbol
-    inside = path_in(index, path)
-    return symbol if inside is None else f"{inside}:{lines}"
+    """A symbol, with the path of ``FILE:LINE[:COLUMN]`` relative to the root where it names a file of the workspace."""
+    place = _PLACE.fullmatch(symbol)
+    inside = None if place is None else path_in(index, place.group(1))
+    return symbol if place is None or inside is None else f"{inside}{place.group(2)}"
 
 
 def path_in(index: Index, path: str) -> str | None:

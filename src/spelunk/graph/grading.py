@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Role
+from spelunk.graph import go_builds
 from spelunk.graph.languages import EXTENDING, fits
 from spelunk.graph.nearness import nearest_alone, nearest_first
 from spelunk.graph.view import GraphView
@@ -106,7 +107,8 @@ def graded(
         return Resolution([Candidate(rows[0], trust, rule)])
     view.load_rows(row.file for row in rows)
     if len({group_of(view, row) for row in rows}) == 1:
-        return Resolution([Candidate(row, trust, rule) for row in rows[:MOST_CANDIDATES]])
+        ordered = sorted(rows, key=lambda row: (row.kind == "declaration", not is_usual_build(view, row)))
+        return Resolution([Candidate(row, trust, rule) for row in ordered[:MOST_CANDIDATES]])
     ordered = nearest_first(view, file, rows)
     count = len({group_of(view, row) for row in rows})
     near = nearest_alone(view, file, rows)
@@ -121,6 +123,12 @@ def graded(
     return Resolution(
         [Candidate(row, round(part, 3), rule) for row, part in shared if part >= LEAST_CONFIDENCE]
     )
+
+
+def is_usual_build(view: GraphView, row: DefinitionRow) -> bool:
+    """Whether the file of a definition is part of the usual build; only Go names the builds of a file."""
+    file = view.row(row.file)
+    return file.language != "go" or go_builds.is_usual(file.path, view.lines(row.file))
 
 
 def group_of(view: GraphView, row: DefinitionRow) -> tuple[str, str]:

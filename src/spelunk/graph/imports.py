@@ -167,7 +167,7 @@ class Imports:
         """Whether a definition is a member of a type, and not of a module or a namespace."""
         if not row.scope:
             return False
-        if row.kind == "method":
+        if row.kind in ("method", "field", "variant"):
             return True
         return any(d.kind in CLASSES and qualified(d) == row.scope for d in self._view.definitions(row.file))
 

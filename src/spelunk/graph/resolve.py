@@ -20,6 +20,7 @@ from spelunk.graph.grading import (
     IN_REACH,
     INHERITED,
     LOCAL,
+    MEMBER,
     NAME,
     ONLY_ONE,
     OUTSIDE,
@@ -44,7 +45,9 @@ from spelunk.graph.languages import (
     FIELDS_APART,
     FOLDER_PACKAGES,
     IMPLICIT_SELF,
+    KEYED,
     SHARED_NAMES,
+    VALUES,
     family_of,
     is_common_member,
     is_private,
@@ -56,8 +59,8 @@ from spelunk.store.relation_reader import DefinitionRow
 
 MOST_NESTED: Final = 24
 """Questions that one reference asks, each for the next: its receiver's type, what that returns, a base."""
-_Key = tuple[int, str, Role, str, DefinitionRow | None]
-"""File, name, role, receiver, and the definition around a reference."""
+_Key = tuple[int, str, Role, str, int, DefinitionRow | None]
+"""File, name, role, receiver, line where it counts, and the definition around a reference."""
 
 
 class Resolver:
@@ -75,7 +78,8 @@ class Resolver:
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
         inside = self.view.enclosing(file, reference.line)
-        key = (file, reference.name, reference.role, reference.receiver, inside)
+        is_key = reference.role is Role.WRITE and not reference.receiver  # of a literal, each of its own type
+        key = (file, reference.name, reference.role, reference.receiver, reference.line * is_key, inside)
         known = self._known.get(key)
         if known is not None:
             return known
@@ -132,6 +136,10 @@ class Resolver:
     # Names without a receiver
 
     def _bare(self, file: int, reference: Reference, pool: list[DefinitionRow], family: str) -> Resolution:
+        if pool and reference.role is Role.WRITE and family in KEYED:
+            found = self._key_of(file, reference)
+            if found is not None:
+                return found
         around = self.view.around(file, reference.line)
         here = [row for row in pool if row.file == file]
         scopes = [qualified(row) for row in reversed(around)]
@@ -145,7 +153,8 @@ class Resolver:
                 return graded(self.view, file, inner, LOCAL)
         top = [row for row in here if not self._is_member(row)]
         if top:
-            return graded(self.view, file, top, SAME_FILE)
+            found = graded(self.view, file, top, SAME_FILE)
+            return self._defined_elsewhere(file, found, pool) if family == "c" else found
         bound = self.imports.bound(file, reference.name)
         if bound.rows:
             return graded(self.view, file, fitting(bound.rows, reference.role), IMPORT)
@@ -159,6 +168,53 @@ class Resolver:
                     rule = INHERITED if members[0].steps else OWN_MEMBER
                     return graded(self.view, file, [m.row for m in members], rule)
         return self._far(file, reference, [row for row in pool if not self._is_member(row)], family)
+
+    def _defined_elsewhere(self, file: int, found: Resolution, pool: list[DefinitionRow]) -> Resolution:
+        """Before the prototypes of a C function in the file itself its definition in another one."""
+        if any(c.row.kind != "declaration" or self.is_static(c.row) for c in found.candidates):
+            return found
+        defined = [
+            row
+            for row in pool
+            if row.kind == "function"
+            and not row.scope
+            and row.file != file
+            and not self._is_hidden(row, file)
+        ]
+        return Resolution([*graded(self.view, file, defined, SAME_FILE).candidates, *found.candidates])
+
+    def resolve_at(self, file: int, reference: Reference) -> Resolution:
+        """What a reference may mean, fields and variants that are no stored definitions included.
+
+        For a question about one place: files are parsed for names that nothing else has.
+        """
+        found = self.resolve(file, reference)
+        if found.candidates or found.outside:
+            return found
+        if not reference.receiver:
+            family = family_of(self.view.row(file).language)
+            key = self._key_of(file, reference) if family in KEYED else None
+            return UNKNOWN if key is None else key
+        meaning = self.receivers.meaning(file, reference)
+        for owner in meaning.types:
+            members = self.classes.find(
+                owner, reference.name, own=not meaning.above, is_value=_is_value(reference)
+            ).members
+            if members:
+                rule = INHERITED if members[0].steps else meaning.rule
+                return graded(self.view, file, [m.row for m in members], rule)
+        return UNKNOWN
+
+    def _key_of(self, file: int, reference: Reference) -> Resolution | None:
+        """The field that the key of a literal means, by the type of the literal; None where it is no key."""
+        written = self.view.literal_around(file, reference.name, reference.line)
+        if written is None:
+            return None
+        for owner in self.receivers.type_at(file, reference.line, written):
+            members = [m.row for m in self.classes.find(owner, reference.name, is_value=True).members]
+            if members:
+                return graded(self.view, file, members, MEMBER)
+        return UNKNOWN
 
     def _owner_by_scope(self, file: int, around: Sequence[DefinitionRow]) -> DefinitionRow | None:
         """The type of a method that is defined outside its type's braces (``void C::run()``)."""
@@ -221,7 +277,7 @@ class Resolver:
     def _with_receiver(
         self, file: int, reference: Reference, pool: list[DefinitionRow], family: str
     ) -> Resolution:
-        if reference.role is Role.USE and family in FIELDS_APART and not _names_a_type(reference.receiver):
+        if _is_value(reference) and family in FIELDS_APART:
             pool = [row for row in pool if row.kind not in CALLABLE]
         if not pool:  # no member has the name, and a module may still offer it under another
             bound = self.imports.bound(file, reference.receiver)
@@ -238,7 +294,9 @@ class Resolver:
                 return graded(self.view, file, fitting(rows, reference.role), IMPORT)
         complete = bool(meaning.types)
         for owner in meaning.types:
-            found = self.classes.find(owner, reference.name, own=not meaning.above)
+            found = self.classes.find(
+                owner, reference.name, own=not meaning.above, is_value=_is_value(reference)
+            )
             if found.members:
                 rule = INHERITED if found.members[0].steps else meaning.rule
                 return graded(self.view, file, [m.row for m in found.members], rule)
@@ -294,7 +352,8 @@ class Resolver:
         ):  # and none that resolves: of another scope, or outside
             last = _last_part(reference.receiver)
             return graded(self.view, file, [r for r in pool if r.scope.rpartition(".")[2] == last], SHARED)
-        value = VALUE_SHARE if reference.role in (Role.USE, Role.WRITE) else 1.0
+        values = all(row.kind in VALUES for row in members)
+        value = VALUE_SHARE if reference.role in (Role.USE, Role.WRITE) and not values else 1.0
         alike = [row for row in members if is_called_like(reference.receiver, row.scope.rpartition(".")[2])]
         if alike:
             share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
@@ -311,6 +370,13 @@ class Resolver:
             return graded(self.view, file, near, IN_REACH, share * value)
         share = value * (COMMON_SHARE if is_common_member(reference.name, family) else 1.0)
         return graded(self.view, file, members, ONLY_ONE if len(members) == 1 else NAME, share)
+
+
+def _is_value(reference: Reference) -> bool:
+    """Whether a member is read or assigned, and not called; behind a type's name a method may be passed on."""
+    if reference.role is Role.WRITE:
+        return True
+    return reference.role is Role.USE and not _names_a_type(reference.receiver)
 
 
 def _last_part(receiver: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role, last_part
+from spelunk.graph.fields import Finder, is_field
 from spelunk.graph.grading import group_of
 from spelunk.graph.languages import CLASSES, family_of, fits
 from spelunk.graph.resolve import Resolver
-from spelunk.store.records import FileRow
 from spelunk.store.relation_reader import DefinitionRow
 
 MOST_SITES: Final = 20_000
@@ -25,9 +25,6 @@ CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "constructor", "initiali
 UNDEFINED: Final = "undefined"
 """The rule of references to a name that nothing in the index defines."""
 UNDEFINED_TRUST: Final = 0.5
-
-Finder = Callable[[str, int], list[FileRow]]
-"""Gives the files whose text has an identifier, at most so many."""
 
 
 class Located(NamedTuple):
@@ -65,6 +62,9 @@ def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collectio
     """
     rows = [*rows, *_twins(resolver, rows)]
     wanted = set(rows)
+    fields = [row for row in rows if is_field(resolver.view, row)]
+    assigned = {(row.file, row.line) for row in fields}
+    resolver.classes.add_fields(fields)
     sites: list[Located] = []
     elsewhere = unread = 0
     for name in sorted({row.name for row in rows} | _names_of_owners(resolver, rows)):
@@ -72,6 +72,8 @@ def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collectio
         unread += max(0, found.total - len(found.sites))
         resolver.view.load_rows(site.file for site in found.sites)
         for site in found.sites:
+            if (site.file, site.line) in assigned and site.role is Role.WRITE:
+                continue  # the definition itself
             located = located_at(
                 resolver, site.file, Reference(name, site.role, site.line, site.receiver), wanted
             )
@@ -148,13 +150,17 @@ def located_at(
 ) -> Located | None:
     """A reference, where it may mean one of the definitions."""
     candidates = resolver.resolve(file, reference).candidates
-    for candidate in candidates:
-        row = candidate.row
-        if row in wanted or (row.kind in CLASSES and _constructs(reference, row, wanted)):
-            own = group_of(resolver.view, row)
-            others = {group_of(resolver.view, c.row) for c in candidates} - {own}
-            return Located(file, reference, row, candidate.confidence, candidate.rule, len(others))
-    return None
+    meant = [
+        c
+        for c in candidates
+        if c.row in wanted or (c.row.kind in CLASSES and _constructs(reference, c.row, wanted))
+    ]
+    if not meant:
+        return None
+    best = max(meant, key=lambda c: c.confidence)
+    own = group_of(resolver.view, best.row)
+    others = {group_of(resolver.view, c.row) for c in candidates} - {own}
+    return Located(file, reference, best.row, best.confidence, best.rule, len(others))
 
 
 def _constructs(reference: Reference, row: DefinitionRow, wanted: Collection[DefinitionRow]) -> bool:
@@ -237,4 +243,5 @@ def _is_definition(
     resolver: Resolver, file: int, reference: Reference, wanted: Collection[DefinitionRow]
 ) -> bool:
     """Whether a place is the name of a definition itself."""
-    return any(d.name == reference.name and d.line == reference.line for d in resolver.view.definitions(file))
+    rows = [*resolver.view.definitions(file), *(row for row in wanted if row.file == file)]
+    return any(d.name == reference.name and d.line == reference.line for d in rows)
