@@ -6,7 +6,31 @@ import re
 from typing import Final
 
 _OPAQUE: Final = frozenset(
-    ["Optional", "Annotated", "Final", "ClassVar", "Option", "Box", "Rc", "Arc", "unique_ptr", "shared_ptr"]
+    [
+        "Optional",
+        "Annotated",
+        "Final",
+        "ClassVar",
+        "Option",
+        "Box",
+        "Rc",
+        "Arc",
+        "unique_ptr",
+        "shared_ptr",
+        "RefCell",
+        "Cell",
+        "Mutex",
+        "RwLock",
+        "OnceCell",
+        "OnceLock",
+        "LazyLock",
+        "Ref",
+        "RefMut",
+        "MutexGuard",
+        "Cow",
+        "Pin",
+        "NonNull",
+    ]
 )
 """Types around another one through which its members are reached."""
 
@@ -40,7 +64,8 @@ def clean_type(written: str) -> str:
         wrapped = _WRAPPED.match(text)
         if wrapped is None or wrapped.group(1) not in _OPAQUE:
             break
-        text = wrapped.group(2).split(",", 1)[0]
+        arguments = [part for part in wrapped.group(2).split(",") if not part.strip().startswith("'")]
+        text = arguments[0] if arguments else ""
     path = PATH.match(text)
     return path.group() if path is not None and path.group() not in NO_NAMES else ""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role
-from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, family_of
+from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, ON_DEMAND, family_of
 from spelunk.graph.nearness import nearest_first
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.relation_reader import DefinitionRow
@@ -104,7 +104,8 @@ class Classes:
         return [r for r in near if r.file == near[0].file] if near else []
 
     def _members_or_fields(self, owner: DefinitionRow, name: str) -> list[DefinitionRow]:
-        return self.members(owner, name) or self.fields_of(owner, name)
+        rows = self.members(owner, name)
+        return [r for r in rows if r.kind not in ON_DEMAND] or rows or self.fields_of(owner, name)
 
     def _values(self, owner: DefinitionRow, name: str) -> list[DefinitionRow]:
         """The fields of a type that have a name, else its other members that are no methods."""

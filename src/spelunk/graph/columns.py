@@ -9,6 +9,7 @@ from spelunk.chunk.relation import Reference, Role
 from spelunk.errors import UsageError
 from spelunk.graph.citation import PLACE, check_line, file_at
 from spelunk.graph.grading import Candidate
+from spelunk.graph.languages import EXTENDING
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.view import GraphView
 
@@ -20,6 +21,8 @@ _WORD: Final = re.compile(r"\w+")
 _TAG: Final = re.compile(r"\b(?:struct|union|enum|class)\s+$")
 MOST_LINES: Final = 2_000
 """Lines of a struct of C that are looked at for its beginning."""
+_TYPE_FIRST: Final = frozenset({"c", "cpp", "java", "csharp", "dart", "cuda", "arduino", "php"})
+"""Languages in which the name of a type may stand before what is defined: ``foo foo;``."""
 HERE: Final = "here"
 """The rule of a place that is the name of the definition itself."""
 
@@ -67,16 +70,28 @@ def candidates_at(resolver: Resolver, file: FileRow, line: int, column: int) -> 
     if word is None:
         raise UsageError(f"{file.path}:{line}:{column}: no name there; give the column of a name, from 1")
     name = word.group()
-    here = [
+    rows = [
         d for d in [*view.definitions(file.id), *view.fields(file.id)] if (d.name, d.line) == (name, line)
     ]
-    if here:
+    here = [d for d in rows if d.kind not in EXTENDING]
+    before = text[: word.start()]
+    is_first = not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", before)
+    if here and (is_first or file.language in _TYPE_FIRST):
         return [Candidate(row, 1.0, HERE) for row in here[:1]]
     found = _references(view, file.id, name, line)
+    if not found and any(one.line == line for one in view.imports(file.id)):
+        found = [Reference(name, Role.TYPE, line)]  # a part of the path of an import
     if not found:
-        return []
-    called, member = text[word.end() :].startswith("("), text[: word.start()].endswith((".", "::", "->"))
-    found.sort(key=lambda r: ((r.role is Role.CALL) != called, bool(r.receiver) != member))
+        return [Candidate(row, 1.0, HERE) for row in rows[:1]]
+    called, member = text[word.end() :].startswith("("), before.endswith((".", "::", "->"))
+
+    def unlike(reference: Reference) -> tuple[bool, bool, bool]:
+        """How a reference differs from what stands at the column; the most alike is the least."""
+        receiver = reference.receiver.rpartition(")")[2].rpartition("]")[2]
+        is_behind = before.rstrip(".:->").endswith(receiver)
+        return (reference.role is Role.CALL) != called, bool(reference.receiver) != member, not is_behind
+
+    found.sort(key=unlike)
     candidates = resolver.resolve_at(file.id, found[0]).candidates
     tagged = view.row(file.id).language in ("c", "cpp") and _TAG.search(text[: word.start()])
     return [c for one in candidates for c in _with_tag(view, one)] if tagged else candidates

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from spelunk.graph.languages import family_of
+from spelunk.graph.languages import ON_DEMAND, family_of
 from spelunk.graph.names import SEPARATOR, within
 from spelunk.graph.view import GraphView
 from spelunk.store.records import FileRow
@@ -17,9 +17,6 @@ MOST_FILES: Final = 60
 """Files with a name that are parsed to find its fields: some 0.3 s of source code."""
 MOST_CHARS: Final = 4_000_000
 """Bytes of them."""
-ON_DEMAND: Final = frozenset({"field", "variant"})
-"""Kinds of the definitions that are read from the texts."""
-
 Finder = Callable[[str, int], list[FileRow]]
 """Gives the files whose text has an identifier, at most so many."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -37,6 +39,11 @@ TRUST: Final = {
 """How far each rule is trusted where it leaves one definition."""
 
 
+MOST_ATTRIBUTES: Final = 12
+"""Attributes of Rust above a definition that are read."""
+_OTHER_SYSTEM: Final = re.compile(
+    r'#\[cfg\((?:windows|not\((?:any\()?unix|(?:all\()?target_os\s*=\s*"(?!linux)|target_family\s*=\s*"wasm)'
+)
 VALUE_SHARE: Final = 0.3
 """What is left of the trust in a bare name that is not called: it is a field more often than a method."""
 COMMON_SHARE: Final = 0.3
@@ -126,8 +133,12 @@ def graded(
 
 
 def is_usual_build(view: GraphView, row: DefinitionRow) -> bool:
-    """Whether the file of a definition is part of the usual build; only Go names the builds of a file."""
+    """Whether a definition is part of the usual build, as Go and Rust write it down."""
     file = view.row(row.file)
+    if file.language == "rust":
+        above = view.lines(row.file)[max(0, row.line - 1 - MOST_ATTRIBUTES) : row.line - 1]
+        attributes = itertools.takewhile(lambda text: text.lstrip().startswith(("#[", "//")), reversed(above))
+        return not any(_OTHER_SYSTEM.search(text) for text in attributes)
     return file.language != "go" or go_builds.is_usual(file.path, view.lines(row.file))
 
 

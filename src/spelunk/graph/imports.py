@@ -161,7 +161,8 @@ class Imports:
     def _top(self, file: int, name: str) -> list[DefinitionRow]:
         """Definitions of a name that a file offers: those at its top, and in its modules, not in its types."""
         rows = [row for row in self._view.definitions(file) if row.name == name]
-        return [row for row in rows if not row.scope or not self.is_member(row)]
+        top = [row for row in rows if not row.scope]
+        return top or [row for row in rows if not self.is_member(row)]
 
     def is_member(self, row: DefinitionRow) -> bool:
         """Whether a definition is a member of a type, and not of a module or a namespace."""

@@ -84,6 +84,9 @@ CALLABLE: Final = frozenset({"function", "method", "constructor", "macro", "decl
 VALUES: Final = frozenset({"variable", "constant", "property", "field", "variant", "key"})
 """Kinds of definition that hold a value."""
 
+ON_DEMAND: Final = frozenset({"field", "variant"})
+"""Kinds of the definitions that are not stored, but read from the texts."""
+
 _FITTING: Final = {
     Role.TYPE: CLASSES,
     Role.INHERIT: CLASSES,

@@ -22,6 +22,8 @@ from spelunk.graph.written_types import (
 from spelunk.store.records import FileRow
 from spelunk.store.relation_reader import DefinitionRow
 
+MOST_NESTED: Final = 8
+"""Chains of calls whose types are asked for, each for the next."""
 SELF_RULE, TYPE_RULE = "own-member", "type"
 
 _PARTS: Final = re.compile(r"::|->|\?\.|!!?\.|[.\\#]")
@@ -30,6 +32,8 @@ _EXPRESSION: Final = re.compile(r"^\(|(?:\(\)|\[\]).")
 """A chain of calls, or the value of a field, as bindings give them."""
 _EACH: Final = re.compile(r"\.(?:iter|iter_mut|into_iter|values|values_mut|drain|as_slice|to_vec)\(\)\[\]")
 """What gives the elements of a list of Rust one by one."""
+_MODULES: Final = frozenset({"self", "super", "crate"})
+"""Words of Rust that are a module before ``::``, and an object before a dot."""
 OWN_TYPES: Final = frozenset({"Self", "self", "static", "this", "typing.Self", "t.Self"})
 """Results that are of the type around the function."""
 NO_TYPES: Final = frozenset(
@@ -62,7 +66,11 @@ FOREIGN: Final = ReceiverMeaning(outside=True)
 
 
 class Receivers:
-    """The receivers of one generation."""
+    """The receivers of one generation.
+
+    Attributes:
+        is_cut: A type was not told because too many questions were open.
+    """
 
     def __init__(
         self, view: GraphView, imports: Imports, classes: Classes, types: Meaning, meaning: Meaning
@@ -73,11 +81,15 @@ class Receivers:
         self._classes = classes
         self._types = types
         self._open: set[tuple[int, int, str]] = set()
+        self.is_cut = False
 
     def meaning(self, file: int, reference: Reference) -> ReceiverMeaning:
         """What the receiver of a reference means."""
         written = _NOISE.sub("", self._view.whole_receiver(file, reference))
-        if written in OWN or written in ABOVE or written.startswith("super("):
+        is_path = written in _MODULES and f"{written}::{reference.name}" in self._view.line(
+            file, reference.line
+        )
+        if not is_path and (written in OWN or written in ABOVE or written.startswith("super(")):
             owner = self._view.class_around(file, reference.line) or self._by_method(file, reference.line)
             above = written not in OWN
             return NOTHING if owner is None else ReceiverMeaning([owner], (), SELF_RULE, above)
@@ -105,7 +117,8 @@ class Receivers:
             if "::" in written and head in ("std", "core", "alloc"):
                 return FOREIGN
             last = written.rpartition("::")[2]
-            if not last.isidentifier() or f"{last}::" not in self._view.line(file, reference.line):
+            is_path = reference.role is Role.TYPE or f"{last}::" in self._view.line(file, reference.line)
+            if not last.isidentifier() or not is_path:
                 return NOTHING  # a variable or a call
             if "::" not in written:  # a type of the file itself
                 own = self._types(file, Reference(written, Role.TYPE, reference.line))
@@ -197,6 +210,16 @@ class Receivers:
             return ReceiverMeaning(types[:1], (), TYPE_RULE)
         if bound.rows:  # a variable or a function
             return self._value(bound.rows[0])
+        if self._family(file) == "rust":  # a module that a crate offers under another name
+            further = [
+                row
+                for one in bound.imports
+                if one.name
+                for f in bound.files
+                for row in self._imports.bound(f.id, one.name).files
+            ]
+            if further:
+                return ReceiverMeaning((), further, "import")
         return ReceiverMeaning((), bound.files, "import")
 
     def _module_then_chain(self, file: int, line: int, written: str, parts: list[str]) -> ReceiverMeaning:
@@ -242,6 +265,9 @@ class Receivers:
             rows = self._types(file, Reference(bare, Role.TYPE, line, ""))
             if rows and (called or bare[:1].isupper() or rows[0].name == bare):
                 return self._members_of(rows[0], rest)
+            variant = self.variant_of(file, line, bare)
+            if variant:
+                return self._members_of(variant[0], parts)
             if not called and self._is_foreign_type(file, bare):
                 return FOREIGN
             if role is Role.CALL:
@@ -251,6 +277,20 @@ class Receivers:
             if rows and not rows[0].scope:
                 return self._through(self._value(rows[0]), rest)
         return NOTHING
+
+    def variant_of(self, file: int, line: int, name: str) -> list[DefinitionRow]:
+        """The enumerations of Rust all whose variants a file imports, and that have one of a name."""
+        if self._family(file) != "rust" or not name[:1].isupper():
+            return []
+        found = []
+        for one in self._imports.table(file).wide:
+            module, _, last = one.module.rpartition("::")
+            if last[:1].isupper():
+                types = self._types(
+                    file, Reference(last, Role.TYPE, one.line, "" if module == "self" else module)
+                )
+                found += [t for t in types[:1] if self._classes.fields_of(t, name)]
+        return found
 
     def _family(self, file: int) -> str:
         return family_of(self._view.row(file).language)
@@ -269,14 +309,15 @@ class Receivers:
         name = plain_type(written)
         if not name or name in NO_TYPES:
             return NOTHING
-        receiver, _, last = name.replace("::", ".").rpartition(".")
+        separator = "::" if self._family(file) == "rust" and "." not in name else "."
+        receiver, _, last = name.replace("::", separator).rpartition(separator)
         rows = self._types(file, Reference(last, Role.TYPE, line, receiver))
         if rows:
             return ReceiverMeaning(rows[:1], (), TYPE_RULE)
         made = self._called(file, Reference(last, Role.CALL, line, receiver))
         if made is not None:
             return made
-        head = receiver.partition(".")[0] or last
+        head = receiver.partition(separator)[0] or last
         if self._imports.bound(file, head).is_outside:
             return NOTHING if called and last in RETURN_WHAT_THEY_GET else FOREIGN
         return NOTHING if called or types_among(self._classes.named(last)) else FOREIGN
@@ -285,6 +326,9 @@ class Receivers:
         """The type of the value that a chain of names and calls has."""
         key = (file, line, written)
         if key in self._open:  # a variable that holds what is called on itself
+            return NOTHING
+        if len(self._open) >= MOST_NESTED:
+            self.is_cut = True
             return NOTHING
         self._open.add(key)
         try:

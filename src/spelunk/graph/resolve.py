@@ -88,13 +88,16 @@ class Resolver:
             self._cut = min(self._cut, self._active.get(key, 0))
             return UNKNOWN
         self._active[key] = depth
+        before, self.receivers.is_cut = self.receivers.is_cut, False
         try:
             found = self._resolve(file, reference)
         finally:
             del self._active[key]
         if self._cut >= depth:  # else it was cut short by a question that is still open
             self._cut = MOST_NESTED
-            self._known[key] = found
+            if depth == 0 or not self.receivers.is_cut:
+                self._known[key] = found
+        self.receivers.is_cut = depth > 0 and (before or self.receivers.is_cut)
         return found
 
     def types(self, file: int, reference: Reference) -> list[DefinitionRow]:
@@ -151,7 +154,7 @@ class Resolver:
             ]
             if inner:
                 return graded(self.view, file, inner, LOCAL)
-        top = [row for row in here if not self._is_member(row)]
+        top = [row for row in here if not row.scope] or [row for row in here if not self._is_member(row)]
         if top:
             found = graded(self.view, file, top, SAME_FILE)
             return self._defined_elsewhere(file, found, pool) if family == "c" else found
@@ -167,6 +170,8 @@ class Resolver:
                 if members:
                     rule = INHERITED if members[0].steps else OWN_MEMBER
                     return graded(self.view, file, [m.row for m in members], rule)
+        for owner in self.receivers.variant_of(file, reference.line, reference.name) if pool else ():
+            return graded(self.view, file, self.classes.fields_of(owner, reference.name), IMPORT)
         return self._far(file, reference, [row for row in pool if not self._is_member(row)], family)
 
     def _defined_elsewhere(self, file: int, found: Resolution, pool: list[DefinitionRow]) -> Resolution:
@@ -194,7 +199,11 @@ class Resolver:
         if not reference.receiver:
             family = family_of(self.view.row(file).language)
             key = self._key_of(file, reference) if family in KEYED else None
-            return UNKNOWN if key is None else key
+            if key is not None:
+                return key
+            owners = self.receivers.variant_of(file, reference.line, reference.name)
+            rows = [r for owner in owners for r in self.classes.fields_of(owner, reference.name)]
+            return graded(self.view, file, rows, IMPORT)
         meaning = self.receivers.meaning(file, reference)
         for owner in meaning.types:
             members = self.classes.find(

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _ARROW: Final = re.compile(
-    r"->\s*\(?\s*(?:(?:\w+::)*(?:Result|Option|Promise|Box|Arc|Rc|Cow|Pin|Ref|RefMut|MutexGuard)<|Optional\[|impl\s+|dyn\s+"
+    r"->\s*\(?\s*(?:(?:\w+::)*(?:Result|Option|Promise|Box|Arc|Rc|Cow|Pin|Ref|RefMut|MutexGuard|RefCell|Mutex|RwLock|Cell)<|Optional\[|impl\s+|dyn\s+"
     r"|'\w+,?\s*|&\s*|mut\s+)*([\w.:]+)"
 )
 _RETURNS: Final = (
@@ -44,7 +44,34 @@ RETURN_WHAT_THEY_GET: Final = frozenset(
 )
 """Functions of libraries whose result has the type of an argument."""
 SAME_VALUE: Final = frozenset(
-    ["unwrap", "expect", "unwrap_or", "unwrap_or_else", "unwrap_or_default", "clone", "cloned", "copied", "as_ref", "as_mut", "as_deref", "as_deref_mut", "borrow", "borrow_mut", "by_ref", "to_owned", "into_inner", "ok", "map_err", "context", "with_context", "take", "lock", "read", "write", "iter_mut"]
+    [
+        "unwrap",
+        "expect",
+        "unwrap_or",
+        "unwrap_or_else",
+        "unwrap_or_default",
+        "clone",
+        "cloned",
+        "copied",
+        "as_ref",
+        "as_mut",
+        "as_deref",
+        "as_deref_mut",
+        "borrow",
+        "borrow_mut",
+        "by_ref",
+        "to_owned",
+        "into_inner",
+        "ok",
+        "map_err",
+        "context",
+        "with_context",
+        "take",
+        "lock",
+        "read",
+        "write",
+        "iter_mut",
+    ]
 )
 """Methods of Rust's own types whose result has the members of what is inside: options, results, references."""
 BUILT_IN: Final = {
