@@ -85,7 +85,7 @@ class Receivers:
 
     def meaning(self, file: int, reference: Reference) -> ReceiverMeaning:
         """What the receiver of a reference means."""
-        written = _NOISE.sub("", self._view.whole_receiver(file, reference))
+        written = _NOISE.sub("", reference.receiver)
         is_path = written in _MODULES and f"{written}::{reference.name}" in self._view.line(
             file, reference.line
         )

@@ -54,6 +54,7 @@ from spelunk.graph.languages import (
 )
 from spelunk.graph.nearness import nearest_first
 from spelunk.graph.receivers import Receivers
+from spelunk.graph.spelling import is_called_like, is_in, is_value, last_name, names_a_type
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.relation_reader import DefinitionRow
 
@@ -78,6 +79,9 @@ class Resolver:
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
         inside = self.view.enclosing(file, reference.line)
+        whole = self.view.whole_receiver(file, reference)
+        if whole != reference.receiver:
+            reference = reference._replace(receiver=whole)
         is_key = reference.role is Role.WRITE and not reference.receiver  # of a literal, each of its own type
         key = (file, reference.name, reference.role, reference.receiver, reference.line * is_key, inside)
         known = self._known.get(key)
@@ -119,6 +123,8 @@ class Resolver:
         if reference.role is Role.IMPORT:
             return self._imported_here(file, reference)
         pool = fitting(pool, reference.role)
+        if family == "rust" and reference.role is Role.MACRO:  # ``f!()`` is no function
+            pool = [row for row in pool if row.kind == "macro"]
         if reference.receiver:
             return self._with_receiver(file, reference, pool, family)
         return self._bare(file, reference, pool, family)
@@ -207,7 +213,7 @@ class Resolver:
         meaning = self.receivers.meaning(file, reference)
         for owner in meaning.types:
             members = self.classes.find(
-                owner, reference.name, own=not meaning.above, is_value=_is_value(reference)
+                owner, reference.name, own=not meaning.above, is_value=is_value(reference)
             ).members
             if members:
                 rule = INHERITED if members[0].steps else meaning.rule
@@ -286,7 +292,7 @@ class Resolver:
     def _with_receiver(
         self, file: int, reference: Reference, pool: list[DefinitionRow], family: str
     ) -> Resolution:
-        if _is_value(reference) and family in FIELDS_APART:
+        if is_value(reference) and family in FIELDS_APART:
             pool = [row for row in pool if row.kind not in CALLABLE]
         if not pool:  # no member has the name, and a module may still offer it under another
             bound = self.imports.bound(file, reference.receiver)
@@ -304,7 +310,7 @@ class Resolver:
         complete = bool(meaning.types)
         for owner in meaning.types:
             found = self.classes.find(
-                owner, reference.name, own=not meaning.above, is_value=_is_value(reference)
+                owner, reference.name, own=not meaning.above, is_value=is_value(reference)
             )
             if found.members:
                 rule = INHERITED if found.members[0].steps else meaning.rule
@@ -353,13 +359,13 @@ class Resolver:
     ) -> Resolution:
         """Members whose type is called like the receiver; else those of the name."""
         if reference.role in (Role.TYPE, Role.INHERIT, Role.MACRO):
-            spaces = [row for row in pool if _is_in(row, reference.receiver)]
+            spaces = [row for row in pool if is_in(row, reference.receiver)]
             found = spaces or (pool if family in SHARED_NAMES or family in FOLDER_PACKAGES else [])
             return graded(self.view, file, found, SHARED if spaces else NAME)
-        if family not in ("python", "js") and _names_a_type(
+        if family not in ("python", "js") and names_a_type(
             reference.receiver
         ):  # and none that resolves: of another scope, or outside
-            last = _last_part(reference.receiver)
+            last = last_name(reference.receiver)
             return graded(self.view, file, [r for r in pool if r.scope.rpartition(".")[2] == last], SHARED)
         values = all(row.kind in VALUES for row in members)
         value = VALUE_SHARE if reference.role in (Role.USE, Role.WRITE) and not values else 1.0
@@ -367,7 +373,7 @@ class Resolver:
         if alike:
             share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
             return graded(self.view, file, alike, CALLED_LIKE, share)
-        spaces = [row for row in pool if row.scope and _is_in(row, reference.receiver)]
+        spaces = [row for row in pool if row.scope and is_in(row, reference.receiver)]
         if spaces:
             return graded(self.view, file, spaces, SHARED)
         reach = self.imports.reach(file)
@@ -379,40 +385,6 @@ class Resolver:
             return graded(self.view, file, near, IN_REACH, share * value)
         share = value * (COMMON_SHARE if is_common_member(reference.name, family) else 1.0)
         return graded(self.view, file, members, ONLY_ONE if len(members) == 1 else NAME, share)
-
-
-def _is_value(reference: Reference) -> bool:
-    """Whether a member is read or assigned, and not called; behind a type's name a method may be passed on."""
-    if reference.role is Role.WRITE:
-        return True
-    return reference.role is Role.USE and not _names_a_type(reference.receiver)
-
-
-def _last_part(receiver: str) -> str:
-    return receiver.rstrip("()[]").replace("::", ".").replace("->", ".").rpartition(".")[2]
-
-
-def _names_a_type(receiver: str) -> bool:
-    """Whether a receiver is written as types are: ``Writer``, ``store::Writer``, and not as a constant or a call."""
-    last = _last_part(receiver)
-    return last[:1].isupper() and not last.isupper() and not receiver.endswith((")", "]"))
-
-
-def is_called_like(receiver: str, type_name: str) -> bool:
-    """Whether a receiver is called like a type: ``self.writer`` and ``Writer`` or ``BatchWriter``."""
-    last = receiver.rstrip("()[]{}?!").replace("::", ".").replace("->", ".").rpartition(".")[2]
-    word = last.replace("_", "").lower().lstrip("@$*&").rstrip("0123456789")
-    name = type_name.replace("_", "").lower()
-    if len(word) < 3:
-        return False
-    return word == name or name.endswith(word) or (len(name) > 3 and word.endswith(name))
-
-
-def _is_in(row: DefinitionRow, receiver: str) -> bool:
-    """Whether a definition's scope ends with a receiver: ``ns`` of ``ns::f``."""
-    scope = "." + row.scope
-    written = receiver.replace("::", ".").replace("\\", ".").replace("->", ".").strip(".")
-    return bool(written) and scope.endswith("." + written)
 
 
 def _folder(path: str) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from spelunk.chunk.receivers import MAX_RECEIVER
-from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations
+from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
 from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, VALUES, family_of
@@ -261,9 +261,14 @@ class GraphView:
         return None if parsed is None else literal_around(parsed, name, line)
 
     def whole_receiver(self, file: int, reference: Reference) -> str:
-        """What stands before a name, also where the stored text was cut."""
-        if len(reference.receiver) < MAX_RECEIVER:
-            return reference.receiver
+        """What stands before a name, also where the stored text was cut: a long chain, long arguments in it."""
+        written = reference.receiver
+        is_cut = len(written) >= MAX_RECEIVER or written.startswith((".", "::", "->"))
+        if not written and reference.role is Role.CALL:
+            at = self.line(file, reference.line).find(f".{reference.name}(")
+            is_cut = at == 0 or (at > 0 and not self.line(file, reference.line)[at - 1].isalnum())
+        if not is_cut:
+            return written
         from spelunk.chunk.chains import receiver_at
 
         parsed = self.parsed(file)
