@@ -46,6 +46,8 @@ _OTHER_SYSTEM: Final = re.compile(
 )
 VALUE_SHARE: Final = 0.3
 """What is left of the trust in a bare name that is not called: it is a field more often than a method."""
+FIELD_SHARE: Final = 0.7
+"""The same where all that have the name are fields."""
 COMMON_SHARE: Final = 0.3
 """What is left of the trust in a bare name where values of the language itself have such a member."""
 COMMON_REACHED: Final = 0.6

@@ -16,6 +16,7 @@ from spelunk.graph.grading import (
     CALLED_LIKE,
     COMMON_REACHED,
     COMMON_SHARE,
+    FIELD_SHARE,
     IMPORT,
     IN_REACH,
     INHERITED,
@@ -46,8 +47,8 @@ from spelunk.graph.languages import (
     FOLDER_PACKAGES,
     IMPLICIT_SELF,
     KEYED,
+    ON_DEMAND,
     SHARED_NAMES,
-    VALUES,
     family_of,
     is_common_member,
     is_private,
@@ -367,8 +368,9 @@ class Resolver:
         ):  # and none that resolves: of another scope, or outside
             last = last_name(reference.receiver)
             return graded(self.view, file, [r for r in pool if r.scope.rpartition(".")[2] == last], SHARED)
-        values = all(row.kind in VALUES for row in members)
-        value = VALUE_SHARE if reference.role in (Role.USE, Role.WRITE) and not values else 1.0
+        value = 1.0
+        if reference.role in (Role.USE, Role.WRITE):
+            value = FIELD_SHARE if all(row.kind in ON_DEMAND for row in members) else VALUE_SHARE
         alike = [row for row in members if is_called_like(reference.receiver, row.scope.rpartition(".")[2])]
         if alike:
             share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
