@@ -231,3 +231,20 @@ def test_the_variant_of_the_usual_build_comes_first() -> None:
 
     assert repository.meaning("p/a.go", "open") == ("p/c_unix.go:5", "package")
     assert len(repository.resolve("p/a.go", "open").candidates) == 2
+
+
+def test_chains_in_a_circle_end() -> None:
+    """Each type asks for that of the next; and a chain of variables, each made of the one before."""
+    many = "".join(f"    let v{n} = v{n - 1}.step().step();\n" for n in range(1, 60))
+    repository = Repository(
+        {
+            "src/lib.rs": (
+                "pub struct A;\nimpl A {\n    pub fn step(&self) -> A { A }\n    pub fn other(&self) {}\n}\n"
+                "fn f() {\n    let a = b.step().x();\n    let b = a.step().x();\n    a.step().other();\n"
+                f"    let v0 = A;\n{many}    v59.other();\n}}\n"
+            )
+        }
+    )
+
+    assert repository.resolve("src/lib.rs", "other", line=9) is not None
+    assert repository.resolve("src/lib.rs", "other", line=70) is not None

@@ -47,6 +47,9 @@ WITH_IMPORT_RULES: Final = frozenset(
 FIELDS_APART: Final = frozenset({"rust", "c", "jvm", "csharp", "go", "zig"})
 """Families in which ``x.name`` without a call is a field and hardly ever a method."""
 
+CHAINED: Final = frozenset({"rust", "js", "jvm", "csharp", "swift", "php"})
+"""Families in which chains of calls are long and go over several lines."""
+
 KEYED: Final = frozenset({"rust", "go", "c"})
 """Families in which a literal of a type has its fields as keys, and a key is no variable."""
 

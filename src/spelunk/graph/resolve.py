@@ -41,6 +41,7 @@ from spelunk.graph.grading import (
 from spelunk.graph.imports import Imports
 from spelunk.graph.languages import (
     CALLABLE,
+    CHAINED,
     CLASSES,
     EXTENDING,
     FIELDS_APART,
@@ -80,9 +81,8 @@ class Resolver:
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
         inside = self.view.enclosing(file, reference.line)
-        whole = self.view.whole_receiver(file, reference)
-        if whole != reference.receiver:
-            reference = reference._replace(receiver=whole)
+        if reference.receiver or self._may_be_chained(file, reference):
+            reference = reference._replace(receiver=self.view.whole_receiver(file, reference))
         is_key = reference.role is Role.WRITE and not reference.receiver  # of a literal, each of its own type
         key = (file, reference.name, reference.role, reference.receiver, reference.line * is_key, inside)
         known = self._known.get(key)
@@ -104,6 +104,12 @@ class Resolver:
                 self._known[key] = found
         self.receivers.is_cut = depth > 0 and (before or self.receivers.is_cut)
         return found
+
+    def _may_be_chained(self, file: int, reference: Reference) -> bool:
+        """Whether a call without a receiver may be the end of a long chain, whose beginning was not read."""
+        if reference.role is not Role.CALL or family_of(self.view.row(file).language) not in CHAINED:
+            return False
+        return any(row.kind == "method" for row in self.classes.named(reference.name))
 
     def types(self, file: int, reference: Reference) -> list[DefinitionRow]:
         """The types that a reference may mean, the most likely first."""

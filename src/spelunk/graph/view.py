@@ -263,12 +263,12 @@ class GraphView:
     def whole_receiver(self, file: int, reference: Reference) -> str:
         """What stands before a name, also where the stored text was cut: a long chain, long arguments in it."""
         written = reference.receiver
-        is_cut = len(written) >= MAX_RECEIVER or written.startswith((".", "::", "->"))
-        if not written and reference.role is Role.CALL:
-            at = self.line(file, reference.line).find(f".{reference.name}(")
-            is_cut = at == 0 or (at > 0 and not self.line(file, reference.line)[at - 1].isalnum())
-        if not is_cut:
-            return written
+        if len(written) < MAX_RECEIVER and not written.startswith((".", "::", "->")):
+            if written or reference.role is not Role.CALL:
+                return written
+            before, dot, _ = self.line(file, reference.line).partition(f".{reference.name}(")
+            if not dot or before[-1:].isalnum():
+                return written
         from spelunk.chunk.chains import receiver_at
 
         parsed = self.parsed(file)
