@@ -241,10 +241,12 @@ def test_chains_in_a_circle_end() -> None:
             "src/lib.rs": (
                 "pub struct A;\nimpl A {\n    pub fn step(&self) -> A { A }\n    pub fn other(&self) {}\n}\n"
                 "fn f() {\n    let a = b.step().x();\n    let b = a.step().x();\n    a.step().other();\n"
-                f"    let v0 = A;\n{many}    v59.other();\n}}\n"
+                f"    let v0 = A;\n{many}    v59.other();\n    let c = again();\n    c.other();\n}}\n"
+                "fn again() -> again { again() }\n"
             )
         }
     )
 
     assert repository.resolve("src/lib.rs", "other", line=9) is not None
     assert repository.resolve("src/lib.rs", "other", line=70) is not None
+    assert repository.resolve("src/lib.rs", "other", line=72) is not None

@@ -70,9 +70,8 @@ def candidates_at(resolver: Resolver, file: FileRow, line: int, column: int) -> 
     if word is None:
         raise UsageError(f"{file.path}:{line}:{column}: no name there; give the column of a name, from 1")
     name = word.group()
-    rows = [
-        d for d in [*view.definitions(file.id), *view.fields(file.id)] if (d.name, d.line) == (name, line)
-    ]
+    rows = [d for d in view.definitions(file.id) if (d.name, d.line) == (name, line)]
+    rows = rows or [d for d in view.fields(file.id) if (d.name, d.line) == (name, line)]
     here = [d for d in rows if d.kind not in EXTENDING]
     before = text[: word.start()]
     is_first = not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", before)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from spelunk.chunk.relation import Import, Reference, Role
 from spelunk.graph.classes import Classes, Meaning, types_among
 from spelunk.graph.imports import Imports
-from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, OWN, VALUES, family_of
+from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, ON_DEMAND, OWN, VALUES, family_of
 from spelunk.graph.signature import signature
 from spelunk.graph.view import GraphView, last_line
 from spelunk.graph.written_types import (
@@ -301,8 +301,15 @@ class Receivers:
         written = next((bindings[name] for name in names if name in bindings), "")
         return NOTHING if not written else self.written_type(file, line, written)
 
-    def written_type(self, file: int, line: int, written: str) -> ReceiverMeaning:
-        """The type that a name of a type means in a file; outside where an import says so."""
+    def written_type(self, file: int, line: int, written: str, *, is_type: bool = False) -> ReceiverMeaning:
+        """The type that a name of a type means in a file; outside where an import says so.
+
+        Args:
+            file: Where it is written.
+            line: Of a place where it has that meaning.
+            written: A type, or an expression as :func:`spelunk.chunk.bindings.bindings` gives it.
+            is_type: It is surely a type, and no function that is called.
+        """
         if _EXPRESSION.search(written):
             return self._expression(file, line, written)
         called = written.endswith("()")
@@ -314,7 +321,7 @@ class Receivers:
         rows = self._types(file, Reference(last, Role.TYPE, line, receiver))
         if rows:
             return ReceiverMeaning(rows[:1], (), TYPE_RULE)
-        made = self._called(file, Reference(last, Role.CALL, line, receiver))
+        made = None if is_type else self._called(file, Reference(last, Role.CALL, line, receiver))
         if made is not None:
             return made
         head = receiver.partition(separator)[0] or last
@@ -394,7 +401,8 @@ class Receivers:
             owner = [r for r in self._classes.named(row.scope.rpartition(".")[2]) if r.kind in CLASSES]
             near = [r for r in owner if r.file == row.file] or owner
             return ReceiverMeaning(near[:1], (), TYPE_RULE) if near else NOTHING
-        return self.written_type(row.file, row.line, written) if written else NOTHING
+        is_type = row.kind in CALLABLE or row.kind in ON_DEMAND
+        return self.written_type(row.file, row.line, written, is_type=is_type) if written else NOTHING
 
     def _returned(self, file: int, line: int, name: str, rest: Sequence[str]) -> ReceiverMeaning:
         """The type that a function called by name returns."""
