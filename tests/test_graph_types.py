@@ -250,3 +250,15 @@ def test_chains_in_a_circle_end() -> None:
     assert repository.resolve("src/lib.rs", "other", line=9) is not None
     assert repository.resolve("src/lib.rs", "other", line=70) is not None
     assert repository.resolve("src/lib.rs", "other", line=72) is not None
+
+
+def test_a_class_that_a_module_offers_under_another_name() -> None:
+    repository = Repository(
+        {
+            "base.ts": "class App {\n  route() {}\n}\n\nexport { App as Base }\n",
+            "app.ts": "import { Base } from './base'\n\nexport class Own extends Base {}\n",
+            "main.ts": "import { Own } from './app'\n\nconst app = new Own()\napp.route()\n",
+        }
+    )
+
+    assert repository.meaning("main.ts", "route") == ("base.ts:2", "inherited")

@@ -146,7 +146,7 @@ _C_OWNERS: Final = frozenset({"struct_specifier", "union_specifier", "class_spec
 _LAST_NAME: Final = re.compile(r"([^\W\d]\w*)\s*(?:\[.*\])?$", re.DOTALL)
 
 
-class Field(NamedTuple):
+class ValueMember(NamedTuple):
     """A member of a type that holds a value.
 
     Attributes:
@@ -178,7 +178,7 @@ class _Queries(threading.local):
 _queries: Final = _Queries()
 
 
-def fields(parsed: Parsed) -> list[Field]:
+def fields(parsed: Parsed) -> list[ValueMember]:
     """The fields, attributes and variants of a file's types, by line; each assignment is one."""
     if parsed.tree is None or parsed.grammar is None:
         return []
@@ -193,7 +193,7 @@ def fields(parsed: Parsed) -> list[Field]:
     if known[language] is None:
         return []
     cursor = tree_sitter.QueryCursor(known[language], match_limit=MATCH_LIMIT)
-    found: list[Field] = []
+    found: list[ValueMember] = []
     for _, captures in cursor.matches(parsed.tree.root_node):
         found.extend(_read(captures, parsed, language))
         if len(found) > MAX_FIELDS:
@@ -201,7 +201,7 @@ def fields(parsed: Parsed) -> list[Field]:
     return sorted(found, key=lambda f: (f.line, f.name))
 
 
-def _read(captures: dict[str, list[Any]], parsed: Parsed, language: str) -> Iterator[Field]:
+def _read(captures: dict[str, list[Any]], parsed: Parsed, language: str) -> Iterator[ValueMember]:
     source = parsed.source
     role = next((r for r in _ROLES if r in captures), None)
     if role is None:
@@ -242,7 +242,7 @@ def _field(
     owner: str = "",
     *,
     inside: bool = False,
-) -> Field:
+) -> ValueMember:
     raw_line = parsed.rows.raw_line
     row, last = node.start_point[0], whole.end_point[0]
     if whole.end_point[1] == 0 and last > row:
@@ -253,7 +253,7 @@ def _field(
         bounds = bounds_at(node, parsed.source)
         cleaned = clean_type(bounds[cleaned]) if cleaned in bounds else cleaned
     lines = raw_line(row), raw_line(max(row, last))
-    return Field(name[:MAX_SYMBOL], kind, *lines, cleaned, element, owner, inside=inside)
+    return ValueMember(name[:MAX_SYMBOL], kind, *lines, cleaned, element, owner, inside=inside)
 
 
 def _whole(node: Any, source: bytes) -> str:
