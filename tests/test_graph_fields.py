@@ -8,6 +8,7 @@ from spelunk.chunk.fields import FIELD, VARIANT, fields, literal_around
 from spelunk.graph.fields import fields_named
 from spelunk.graph.names import find
 from spelunk.graph.references import references
+from spelunk.graph.sites import uses_of
 from tests.graphcases import Repository, places
 from tests.test_relations import parsed
 
@@ -174,3 +175,16 @@ def test_fields_of_a_struct_with_a_tag_and_another_name() -> None:
     assert [repository.place(r) for r in repository.rows("u.c:3:15")] == ["s.h:2"]
     assert [repository.place(r) for r in repository.rows("u.c:4:12")] == ["s.h:2"]
     assert [repository.place(r) for r in repository.rows("u.c:5:12")] == ["far.c:3"]
+
+
+def test_uses_are_looked_for_near_the_definition_first() -> None:
+    far = {f"a/far{n}.rs": "fn f() { let limit = 1; g(limit); }\n" for n in range(3)}
+    repository = Repository({**RUST, **far})
+
+    answer = references(
+        repository.resolver, "limit", repository.rows("src/a.rs:2"), 1, finder=repository.finder
+    )
+    near = uses_of(repository.resolver, repository.rows("src/a.rs:2"), repository.finder, [], most=2)
+
+    assert answer.total >= 1
+    assert {repository.view.row(site.file).path for site in near} == {"src/b.rs"}

@@ -10,6 +10,7 @@ from spelunk.chunk.relation import Reference, Role, last_part
 from spelunk.graph.fields import Finder, is_field
 from spelunk.graph.grading import group_of
 from spelunk.graph.languages import CLASSES, family_of, fits
+from spelunk.graph.nearness import steps_between
 from spelunk.graph.resolve import Resolver
 from spelunk.store.relation_reader import DefinitionRow
 
@@ -19,6 +20,8 @@ MOST_USE_FILES: Final = 40
 """Files that are parsed again to find uses that are not stored."""
 MOST_USE_CHARS: Final = 4_000_000
 """Bytes of them."""
+MOST_PLACES: Final = 5
+"""Definitions whose distance decides which files are parsed first."""
 CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "constructor", "initialize", "init", "__construct"})
 """Members that are called by the name of their type."""
 
@@ -201,10 +204,11 @@ def uses_of(
     families = {family_of(view.row(row.file).language) for row in rows}
     first = {row.file for row in rows} | {site.file for site in known}
     told = {(site.file, site.reference.line) for site in known}
+    places = [view.row(row.file).path for row in rows[:MOST_PLACES]]
     out: list[Located] = []
     for name in sorted({row.name for row in rows}):
         files = [f for f in finder(name, 10 * most) if family_of(f.language) in families]
-        files.sort(key=lambda f: (f.id not in first, f.path))
+        files.sort(key=lambda f: (f.id not in first, min(steps_between(p, f.path) for p in places), f.path))
         size = read = 0
         for n, file in enumerate(files):
             if read >= most or size + file.size > MOST_USE_CHARS:
