@@ -16,7 +16,6 @@ import pytest
 
 import spelunk
 from spelunk import embed, errors
-from spelunk.cli import COMMANDS
 from spelunk.cli.commands.index import SETTINGS
 from spelunk.config import MIB, Options, contents_of, load, resolve, setting_names
 
@@ -298,12 +297,3 @@ def test_commands_of_the_readme_exist() -> None:
     named = set(re.findall(r"`?make ([\w-]+)", text_of(TOP / "README.md")))
 
     assert {"demo", "test"} <= named <= targets
-
-
-def test_every_command_is_in_the_readme() -> None:
-    section = re.search(r"^## Commands\n(.*?)(?=^## )", text_of(TOP / "README.md"), re.M | re.S)
-    assert section is not None
-
-    assert [
-        name for name in COMMANDS if f"`spelunk {name}" not in section[1] and f"`{name}`" not in section[1]
-    ] == []
