@@ -36,11 +36,24 @@ def test_every_name_makes_a_url_or_none(name):
 
 
 def test_a_format_of_ones_own():
-    assert LINK.fullmatch(Hyperlinks("ed://{path}?l={line}&c={column}").wrap("x", "/a", 4, 2))[1] == "ed:///a?l=4&c=2"
+    assert (
+        LINK.fullmatch(Hyperlinks("ed://{path}?l={line}&c={column}").wrap("x", "/a", 4, 2))[1]
+        == "ed:///a?l=4&c=2"
+    )
 
 
 @pytest.mark.parametrize(
-    "pattern", ["emacs", "file://{nope}{path}", "file://{line}", "x://{path}:{column}", "{path}", "x://{path} {line}", "x://{path", "x://{path}\x1b"]
+    "pattern",
+    [
+        "emacs",
+        "file://{nope}{path}",
+        "file://{line}",
+        "x://{path}:{column}",
+        "{path}",
+        "x://{path} {line}",
+        "x://{path",
+        "x://{path}\x1b",
+    ],
 )
 def test_what_is_no_format_is_told(pattern):
     with pytest.raises(UsageError, match="hyperlink format"):
@@ -64,7 +77,13 @@ def hit(path: str, content: str) -> Hit:
 
 
 def test_a_hit_leads_to_its_best_line_and_each_line_to_itself():
-    answer = Answer("flush", "hybrid", 1.0, (hit("a.py", "def f():\n    flush()\n"),), matched=Matched(frozenset(["flush"])))
+    answer = Answer(
+        "flush",
+        "hybrid",
+        1.0,
+        (hit("a.py", "def f():\n    flush()\n"),),
+        matched=Matched(frozenset(["flush"])),
+    )
     view = View(color=True, links=Hyperlinks("vscode"))
 
     urls = [url for url, _ in LINK.findall(render(answer, "text", view).text)]
@@ -73,7 +92,13 @@ def test_a_hit_leads_to_its_best_line_and_each_line_to_itself():
 
 
 def test_links_change_nothing_that_is_seen():
-    answer = Answer("flush", "hybrid", 1.0, (hit("a.py", "def f():\n    flush()\n"),), matched=Matched(frozenset(["flush"])))
+    answer = Answer(
+        "flush",
+        "hybrid",
+        1.0,
+        (hit("a.py", "def f():\n    flush()\n"),),
+        matched=Matched(frozenset(["flush"])),
+    )
     plain = render(answer, "text", View(color=True)).text
 
     linked = render(answer, "text", View(color=True, links=Hyperlinks("file"))).text

@@ -21,7 +21,9 @@ def hit(path: str, content: str = "flush\n") -> Hit:
 
 def answer(query: str, hits: int = 2, content: str = "flush\n") -> Answer:
     matched = Matched(frozenset(["flush"]))
-    return Answer(query, "hybrid", 1.0, tuple(hit(f"{n}.py", content) for n in range(hits)), files=9, matched=matched)
+    return Answer(
+        query, "hybrid", 1.0, tuple(hit(f"{n}.py", content) for n in range(hits)), files=9, matched=matched
+    )
 
 
 class Slow:
@@ -102,7 +104,10 @@ def test_errors_are_shown_and_the_next_query_works():
     search = Slow()
     session, results = session_of(search)
     with session:
-        for given, part in ((UsageError("no such type"), "no such type"), (ZeroDivisionError("x"), "this is a bug")):
+        for given, part in (
+            (UsageError("no such type"), "no such type"),
+            (ZeroDivisionError("x"), "this is a bug"),
+        ):
             session.ask("x")
             search.go.put(given)
             results.get(timeout=60)()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from spelunk import Index
@@ -15,7 +14,8 @@ from spelunk.files.rg_glob import path_globs
 from spelunk.files.type_names import TYPES, languages_of_type, type_list
 from spelunk.present.places import from_here, places_text
 from spelunk.search.answer import Answer, Matched
-from spelunk.search.query import as_matched, parse as parse_query, whole_words_pattern
+from spelunk.search.query import as_matched, whole_words_pattern
+from spelunk.search.query import parse as parse_query
 from spelunk.store.path_filter import path_predicate
 from spelunk.text import regex
 from spelunk.types import Hit
@@ -133,6 +133,9 @@ def test_whole_words_and_case_of_a_query():
         as_matched(parse_query(" ".join(f"w{n}" for n in range(13))), whole_words=True)
 
 
+SUM = "def {}(weight):\n" + "".join(f"    total += weight * {n}  # step {n} of the sum\n" for n in range(40))
+
+
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
     root = tmp_path_factory.mktemp("flags")
@@ -141,9 +144,10 @@ def index(tmp_path_factory):
         "two.py": "def flush_all(Disk):\n    Disk.flushing = True\n",
         "three.go": "package p\n\nfunc Flush() {\n\tgrow(1)\n}\n",
         "notes.md": "# Notes\n\nflush the disk.\n",
+        "sums.py": "\n\n".join(map(SUM.format, ("first", "second", "third"))),
     }.items():
         (root / name).write_text(text)
-    with Index.open(root, index_dir=tmp_path_factory.mktemp("ix") / "ix") as opened:
+    with Index.open(str(root), index_dir=str(tmp_path_factory.mktemp("ix") / "ix")) as opened:
         opened.update()
         yield opened
 
@@ -167,10 +171,10 @@ def test_languages_that_are_left_out(index):
 
 
 def test_lines_before_and_after_are_added_to_a_hit(index):
-    plain = index.search("sym:other", limit=1).hits[0]
-    wide = index.search("sym:other", limit=1, before=2, after=0).hits[0]
+    plain = index.search("sym:second", limit=1).hits[0]
+    wide = index.search("sym:second", limit=1, before=2, after=1).hits[0]
 
-    assert (wide.start_line, wide.end_line) == (plain.start_line - 2, plain.end_line)
+    assert (wide.start_line, wide.end_line) == (plain.start_line - 2, plain.end_line + 1)
     with pytest.raises(UsageError, match="lines of context"):
         index.search("x", before=-1)
 
@@ -194,7 +198,12 @@ def test_a_side_outranks_the_context_of_both():
 
 @pytest.mark.parametrize(
     "words",
-    [("x", "-0"), ("x", "-l", "--max-tokens", "100"), ("-F", "x", "-m", "symbol"), ("x", "-t", "nothing-at-all")],
+    [
+        ("x", "-0"),
+        ("x", "-l", "--max-tokens", "100"),
+        ("-F", "x", "-m", "symbol"),
+        ("x", "-t", "nothing-at-all"),
+    ],
 )
 def test_flags_that_do_not_go_together(words):
     with pytest.raises(UsageError):
@@ -203,7 +212,8 @@ def test_flags_that_do_not_go_together(words):
 
 def test_a_list_of_files_asks_for_all_that_match_exactly():
     assert search.request_of(parsed("-F", "x(", "-l"), []).limit == 10_000
-    assert search.request_of(parsed("-F", "x(", "-l", "-k", "7"), []).limit == 7
+    assert search.request_of(parsed("-F", "x(", "-l", "-k", "7"), []).limit == 10_000
+    assert search.request_of(parsed("-F", "x(", "--vimgrep", "-k", "7"), []).limit == 7
     assert search.request_of(parsed("-F", "x(", "-l"), []).query == r"x\("
     assert search.request_of(parsed("x", "-l"), []).limit == 50
     assert search.request_of(parsed("x"), []).limit == 10
@@ -273,5 +283,7 @@ def test_the_table_of_types_is_that_of_ripgrep():
             unknown.append(name)
             continue
         assert meant and globs
-    assert not {"c", "cpp", "go", "java", "js", "json", "md", "py", "ruby", "rust", "sh", "ts", "yaml"} & set(unknown)
+    assert not {"c", "cpp", "go", "java", "js", "json", "md", "py", "ruby", "rust", "sh", "ts", "yaml"} & set(
+        unknown
+    )
     assert len(unknown) < len(listed.splitlines()) / 2, unknown

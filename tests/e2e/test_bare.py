@@ -29,7 +29,9 @@ def test_words_are_searched_for(indexed):
 def test_paths_behind_the_words(indexed):
     assert [hit["path"] for hit in indexed.json("connects", "docs")["hits"]] == ["docs/guide.md"]
     assert [hit["path"] for hit in indexed.json("who connects", "docs")["hits"]] == ["docs/guide.md"]
-    assert {hit["path"] for hit in indexed.json("what", "connects", "src/net/")["hits"]} == {"src/net/dial.go"}
+    assert {hit["path"] for hit in indexed.json("what", "connects", "src/net/")["hits"]} == {
+        "src/net/dial.go"
+    }
     assert "nowhere: no such" in indexed.refused("who connects", "nowhere")
 
 
@@ -185,15 +187,25 @@ def test_lines_of_a_file(indexed, tree):
     assert indexed.ok("read", "src/queue.py:4-5") == "".join(whole.splitlines(True)[3:5])
     assert indexed.ok("read", "src/queue.py:5-") == "".join(whole.splitlines(True)[4:])
     assert indexed.ok("read", "src/queue.py:4:9", "-C", "0") == whole.splitlines(True)[3]
-    assert indexed.ok("read", "src/queue.py:4", "-C", "1", "-n").splitlines()[1] == "4:    def flush(self, batch):"
+    assert (
+        indexed.ok("read", "src/queue.py:4", "-C", "1", "-n").splitlines()[1]
+        == "4:    def flush(self, batch):"
+    )
     assert indexed.ok("read", "queue.py:1", "-C0", cwd=tree / "src") == "class Queue:\n"
     found = indexed.json("read", "src/queue.py:2", "-C", "1")
-    assert (found["path"], found["start_line"], found["end_line"], found["lines"]) == ("src/queue.py", 1, 3, 6)
+    assert (found["path"], found["start_line"], found["end_line"], found["lines"]) == (
+        "src/queue.py",
+        1,
+        3,
+        6,
+    )
     assert found["text"] == "".join(whole.splitlines(True)[:3]) and found["language"] == "python"
 
 
 def test_a_symbol_of_a_file(indexed):
-    flush = '    def flush(self, batch):\n        """Write a batch to disk."""\n        self.disk.write(batch)\n'
+    flush = (
+        '    def flush(self, batch):\n        """Write a batch to disk."""\n        self.disk.write(batch)\n'
+    )
 
     for name in ("flush", "Queue.flush", "Queue::flush", "flush()"):
         assert indexed.ok("read", f"src/queue.py:{name}") == flush
@@ -230,7 +242,13 @@ def test_completions_are_installed_once_and_removed_without_a_trace(cli, tmp_pat
     for name in (".bashrc", ".zshrc"):
         (home / name).write_text("# mine\nPS1='> '")
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
-    env = {"HOME": str(home), "SHELL": f"/bin/{shell}", "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "", "ZDOTDIR": ""}
+    env = {
+        "HOME": str(home),
+        "SHELL": f"/bin/{shell}",
+        "XDG_DATA_HOME": "",
+        "XDG_CONFIG_HOME": "",
+        "ZDOTDIR": "",
+    }
 
     first = cli.ok("completions", "--install", env=env)
     there = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
@@ -254,7 +272,9 @@ def test_bash_loads_what_was_installed(cli, tmp_path):
     cli.ok("completions", "bash", "--install", env=env)
     (script,) = home.glob(".local/share/bash-completion/completions/spelunk")
 
-    done = subprocess.run([bash, "-c", f". '{script}'; complete -p spelunk"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [bash, "-c", f". '{script}'; complete -p spelunk"], capture_output=True, text=True, check=True
+    )
 
     assert "_spelunk" in done.stdout
 

@@ -90,7 +90,9 @@ def _search(words: Sequence[str]) -> int:
     elif _is_piped():
         args.query, args.paths = "-", []
     else:
-        raise UsageError("nothing to search for; give some words, or pipe a text into it; see `spelunk --help`")
+        raise UsageError(
+            "nothing to search for; give some words, or pipe a text into it; see `spelunk --help`"
+        )
     if "" in args.paths:
         raise UsageError("PATH is empty; write . for the current folder")
     if args.interactive:

@@ -52,7 +52,9 @@ def shell_of(environ: Mapping[str, str]) -> str:
     """
     name = os.path.basename(environ.get("SHELL", ""))
     if name not in SCRIPTS:
-        raise UsageError(f"the shell {name or 'of this session'} has no script here; name one of {', '.join(SCRIPTS)}")
+        raise UsageError(
+            f"the shell {name or 'of this session'} has no script here; name one of {', '.join(SCRIPTS)}"
+        )
     return name
 
 

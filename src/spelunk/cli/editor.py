@@ -11,10 +11,36 @@ from spelunk.errors import UsageError
 DEFAULTS: Final = ("vi", "nano")
 """Tried where no editor is named; POSIX has vi."""
 
-_PLUS: Final = ("vi", "vim", "nvim", "view", "gvim", "nano", "pico", "emacs", "emacsclient", "kak", "joe", "jed", "gedit", "mg")
+_PLUS: Final = (
+    "vi",
+    "vim",
+    "nvim",
+    "view",
+    "gvim",
+    "nano",
+    "pico",
+    "emacs",
+    "emacsclient",
+    "kak",
+    "joe",
+    "jed",
+    "gedit",
+    "mg",
+)
 _COLON: Final = ("hx", "helix", "subl", "sublime_text", "zed", "zeditor", "micro", "lapce", "ox")
 _GOTO: Final = ("code", "code-insiders", "codium", "vscodium", "cursor", "windsurf", "positron")
-_LINE_FLAG: Final = ("idea", "pycharm", "goland", "clion", "webstorm", "phpstorm", "rubymine", "rider", "rustrover", "fleet")
+_LINE_FLAG: Final = (
+    "idea",
+    "pycharm",
+    "goland",
+    "clion",
+    "webstorm",
+    "phpstorm",
+    "rubymine",
+    "rider",
+    "rustrover",
+    "fleet",
+)
 
 
 def command(environ: Mapping[str, str], path: str, line: int, column: int = 1) -> list[str]:

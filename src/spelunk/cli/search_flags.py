@@ -92,7 +92,11 @@ def _what(group: Any) -> None:
     add("-C", "--context", metavar="N", type=whole(0), help="N lines around what matches")
     add("-0", "--null", action="store_true", help="with -l, -c or --vimgrep: end paths with a NUL byte")
     add(
-        "--sort", choices=("none", "path"), default="none", metavar="HOW", help="path, or none: the best first"
+        "--sort",
+        choices=("none", "path"),
+        default="none",
+        metavar="HOW",
+        help="path, or none: the best first",
     )
     add("--copies", action="store_true", help="print every near-copy of a text as a hit of its own")
     add("--changes", action="store_true", help="name the last commit that changed each result, and why")

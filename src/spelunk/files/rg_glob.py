@@ -57,9 +57,7 @@ def _expanded(glob: str) -> list[str]:
 def _anchored(glob: str) -> str:
     """As ``path:`` reads it: a slash inside anchors at the root, a name alone is a whole component."""
     inner = glob.strip("/")
-    if "/" in inner and not inner.startswith("**/"):
-        inner = "/" + inner
-    elif glob.startswith("/"):
+    if ("/" in inner and not inner.startswith("**/")) or glob.startswith("/"):
         inner = "/" + inner
     if not any(c in inner for c in "*?["):  # or it would be a part of a path
         at = inner.rfind("/") + 1

@@ -313,8 +313,8 @@ def _text_block(hit: Hit, find: Finder, view: View) -> str:
         spans = find.spans(lines[i])
         number = styled(f"{hit.start_line + i:>{width}}", LINE, view.color)
         if hit.commit is None:
-            before = lines[i][: spans[0][0]] if spans and view.links else ""
-            number = _linked(number, hit, hit.start_line + i, view, before)
+            head = lines[i][: spans[0][0]] if spans and view.links else ""
+            number = _linked(number, hit, hit.start_line + i, view, head)
         out.append(f"{number}{':' if spans else '-'}{_marked(lines[i], spans, view)}")
     return "\n".join(out) + "\n"
 

@@ -56,7 +56,10 @@ def _pieces_of(line: bytes, codes: bytes) -> list[Piece]:
     from spelunk.present.highlight import CLASSES
 
     return [
-        Piece(CLASSES[m.group()[0] - 1] if m.group()[0] else "", printable(line[m.start() : m.end()].decode("utf-8", "replace")))
+        Piece(
+            CLASSES[m.group()[0] - 1] if m.group()[0] else "",
+            printable(line[m.start() : m.end()].decode("utf-8", "replace")),
+        )
         for m in _RUN.finditer(codes)
     ]
 
@@ -68,9 +71,7 @@ def _lines(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
-def source_text(
-    lines: list[list[Piece]], first: int, meant: range, *, numbered: bool, color: bool
-) -> str:
+def source_text(lines: list[list[Piece]], first: int, meant: range, *, numbered: bool, color: bool) -> str:
     """Lines of a file for people.
 
     Args:
@@ -83,7 +84,9 @@ def source_text(
     width = len(str(first + len(lines) - 1))
     out = []
     for number, line in enumerate(lines, first):
-        text = "".join(styled(piece.text, STYLES.get(piece.name, ""), color and piece.name in STYLES) for piece in line)
+        text = "".join(
+            styled(piece.text, STYLES.get(piece.name, ""), color and piece.name in STYLES) for piece in line
+        )
         if numbered:
             sign = ":" if number in meant else "-"
             text = f"{styled(f'{number:>{width}}', LINE if number in meant else DIM, color)}{sign}{text}"

@@ -49,7 +49,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "agent-hook": Command("agent_hook", "answer the hook of a coding agent"),
     "eval": Command("eval", "measure the quality of answers to labelled queries"),
     "bench": Command("bench", "measure the speed of this machine on a folder"),
-    "completions": Command("completions", "complete words in a shell: print the script, install or remove it"),
+    "completions": Command(
+        "completions", "complete words in a shell: print the script, install or remove it"
+    ),
     "branchwork": Command("branchwork", "keep the worklog of a branch (also: bw)", passthrough=True),
 }
 ALIASES: Final = {"bw": "branchwork"}

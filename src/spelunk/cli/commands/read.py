@@ -129,7 +129,9 @@ def _print(args: argparse.Namespace, passage: Passage, shown: range, meant: rang
         put_utf8("".join(_LINE.findall(passage.text)[shown.start - 1 : shown.stop - 1]))
         return
     lines = pieces(passage.text, passage.language if color else "")
-    text = source_text(lines[shown.start - 1 : shown.stop - 1], shown.start, meant, numbered=numbered, color=color)
+    text = source_text(
+        lines[shown.start - 1 : shown.stop - 1], shown.start, meant, numbered=numbered, color=color
+    )
     links = links_of(args)
     page(args, link_lines(text, links, path) if links and numbered else text)
 
@@ -157,7 +159,9 @@ def parse_place(place: str) -> Place:
     if colon and path and rest:
         return Place(path, symbol=rest)
     if not place or colon:
-        raise UsageError(f"{place}: give PATH, PATH:LINE, PATH:START-END or PATH:SYMBOL, e.g. src/app.py:40-60")
+        raise UsageError(
+            f"{place}: give PATH, PATH:LINE, PATH:START-END or PATH:SYMBOL, e.g. src/app.py:40-60"
+        )
     return Place(place)
 
 

@@ -132,7 +132,9 @@ def _types(args: argparse.Namespace) -> tuple[list[str], list[str]]:
         return args.lang, []
     from spelunk.files.type_names import languages_of_type
 
-    some, others = ([x for name in names for x in languages_of_type(name)] for names in (args.type, args.type_not))
+    some, others = (
+        [x for name in names for x in languages_of_type(name)] for names in (args.type, args.type_not)
+    )
     return [*args.lang, *some], others
 
 
@@ -152,7 +154,7 @@ def _limit(args: argparse.Namespace, *, exact: bool) -> int:
 
     if not _lists(args):
         return args.limit or LIMIT
-    if exact and not args.limit:
+    if exact and (not args.limit or args.form != "vimgrep"):
         return MAX_LIMIT
     if args.form == "vimgrep":
         return args.limit or LIMIT

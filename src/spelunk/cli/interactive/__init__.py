@@ -34,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         from spelunk.cli.interactive.screen import Screen
     except ImportError as error:
-        raise UsageError(f"-I needs the package prompt-toolkit ({error}); pip install prompt-toolkit") from None
+        raise UsageError(
+            f"-I needs the package prompt-toolkit ({error}); pip install prompt-toolkit"
+        ) from None
     from contextlib import ExitStack
 
     from spelunk.cli.commands.search import prefixes_of, settings_of, targets_of
@@ -87,7 +89,9 @@ def _found(
 def _check(args: argparse.Namespace) -> None:
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
         if stream is None or not stream.isatty():
-            raise UsageError(f"-I needs a terminal, and standard {name} is none; leave it out to print the hits")
+            raise UsageError(
+                f"-I needs a terminal, and standard {name} is none; leave it out to print the hits"
+            )
     if os.environ.get("TERM", "dumb") == "dumb":
         raise UsageError("-I needs a terminal that can move its cursor, and TERM is dumb; leave it out")
     if args.form != "text" or args.max_tokens or args.null:

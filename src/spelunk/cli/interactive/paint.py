@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from spelunk.cli.interactive.session import State
 from spelunk.io.printable import printable, printable_name
 from spelunk.present.phrases import several
@@ -9,10 +11,10 @@ from spelunk.present.snippet import Finder, finder, lines_of
 from spelunk.search.answer import NOTHING_MATCHED
 from spelunk.types import Hit
 
-Pieces = list[tuple[str, str]]
-"""Style and text; styles are those of :mod:`spelunk.cli.interactive.screen`."""
+if TYPE_CHECKING:  # the list may hold handlers of the mouse; ours has none
+    from prompt_toolkit.formatted_text import StyleAndTextTuples as Pieces
 
-KEYS = "Enter open  ↑↓ move  ^F files  ^T mode  Esc quit"
+KEYS = "Esc quit  Enter open  ^F ^T filter"
 
 
 def list_pieces(state: State) -> Pieces:
@@ -86,8 +88,8 @@ def _finder(state: State) -> Finder:
     return finder(state.answer.matched if state.answer is not None else NOTHING_MATCHED)
 
 
-def _marked(line: str, find: Finder) -> Pieces:
-    out: Pieces = []
+def _marked(line: str, find: Finder) -> list[tuple[str, str]]:
+    out: list[tuple[str, str]] = []
     at = 0
     for start, end in find.spans(line):
         out += [("", _text(line[at:start])), ("class:match", _text(line[start:end]))]

@@ -102,7 +102,9 @@ class Screen:
 
     def _layout(self) -> Layout:
         state = self.session.state
-        typed = Window(BufferControl(self._buffer, input_processors=[BeforeInput("> ", "class:line")]), height=1)
+        typed = Window(
+            BufferControl(self._buffer, input_processors=[BeforeInput("> ", "class:line")]), height=1
+        )
         hits = FormattedTextControl(
             lambda: list_pieces(state),
             get_cursor_position=lambda: Point(0, state.selected),
