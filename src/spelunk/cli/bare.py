@@ -53,12 +53,20 @@ def without_command(words: Sequence[str], shared: Sequence[str], name: str | Non
 
 
 def _help(words: Sequence[str]) -> int:
-    from spelunk.cli import main
     from spelunk.cli.overview import overview
 
-    if words and words[0] in (*COMMANDS, *ALIASES):
-        return main([words[0], "--help"])
-    return overview(["--help"])
+    command = COMMANDS.get(ALIASES.get(words[0], words[0])) if words else None
+    if command is None:
+        return overview(["--help"])
+    from importlib import import_module
+
+    from spelunk.cli.parser import command_parser, parse
+
+    module = import_module(f"spelunk.cli.commands.{command.module}")
+    if command.passthrough:
+        return int(module.run([], ["--help"]))
+    parse(command_parser(words[0], command.summary, module.configure), ["--help"])
+    return 0
 
 
 def _search(words: Sequence[str]) -> int:

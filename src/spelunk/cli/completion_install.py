@@ -25,7 +25,7 @@ OURS: Final = "completion for spelunk"
 """In the first lines of every script; a file without it is not replaced and not removed."""
 
 
-class Change(NamedTuple):
+class FileEdit(NamedTuple):
     """A file that is written or removed.
 
     Attributes:
@@ -58,7 +58,7 @@ def shell_of(environ: Mapping[str, str]) -> str:
     return name
 
 
-def changes(shell: str, home: str, environ: Mapping[str, str], *, remove: bool = False) -> list[Change]:
+def changes(shell: str, home: str, environ: Mapping[str, str], *, remove: bool = False) -> list[FileEdit]:
     """What installing or removing changes.
 
     Raises:
@@ -79,7 +79,7 @@ def changes(shell: str, home: str, environ: Mapping[str, str], *, remove: bool =
     return found
 
 
-def apply(found: list[Change]) -> None:
+def apply(found: list[FileEdit]) -> None:
     """Write and remove the files.
 
     Raises:
@@ -116,18 +116,18 @@ def _loads(shell: str, script: str) -> str:
     return f"(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit; }}\n{source}"
 
 
-def _script(path: str, text: str | None) -> Change:
+def _script(path: str, text: str | None) -> FileEdit:
     old = _read(path)
     if old is not None and OURS not in old[:200]:
         raise UsageError(f"{path} holds something else; move it away first")
-    return Change(path, text, old)
+    return FileEdit(path, text, old)
 
 
-def _block(path: str, body: str | None) -> Change:
+def _block(path: str, body: str | None) -> FileEdit:
     old = _read(path)
     if body is not None:
-        return Change(path, put(old, body, HASH), old)
-    return Change(path, None if old is None else take_out(old, HASH)[0], old)
+        return FileEdit(path, put(old, body, HASH), old)
+    return FileEdit(path, None if old is None else take_out(old, HASH)[0], old)
 
 
 def _read(path: str) -> str | None:

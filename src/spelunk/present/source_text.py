@@ -24,14 +24,14 @@ STYLES: Final = {
 _RUN: Final = re.compile(rb"(.)\1*", re.DOTALL)
 
 
-class Piece(NamedTuple):
+class Fragment(NamedTuple):
     """A part of a line: its class (a letter of :data:`~spelunk.present.highlight.CLASSES`, or "") and printable text."""
 
     name: str
     text: str
 
 
-def pieces(text: str, language: str) -> list[list[Piece]]:
+def pieces(text: str, language: str) -> list[list[Fragment]]:
     """The lines of a text without their ends, each in pieces of one class; of one piece where it is not highlighted."""
     painted = None
     if len(text) <= MAX_HIGHLIGHTED:
@@ -39,7 +39,7 @@ def pieces(text: str, language: str) -> list[list[Piece]]:
 
         painted = paint(text, language)
     if painted is None:
-        return [[Piece("", printable(line))] for line in _lines(text)]
+        return [[Fragment("", printable(line))] for line in _lines(text)]
     source, codes = painted
     out = []
     start = 0
@@ -52,11 +52,11 @@ def pieces(text: str, language: str) -> list[list[Piece]]:
     return out
 
 
-def _pieces_of(line: bytes, codes: bytes) -> list[Piece]:
+def _pieces_of(line: bytes, codes: bytes) -> list[Fragment]:
     from spelunk.present.highlight import CLASSES
 
     return [
-        Piece(
+        Fragment(
             CLASSES[m.group()[0] - 1] if m.group()[0] else "",
             printable(line[m.start() : m.end()].decode("utf-8", "replace")),
         )
@@ -71,7 +71,7 @@ def _lines(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
-def source_text(lines: list[list[Piece]], first: int, meant: range, *, numbered: bool, color: bool) -> str:
+def source_text(lines: list[list[Fragment]], first: int, meant: range, *, numbered: bool, color: bool) -> str:
     """Lines of a file for people.
 
     Args:
