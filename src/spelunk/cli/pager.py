@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from spelunk.cli.output import colored, put
 
@@ -24,8 +24,8 @@ _SHELL: Final = frozenset("|&;<>()$`\\\"'*?[#~=%\n")
 """Characters that make a command one for the shell."""
 
 
-def screen_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of commands whose results are read on a terminal."""
+def screen_flags(parser: Any) -> None:
+    """Add the flags of commands whose results are read on a terminal to a parser or a group of one."""
     parser.add_argument("--no-pager", action="store_true", help="print at once, not through a pager")
     parser.add_argument(
         "--hyperlink-format",

@@ -43,8 +43,9 @@ def flags(parser: argparse.ArgumentParser) -> None:
     """Add all flags."""
     _how(parser.add_argument_group("how to search"))
     _where(parser.add_argument_group("where to search"))
-    _what(parser.add_argument_group("what to print"))
-    presentation(parser, forms=_places)
+    printed = parser.add_argument_group("what to print")
+    presentation(printed, forms=_places)
+    _what(printed)
 
 
 def _how(group: Any) -> None:
@@ -112,8 +113,8 @@ def _places(add: Any) -> None:
     add("--vimgrep", const="vimgrep", help="print each match as path:line:column:text", **to)
 
 
-def presentation(parser: argparse.ArgumentParser, forms: Any = lambda add: None) -> None:
-    """Add the flags that search and similar share; ``forms`` adds further forms of output."""
+def presentation(parser: Any, forms: Any = lambda add: None) -> None:
+    """Add the flags that search and similar share to a parser or a group of one; ``forms`` adds forms of output."""
     add = parser.add_argument
     add("-k", "--limit", metavar="N", type=whole(1), help="hits wanted (default: 10)")
     add("--max-tokens", metavar="N", type=whole(1), help="never print more than this many tokens")
