@@ -14,7 +14,7 @@ _PLACE: Final = re.compile(r"(.+?):([0-9]{1,9})(?:[-:][0-9]{1,9})?", re.DOTALL)
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
-    from spelunk.cli.commands.search import presentation
+    from spelunk.cli.search_flags import presentation
 
     parser.add_argument(
         "place",
@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search, and print the hits."""
-    from spelunk.cli.commands.search import show
+    from spelunk.cli.commands.search import LIMIT, show
     from spelunk.cli.stderr import hushed
     from spelunk.cli.targets import announce, open_target
     from spelunk.workspace.locate import has_index
@@ -39,8 +39,9 @@ def run(args: argparse.Namespace) -> int:
             raise WorkspaceError(f"{path}: no such file")  # and no index is built for it
         if not args.no_refresh:
             announce(args, index)
-        answer = index.similar(target.within[0], line, limit=args.limit, refresh=not args.no_refresh)
-        return show(args, answer)
+        limit = args.limit or LIMIT
+        answer = index.similar(target.within[0], line, limit=limit, refresh=not args.no_refresh)
+        return show(args, answer, [index.root])
 
 
 def parse_place(place: str) -> tuple[str, int]:
