@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from spelunk.cli.pager import screen_flags
 from spelunk.cli.parser import whole
 from spelunk.errors import UsageError
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
     from spelunk.graph.answer import GraphAnswer
     from spelunk.index import Index
 
-SYMBOL = "NAME, Scope.name, or FILE:LINE"
+SYMBOL = "NAME, Scope.name, or FILE:LINE[:COLUMN]"
+_PLACE = re.compile(r"(.+?)(:\d+(?::\d+|-\d+)?)", re.DOTALL)
 
 
 def paths(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +45,7 @@ def answer_flags(parser: argparse.ArgumentParser, limit: int | None, what: str) 
     add("--max-tokens", metavar="N", type=whole(1), help="never print more than this many tokens")
     add("--no-refresh", action="store_true", help="answer from the index as it is")
     add("--json", action="store_true", help="print one object")
+    screen_flags(parser)
 
 
 def depth_flag(parser: argparse.ArgumentParser, default: int, what: str) -> None:
@@ -96,8 +100,8 @@ def _symbol_in_one(indexes: Sequence[Index], symbol: str) -> str:
         found = symbol_in(index, symbol)
         if found != symbol or len(indexes) == 1:
             return prefix + found
-        path = symbol.rpartition(":")[0]
-        if path and path_in(index, path) is not None:
+        place = _PLACE.fullmatch(symbol)
+        if place is not None and path_in(index, place.group(1)) is not None:
             return prefix + symbol
     return symbol
 
@@ -117,12 +121,12 @@ def ask(
     Returns:
         0 where something was found, else 1.
     """
-    return printed(args, asked(args, question, given))
+    return printed(args, asked(args, question, given), given)
 
 
-def printed(args: argparse.Namespace, answer: GraphAnswer) -> int:
+def printed(args: argparse.Namespace, answer: GraphAnswer, given: Sequence[str] | None = None) -> int:
     """Print an answer in the form that the flags select; returns the exit status."""
-    from spelunk.cli.output import colored, note, put, put_utf8
+    from spelunk.cli.output import colored, note, put_utf8
     from spelunk.present.graph import fit_graph, graph_notices, graph_object, graph_text
 
     def show(answer: GraphAnswer, dropped: int) -> str:
@@ -131,12 +135,30 @@ def printed(args: argparse.Namespace, answer: GraphAnswer) -> int:
         return graph_text(answer, color=colored(args))
 
     text, dropped = fit_graph(answer, args.max_tokens, show)
-    (put_utf8 if args.json else put)(text)
+    if args.json:
+        put_utf8(text)
+    else:
+        page_places(args, text, given)
     for line in graph_notices(answer):
         note(args, line)
     if dropped:
         note(args, f"{dropped:,} results left out to stay within --max-tokens")
     return 0 if answer.edges or answer.tests else 1
+
+
+def page_places(args: argparse.Namespace, text: str, given: Sequence[str] | None = None) -> None:
+    """Print results about the workspaces that the PATHs are in, with links behind the paths of a single one."""
+    from spelunk.cli.pager import links_of, page
+
+    links = links_of(args)
+    if links:
+        from spelunk.present.hyperlinks import link_places
+        from spelunk.workspace.targets import targets
+
+        found = targets(args.paths if given is None else given, args.index_dir)
+        if len(found) == 1:
+            text = link_places(text, links, found[0].root)
+    page(args, text)
 
 
 def asked(
@@ -177,12 +199,10 @@ def asked_of_all(
 
 
 def symbol_in(index: Index, symbol: str) -> str:
-    """A symbol, with the path of ``FILE:LINE`` relative to the root where it names a file of the workspace."""
-    path, colon, lines = symbol.rpartition(":")
-    if not colon or not lines.partition("-")[0].isdigit():
-        return symbol
-    inside = path_in(index, path)
-    return symbol if inside is None else f"{inside}:{lines}"
+    """A symbol, with the path of ``FILE:LINE[:COLUMN]`` relative to the root where it names a file of the workspace."""
+    place = _PLACE.fullmatch(symbol)
+    inside = None if place is None else path_in(index, place.group(1))
+    return symbol if place is None or inside is None else f"{inside}{place.group(2)}"
 
 
 def path_in(index: Index, path: str) -> str | None:

@@ -19,6 +19,8 @@ MOST_VISITED: Final = 2_000
 MOST_FILES: Final = 400
 """Files of one imported module that are looked at."""
 
+_EXPORTS: Final = re.compile(r"\bexport\s*\{([^{}]*)\}(?!\s*from\b)")
+"""Names that a module of JavaScript offers from its own scope."""
 _PARTS: Final = re.compile(r"::|[./\\:]+")
 _INCLUDED: Final = re.compile(r"[<\"].*|.*\.(?:h|hh|hpp|hxx|inc|inl)[>\"]?")
 
@@ -152,6 +154,13 @@ class Imports:
             seen.update(once)
             self._view.load(file.id for file, _ in level)
             found = [row for file, wanted in level for row in self._top(file.id, wanted)]
+            if not found:
+                found = [
+                    row
+                    for f, wanted in level
+                    for inner in self._exported_as(f, wanted)
+                    for row in self._top(f.id, inner)
+                ]
             if found or not level:
                 return list(dict.fromkeys(found))
             if len(seen) > MOST_VISITED:
@@ -173,16 +182,25 @@ class Imports:
             (row, name) for one in table.wide if one.name == "*" for row in self.files_of(file, one)
         ]
 
+    def _exported_as(self, file: FileRow, name: str) -> list[str]:
+        """The name in a module of JavaScript of what it offers under another one: ``export { a as b }``."""
+        if family_of(file.language) != "js":
+            return []
+        text = "\n".join(self._view.lines(file.id))
+        pattern = re.compile(rf"\b(\w+)\s+as\s+{re.escape(name)}\b")
+        return [m.group(1) for clause in _EXPORTS.findall(text) for m in pattern.finditer(clause)][:1]
+
     def _top(self, file: int, name: str) -> list[DefinitionRow]:
         """Definitions of a name that a file offers: those at its top, and in its modules, not in its types."""
         rows = self._view.named_in(file, name)
-        return [row for row in rows if not row.scope or not self.is_member(row)]
+        top = [row for row in rows if not row.scope]
+        return top or [row for row in rows if not self.is_member(row)]
 
     def is_member(self, row: DefinitionRow) -> bool:
         """Whether a definition is a member of a type, and not of a module or a namespace."""
         if not row.scope:
             return False
-        if row.kind == "method":
+        if row.kind in ("method", "field", "variant"):
             return True
         owners = self._view.named_in(row.file, row.scope.rpartition(".")[2])
         return any(d.kind in CLASSES and qualified(d) == row.scope for d in owners)
