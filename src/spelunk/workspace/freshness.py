@@ -102,6 +102,19 @@ def wait_for_generation(directory: str) -> bool:
     return published(directory)
 
 
+def is_being_completed(directory: str) -> bool:
+    """Whether another process is indexing the rest of a tree of which a part is published."""
+    try:
+        manifest = Manifest(directory)
+    except IndexStateError:
+        return False
+    try:
+        part = manifest.generation > 0 and not manifest.meta("complete", 0)
+    finally:
+        manifest.close()
+    return part and writer_lock.holder(directory) is not None
+
+
 def is_current(manifest: Manifest, source: Source, options: Options) -> bool:
     """Whether the published generation holds exactly what the source has, as far as stamps show."""
     if not manifest.meta("complete", 0) or manifest.meta("walk") != walk_fingerprint(options):

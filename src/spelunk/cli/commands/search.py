@@ -137,6 +137,7 @@ def run(args: argparse.Namespace) -> int:
                 args.query, mode=args.mode, reading=args.reading
             )  # its errors are reported before an index is built
             for index in indexes:
+                index.waits = False
                 announce(args, index)
         stack.enter_context(hushed(args.verbose))
         answer = search_many(indexes, request)
