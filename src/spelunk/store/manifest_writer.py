@@ -243,6 +243,7 @@ class ManifestWriter(RetainedVersions):
 
     def mark_all_stale(self) -> None:
         """Mark every file as changed, so that this run and the next ones index it again."""
+        self.release_retained()
         self._run("UPDATE files SET stamp = x'', digest = x''")
         self._run("UPDATE unindexed SET stamp = x''")
 

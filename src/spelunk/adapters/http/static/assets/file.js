@@ -21,10 +21,11 @@ function useFile(path, params, line) {
   const [state, set] = useState({ parts: [], error: null });
   const q = params.get("q") || "";
   const mode = params.get("mode") || "";
+  const rev = params.get("rev") || "";
   useEffect(() => {
     const stop = new AbortController();
     const part = (start, end) =>
-      call(address("/api/file", { path, q, mode: q ? mode : "", highlight: 1, start, end, rev: params.get("rev") }), { signal: stop.signal });
+      call(address("/api/file", { path, q, mode: q ? mode : "", highlight: 1, start, end, rev: /^[0-9a-f]{7,64}$/.test(rev) ? rev : "" }), { signal: stop.signal });
     const load = async () => {
       const start = Math.max(1, line - FIRST / 2);
       let got = await part(start, start + FIRST - 1);
@@ -46,7 +47,7 @@ function useFile(path, params, line) {
     };
     load().catch((error) => { if (error.name !== "AbortError") set((old) => ({ ...old, error })); });
     return () => stop.abort();
-  }, [path, q, mode, params.get("rev")]);
+  }, [path, q, mode, rev]);
   return state;
 }
 
