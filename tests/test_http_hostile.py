@@ -172,6 +172,8 @@ def test_a_query_of_a_megabyte_is_refused_and_the_server_stays(tmp_path: Path) -
         posted = server.request("/api/search", method="POST", body={"q": large})
         assert (posted.status, posted.code) == (413, "too_large")
         assert posted.json["error"]["hint"]
-        head = b"GET /api/search?q=" + large.replace(" ", "+").encode() + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        head = (
+            b"GET /api/search?q=" + large.replace(" ", "+").encode() + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        )
         assert b" 431 " in server.raw(head).partition(b"\r\n")[0]
         assert server.search("flush_batches")["hits"]

@@ -21,7 +21,6 @@ def large(tmp_path_factory):
     return root
 
 
-
 def status(cli, root):
     return cli.json("status", root)
 

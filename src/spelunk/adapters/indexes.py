@@ -121,9 +121,7 @@ class OpenIndexes:
         with self._guard:
             known = self._open.get((root, directory))
         if known is not None:
-            threading.Thread(
-                target=_complete, args=(known[0],), name=f"complete {root}", daemon=True
-            ).start()
+            threading.Thread(target=_complete, args=(known[0],), name=f"complete {root}", daemon=True).start()
 
     def progress(self, root: str) -> IndexingProgress | None:
         """How far the update of a workspace in this process is; None where none is running."""

@@ -256,9 +256,7 @@ def _counts(found: Collection[Found], literals: int) -> list[int]:
 
 def _weights(focus: Focus, counts: Sequence[int], files: int) -> list[float]:
     """The weight of each literal: the query's, times how rare it is."""
-    return [
-        literal.weight * _rarity(n, files) for literal, n in zip(focus.literals, counts, strict=True)
-    ]
+    return [literal.weight * _rarity(n, files) for literal, n in zip(focus.literals, counts, strict=True)]
 
 
 def _weights_of_found(focus: Focus, literals: Literals, found: Mapping[int, Found]) -> Sequence[float]:

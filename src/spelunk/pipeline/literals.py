@@ -154,7 +154,9 @@ def matcher(literals: Literals) -> Match:
             return NOTHING
         near = _best_window(places, weights, len(data))
         return [
-            Occurrences(n, len(found), near.get(n, 0), any(_defines(data, at) for at in found[:MAX_LINES_READ]))
+            Occurrences(
+                n, len(found), near.get(n, 0), any(_defines(data, at) for at in found[:MAX_LINES_READ])
+            )
             for n, found in enumerate(places)
             if found
         ]
@@ -217,7 +219,9 @@ def _best_window(places: Sequence[Sequence[int]], weights: Sequence[float], size
         after = steps.get(number + 1)
         counts = here
         if after is not None:
-            counts = {n: min(MAX_MATCHES, here.get(n, 0) + after.get(n, 0)) for n in here.keys() | after.keys()}
+            counts = {
+                n: min(MAX_MATCHES, here.get(n, 0) + after.get(n, 0)) for n in here.keys() | after.keys()
+            }
         worth = sum(weights[n] * _SATURATED[count] for n, count in counts.items())
         if worth > most:
             most, best = worth, counts

@@ -92,10 +92,12 @@ class RetainedVersions(ReferenceTables):
         Raises:
             IndexCorruptError: Its rows are damaged.
         """
-        ((path, digest, first, chunks, reference_rows, packed, text, lines, imports, cut, checksum),) = self.all(
-            "SELECT path, digest, first_chunk, chunks, reference_rows, columns, text, lines, imports,"
-            " cut_digest, checksum FROM retained WHERE file = ?",
-            (file,),
+        ((path, digest, first, chunks, reference_rows, packed, text, lines, imports, cut, checksum),) = (
+            self.all(
+                "SELECT path, digest, first_chunk, chunks, reference_rows, columns, text, lines, imports,"
+                " cut_digest, checksum FROM retained WHERE file = ?",
+                (file,),
+            )
         )
         try:
             rows: list[Any] = json.loads(zstandard.ZstdDecompressor().decompress(packed))
@@ -111,7 +113,8 @@ class RetainedVersions(ReferenceTables):
         )  # fmt: skip
         self._run(f"INSERT INTO files VALUES ({','.join('?' * len(columns))})", columns)
         self._run(
-            "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?)", (file, text, lines, imports, reference_rows, checksum)
+            "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?)",
+            (file, text, lines, imports, reference_rows, checksum),
         )
         self._many("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", of_chunks)
         self._many("INSERT INTO definitions VALUES (?, ?, ?, ?, ?, ?, ?)", definitions)

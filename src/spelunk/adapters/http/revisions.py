@@ -28,7 +28,9 @@ def check_revision(asked: str) -> None:
         ApiError: It is something else.
     """
     if asked != HEAD and not _ID.fullmatch(asked):
-        raise ApiError(400, "bad_request", "rev is no commit", "give HEAD, or 7 to 64 digits of a commit's id")
+        raise ApiError(
+            400, "bad_request", "rev is no commit", "give HEAD, or 7 to 64 digits of a commit's id"
+        )
 
 
 def revision_of(index: Index, row: FileRow, asked: str) -> dict[str, Any]:
