@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from spelunk import embed
@@ -48,9 +47,20 @@ class IndexRefresh(IndexViews):
         self.keeper: Keeper | None = None
         """Keeps the index up to date meanwhile, so that most searches compare no file."""
 
-    @abstractmethod
-    def _update(self, progress: OnProgress | None, **how: Any) -> Report:
+    def _update(
+        self,
+        progress: OnProgress | None,
+        *,
+        command: str | None = None,
+        changed: Iterable[Any] | None = None,
+        rebuild: bool = False,
+        dry_run: bool = False,
+        wait: bool = False,
+        patient: bool = True,
+        focus: Focus | None = None,
+    ) -> Report:
         """Make an update; see :meth:`spelunk.Index.update`."""
+        raise NotImplementedError
 
     @property
     def answers_early(self) -> bool:

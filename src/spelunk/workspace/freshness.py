@@ -103,13 +103,14 @@ def wait_for_generation(directory: str) -> bool:
 
 
 def is_being_completed(directory: str) -> bool:
-    """Whether another process is indexing the rest of a tree of which a part is published."""
+    """Whether a process is indexing the rest of a tree of which a part is published, and never was all of it."""
     try:
         manifest = Manifest(directory)
     except IndexStateError:
         return False
     try:
-        part = manifest.generation > 0 and not manifest.meta("complete", 0)
+        # The walk is recorded by the first update that reaches its end.
+        part = manifest.generation > 0 and manifest.meta("walk") is None
     finally:
         manifest.close()
     return part and writer_lock.holder(directory) is not None
