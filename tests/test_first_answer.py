@@ -120,7 +120,7 @@ def terms(*words: str) -> Literals:
 
 def of(found: Found) -> dict[int, int]:
     """Literal -> how often it occurs."""
-    return {occurrences.literal: occurrences.count for occurrences in found}
+    return {occurrences.literal: occurrences.total for occurrences in found}
 
 
 def test_literals_are_found_in_any_case_and_inside_others() -> None:

@@ -60,13 +60,13 @@ class Occurrences(NamedTuple):
 
     Attributes:
         literal: Its position among the literals.
-        count: How often, up to :data:`MAX_MATCHES`.
+        total: How often, up to :data:`MAX_MATCHES`.
         near: How often in the best window of :data:`WINDOW_BYTES`.
         defined: Whether a line defines a name with it.
     """
 
     literal: int
-    count: int
+    total: int
     near: int
     defined: bool
 

@@ -138,7 +138,9 @@ class RetainedVersions(ReferenceTables):
         tell readers which there are, and record that what was restored is alive."""
         if not self._changed:
             return
-        total, kept, leaving = 0, [], []
+        total = 0
+        kept: list[int] = []
+        leaving: list[int] = []
         for file, size in self.all("SELECT file, bytes FROM retained ORDER BY generation DESC, file DESC"):
             total += size
             (kept if total <= RETAINED_BYTES and len(kept) < RETAINED_FILES else leaving).append(file)
