@@ -60,6 +60,11 @@ class Update:
         """Whether an update runs."""
         return self.done is not None
 
+    @property
+    def error(self) -> ApiError | None:
+        """Why the last update failed; None where it did not."""
+        return self._error
+
     def start(
         self,
         index: Index,

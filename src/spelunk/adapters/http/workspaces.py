@@ -234,6 +234,7 @@ class ServedWorkspace:
                 if state == CURRENT:
                     return self._keep_up(index)
                 if time.monotonic() - self.update.failed_at < PAUSE_SECONDS and state != MISSING:
+                    notice = _not_updated(self.update.error)
                     break
                 first = focus(self) if focus is not None and early else None
                 done, _ = self.update.start(index, wait=state == MISSING, patient=False, focus=first)
@@ -259,7 +260,7 @@ class ServedWorkspace:
             if error is not None:
                 if error.code == "workspace_gone" or not await self._published(index, pool):
                     raise error
-                notice = f"the index could not be brought up to date: {error}"
+                notice = _not_updated(error)
                 break
         if not await self._published(index, pool):
             progress = self.update.progress()
@@ -273,6 +274,10 @@ class ServedWorkspace:
 
     async def _published(self, index: Index, pool: Executor) -> bool:
         return await asyncio.get_running_loop().run_in_executor(pool, index.has_published)
+
+
+def _not_updated(error: ApiError | None) -> str:
+    return f"the index could not be brought up to date: {error}" if error is not None else ""
 
 
 class Workspaces:
