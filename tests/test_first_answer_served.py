@@ -47,7 +47,7 @@ def test_the_first_search_over_http_is_answered_from_a_part_and_the_rest_follows
             assert answer["hits"][0]["path"] == "part7/otter_pool.py"
             return answer["index"]["coverage"] == 1 and not answer["index"]["stale"]
 
-        wait_for(again, 2 * GENEROUS)
+        wait_for(again, 4 * GENEROUS)
         (status,) = server.get("/api/status").json["indexes"]
         assert status["files"] == FILES + 1 and status["last_update"]["outcome"] == "done"
 
@@ -58,8 +58,8 @@ def test_a_search_over_http_waits_where_the_setting_says_so(large: Path, tmp_pat
     ) as server:
         reply = server.get("/api/search", q=QUERY, wait=0)
         assert reply.status == 503 and reply.code == "indexing"
-        wait_for(lambda: server.get("/api/search", q=QUERY, wait=60).status == 200)
-        wait_for(lambda: server.search(QUERY)["index"]["coverage"] == 1)
+        wait_for(lambda: server.get("/api/search", q=QUERY, wait=60).status == 200, 4 * GENEROUS)
+        wait_for(lambda: server.search(QUERY)["index"]["coverage"] == 1, 4 * GENEROUS)
 
 
 def test_a_server_that_ends_meanwhile_goes_on_from_there(large: Path, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_server_that_ends_meanwhile_goes_on_from_there(large: Path, tmp_path: 
         server.process.wait()
     with serving(home, str(large), "--rate", "0") as server:
         assert server.search(QUERY)["hits"]
-        wait_for(lambda: server.search(QUERY)["index"]["coverage"] == 1, 2 * GENEROUS)
+        wait_for(lambda: server.search(QUERY)["index"]["coverage"] == 1, 4 * GENEROUS)
 
 
 def test_the_first_search_of_an_agent_is_completed_by_its_server(
@@ -86,7 +86,7 @@ def test_the_first_search_of_an_agent_is_completed_by_its_server(
         assert 0 < answer.values["index"]["coverage"] < 1
         assert "indexed so far" in answer.text
         index = next(iter(indexes._open.values()))[0]
-        until = time.monotonic() + 2 * GENEROUS
+        until = time.monotonic() + 4 * GENEROUS
         while index.status(look=False).files < FILES + 1:  # without another call
             assert time.monotonic() < until
             time.sleep(0.2)

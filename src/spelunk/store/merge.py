@@ -95,7 +95,9 @@ def compact(manifest: ManifestWriter) -> None:
 
 def _dropped(manifest: ManifestWriter, row: SegmentRow) -> int:
     """Rows that a merge of a segment would drop: dead, and of no retained version."""
-    segment = Segment(segment_path(manifest.directory, row.name), row.rows, manifest.tombstones().get(row.name))
+    segment = Segment(
+        segment_path(manifest.directory, row.name), row.rows, manifest.tombstones().get(row.name)
+    )
     return int((~segment.live() & ~_retained(manifest, segment)).sum())
 
 
