@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import xxhash
 
@@ -14,8 +14,10 @@ from spelunk.errors import WorkspaceError
 from spelunk.files.git_dir import repository_of
 from spelunk.files.git_tree import blob_at, commit_of
 from spelunk.index import Index
-from spelunk.store.records import FileRow
 from spelunk.types import Entry
+
+if TYPE_CHECKING:
+    from spelunk.store.records import FileRow
 
 HEAD: Final = "HEAD"
 _ID: Final = re.compile(r"[0-9a-f]{7,64}")
