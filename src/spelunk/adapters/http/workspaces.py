@@ -227,7 +227,8 @@ class ServedWorkspace:
         while rounds < ROUNDS and joined < MAX_JOINED:
             if index.age.last >= arrived or (index.age.is_allowed(setting) and not math.isinf(allowed)):
                 return Fresh(True)
-            if not self.update.running:
+            running = self.update.done  # it may end while something is awaited
+            if running is None:
                 if math.isinf(allowed) and await self._published(index, pool):
                     return Fresh(True)
                 rounds += 1
@@ -245,8 +246,6 @@ class ServedWorkspace:
                 if early and await self._is_partial(index, pool):
                     return Fresh(False)  # the rest follows
                 joined += 1
-                running = self.update.done
-                assert running is not None
                 done = running
             part = self.update.part if early else None
             try:
