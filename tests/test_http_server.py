@@ -775,6 +775,41 @@ def test_an_index_that_another_process_writes_to(base: Path, monkeypatch: pytest
         wait_for(lambda: server.search("late_name", mode="symbol")["hits"])
 
 
+def git(root: Path, *words: str) -> str:
+    flags = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    done = subprocess.run(["git", *flags, *words], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_commits_are_found_and_a_file_is_compared_with_one(base: Path) -> None:
+    root = make_tree(base / "committed")
+    git(root, "init", "-qb", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "Flush marmalade twice")
+    first = git(root, "rev-parse", "HEAD")
+    with serving(base / "home9", str(root), "--rate", "0") as server:
+        server.search("flush")
+        found = server.search("marmalade", kind="commit")["hits"]
+        assert [hit["kind"] for hit in found] == ["commit"] and "marmalade" in found[0]["content"]
+        assert server.search("kind:commit marmalade")["hits"][0]["path"] == found[0]["path"]
+        assert server.get("/api/search", q="kind:commit kind:function x").status == 400
+
+        def revision(rev: str) -> Any:
+            return server.get("/api/file", path="src/writer.py", rev=rev, end=1, wait=60).json["revision"]
+
+        assert server.get("/api/file", path="src/writer.py").json["revision"] is None
+        assert revision("HEAD") == revision(first) == {"commit": first, "same": True}
+        assert revision(first[:12])["commit"] == first
+        (root / "src/writer.py").write_text("def other():\n    pass\n")
+        server.search("other", mode="symbol")
+        assert revision("HEAD") == {"commit": first, "same": False}
+        git(root, "commit", "-qam", "Another writer")
+        assert revision("HEAD")["same"] and not revision(first)["same"]
+        assert revision("f" * 40) == {"commit": "", "same": False}
+        for bad in ("--output=/tmp/x", "main", "HEAD~1", "zzzzzzz"):
+            assert server.get("/api/file", path="src/writer.py", rev=bad).status == 400
+
+
 def test_a_damaged_index_is_told(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from spelunk import Index
 

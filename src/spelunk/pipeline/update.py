@@ -29,10 +29,12 @@ from spelunk.pipeline.job import Contents, Indexed, Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.report import BackfillResult, Tally, dry_report, report, tell_piece, tell_plan
+from spelunk.pipeline.restoring import Restored, retains, split
 from spelunk.pipeline.reusable import with_reusable
 from spelunk.pipeline.worker import WorkerConfig
 from spelunk.store import rebuild, schema
 from spelunk.store.manifest import Manifest
+from spelunk.store.manifest_retained import restorable
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.opening import open_vectors, open_writer, sweep_points
 from spelunk.store.path_ranges import PathRanges
@@ -172,6 +174,11 @@ def _update(
         indexed = _indexed(job, wanted.fingerprint, part, anew=anew, copy=building if seeded else None)
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
     tell_plan(job.observer, todo)
+    retain = retains(job, todo, indexed)
+    restored: list[Restored] = []
+    if indexed.retained and job.options.store == LOCAL and not indexed.stale:
+        with Stage(job.observer, "plan"):
+            todo, restored = split(todo, indexed.retained, source, job.options.max_file_size)
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     tally, executor, mode, workers, until = Tally(), None, SEQUENTIAL, 1, math.inf
     left_suspects: list[str] = []
@@ -182,7 +189,7 @@ def _update(
             if first is not None:
                 left_suspects = [item.candidate.path for item in todo.suspects]
                 todo, until = first
-        if not (todo.empty and indexed.settled and not indexed.stale):
+        if restored or not (todo.empty and indexed.settled and not indexed.stale):
             # Before workers are forked, which need numpy too; a run with nothing to do loads none of it.
             from spelunk.store import writer as _  # noqa: F401
 
@@ -206,7 +213,8 @@ def _update(
                 )  # fmt: skip
                 finished = False
                 try:
-                    writer.use(indexed.known, segments)
+                    writer.use(indexed.known, segments, retain=retain)
+                    _restore(job, restored, writer, tally)
                     todo = _write(job, todo, walked, indexed, wanted, executor, writer, tally, until)
                     machine.sample(executor)
                     finished = True
@@ -282,6 +290,7 @@ def _indexed(
             stale=manifest.meta("fingerprint", "") not in ("", wanted),
             settled=manifest.generation > 0 and not manifest.unfinished(),
             complete=bool(manifest.meta("complete", 0)),
+            retained=restorable(manifest),
         )
 
 
@@ -356,6 +365,14 @@ def _write(
     with Stage(job.observer, "merge"):
         writer.compact()
     return todo
+
+
+def _restore(job: Job, restored: list[Restored], writer: StoreWriter, tally: Tally) -> None:
+    """Show retained versions again, with the next publish."""
+    for file in restored:
+        chunks = writer.restore(file.entry, file.file)
+        tally.add_restored(chunks, file.entry.size)
+        job.observer(events.PieceTaken(1, 0, 0, 0, chunks, file.entry.size, (0.0,) * 4))
 
 
 def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:

@@ -110,7 +110,7 @@ SCHEMAS: Final = {
         start_line=_WHOLE, end_line=_WHOLE, next_line=_WHOLE_OR_NULL, generation=_WHOLE, stale=_SWITCH,
         highlighted=_SWITCH, html={"type": ["array", "null"], "items": _TEXT},
         text={"type": ["array", "null"], "items": _TEXT}, marked=_list(_WHOLE),
-        numbers={"type": ["array", "null"], "items": _WHOLE}, cut=_list(_WHOLE),
+        numbers={"type": ["array", "null"], "items": _WHOLE}, cut=_list(_WHOLE), revision=_OBJECT_OR_NULL,
     ),
     "Outline": _object(
         path=_TEXT, repo=_TEXT, file=_TEXT, language=_TEXT, lines=_WHOLE, stale=_SWITCH,

@@ -118,6 +118,7 @@ FILE: Final = (
     Param("highlight", "give lines as HTML with classes", "switch", False),
     Param("q", "mark what this query would match", high=MAX_QUERY),
     MODE,
+    Param("rev", "HEAD or the id of a commit: tell whether the file is the same there", high=64),
     *FRESHNESS,
 )
 OUTLINE: Final = (PATH, ONE_REPO, *FRESHNESS)

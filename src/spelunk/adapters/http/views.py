@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
 
 from spelunk.adapters.http.problems import ApiError
+from spelunk.adapters.http.revisions import revision_of
 from spelunk.adapters.http.workspaces import Fresh, PreparedIndex, ServedWorkspace, Workspaces
 from spelunk.present.highlight import html_line, line_offsets, paint
 from spelunk.present.objects import SCHEMA_VERSION, flag_names
@@ -283,6 +284,7 @@ class Views:
             "marked": [number(i) for i, found in enumerate(spans) if found],
             "numbers": numbers,
             "cut": [number(i) for i, line in enumerate(lines[first:stop]) if len(line) > MAX_LINE_CHARS],
+            "revision": revision_of(index, row, args["rev"]) if args["rev"] else None,
         }
 
     def outline(
