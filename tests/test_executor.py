@@ -41,13 +41,13 @@ def spawned(config: LocalConfig) -> Executor:
 
 def memory(config: LocalConfig) -> Executor:
     """The double, with the embedder that the settings name."""
-    source, options = config.worker
+    source, options, _ = config.worker
     return MemoryExecutor(source, options, embedder=HashedEmbedder(), deadly=["pkg0/mod_3.py"])
 
 
 def memory_source(config: LocalConfig) -> Executor:
     """The double over a double of the files."""
-    source, options = config.worker
+    source, options, _ = config.worker
     files = {e.path: source.read(e, 10**9) for e in source.walk(options).entries}
     contents = {path: raw for path, raw in files.items() if isinstance(raw, bytes)}
     return MemoryExecutor(MemorySource(contents), options, embedder=HashedEmbedder())
