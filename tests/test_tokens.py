@@ -118,6 +118,13 @@ def test_every_ascii_run_is_a_term(text):
             assert {run.lower() for run in re.findall("[A-Za-z0-9_]+", word)} <= found
 
 
+@given(st.text(alphabet="aBcXyZ_019sgeind", min_size=1, max_size=14))
+def test_terms_are_cut_as_parts_are(word):
+    expected = [word.lower()] if word[0] in "019" else [word.lower(), *map(stem, parts(word))]
+
+    assert terms(word) == list(dict.fromkeys(expected))
+
+
 def test_a_path_is_indexed_by_its_words():
     assert path_terms("src/http/RequestParser.py") == "src http requestparser request pars py"
 

@@ -13,12 +13,13 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from itertools import repeat
+from typing import Any, Final
 
 from spelunk.chunk.grammar import FAMILY_OF, LanguageGrammar, compile_query
 from spelunk.chunk.parse import Parsed, line_starts
 from spelunk.chunk.receivers import CLOSING, MAX_READ, MAX_RECEIVER, Splitter
-from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
+from spelunk.chunk.relation import NO_COLUMNS, Import, Reference, RelationColumns, Relations, Role
 from spelunk.chunk.relation_tables._table import Load, RelationTable
 from spelunk.types import MAX_SYMBOL
 
@@ -67,20 +68,41 @@ Part = tuple[int, str, str, str, bool]
 _ReadLoad = Callable[[str, str, str], Iterable[Load]]
 
 
-class Extractor(NamedTuple):
+class Extractor:
     """The compiled rules of one language in one thread.
 
     Attributes:
         table: The rules as written.
-        query: A ``tree_sitter.Query``.
         splitter: Reads receivers and names.
         known: What was read of recent files, by role and text: most texts come many times.
     """
 
-    table: RelationTable
-    query: Any
-    splitter: Splitter
-    known: dict[Role, dict[bytes, tuple[Mark, int]]]
+    __slots__ = ("_all", "_language", "_members", "_plain", "known", "splitter", "table")
+
+    def __init__(self, table: RelationTable, language: Any, plain: Any) -> None:
+        """Use the ``plain`` query of :func:`_compile`; the others are compiled when they are needed."""
+        self.table = table
+        self.splitter = Splitter(table)
+        self.known: dict[Role, dict[bytes, tuple[Mark, int]]] = {}
+        self._language = language
+        self._plain = plain
+        self._all: Any = None if table.sharing else plain
+        self._members: Any = None
+
+    def query(self, source: bytes) -> Any:
+        """The ``tree_sitter.Query`` for a file: without ``@bare`` where no variable is shared."""
+        if self._all is None:
+            if self.table.sharing not in source:
+                return self._plain
+            self._all = compile_query(self._language, self.table.query)
+        return self._all
+
+    def query_with(self, members: str) -> Any:
+        """One query for the references and for the patterns ``members``, whose captures become ``@member.NAME``."""
+        if self._members is None:
+            renamed = re.sub(r"@(\w+)", r"@member.\1", members)
+            self._members = compile_query(self._language, f"{self.table.query}\n\n{renamed}")
+        return self._members
 
 
 def relations(parsed: Parsed) -> Relations:
@@ -89,26 +111,33 @@ def relations(parsed: Parsed) -> Relations:
     The same file gives the same relations on every machine. Nothing is raised
     for what a file contains.
     """
+    names, roles, lines, receivers, imports = relation_columns(parsed)
+    references = [_new(Reference, row) for row in zip(names, roles, lines, receivers, strict=True)]
+    return Relations(references, imports)
+
+
+def relation_columns(parsed: Parsed) -> RelationColumns:
+    """What :func:`relations` returns, column by column."""
     extractor = extractor_for(parsed)
     if extractor is None:
-        return NO_RELATIONS
+        return NO_COLUMNS
     marks, parts = extract(parsed, extractor)
+    if not marks and not parts:
+        return NO_COLUMNS
     starts = line_starts(parsed.source)
     raw_line = parsed.rows.raw_line
-    plain = parsed.document.lines is None
-    references: list[Reference] = []
-    row = 0
-    for at in sorted(marks)[:MAX_REFERENCES]:
-        name, role, receiver = marks[at]
-        row = bisect_right(starts, at, row)
-        line = row if plain else raw_line(row - 1)
-        references.append(_new(Reference, (name, role, line, receiver)))
-        row -= 1
+    places = sorted(marks)[:MAX_REFERENCES]
+    lines = [*map(bisect_right, repeat(starts), places)]
+    if parsed.document.lines is not None:
+        lines = [raw_line(row - 1) for row in lines]
+    found = [*map(marks.__getitem__, places)]
     imports: list[Import] = []
     for at, module, name, alias, exported in parts[:MAX_REFERENCES]:
         line = raw_line(bisect_right(starts, at) - 1)
         imports.append(Import(module, name, alias, line, exported))
-    return Relations(references, imports)
+    return RelationColumns(
+        [mark[0] for mark in found], [mark[1] for mark in found], lines, [mark[2] for mark in found], imports
+    )
 
 
 def extractor_for(parsed: Parsed) -> Extractor | None:
@@ -123,11 +152,12 @@ def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list
     import tree_sitter
 
     source = parsed.source
-    table, query, splitter, _ = extractor
-    # captures by name, not matches: the roles stay apart, and no match object is made
-    found: dict[str, list[Any]] = tree_sitter.QueryCursor(query, match_limit=MATCH_LIMIT).captures(
-        parsed.tree.root_node
-    )
+    table, splitter = extractor.table, extractor.splitter
+    found = parsed.captured
+    if not found:
+        # captures by name, not matches: the roles stay apart, and no match object is made
+        cursor = tree_sitter.QueryCursor(extractor.query(source), match_limit=MATCH_LIMIT)
+        found = cursor.captures(parsed.tree.root_node)
     marks: dict[int, Mark] = {}
     parts: list[Part] = []
     if table.imports is not None:
@@ -351,5 +381,28 @@ def _compile(grammar: LanguageGrammar) -> Extractor | None:
     table = tables.get(grammar.name)
     if table is None:
         return None
-    query = compile_query(grammar.parser.language, table.query)
-    return None if query is None else Extractor(table, query, Splitter(table), {})
+    language = grammar.parser.language
+    plain = compile_query(language, table.query)
+    if plain is None:
+        return None
+    if table.sharing:
+        plain.disable_capture("bare")
+    return Extractor(table, language, plain)
+
+
+def capture_with_members(parsed: Parsed, members: str) -> dict[str, list[Any]] | None:
+    """Run one query for the references and for ``members`` (:meth:`Extractor.query_with`).
+
+    The nodes of the references stay in ``parsed`` for :func:`extract`. None where the language has no table.
+    """
+    extractor = extractor_for(parsed)
+    if extractor is None or parsed.captured is None:
+        return None
+    import tree_sitter
+
+    cursor = tree_sitter.QueryCursor(extractor.query_with(members), match_limit=MATCH_LIMIT)
+    found: dict[str, list[Any]] = cursor.captures(parsed.tree.root_node)
+    parsed.captured.update(found)
+    return {
+        name.removeprefix("member."): nodes for name, nodes in found.items() if name.startswith("member.")
+    }

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from spelunk.embed.protocol import STATIC_ID
+from spelunk.embed.sums import pack_rows, sum_rows
 from spelunk.embed.unit import unit_rows
 from spelunk.errors import ConfigError
 from spelunk.text.tokens import LEXICON, MAX_CACHED, Recent, words
@@ -167,17 +168,15 @@ def _aligned(size: int) -> int:
     return -(-size // ALIGN) * ALIGN
 
 
-def features(word: str) -> list[str]:
+def features(word: str) -> tuple[str, ...]:
     """The terms of a word that have a row: its parts, or the word itself where it has none.
 
     A number has no terms.
     """
-    word_terms = list(LEXICON[word])
+    word_terms = LEXICON[word]
     if len(word_terms) > 1:
-        del word_terms[0]  # the whole word adds nothing to its parts
-    elif word[0] in "0123456789":
-        return []
-    return word_terms
+        return word_terms[1:]  # the whole word adds nothing to its parts
+    return () if word[0] in "0123456789" else word_terms
 
 
 class StaticEmbedder:
@@ -193,20 +192,27 @@ class StaticEmbedder:
         self._table = TermTable(path)
         self.dimensions = self._table.dimensions
         self._matrix: NDArray[np.int8] | None = None
-        self._numbers: dict[str, int] = {}
-        self._rows: Recent[tuple[int, ...]] = Recent(self._rows_of, MAX_CACHED)
+        self._own: dict[str, bytes] = {}
+        self._shared: list[bytes] = []
+        self._rows: Recent[bytes] = Recent(self._rows_of, MAX_CACHED)
 
-    def _rows_of(self, word: str) -> tuple[int, ...]:
-        table, known = self._table, self._numbers.get
-        if not self._numbers:
-            return tuple(table.find(term) for term in features(word))
-        numbers = []
-        for term in features(word):
-            number = known(term)
-            if number is None:
-                number = table.first_bucket + crc32(term.encode("utf-8", "surrogatepass")) % table.buckets
-            numbers.append(number)
-        return tuple(numbers)
+    def _rows_of(self, word: str) -> bytes:
+        """The rows of a word's features, packed."""
+        own, table = self._own, self._table
+        if not own:
+            return pack_rows(map(table.find, features(word)))
+        return b"".join(
+            [
+                own.get(term) or self._shared[crc32(term.encode("utf-8", "surrogatepass")) % table.buckets]
+                for term in features(word)
+            ]
+        )
+
+    def _read_terms(self) -> None:
+        """Read every term of the table, for look-ups by the million."""
+        self._own = {term: pack_rows([number]) for term, number in self._table.numbers().items()}
+        first = self._table.first_bucket
+        self._shared = [pack_rows([first + n]) for n in range(self._table.buckets)]
 
     def embed(self, texts: Sequence[str], words: Sequence[Sequence[str]]) -> Matrix:
         """See :meth:`spelunk.embed.Embedder.embed`."""
@@ -214,16 +220,14 @@ class StaticEmbedder:
 
         if self._matrix is None:
             self._matrix = self._table.matrix()
-        if not self._numbers and len(set(chain.from_iterable(words))) > FEW_WORDS:
-            self._numbers = self._table.numbers()
+        if not self._own and len(set(chain.from_iterable(words))) > FEW_WORDS:
+            self._read_terms()
         table, lookup = self._matrix, self._rows.__getitem__
         sums = np.zeros((len(words), self.dimensions), np.int32)
         for n, text_words in enumerate(words):
-            rows = list(chain.from_iterable(map(lookup, set(text_words))))
+            rows = b"".join(map(lookup, set(text_words)))
             if rows:
-                # int8 rows summed in int16, which 258 of the largest do not overflow, take half the time.
-                wide = np.int16 if len(rows) <= 258 else np.int32
-                sums[n] = np.add.reduce(table[rows], axis=0, dtype=wide)
+                sums[n] = sum_rows(table, rows)
         return unit_rows(sums.astype(np.float32))
 
     def query(self, text: str) -> list[float]:

@@ -101,7 +101,11 @@ def content_flags(head: str) -> Flag:
         head: The first characters of the text; 4,096 are plenty.
     """
     head = head[:8192]
-    if _HINT.search(head) is None:
+    if head.isascii():  # some ten times as fast as the expression
+        lowered = head.lower()
+        if "generated" not in lowered and "do not edit" not in lowered:
+            return Flag.NONE
+    elif _HINT.search(head) is None:
         return Flag.NONE
     top = "\n".join(head.split("\n", MARKER_LINES)[:MARKER_LINES])
     return Flag.GENERATED if _MARKER.search(top) else Flag.NONE
@@ -128,6 +132,21 @@ _TEST_CASES: Final = {
     for language in languages.split()
 }  # fmt: skip
 """The line that starts a test case or names the framework, in languages whose tests do not always show in the path."""
+_TEST_WORDS: Final = {
+    language: tuple(words.split("|"))
+    for languages, words in (
+        ("c cpp", "TEST|SCENARIO"),
+        ("csharp", "[Fact|[Theory|[Test"),
+        ("elixir", "ExUnit.Case"),
+        ("haskell", "Test."),
+        ("java kotlin groovy scala", "@Test|@ParameterizedTest|@RunWith|FunSuite|FlatSpec|WordSpec"),
+        ("php", "TestCase"),
+        ("python", "def test_|TestCase"),
+        ("swift", "XCTestCase|@Test|@Suite|XCTest"),
+    )
+    for language in languages.split()
+}
+"""Texts of which a file of test cases has at least one: to look for them takes a hundredth of the expression's time."""
 _FUNCTIONS: Final = {"python": re.compile(r"^[ \t]*(?:async )?def ", re.MULTILINE)}
 """Functions of languages whose sources may hold a few functions named like tests."""
 
@@ -145,6 +164,11 @@ def test_flag(language: str, text: str) -> Flag:
     pattern = _TEST_CASES.get(language)
     if pattern is None:
         return Flag.NONE
+    hints = _TEST_WORDS.get(language)
+    if hints is not None:
+        probe = text[:TEST_PROBE]
+        if not any(hint in probe for hint in hints):
+            return Flag.NONE
     functions = _FUNCTIONS.get(language)
     if functions is None:
         return Flag.TEST if pattern.search(text, 0, TEST_PROBE) else Flag.NONE
