@@ -16,7 +16,7 @@ MAX_READ: Final = 240
 
 _MAX_NESTING: Final = 30
 
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`[^`]*`', re.DOTALL)
+_QUOTED: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|\'[^\'\\\n]*(?:\\.[^\'\\\n]*)*\'|`[^`]*`', re.DOTALL)
 _COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n\[{(]*\n", re.DOTALL)
 _INNER: Final = re.compile(r"\([^][(){}]*\)|\[[^][(){}]*\]|\{[^][(){}]*\}")
 _MARKS: Final = {"(": "\x01", "[": "\x02", "{": "\x03"}

@@ -19,7 +19,7 @@ import os
 import struct
 from array import array
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
@@ -141,11 +141,16 @@ class TermTable:
         return self.first_bucket + crc32(wanted) % self.buckets
 
     def numbers(self) -> dict[str, int]:
-        """Every term with the number of its row, for look-ups by the million."""
-        offsets, blob = self._offsets, self._map[self._blob : self._blob + self._offsets[-1]]
-        return {
-            blob[offsets[n] : offsets[n + 1]].decode("utf-8", "surrogatepass"): n for n in range(self._terms)
-        }
+        """Every term with the number of its row, ascending, for look-ups by the million."""
+        offsets = self._offsets.tolist()
+        # Latin-1 makes a character of every byte: one string is cut where the bytes would be.
+        text = self._map[self._blob : self._blob + offsets[-1]].decode("latin-1")
+        terms = [text[start:end] for start, end in pairwise(offsets)]
+        if not text.isascii():
+            terms = [
+                t if t.isascii() else t.encode("latin-1").decode("utf-8", "surrogatepass") for t in terms
+            ]
+        return dict(zip(terms, range(self._terms), strict=True))
 
     def row(self, number: int) -> memoryview:
         """A row, ``(dimensions,)`` int8."""
@@ -210,9 +215,11 @@ class StaticEmbedder:
 
     def _read_terms(self) -> None:
         """Read every term of the table, for look-ups by the million."""
-        self._own = {term: pack_rows([number]) for term, number in self._table.numbers().items()}
-        first = self._table.first_bucket
-        self._shared = [pack_rows([first + n]) for n in range(self._table.buckets)]
+        packed = pack_rows(range(self._table.rows))
+        width = len(packed) // self._table.rows
+        rows = [packed[at : at + width] for at in range(0, len(packed), width)]
+        self._own = dict(zip(self._table.numbers(), rows, strict=False))
+        self._shared = rows[self._table.first_bucket :]
 
     def embed(self, texts: Sequence[str], words: Sequence[Sequence[str]]) -> Matrix:
         """See :meth:`spelunk.embed.Embedder.embed`."""

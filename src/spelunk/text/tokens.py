@@ -168,7 +168,9 @@ def terms(word: str) -> list[str]:
     whole = word.lower()
     if not word.isascii():
         # the regex planner's tokens are ASCII runs; each must be a term by itself
-        runs = (run.lower() for run in _ASCII_RUN.findall(word))
+        runs = [run.lower() for run in _ASCII_RUN.findall(word)]
+        if not runs and word.isalpha():
+            return [whole]  # one part, and no stem: a word of another script
         return list(dict.fromkeys([whole, *map(STEMS.__getitem__, parts(word)), *runs]))
     if word[0] in _DIGITS:
         return [whole]
