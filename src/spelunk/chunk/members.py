@@ -110,7 +110,7 @@ class _Adding:
         if source[at : at + 1] != b"#":
             return False
         if not self.starts:
-            self.starts = line_starts(source)
+            self.starts = line_starts(self.parsed)
         return self.parsed.rows.raw_line(bisect_right(self.starts, at) - 1) in self.lines
 
     def add_named(self, node: Any, kind: str) -> None:

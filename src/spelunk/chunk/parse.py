@@ -65,8 +65,11 @@ class Parsed(NamedTuple):
     captured: dict[str, list[Any]] | None = None
 
 
-def line_starts(source: bytes) -> list[int]:
-    """The byte offset of each row, and one beyond the end."""
+def line_starts(parsed: Parsed) -> list[int]:
+    """The byte offset in the source of each row, and one beyond the end."""
+    source = parsed.source
+    if len(source) == len(parsed.rows.text):  # every character is a byte
+        return parsed.rows.starts()
     lengths = map(len, source.split(b"\n"))
     return list(map(add, accumulate(lengths, initial=0), count()))  # every step runs in C
 

@@ -135,7 +135,7 @@ def relation_columns(parsed: Parsed) -> RelationColumns:
     marks, parts = extract(parsed, extractor)
     if not marks and not parts:
         return NO_COLUMNS
-    starts = line_starts(parsed.source)
+    starts = line_starts(parsed)
     raw_line = parsed.rows.raw_line
     places = sorted(marks)[:MAX_REFERENCES]
     lines = [*map(bisect_right, repeat(starts), places)]

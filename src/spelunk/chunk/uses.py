@@ -68,7 +68,7 @@ def uses(parsed: Parsed, name: str) -> list[Reference]:
         for definition in piece.definitions
         if definition.name == name
     )
-    starts = line_starts(source)
+    starts = line_starts(parsed)
     found: list[Reference] = []
     for at, _node in places:
         mark = marks.get(at + len(word) - 1)
