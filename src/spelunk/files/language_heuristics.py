@@ -7,6 +7,7 @@ which a search never needs.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 _OBJC: Final = r"^\s*(?:@(?:interface|implementation|protocol|class|import|end|property)\b|#\s*import\s)"
@@ -83,25 +84,29 @@ _RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "asc": (("pem", r"-----BEGIN PGP"),),
 }
 
-_compiled: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+_compiled: dict[str, list[tuple[str, Callable[[str], object]]]] = {}
 
 
 def settle(extension: str, head: str, default: str) -> str:
     """The language of a file whose extension is shared; ``default`` if nothing decides."""
     rules = _compiled.get(extension)
     if rules is None:
-        rules = [
-            (language, re.compile(pattern, re.MULTILINE)) for language, pattern in _RULES.get(extension, ())
-        ]
+        rules = [(language, _finder(pattern)) for language, pattern in _RULES.get(extension, ())]
         _compiled[extension] = rules
     if extension == "h":
         head = _without_guarded(head)
         if not any(hint in head for hint in _HEADER_HINTS) and _BRACKETED.isdisjoint(_INCLUDED(head)):
             return default
-    for language, pattern in rules:
-        if pattern.search(head):
+    for language, found in rules:
+        if found(head):
             return language
     return default
+
+
+def _finder(pattern: str) -> Callable[[str], object]:
+    r"""The search for a pattern. One that begins with ``\A`` is matched, or it would be tried at every character."""
+    compiled = re.compile(pattern, re.MULTILINE)
+    return compiled.match if pattern.startswith(r"\A") and "|^" not in pattern else compiled.search
 
 
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
