@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spelunk.chunk import chunk, parse
@@ -224,6 +224,7 @@ def headings_one_row_at_a_time(lines: list[str]) -> list[tuple[int, int, str]]:
     return found
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.sampled_from(["", "Title", " indented", "===", "=====", "---", "----- ", "==", "a", "===x"]),
@@ -234,6 +235,7 @@ def test_titles_are_found_at_rules_as_at_every_row(lines: list[str]) -> None:
     assert rst_headings(lines) == headings_one_row_at_a_time(lines)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.sampled_from(

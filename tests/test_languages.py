@@ -4,7 +4,7 @@ import re
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spelunk.files import content, language_heuristics
@@ -188,6 +188,7 @@ HEADER_LINES = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(HEADER_LINES, max_size=8))
 def test_a_quick_look_at_a_header_decides_as_the_expressions_do(lines: list[str]) -> None:
     head = "\n".join(lines)
@@ -208,6 +209,7 @@ TEST_LINES = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(TEST_LINES, max_size=6), st.sampled_from(sorted(content._TEST_CASES)))
 def test_a_quick_look_for_tests_decides_as_the_expression_does(lines: list[str], language: str) -> None:
     text = "\n".join(lines)

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spelunk.chunk import parse, receivers
@@ -410,6 +410,7 @@ def receiver_step_by_step(text: str, splitter: Splitter, window: bool) -> str:
     return text.replace("\x01", "()").replace("\x02", "[]").replace("\x03", "{}")
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.sampled_from(
