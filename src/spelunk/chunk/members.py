@@ -19,8 +19,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Any, Final
 
+from spelunk.chunk.extractor import capture_with_members
 from spelunk.chunk.parse import Parsed, line_starts
-from spelunk.chunk.relations import capture_with_members
 from spelunk.types import MAX_SYMBOL, Chunk, Definition
 
 _OWNERS: Final = frozenset([
