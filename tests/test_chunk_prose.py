@@ -1,4 +1,8 @@
+import re
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from spelunk.chunk import chunk, parse
 from spelunk.chunk.prose import markdown_headings, rst_headings
@@ -194,3 +198,54 @@ def test_plain_text_is_paragraphs_and_underlined_titles_are_sections():
 )
 def test_other_markups_have_sections(language, text):
     assert [(c.kind, c.symbol) for c in chunks(text, language)] == [("section", "Title")]
+
+
+def headings_one_row_at_a_time(lines: list[str]) -> list[tuple[int, int, str]]:
+    """Titles of reStructuredText, found by looking at every row."""
+    rule = re.compile(r"""([!-/:-@\[-`{-~])\1{2,}[ \t\r]*$""")
+    found: list[tuple[int, int, str]] = []
+    styles: dict[str, int] = {}
+    row = 0
+    while row < len(lines) - 1:
+        line, below = lines[row], lines[row + 1]
+        match = rule.match(below) if line and not line[0].isspace() else None
+        if match and line.strip() and not rule.match(line) and (row == 0 or not lines[row - 1].strip()):
+            if len(below.rstrip()) >= len(line.strip()) or len(below.rstrip()) >= 4:
+                found.append((row, styles.setdefault(match.group(1), len(styles) + 1), line.strip()))
+                row += 2
+                continue
+        elif row + 2 <= len(lines) - 1 and line.strip():
+            match = rule.match(line)
+            if match and below.strip() and lines[row + 2].rstrip() == line.rstrip():
+                found.append((row, styles.setdefault(match.group(1) * 2, len(styles) + 1), below.strip()))
+                row += 3
+                continue
+        row += 1
+    return found
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.sampled_from(["", "Title", " indented", "===", "=====", "---", "----- ", "==", "a", "===x"]),
+        max_size=9,
+    )
+)
+def test_titles_are_found_at_rules_as_at_every_row(lines: list[str]) -> None:
+    assert rst_headings(lines) == headings_one_row_at_a_time(lines)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.sampled_from(
+            ["", "Title", "    code", "===", "---", "- item", "# A", "```", "<!--", "-->", "> q"]
+        ),
+        max_size=9,
+    )
+)
+def test_documents_without_rules_lose_no_heading(lines: list[str]) -> None:
+    """A rule after the end, below a blank line, is no heading, but makes paragraphs matter."""
+    assert markdown_headings(lines) == [
+        h for h in markdown_headings([*lines, "", "==="]) if h[0] < len(lines)
+    ]

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from spelunk import faults
-from spelunk.config import Options, resolve
+from spelunk.config import resolve
 from spelunk.embed.hashed import HashedEmbedder
 from spelunk.files.folder import FolderSource
-from spelunk.files.read import read as read_file
-from spelunk.files.source import Source
 from spelunk.files.walk import walk
 from spelunk.observe import events
 from spelunk.pipeline.executor import Batches, Executor, pieces
@@ -24,7 +22,7 @@ from spelunk.pipeline.pool import ProcessExecutor
 from spelunk.pipeline.worker import WorkerConfig
 from spelunk.store.packet import FilePacket, Item
 from spelunk.testing import MemoryExecutor, MemorySource
-from spelunk.types import Document, Entry, Failed, Skipped
+from spelunk.types import Entry, Failed, Skipped
 from tests.corpus import write_tree
 
 FILES = 24
@@ -41,13 +39,13 @@ def spawned(config: LocalConfig) -> Executor:
 
 def memory(config: LocalConfig) -> Executor:
     """The double, with the embedder that the settings name."""
-    source, options = config.worker
+    source, options, _ = config.worker
     return MemoryExecutor(source, options, embedder=HashedEmbedder(), deadly=["pkg0/mod_3.py"])
 
 
 def memory_source(config: LocalConfig) -> Executor:
     """The double over a double of the files."""
-    source, options = config.worker
+    source, options, _ = config.worker
     files = {e.path: source.read(e, 10**9) for e in source.walk(options).entries}
     contents = {path: raw for path, raw in files.items() if isinstance(raw, bytes)}
     return MemoryExecutor(MemorySource(contents), options, embedder=HashedEmbedder())
@@ -291,14 +289,16 @@ def test_no_descriptor_is_left_open(make: Make, root: Path, config: LocalConfig)
 def test_a_worker_that_dies_while_it_reads_takes_no_read_slot_with_it(
     root: Path, config: LocalConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spelunk.pipeline import worker
+    read_bytes = FolderSource.read
 
-    def read(source: Source, candidate: Entry, options: Options) -> Document | Skipped | Failed:
+    def read(source: FolderSource, candidate: Entry, limit: int) -> bytes | Skipped | Failed:
         if candidate.path.endswith("/mod_3.py"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return read_file(source, candidate, options)
+        return read_bytes(source, candidate, limit)
 
-    monkeypatch.setattr(worker, "read", read)  # in the forked workers; the file's own process is spawned
+    monkeypatch.setattr(
+        FolderSource, "read", read
+    )  # in the forked workers; the file's own process is spawned
     executor = forked(config._replace(limiter=ReadLimiter.create(1)))
     try:
         got = answers(executor, batches_of(items_of(root), 20))

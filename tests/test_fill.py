@@ -483,7 +483,7 @@ def test_another_embedder_makes_the_vectors_again_and_reads_no_file(
     assert index.status().state == "options-changed" and "reads no file" in index.status().detail
 
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "read", forbidden)
+        patch.setattr(worker, "decode", forbidden)
         report = index.update()
 
     assert counts(report) == (0, 0) and report.chunks == 0
@@ -493,7 +493,7 @@ def test_another_embedder_makes_the_vectors_again_and_reads_no_file(
 
     again = Index.open(tree, index_dir=str(place))
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "read", forbidden)
+        patch.setattr(worker, "decode", forbidden)
         assert again.search("flush the queue", mode="semantic").degraded is None  # a search does it by itself
     assert again.status().state == "current" and again.check().ok
     assert logical_content(str(place)) == plain

@@ -1,17 +1,18 @@
 """References, imports, uses and bindings of source files, language by language."""
 
+import re
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spelunk.chunk import parse
+from spelunk.chunk import parse, receivers
 from spelunk.chunk.binding_tables import QUERIES
 from spelunk.chunk.bindings import bindings
 from spelunk.chunk.grammar import FAMILY_OF, bad_pattern, grammar_for
-from spelunk.chunk.receivers import MAX_RECEIVER
+from spelunk.chunk.receivers import MAX_RECEIVER, Splitter
 from spelunk.chunk.relation import NO_RELATIONS, Role
 from spelunk.chunk.relations import MAX_REFERENCES, relations
 from spelunk.chunk.uses import uses
@@ -402,3 +403,43 @@ def test_types_of_the_variables_at_a_line(language):
 def test_fields_assigned_from_each_other_end():
     text = "class A:\n def f(self, a):\n  self.a = a\n  a = self.a\n def g(self, b):\n  self.b = b\n  here\n"
     assert bindings(parsed(text, "python"), 7) == {}
+
+
+def receiver_step_by_step(text: str, splitter: Splitter, window: bool) -> str:
+    """What :meth:`Splitter._plain` makes of an expression, every step taken whether it is needed or not."""
+    if receivers._has_quotes(text):
+        text = receivers._COMMENT.sub("", receivers._QUOTED.sub('""', text))
+    for _ in range(receivers._MAX_NESTING):
+        text, emptied = receivers._INNER.subn(receivers._marked, text)
+        if not emptied:
+            break
+    text = re.split(r"[][(){}]", text)[-1]
+    text = receivers._BEFORE_BRACE.sub("\x03", text)
+    text = splitter._safe.sub("", splitter._space.sub(r"\1", text))
+    text = text.replace("->", "\x04").replace("=>", "\x05")
+    while "<" in text:
+        shorter = receivers._ANGLES.sub("", text)
+        if shorter == text:
+            break
+        text = shorter
+    pieces = receivers._OPERATOR.split(text) if window else text.split()
+    text = pieces[-1] if pieces else ""
+    text = text.replace("\x04", "->").replace("\x05", "=>")
+    return text.replace("\x01", "()").replace("\x02", "[]").replace("\x03", "{}")
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"()[]{}.?! \n<>,+'\"`#", "a", "b1", "->", "=>", "::", "//", "/*", "*/", "?.", "!."]
+        ),
+        max_size=24,
+    ),
+    st.sampled_from(["python", "typescript", "cpp", "ruby"]),
+    st.booleans(),
+)
+def test_a_receiver_is_read_as_step_by_step(parts: list[str], language: str, window: bool) -> None:
+    splitter = Splitter(table(language))
+    for text in ("".join(parts), "(" * 40 + "".join(parts)):
+        assert splitter._plain(text, window) == receiver_step_by_step(text, splitter, window)

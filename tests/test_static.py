@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from spelunk.embed.static import PATH, StaticEmbedder, TermTable, features, write_table
+from spelunk.embed.sums import pack_rows, sum_rows
 from spelunk.errors import ConfigError
 from spelunk.text.tokens import words
 
@@ -61,8 +62,8 @@ def test_a_question_of_no_words_has_no_direction(embedder: StaticEmbedder) -> No
 
 
 def test_features_are_the_terms_of_the_full_text() -> None:
-    assert features("flushBatches") == ["flush", "batch"]
-    assert features("0x1f") == []
+    assert features("flushBatches") == ("flush", "batch")
+    assert features("0x1f") == ()
 
 
 def test_what_is_no_table_says_to_reinstall(tmp_path: Path) -> None:
@@ -80,3 +81,12 @@ def test_what_is_no_table_says_to_reinstall(tmp_path: Path) -> None:
 def test_terms_must_ascend(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ascend"):
         write_table(str(tmp_path / "x"), ["b", "a"], [1] * 3, bytes(3 * 64), 64, 1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 255, 256, 600])
+def test_sums_of_bytes_are_exact(count: int) -> None:
+    table = np.random.default_rng(count).integers(-128, 128, (50, 64), np.int8)
+    table[0], table[1] = -128, 127
+    chosen = [0] * count if count % 2 else [1] * count
+    for rows in (chosen, np.random.default_rng(1).integers(0, 50, count).tolist()):
+        assert (sum_rows(table, pack_rows(rows)) == table[rows].sum(axis=0, dtype=np.int64)).all()

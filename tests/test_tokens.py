@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spelunk.text.tokens import (
@@ -116,6 +116,14 @@ def test_every_ascii_run_is_a_term(text):
             assert LONG_WORD in found
         else:
             assert {run.lower() for run in re.findall("[A-Za-z0-9_]+", word)} <= found
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.text(alphabet="aBcXyZ_019sgeind", min_size=1, max_size=14))
+def test_terms_are_cut_as_parts_are(word):
+    expected = [word.lower()] if word[0] in "019" else [word.lower(), *map(stem, parts(word))]
+
+    assert terms(word) == list(dict.fromkeys(expected))
 
 
 def test_a_path_is_indexed_by_its_words():

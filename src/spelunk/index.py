@@ -126,6 +126,7 @@ class Index(IndexRefresh, GraphQuestions):
         command: str | None = None,
         patient: bool = True,
         progress: OnProgress | None = None,
+        profile: bool = False,
     ) -> Report:
         """Index what is new or changed, forget what is gone, publish.
 
@@ -140,6 +141,8 @@ class Index(IndexRefresh, GraphQuestions):
             patient: Make all missing vectors; else one round of calls to a provider.
             progress: Called with (files done, files, bytes done, bytes) after each piece of work.
                 An observer receives the same events and more.
+            profile: Measure the time of each stage, for :attr:`Report.profile`. The time of this
+                process before the call counts as its start-up.
 
         Where a provider of vectors is down, all else is done: the report has
         ``pending_vectors`` and ``degraded``, and the next update makes them.
@@ -156,14 +159,9 @@ class Index(IndexRefresh, GraphQuestions):
 
             changed = relative_paths(self.root, changed, rebuild)
         return self._update(
-            progress,
-            command=command,
-            rebuild=rebuild,
-            dry_run=dry_run,
-            wait=wait,
-            patient=patient,
-            changed=changed,
-        )
+            progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait, patient=patient,
+            changed=changed, profile=profile,
+        )  # fmt: skip
 
     def _update(
         self,
@@ -176,6 +174,7 @@ class Index(IndexRefresh, GraphQuestions):
         wait: bool = False,
         patient: bool = True,
         focus: Focus | None = None,
+        profile: bool = False,
     ) -> Report:
         from spelunk.pipeline.job import Job
 
@@ -199,6 +198,7 @@ class Index(IndexRefresh, GraphQuestions):
             patient=patient,
             changed=None if changed is None else tuple(changed),
             focus=focus,
+            profile=profile,
             source=None if isinstance(self.source, FolderSource) else self.source,
         )
         began = self.age.now()

@@ -327,6 +327,28 @@ class HistoryReport:
     error: str = ""
 
 
+class StageTime(NamedTuple):
+    """Time that one stage of a run took, summed over processes.
+
+    Attributes:
+        stage: Its name (docs/cli.md lists them).
+        language: Of the files; "" where the stage is not about single files.
+        files: Files that it worked on; 0 where it does not count them.
+        bytes: Source bytes of those files.
+        wall: Seconds by the clock.
+        cpu: Seconds of processor time, user and system.
+        inside: The time is part of other stages' time as well.
+    """
+
+    stage: str
+    language: str
+    files: int
+    bytes: int
+    wall: float
+    cpu: float
+    inside: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What an update did.
@@ -349,6 +371,7 @@ class Report:
         run_id: The run's name, as in its logs and metrics; "" for a dry run.
         history: What was done to the index of commits; None where there was nothing to do.
         remaining: Files left to a later update, because a first answer was waited for.
+        profile: Time by stage and language, where that was asked for.
     """
 
     root: str
@@ -368,6 +391,7 @@ class Report:
     run_id: str = ""
     history: HistoryReport | None = None
     remaining: int = 0
+    profile: tuple[StageTime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,23 +134,32 @@ class LanguageGrammar:
         rules: Node type id -> rule.
         merge: Neighbours of the same name and kind are one definition.
         guessed: The rules are guessed from the names of the node types.
-        functions: The ``tree_sitter.Query`` for all functions, where a parser may put one inside another.
-        members: Expressions for the keywords and the ``tree_sitter.Query`` of definitions that do not
-            cut; None where there are none.
+        functions: The patterns for all functions, where a parser may put one inside another; "" elsewhere.
+        members: Expressions for the keywords, and the patterns of definitions that do not cut; None
+            where there are none.
     """
 
-    __slots__ = ("_bodies", "_body", "functions", "guessed", "members", "merge", "name", "parser", "rules")
+    __slots__ = (
+        "_bodies", "_body", "_queries", "functions", "guessed", "members", "merge", "name", "parser", "rules",
+    )  # fmt: skip
 
     def __init__(self, name: str, parser: Any, language: Any) -> None:
         self.name = name
         self.parser = parser
         self.rules = {ERROR_KIND: NodeRule(Verb.FLAT)}  # what an error holds may still be right
         self.merge = False
-        self.members: Any = None
-        self.functions: Any = None
+        self.members: tuple[Any, str] | None = None
+        self.functions = ""
+        self._queries: dict[str, Any] = {}
         self.guessed = name not in FAMILY_OF
         self._bodies: set[int] = set()
         self._body: int = language.field_id_for_name("body") or 0
+
+    def query(self, patterns: str) -> Any:
+        """The ``tree_sitter.Query`` of some patterns. To compile one takes milliseconds, so it is done when needed."""
+        if patterns not in self._queries:
+            self._queries[patterns] = compile_query(self.parser.language, patterns)
+        return self._queries[patterns]
 
     def body_of(self, node: Any) -> Any:
         """The node whose children are the members; the node itself where the table does not say."""
@@ -228,9 +237,8 @@ def _load(language: str) -> LanguageGrammar | None:
     else:
         family = import_module(f"spelunk.chunk.grammars.{FAMILY_OF[name]}")
         grammar.read_table(family.TABLES[name], family, known)
-        members, functions = (getattr(family, table, {}).get(name) for table in ("MEMBERS", "FUNCTIONS"))
-        grammar.members = (members[0], compile_query(known, members[1])) if members else None
-        grammar.functions = compile_query(known, functions) if functions else None
+        grammar.members = getattr(family, "MEMBERS", {}).get(name)
+        grammar.functions = getattr(family, "FUNCTIONS", {}).get(name, "")
     return grammar
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Any, Final
 
+from spelunk.chunk.extractor import capture_with_members
 from spelunk.chunk.parse import Parsed, line_starts
 from spelunk.types import MAX_SYMBOL, Chunk, Definition
 
@@ -39,7 +40,8 @@ _HOLDERS: Final = frozenset([
 
 MAX_PLACES: Final = 64
 """Keywords of a file that are looked up one by one. A look-up reads the nodes beside it, so that many of them
-take longer than a query over the whole tree; that takes a quarter of the time of the parse."""
+take longer than a query over the whole tree. That takes a quarter of the time of the parse, less where it is
+the query for the references as well."""
 
 MAX_CLIMB: Final = 40
 """Nodes between a member and its owner."""
@@ -53,18 +55,21 @@ def add_members(parsed: Parsed, chunks: list[Chunk]) -> None:
     import tree_sitter
 
     root = parsed.tree.root_node
-    recover = grammar.functions is not None and root.has_error
-    keywords, query = grammar.members
+    recover = bool(grammar.functions) and root.has_error
+    keywords, patterns = grammar.members
     places = [match.span() for keyword in keywords for match in keyword.finditer(parsed.source)]
     if not places and not recover:
         return
     adding = _Adding(parsed, chunks)
-    cursor = tree_sitter.QueryCursor(query)
     found: dict[str, list[Any]] = {}
     places = [p for p in places if not adding.has_macro(p[0])]
     if len(places) > MAX_PLACES:
-        found = cursor.captures(root)
-    else:
+        captured = capture_with_members(parsed, patterns)
+        found = (
+            tree_sitter.QueryCursor(grammar.query(patterns)).captures(root) if captured is None else captured
+        )
+    elif places:
+        cursor = tree_sitter.QueryCursor(grammar.query(patterns))
         for start, end in places:
             token = root.descendant_for_byte_range(start, end)
             holder = None if token is None else token.parent
@@ -105,7 +110,7 @@ class _Adding:
         if source[at : at + 1] != b"#":
             return False
         if not self.starts:
-            self.starts = line_starts(source)
+            self.starts = line_starts(self.parsed)
         return self.parsed.rows.raw_line(bisect_right(self.starts, at) - 1) in self.lines
 
     def add_named(self, node: Any, kind: str) -> None:

@@ -29,11 +29,15 @@ MAX_STEPS: Final = 2_000
 Well-formed code takes two steps a byte."""
 
 _QUOTED: Final = re.compile(
-    rb"""//[^\n]*|/\*(?:[^*]|\*(?!/))*|"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|`(?:[^`\\]|\\.)*`?""",
+    rb"""//[^\n]*|/\*[^*]*(?:\*(?!/)[^*]*)*|"[^"\\\n]*(?:\\.[^"\\\n]*)*"?|'[^'\\\n]*(?:\\.[^'\\\n]*)*'?"""
+    rb"""|`[^`\\]*(?:\\.[^`\\]*)*`?""",
     re.DOTALL,
 )
-"""Strings and comments. One that is not closed reaches to the end, so that no text takes quadratic time."""
-_NO_BRACKET: Final = re.compile(rb"[^][(){}]+")
+"""Strings and comments. One that is not closed reaches to the end, so that no text takes quadratic time. Runs of
+ordinary characters are one step each: an alternative for every character takes ten times as long."""
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"()[]{}"))
+_MAX_PASSES: Final = 100
+"""Times that empty pairs of brackets are taken out; code is nested some ten deep."""
 _CLOSING: Final = dict(zip(b"([{", b")]}", strict=True))
 
 _ASCII: Final = bytes(range(128)) + b"x" * 128
@@ -49,6 +53,8 @@ class Parsed(NamedTuple):
         grammar: The grammar of its language; None where the text was not parsed.
         tree: The ``tree_sitter.Tree``; None where the text was not parsed. Nodes do not keep it alive.
         source: The UTF-8 bytes that the tree's positions refer to.
+        captured: The nodes that one query has found, by capture, for other readers of the tree that ask
+            for the same; filled by the first. None where there is no tree.
     """
 
     document: Document
@@ -56,10 +62,14 @@ class Parsed(NamedTuple):
     grammar: LanguageGrammar | None = None
     tree: Any = None
     source: bytes = b""
+    captured: dict[str, list[Any]] | None = None
 
 
-def line_starts(source: bytes) -> list[int]:
-    """The byte offset of each row, and one beyond the end."""
+def line_starts(parsed: Parsed) -> list[int]:
+    """The byte offset in the source of each row, and one beyond the end."""
+    source = parsed.source
+    if len(source) == len(parsed.rows.text):  # every character is a byte
+        return parsed.rows.starts()
     lengths = map(len, source.split(b"\n"))
     return list(map(add, accumulate(lengths, initial=0), count()))  # every step runs in C
 
@@ -74,7 +84,7 @@ def parse_code(document: Document) -> Parsed:
     tree = _tree(grammar, source.translate(_ASCII) if grammar.name in ASCII_ONLY else source)
     if tree is None:
         return Parsed(document, rows)
-    return Parsed(document, rows, grammar, tree, source)
+    return Parsed(document, rows, grammar, tree, source, {})
 
 
 def _tree(grammar: LanguageGrammar, source: bytes) -> Any:
@@ -99,8 +109,16 @@ def _tree(grammar: LanguageGrammar, source: bytes) -> Any:
 
 def _is_nested(source: bytes) -> bool:
     """Whether every bracket outside strings and comments closes the last one opened."""
+    brackets = _QUOTED.sub(b"", source).translate(None, _NO_BRACKETS)
+    for _ in range(_MAX_PASSES):
+        fewer = brackets.replace(b"()", b"").replace(b"[]", b"").replace(b"{}", b"")
+        if not fewer:
+            return True
+        if len(fewer) == len(brackets):
+            return False
+        brackets = fewer
     open_ = bytearray()
-    for bracket in _NO_BRACKET.sub(b"", _QUOTED.sub(b"", source)):
+    for bracket in brackets:
         closing = _CLOSING.get(bracket)
         if closing is not None:
             open_.append(closing)

@@ -18,8 +18,11 @@ Heading = tuple[int, int, str]
 _ATX: Final = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t\r]*$")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _SETEXT: Final = re.compile(r" {0,3}(=+|-+)[ \t\r]*$")
+_SETEXT_MARKS: Final = ("=", "-")
 _NOT_PARAGRAPH: Final = re.compile(r"[ \t]*(?:[-*+>|]|\d+[.)])(?:[ \t]|$)|[ \t]{4}|\t")
 _RST_RULE: Final = re.compile(r"""([!-/:-@\[-`{-~])\1{2,}[ \t\r]*$""")
+_RST_RULES: Final = frozenset(chr(n) * 3 for n in range(33, 127) if not chr(n).isalnum())
+"""How a rule begins."""
 _ORG: Final = re.compile(r"(\*{1,8})[ \t]+(?:(?:TODO|DONE)[ \t]+)?(.+?)[ \t]*(?::[\w:@]+:)?[ \t\r]*$")
 _ASCIIDOC: Final = re.compile(r"(={1,6})[ \t]+(.+?)[ \t\r]*$")
 _LATEX: Final = re.compile(
@@ -148,6 +151,8 @@ def markdown_headings(lines: list[str], first: int = 0) -> list[Heading]:
         first: The row to begin at, behind the front matter.
     """
     headings: list[Heading] = []
+    # Paragraphs matter only above a rule, and most documents have none.
+    rules = any(_SETEXT.match(line) for line in lines if line.lstrip(" ")[:1] in _SETEXT_MARKS)
     fence = ""
     comment = False
     paragraph = -1  # row where the paragraph under way began
@@ -189,6 +194,8 @@ def markdown_headings(lines: list[str], first: int = 0) -> list[Heading]:
             comment = True
             paragraph = -1
             continue
+        if not rules:
+            continue
         if _NOT_PARAGRAPH.match(line):
             paragraph = -1 if paragraph < 0 or not line.startswith(("    ", "\t")) else paragraph
         elif paragraph < 0:
@@ -203,26 +210,24 @@ def rst_headings(lines: list[str], first: int = 0) -> list[Heading]:
     """
     headings: list[Heading] = []
     styles: dict[str, int] = {}
-    row = first
     last = len(lines) - 1
-    while row < last:
-        line = lines[row]
-        below = lines[row + 1]
-        match = _RST_RULE.match(below) if line and not line[0].isspace() else None
+    candidates = [n for n, line in enumerate(lines) if line[:3] in _RST_RULES]
+    rules = {n: match for n in candidates if (match := _RST_RULE.match(lines[n])) is not None}
+    row = first
+    for at in sorted({*rules, *(n - 1 for n in rules)}):  # a title is a rule's neighbour
+        if at < row or at >= last:
+            continue
+        row, line, below = at, lines[at], lines[at + 1]
+        match = rules.get(row + 1) if line and not line[0].isspace() else None
         title = line.strip()
-        if (
-            match is not None
-            and title
-            and not _RST_RULE.match(line)
-            and (row == first or not lines[row - 1].strip())
-        ):
+        if match is not None and title and row not in rules and (row == first or not lines[row - 1].strip()):
             if len(below.rstrip()) >= len(title) or len(below.rstrip()) >= 4:
                 level = styles.setdefault(match.group(1), len(styles) + 1)
                 headings.append((row, level, _plain(title)))
                 row += 2
                 continue
         elif row + 2 <= last and line.strip():
-            match = _RST_RULE.match(line)
+            match = rules.get(row)
             title = below.strip()
             if match is not None and title and lines[row + 2].rstrip() == line.rstrip():
                 level = styles.setdefault(match.group(1) * 2, len(styles) + 1)

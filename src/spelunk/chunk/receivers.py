@@ -16,13 +16,18 @@ MAX_READ: Final = 240
 
 _MAX_NESTING: Final = 30
 
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`[^`]*`', re.DOTALL)
+_QUOTED: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|\'[^\'\\\n]*(?:\\.[^\'\\\n]*)*\'|`[^`]*`', re.DOTALL)
 _COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n\[{(]*\n", re.DOTALL)
 _INNER: Final = re.compile(r"\([^][(){}]*\)|\[[^][(){}]*\]|\{[^][(){}]*\}")
+_PAIRS: Final = (
+    ("(", re.compile(r"\([^][(){}]*\)"), "\x01"),
+    ("[", re.compile(r"\[[^][(){}]*\]"), "\x02"),
+    ("{", re.compile(r"\{[^][(){}]*\}"), "\x03"),
+)
 _MARKS: Final = {"(": "\x01", "[": "\x02", "{": "\x03"}
 _ANGLES: Final = re.compile(r"(?:::)?<[^<>]*>")
 _BEFORE_BRACE: Final = re.compile(r"\s+\x03")
-_OPEN: Final = re.compile(r"[][(){}]")
+_has_space: Final = re.compile(r"\s").search
 _PLAIN: Final = re.compile(r"(?:[\w.:$]|->)+").fullmatch
 _has_brackets: Final = re.compile(r"[][(){}<\"'`?!\s]|//|/\*").search
 _has_quotes: Final = re.compile(r"[\"'`#]|//|/\*").search
@@ -104,16 +109,16 @@ class Splitter:
 
     def _plain(self, text: str, window: bool) -> str:
         """The expression with its brackets and strings emptied, without blanks, comments and type arguments."""
+        # each step is looked at before it is taken: most of them are not needed, and an expression costs more
         if _has_quotes(text):
             text = _COMMENT.sub("", _QUOTED.sub('""', text))
-        for _ in range(_MAX_NESTING):
-            text, emptied = _INNER.subn(_marked, text)
-            if not emptied:
-                break
+        text = _emptied(text)
         # what is still open began before the part that is read, or in broken code
-        text = _OPEN.split(text)[-1]
-        text = _BEFORE_BRACE.sub("\x03", text)
-        text = self._safe.sub("", self._space.sub(r"\1", text))
+        text = text[max(map(text.rfind, "()[]{}")) + 1 :]
+        if _has_space(text):
+            text = self._space.sub(r"\1", _BEFORE_BRACE.sub("\x03", text))
+        if "?" in text or "!" in text or "&" in text:  # what a table's ``safe`` is made of
+            text = self._safe.sub("", text)
         text = text.replace("->", "\x04").replace("=>", "\x05")
         while "<" in text:
             shorter = _ANGLES.sub("", text)
@@ -124,6 +129,23 @@ class Splitter:
         text = pieces[-1] if pieces else ""
         text = text.replace("\x04", "->").replace("\x05", "=>")
         return text.replace("\x01", "()").replace("\x02", "[]").replace("\x03", "{}")
+
+
+def _emptied(text: str) -> str:
+    """The text with one letter for each pair of brackets and what is in it, innermost first."""
+    if sum(map(text.count, "([{")) > _MAX_NESTING:
+        for _ in range(_MAX_NESTING):
+            text, emptied = _INNER.subn(_marked, text)
+            if not emptied:
+                break
+        return text
+    size = len(text) + 1
+    while len(text) < size:
+        size = len(text)
+        for bracket, pair, mark in _PAIRS:
+            if bracket in text:
+                text = pair.sub(mark, text)
+    return text
 
 
 def _marked(brackets: re.Match[str]) -> str:

@@ -58,7 +58,8 @@ def _nested(parsed: Parsed) -> tuple[list[Any], list[Any]]:
 
     assert parsed.grammar is not None
     root = parsed.tree.root_node
-    nodes = tree_sitter.QueryCursor(parsed.grammar.functions).captures(root).get("function", ())
+    functions = parsed.grammar.query(parsed.grammar.functions)
+    nodes = tree_sitter.QueryCursor(functions).captures(root).get("function", ())
     outer: list[Any] = []
     inner: list[Any] = []
     end = 0

@@ -80,6 +80,36 @@ class Relations(NamedTuple):
 
 NO_RELATIONS = Relations([], [])
 
+
+class RelationColumns(NamedTuple):
+    """References of a file column by column, in the order of their lines, and its imports: for storing.
+
+    Attributes:
+        names: Of each reference.
+        roles: Its role.
+        lines: Its line.
+        receivers: Its receiver.
+        imports: The imports.
+    """
+
+    names: list[str]
+    roles: list[Role]
+    lines: list[int]
+    receivers: list[str]
+    imports: list[Import]
+
+    @classmethod
+    def of(cls, relations: Relations) -> RelationColumns:
+        """The columns of rows."""
+        references, imports = relations
+        if not references:
+            return cls([], [], [], [], imports)
+        names, roles, lines, receivers = zip(*references, strict=True)
+        return cls([*names], [*roles], [*lines], [*receivers], imports)
+
+
+NO_COLUMNS = RelationColumns([], [], [], [], [])
+
 _PART: Final = re.compile(r"[/.\\:]+")
 _EXTENSION: Final = re.compile(
     r"(?<=[^./])\.(?:h|hh|hpp|hxx|inc|inl|php|zig)$"

@@ -9,17 +9,18 @@ parse. What a language's captures mean is written in
 from __future__ import annotations
 
 import re
-import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from importlib import import_module
-from typing import Any, Final, NamedTuple
+from itertools import repeat
+from typing import Any, Final
 
-from spelunk.chunk.grammar import FAMILY_OF, LanguageGrammar, compile_query
+from spelunk.chunk.extractor import MATCH_LIMIT as MATCH_LIMIT
+from spelunk.chunk.extractor import Extractor, Mark
+from spelunk.chunk.extractor import extractor_for as extractor_for
 from spelunk.chunk.parse import Parsed, line_starts
 from spelunk.chunk.receivers import CLOSING, MAX_READ, MAX_RECEIVER, Splitter
-from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
-from spelunk.chunk.relation_tables._table import Load, RelationTable
+from spelunk.chunk.relation import NO_COLUMNS, Import, Reference, RelationColumns, Relations, Role
+from spelunk.chunk.relation_tables._table import Load
 from spelunk.types import MAX_SYMBOL
 
 MAX_REFERENCES: Final = 200_000
@@ -34,9 +35,6 @@ MAX_KNOWN: Final = 8_192
 
 MAX_KNOWN_TEXT: Final = 60
 """Bytes of a text that is remembered; a longer one seldom comes again."""
-
-MATCH_LIMIT: Final = 65_536
-"""Matches in progress at once, the most that a query cursor allows; beyond it the oldest are dropped."""
 
 _ROLES: Final = (
     ("decorate", Role.DECORATE),
@@ -57,30 +55,11 @@ _STATEMENTS: Final = frozenset(b"if for while switch return sizeof match catch d
 _SEPARATING: Final = frozenset(b".:>")
 _new: Final = tuple.__new__
 
-Mark = tuple[str, Role, str]
-"""Name, role, receiver of a reference."""
-
 Part = tuple[int, str, str, str, bool]
 """Byte offset, module, name, alias, exported of an import."""
 
 
 _ReadLoad = Callable[[str, str, str], Iterable[Load]]
-
-
-class Extractor(NamedTuple):
-    """The compiled rules of one language in one thread.
-
-    Attributes:
-        table: The rules as written.
-        query: A ``tree_sitter.Query``.
-        splitter: Reads receivers and names.
-        known: What was read of recent files, by role and text: most texts come many times.
-    """
-
-    table: RelationTable
-    query: Any
-    splitter: Splitter
-    known: dict[Role, dict[bytes, tuple[Mark, int]]]
 
 
 def relations(parsed: Parsed) -> Relations:
@@ -89,33 +68,33 @@ def relations(parsed: Parsed) -> Relations:
     The same file gives the same relations on every machine. Nothing is raised
     for what a file contains.
     """
+    names, roles, lines, receivers, imports = relation_columns(parsed)
+    references = [_new(Reference, row) for row in zip(names, roles, lines, receivers, strict=True)]
+    return Relations(references, imports)
+
+
+def relation_columns(parsed: Parsed) -> RelationColumns:
+    """What :func:`relations` returns, column by column."""
     extractor = extractor_for(parsed)
     if extractor is None:
-        return NO_RELATIONS
+        return NO_COLUMNS
     marks, parts = extract(parsed, extractor)
-    starts = line_starts(parsed.source)
+    if not marks and not parts:
+        return NO_COLUMNS
+    starts = line_starts(parsed)
     raw_line = parsed.rows.raw_line
-    plain = parsed.document.lines is None
-    references: list[Reference] = []
-    row = 0
-    for at in sorted(marks)[:MAX_REFERENCES]:
-        name, role, receiver = marks[at]
-        row = bisect_right(starts, at, row)
-        line = row if plain else raw_line(row - 1)
-        references.append(_new(Reference, (name, role, line, receiver)))
-        row -= 1
+    places = sorted(marks)[:MAX_REFERENCES]
+    lines = [*map(bisect_right, repeat(starts), places)]
+    if parsed.document.lines is not None:
+        lines = [raw_line(row - 1) for row in lines]
+    found = [*map(marks.__getitem__, places)]
     imports: list[Import] = []
     for at, module, name, alias, exported in parts[:MAX_REFERENCES]:
         line = raw_line(bisect_right(starts, at) - 1)
         imports.append(Import(module, name, alias, line, exported))
-    return Relations(references, imports)
-
-
-def extractor_for(parsed: Parsed) -> Extractor | None:
-    """The rules of a parsed file's language; None where it has no tree or its language no table."""
-    if parsed.tree is None or parsed.grammar is None:
-        return None
-    return _extractor(parsed.grammar)
+    return RelationColumns(
+        [mark[0] for mark in found], [mark[1] for mark in found], lines, [mark[2] for mark in found], imports
+    )
 
 
 def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list[Part]]:
@@ -123,11 +102,12 @@ def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list
     import tree_sitter
 
     source = parsed.source
-    table, query, splitter, _ = extractor
-    # captures by name, not matches: the roles stay apart, and no match object is made
-    found: dict[str, list[Any]] = tree_sitter.QueryCursor(query, match_limit=MATCH_LIMIT).captures(
-        parsed.tree.root_node
-    )
+    table, splitter = extractor.table, extractor.splitter
+    found = parsed.captured
+    if not found:
+        # captures by name, not matches: the roles stay apart, and no match object is made
+        cursor = tree_sitter.QueryCursor(extractor.query(source), match_limit=MATCH_LIMIT)
+        found = cursor.captures(parsed.tree.root_node)
     marks: dict[int, Mark] = {}
     parts: list[Part] = []
     if table.imports is not None:
@@ -324,32 +304,3 @@ def _add_loads(parts: list[Part], calls: list[tuple[int, int]], source: bytes, r
         after = source[end : end + MAX_READ].decode("utf-8", "replace")
         for module, name, alias in read(before, source[start:end].decode("utf-8", "replace"), after):
             parts.append((end - 1, module, name[:MAX_SYMBOL], alias[:MAX_SYMBOL], False))
-
-
-class _Compiled(threading.local):
-    """The extractors that this thread has used. At most one for each grammar."""
-
-    def __init__(self) -> None:
-        self.extractors: dict[str, Extractor | None] = {}
-
-
-_compiled: Final = _Compiled()
-
-
-def _extractor(grammar: LanguageGrammar) -> Extractor | None:
-    extractors = _compiled.extractors
-    if grammar.name not in extractors:
-        extractors[grammar.name] = _compile(grammar)
-    return extractors[grammar.name]
-
-
-def _compile(grammar: LanguageGrammar) -> Extractor | None:
-    family = FAMILY_OF.get(grammar.name)
-    if family is None:
-        return None
-    tables: dict[str, RelationTable] = import_module(f"spelunk.chunk.relation_tables.{family}").TABLES
-    table = tables.get(grammar.name)
-    if table is None:
-        return None
-    query = compile_query(grammar.parser.language, table.query)
-    return None if query is None else Extractor(table, query, Splitter(table), {})

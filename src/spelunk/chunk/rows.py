@@ -7,8 +7,8 @@ tree-sitter count them. A chunk's lines are 1-based and refer to the raw file.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import accumulate
-from operator import attrgetter
+from itertools import accumulate, count
+from operator import add, attrgetter
 from typing import Final, NamedTuple
 
 from spelunk.types import Chunk, Definition, Document, Fields
@@ -60,6 +60,10 @@ class TextRows:
     def size(self, first: int, stop: int) -> int:
         """Characters in the rows ``[first, stop)``."""
         return self._before[stop] - self._before[first] + stop - first
+
+    def starts(self) -> list[int]:
+        """The offset of each row in characters, and one beyond the end."""
+        return [*map(add, self._before, count())]
 
     def raw_line(self, row: int) -> int:
         """The 1-based line of the raw file."""

@@ -8,9 +8,10 @@ from collections import Counter
 from typing import Any, Final
 
 from spelunk.chunk import chunk
+from spelunk.chunk.extractor import Mark, extractor_for
 from spelunk.chunk.parse import Parsed, line_starts
 from spelunk.chunk.relation import Reference, Role
-from spelunk.chunk.relations import Mark, extract, extractor_for
+from spelunk.chunk.relations import extract
 from spelunk.chunk.scopes import PARAMETER, ancestors, binds, local_scope, names_member
 
 MAX_PLACES: Final = 20_000
@@ -68,7 +69,7 @@ def uses(parsed: Parsed, name: str) -> list[Reference]:
         for definition in piece.definitions
         if definition.name == name
     )
-    starts = line_starts(source)
+    starts = line_starts(parsed)
     found: list[Reference] = []
     for at, _node in places:
         mark = marks.get(at + len(word) - 1)

@@ -11,7 +11,6 @@ of small whole numbers, so that a vector does not depend on the order of work.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from spelunk.embed.protocol import HASHED_ID
 from spelunk.embed.static import features
+from spelunk.embed.sums import ROW_CODE, pack_rows, sum_rows
 from spelunk.embed.unit import unit_rows
 from spelunk.text.tokens import MAX_CACHED, Recent, words
 
@@ -34,9 +34,9 @@ def _row(term: str) -> int:
     return crc32(term.encode("utf-8", "surrogatepass")) % ROWS
 
 
-def _rows(word: str) -> tuple[int, ...]:
-    """The table rows of a word's terms."""
-    return tuple(map(_row, features(word)))
+def _rows(word: str) -> bytes:
+    """The table rows of a word's terms, packed."""
+    return pack_rows(map(_row, features(word)))
 
 
 class HashedEmbedder:
@@ -63,18 +63,17 @@ class HashedEmbedder:
         table, lookup = self._table, self._rows.__getitem__
         sums = np.zeros((len(words), self.dimensions), np.int32)
         for n, text_words in enumerate(words):
-            rows = list(chain.from_iterable(map(lookup, set(text_words))))
+            rows = b"".join(map(lookup, set(text_words)))
             if rows:
-                # Sums of int8 in int16, which no chunk's number of terms overflows, take half the time.
-                wide = np.int16 if len(rows) < 32_768 else np.int32
-                sums[n] = np.add.reduce(table[rows], axis=0, dtype=wide)
+                sums[n] = sum_rows(table, rows)
         return unit_rows(sums.astype(np.float32))
 
     def query(self, text: str) -> Matrix:
         """See :meth:`spelunk.embed.Embedder.query`; unpacks only the rows it needs."""
-        rows = list(chain.from_iterable(map(self._rows.__getitem__, set(words(text)))))
-        if not rows:
+        packed = b"".join(map(self._rows.__getitem__, set(words(text))))
+        if not packed:
             return np.zeros(self.dimensions, np.float32)
+        rows = np.frombuffer(packed, ROW_CODE)
         ones = np.unpackbits(self._bits[rows], axis=1).sum(axis=0, dtype=np.int32)
         unit: Matrix = unit_rows((2 * ones - len(rows))[None, :].astype(np.float32))[0]
         return unit

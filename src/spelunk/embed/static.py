@@ -20,11 +20,12 @@ import struct
 from array import array
 from collections.abc import Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from spelunk.embed.protocol import STATIC_ID
+from spelunk.embed.sums import pack_rows, sum_rows
 from spelunk.embed.unit import unit_rows
 from spelunk.errors import ConfigError
 from spelunk.text.tokens import LEXICON, MAX_CACHED, Recent, words
@@ -141,11 +142,16 @@ class TermTable:
         return self.first_bucket + crc32(wanted) % self.buckets
 
     def numbers(self) -> dict[str, int]:
-        """Every term with the number of its row, for look-ups by the million."""
-        offsets, blob = self._offsets, self._map[self._blob : self._blob + self._offsets[-1]]
-        return {
-            blob[offsets[n] : offsets[n + 1]].decode("utf-8", "surrogatepass"): n for n in range(self._terms)
-        }
+        """Every term with the number of its row, ascending, for look-ups by the million."""
+        offsets = self._offsets.tolist()
+        # Latin-1 makes a character of every byte: one string is cut where the bytes would be.
+        text = self._map[self._blob : self._blob + offsets[-1]].decode("latin-1")
+        terms = [text[start:end] for start, end in pairwise(offsets)]
+        if not text.isascii():
+            terms = [
+                t if t.isascii() else t.encode("latin-1").decode("utf-8", "surrogatepass") for t in terms
+            ]
+        return dict(zip(terms, range(self._terms), strict=True))
 
     def row(self, number: int) -> memoryview:
         """A row, ``(dimensions,)`` int8."""
@@ -174,17 +180,15 @@ def _shared_table(path: str) -> TermTable:
     return TermTable(path)
 
 
-def features(word: str) -> list[str]:
+def features(word: str) -> tuple[str, ...]:
     """The terms of a word that have a row: its parts, or the word itself where it has none.
 
     A number has no terms.
     """
-    word_terms = list(LEXICON[word])
+    word_terms = LEXICON[word]
     if len(word_terms) > 1:
-        del word_terms[0]  # the whole word adds nothing to its parts
-    elif word[0] in "0123456789":
-        return []
-    return word_terms
+        return word_terms[1:]  # the whole word adds nothing to its parts
+    return () if word[0] in "0123456789" else word_terms
 
 
 class StaticEmbedder:
@@ -200,20 +204,29 @@ class StaticEmbedder:
         self._table = _shared_table(path)
         self.dimensions = self._table.dimensions
         self._matrix: NDArray[np.int8] | None = None
-        self._numbers: dict[str, int] = {}
-        self._rows: Recent[tuple[int, ...]] = Recent(self._rows_of, MAX_CACHED)
+        self._own: dict[str, bytes] = {}
+        self._shared: list[bytes] = []
+        self._rows: Recent[bytes] = Recent(self._rows_of, MAX_CACHED)
 
-    def _rows_of(self, word: str) -> tuple[int, ...]:
-        table, known = self._table, self._numbers.get
-        if not self._numbers:
-            return tuple(table.find(term) for term in features(word))
-        numbers = []
-        for term in features(word):
-            number = known(term)
-            if number is None:
-                number = table.first_bucket + crc32(term.encode("utf-8", "surrogatepass")) % table.buckets
-            numbers.append(number)
-        return tuple(numbers)
+    def _rows_of(self, word: str) -> bytes:
+        """The rows of a word's features, packed."""
+        own, table = self._own, self._table
+        if not own:
+            return pack_rows(map(table.find, features(word)))
+        return b"".join(
+            [
+                own.get(term) or self._shared[crc32(term.encode("utf-8", "surrogatepass")) % table.buckets]
+                for term in features(word)
+            ]
+        )
+
+    def _read_terms(self) -> None:
+        """Read every term of the table, for look-ups by the million."""
+        packed = pack_rows(range(self._table.rows))
+        width = len(packed) // self._table.rows
+        rows = [packed[at : at + width] for at in range(0, len(packed), width)]
+        self._own = dict(zip(self._table.numbers(), rows, strict=False))
+        self._shared = rows[self._table.first_bucket :]
 
     def embed(self, texts: Sequence[str], words: Sequence[Sequence[str]]) -> Matrix:
         """See :meth:`spelunk.embed.Embedder.embed`."""
@@ -221,16 +234,14 @@ class StaticEmbedder:
 
         if self._matrix is None:
             self._matrix = self._table.matrix()
-        if not self._numbers and len(set(chain.from_iterable(words))) > FEW_WORDS:
-            self._numbers = self._table.numbers()
+        if not self._own and len(set(chain.from_iterable(words))) > FEW_WORDS:
+            self._read_terms()
         table, lookup = self._matrix, self._rows.__getitem__
         sums = np.zeros((len(words), self.dimensions), np.int32)
         for n, text_words in enumerate(words):
-            rows = list(chain.from_iterable(map(lookup, set(text_words))))
+            rows = b"".join(map(lookup, set(text_words)))
             if rows:
-                # int8 rows summed in int16, which 258 of the largest do not overflow, take half the time.
-                wide = np.int16 if len(rows) <= 258 else np.int32
-                sums[n] = np.add.reduce(table[rows], axis=0, dtype=wide)
+                sums[n] = sum_rows(table, rows)
         return unit_rows(sums.astype(np.float32))
 
     def query(self, text: str) -> list[float]:

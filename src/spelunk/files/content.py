@@ -101,7 +101,11 @@ def content_flags(head: str) -> Flag:
         head: The first characters of the text; 4,096 are plenty.
     """
     head = head[:8192]
-    if _HINT.search(head) is None:
+    if head.isascii():  # some ten times as fast as the expression
+        lowered = head.lower()
+        if "generated" not in lowered and "do not edit" not in lowered:
+            return Flag.NONE
+    elif _HINT.search(head) is None:
         return Flag.NONE
     top = "\n".join(head.split("\n", MARKER_LINES)[:MARKER_LINES])
     return Flag.GENERATED if _MARKER.search(top) else Flag.NONE
@@ -118,7 +122,7 @@ _TEST_CASES: Final = {
         ("elixir", r"^[ \t]*use ExUnit\.Case"),
         ("haskell", r"^import +(?:qualified +)?Test\.(?:Hspec|Tasty|QuickCheck|HUnit)"),
         ("java kotlin groovy scala", r"^[ \t]*@(?:Test|ParameterizedTest|RunWith)\b|\bextends \w*(?:FunSuite|FlatSpec|WordSpec)\b"),
-        ("javascript typescript tsx jsx", r"^[ \t]*(?:describe|it|test|suite|context)(?:\.\w+)*\(['\"`]"),
+        ("javascript typescript tsx jsx", r"\n[ \t]*(?:describe|it|test|suite|context)(?:\.\w+)*\(['\"`]"),
         ("lua", r"^[ \t]*(?:describe|it)\(['\"]"),
         ("php", r"\bextends [\w\\]*TestCase\b"),
         ("python", r"^[ \t]*(?:async )?def test_\w|^class \w+\((?:\w+\.)*TestCase\)"),
@@ -127,7 +131,23 @@ _TEST_CASES: Final = {
     )
     for language in languages.split()
 }  # fmt: skip
-"""The line that starts a test case or names the framework, in languages whose tests do not always show in the path."""
+"""The line that starts a test case or names the framework, in languages whose tests do not always show in the path.
+An expression that begins with a line feed is found three times as fast as one with ``^``, which is tried everywhere."""
+_TEST_WORDS: Final = {
+    language: tuple(words.split("|"))
+    for languages, words in (
+        ("c cpp", "TEST|SCENARIO"),
+        ("csharp", "[Fact|[Theory|[Test"),
+        ("elixir", "ExUnit.Case"),
+        ("haskell", "Test."),
+        ("java kotlin groovy scala", "@Test|@ParameterizedTest|@RunWith|FunSuite|FlatSpec|WordSpec"),
+        ("php", "TestCase"),
+        ("python", "def test_|TestCase"),
+        ("swift", "XCTestCase|@Test|@Suite|XCTest"),
+    )
+    for language in languages.split()
+}
+"""Texts of which a file of test cases has at least one: to look for them takes a hundredth of the expression's time."""
 _FUNCTIONS: Final = {"python": re.compile(r"^[ \t]*(?:async )?def ", re.MULTILINE)}
 """Functions of languages whose sources may hold a few functions named like tests."""
 
@@ -145,9 +165,17 @@ def test_flag(language: str, text: str) -> Flag:
     pattern = _TEST_CASES.get(language)
     if pattern is None:
         return Flag.NONE
+    hints = _TEST_WORDS.get(language)
+    if hints is not None:
+        probe = text[:TEST_PROBE]
+        if not any(hint in probe for hint in hints):
+            return Flag.NONE
     functions = _FUNCTIONS.get(language)
     if functions is None:
-        return Flag.TEST if pattern.search(text, 0, TEST_PROBE) else Flag.NONE
+        found = pattern.search(text, 0, TEST_PROBE)
+        if found is None and pattern.pattern.startswith("\\n"):
+            found = pattern.match("\n" + text[:TEST_PROBE])  # on the first line
+        return Flag.TEST if found else Flag.NONE
     cases = sum(1 for _ in pattern.finditer(text, 0, TEST_PROBE))
     if cases and 2 * cases >= sum(1 for _ in functions.finditer(text, 0, TEST_PROBE)):
         return Flag.TEST

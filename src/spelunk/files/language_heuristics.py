@@ -7,6 +7,7 @@ which a search never needs.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 _OBJC: Final = r"^\s*(?:@(?:interface|implementation|protocol|class|import|end|property)\b|#\s*import\s)"
@@ -83,23 +84,29 @@ _RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "asc": (("pem", r"-----BEGIN PGP"),),
 }
 
-_compiled: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+_compiled: dict[str, list[tuple[str, Callable[[str], object]]]] = {}
 
 
 def settle(extension: str, head: str, default: str) -> str:
     """The language of a file whose extension is shared; ``default`` if nothing decides."""
     rules = _compiled.get(extension)
     if rules is None:
-        rules = [
-            (language, re.compile(pattern, re.MULTILINE)) for language, pattern in _RULES.get(extension, ())
-        ]
+        rules = [(language, _finder(pattern)) for language, pattern in _RULES.get(extension, ())]
         _compiled[extension] = rules
     if extension == "h":
         head = _without_guarded(head)
-    for language, pattern in rules:
-        if pattern.search(head):
+        if not any(hint in head for hint in _HEADER_HINTS) and _BRACKETED.isdisjoint(_INCLUDED(head)):
+            return default
+    for language, found in rules:
+        if found(head):
             return language
     return default
+
+
+def _finder(pattern: str) -> Callable[[str], object]:
+    r"""The search for a pattern. One that begins with ``\A`` is matched, or it would be tried at every character."""
+    compiled = re.compile(pattern, re.MULTILINE)
+    return compiled.match if pattern.startswith(r"\A") and "|^" not in pattern else compiled.search
 
 
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
@@ -111,4 +118,47 @@ _GUARDED: Final = re.compile(
 
 def _without_guarded(head: str) -> str:
     """A C header without comments and without what it shows to C++ compilers only."""
-    return _GUARDED.sub("", _COMMENT.sub("", head))
+    head = _COMMENT.sub("", head)
+    return _GUARDED.sub("", head) if "__cplusplus" in head else head
+
+
+_HEADER_HINTS: Final = (
+    "@", "import", "template", "namespace", "using", "class", "public", "private", "protected", "virtual",
+    "constexpr", "friend", "explicit", "std::", "operator", "<cstd",
+)  # fmt: skip
+"""A header that :data:`_OBJC` or :data:`_CPP` matches has one of these, or includes one of :data:`_BRACKETED`.
+Most headers of C have none, and to look for them takes a fiftieth of the expressions' time."""
+_BRACKETED: Final = frozenset(
+    [
+        "algorithm",
+        "array",
+        "atomic",
+        "functional",
+        "iostream",
+        "map",
+        "memory",
+        "mutex",
+        "optional",
+        "set",
+        "sstream",
+        "string",
+        "string_view",
+        "tuple",
+        "type_traits",
+        "unordered_map",
+        "utility",
+        "variant",
+        "vector",
+        "cassert",
+        "cmath",
+        "initializer_list",
+        "iterator",
+        "limits",
+        "ostream",
+        "thread",
+        "chrono",
+        "new",
+        "version",
+    ]
+)
+_INCLUDED: Final = re.compile(r"<(\w+)>").findall

@@ -8,12 +8,33 @@ explicit mode, so the process's umask is never touched.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 PRIVATE: Final = 0o600
 """Mode of files in an index directory: readable by their owner alone."""
+
+
+_synced = [0.0]
+"""Seconds that this process has waited for :func:`sync`, over all threads; it only grows."""
+
+
+def sync(fd: int) -> None:
+    """Flush an open file to disk.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    began = time.perf_counter()
+    os.fsync(fd)
+    _synced[0] += time.perf_counter() - began
+
+
+def synced_seconds() -> float:
+    """Seconds that this process has waited for :func:`sync` so far."""
+    return _synced[0]
 
 
 def temporary_name(path: str) -> str:
@@ -70,7 +91,7 @@ def write_bytes(
             write(file.write, data)
             if durable:
                 file.flush()
-                os.fsync(fd)
+                sync(fd)
 
 
 def sync_directory(path: str) -> None:
@@ -81,6 +102,6 @@ def sync_directory(path: str) -> None:
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        sync(fd)
     finally:
         os.close(fd)

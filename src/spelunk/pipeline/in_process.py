@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from spelunk.observe import Observer, null_observer
 from spelunk.observe.events import ENDED, HUNG, QueueSampled, WorkerDied, WorkerStarted
+from spelunk.observe.profile import NO_LAPS, SCHEDULE, Laps
 from spelunk.pipeline.executor import Batches, Result, pieces
 from spelunk.pipeline.limiter import ReadLimiter
 from spelunk.pipeline.processes import WorkerProcess, spawn
@@ -30,6 +31,7 @@ class LocalConfig(NamedTuple):
         note: Called with the paths of each piece before this process itself parses them.
         in_child: Called first in each forked worker.
         observer: Receives events of workers that start and die, and of the queue.
+        laps: Time of this process by stage.
     """
 
     worker: WorkerConfig
@@ -39,6 +41,7 @@ class LocalConfig(NamedTuple):
     note: Callable[[Iterable[str]], None] = lambda paths: None
     in_child: Callable[[], None] = lambda: None
     observer: Observer = null_observer
+    laps: Laps = NO_LAPS
 
     def spawn(self) -> WorkerProcess:
         """Spawn a worker and report it to the observer."""
@@ -132,7 +135,11 @@ class InProcessExecutor:
                     self._worker.prefetch(items[cuts[n + 1].start : cuts[n + 1].stop])
                 piece = items[cut.start : cut.stop]
                 self._config.note(item.candidate.path for item in piece)
-                yield items, self._worker.process(piece, cut.start)
+                self._config.laps.lap(SCHEDULE)
+                self._worker.laps.skip()
+                packet = self._worker.process(piece, cut.start)
+                self._config.laps.skip()
+                yield items, packet
 
     def close(self, *, kill: bool = False) -> None:
         """See :meth:`Executor.close`."""

@@ -37,6 +37,7 @@ class Job:
         focus: What a query that waits says of the files. Where the index was never
             complete and much is to do, only what fits it is indexed now
             (``Report.remaining``), without the calls of a provider.
+        profile: Measure the time of each stage. This process does nothing but the update.
     """
 
     root: str
@@ -53,6 +54,7 @@ class Job:
     source: Source | None = None
     part: str = ""
     focus: Focus | None = None
+    profile: bool = False
 
 
 class Contents(NamedTuple):

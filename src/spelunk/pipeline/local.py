@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from spelunk import embed
 from spelunk.config import IO_THREADS, MAX_WORKERS, Options
 from spelunk.observe import Observer
+from spelunk.observe.profile import NO_LAPS, Laps
 from spelunk.pipeline import disk
 from spelunk.pipeline.crash_note import CrashNote
 from spelunk.pipeline.in_process import InProcessExecutor, LocalConfig
@@ -70,10 +71,17 @@ class Machine:
         budget: Shares of the memory limit.
         governor: Samples memory; has the peak.
         note: The crash note.
+        laps: Time of this process by stage.
     """
 
-    def __init__(self, options: Options, directory: str, observer: Observer) -> None:
+    def __init__(self, options: Options, directory: str, observer: Observer, laps: Laps = NO_LAPS) -> None:
         """Share out the memory limit.
+
+        Args:
+            options: The settings.
+            directory: The index directory.
+            observer: Receives events of memory and workers.
+            laps: Time of this process by stage.
 
         Raises:
             MemoryLimitError: It is too small.
@@ -84,6 +92,7 @@ class Machine:
         )
         self.governor = Governor(options.memory_limit, observer)
         self.note = CrashNote(directory)
+        self.laps = laps
         self._observer = observer
 
     def start(
@@ -112,6 +121,7 @@ class Machine:
             note=self.note.write,
             in_child=in_child,
             observer=self._observer,
+            laps=self.laps,
         )
         return ProcessExecutor(config, workers) if workers > 1 else InProcessExecutor(config)
 

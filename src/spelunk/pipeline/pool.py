@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from spelunk.observe.events import HUNG, QueueSampled, WorkerDied, WorkerStarted
+from spelunk.observe.profile import SCHEDULE, WAIT
 from spelunk.pipeline.executor import Batches, Result, pieces
 from spelunk.pipeline.in_process import HANG_SECONDS, InProcessExecutor, Isolator, LocalConfig
 from spelunk.pipeline.processes import WorkerProcess, fork, fork_is_safe
@@ -145,7 +146,9 @@ class ProcessExecutor:
             poller.register(fd, select.POLLIN | select.POLLHUP)
         ready = [fd for fd, queue in by_fd.items() if queue.worker.received]
         if not ready:
+            self._config.laps.lap(SCHEDULE)
             ready = [fd for fd, _ in poller.poll(timeout * 1000)]
+            self._config.laps.lap(WAIT)
         if not ready and timeout:
             for queue in [q for q in self._queues if q.given]:
                 self._handle_death(queue, batches, hung=True)
@@ -155,6 +158,7 @@ class ProcessExecutor:
                 return
             queue = by_fd[fd]
             packet = queue.worker.receive()
+            self._config.laps.lap("receive")
             if packet is False:
                 self._handle_death(queue, batches, hung=False)
             elif isinstance(packet, Packet):

@@ -27,6 +27,7 @@ from typing import Final
 from spelunk import faults
 from spelunk.io.streams import flush_before_fork
 from spelunk.observe.events import ENDED, KILLED
+from spelunk.observe.profile import IDLE, START_UP
 from spelunk.pipeline.executor import pieces
 from spelunk.pipeline.limiter import ReadLimiter, above_standard
 from spelunk.pipeline.worker import WorkerConfig, make_worker
@@ -97,14 +98,18 @@ def serve(
     gc.freeze()
     gc.disable()
     worker = make_worker(config, limiter)
+    lap = worker.laps.lap
+    lap(START_UP)
     write_frame(write_fd, b"")
     while (frame := read_frame(read_fd)) is not None:
+        lap(IDLE)
         items = pickle.loads(frame)
         cuts = list(pieces(items))
         for n, cut in enumerate(cuts):
             if n + 1 < len(cuts):
                 worker.prefetch(items[cuts[n + 1].start : cuts[n + 1].stop])
             _answer(write_fd, dump(worker.process(items[cut.start : cut.stop], cut.start)))
+            lap("send")
 
 
 def _limit_memory(limit: int) -> None:

@@ -17,13 +17,12 @@ import xxhash
 
 from spelunk import embed
 from spelunk.config import Options
-from spelunk.files.read import decode
 from spelunk.files.source import Source
 from spelunk.pipeline.executor import pieces
 from spelunk.pipeline.worker import Worker, WorkerConfig, make_worker
 from spelunk.store.packet import Item
 from spelunk.store.packet_portable import dump_portable
-from spelunk.types import Document, Entry, Failed, Skipped
+from spelunk.types import Entry, Failed, Skipped
 from spelunk.workspace.state import fingerprint
 
 Content = bytes | Skipped | Failed
@@ -120,9 +119,8 @@ def _make(config: RemoteConfig) -> _Prepared:
     if config.source is not None:
         return _Prepared(make_worker(WorkerConfig(config.source, config.options)), contents, config)
 
-    def read(entry: Entry) -> Document | Skipped | Failed:
-        raw = contents[entry.path]
-        return decode(entry, raw) if isinstance(raw, bytes) else raw
+    def read(entry: Entry) -> bytes | Skipped | Failed:
+        return contents[entry.path]
 
     embedder = embed.get(config.options) if embed.in_workers(config.options) else None
     return _Prepared(Worker(read, config.options, embedder), contents, config)

@@ -21,6 +21,7 @@ from spelunk.files.repositories import RepositoriesSource
 from spelunk.files.source import Source, Walk
 from spelunk.observe import broadcast, events
 from spelunk.observe.events import Stage
+from spelunk.observe.profile import NO_LAPS, Laps, RunProfile
 from spelunk.pipeline import seeding
 from spelunk.pipeline.directory import acquire, make_private
 from spelunk.pipeline.executor import Batches, Executor
@@ -76,11 +77,21 @@ def update(job: Job) -> Report:
         walked, part = _walk(job, job.source or FolderSource(job.root), _contents(job))
         indexed = _indexed(job, fingerprint(job.options), part, anew=job.rebuild)
         return dry_report(job.root, indexed.generation, _plan(walked, indexed), began)
+    if job.profile:
+        measured = RunProfile(own_process=True)
+        with measured.collector():
+            done = _reported(job, began, measured.laps)
+        return replace(done, profile=measured.finish())
+    return _reported(job, began, NO_LAPS)
+
+
+def _reported(job: Job, began: float, laps: Laps) -> Report:
+    """Update, and report to the observer how it ended."""
     run_id = job.run_id or events.new_run_id()
     settings = {name: getattr(job.options, name) for name in TOLD_SETTINGS}
     job.observer(events.RunStarted(run_id, job.root, job.command, settings))
     try:
-        done = _locked(job, began)
+        done = _locked(job, began, laps)
     except BaseException as error:
         job.observer(events.ended_by(error, time.monotonic() - began))
         raise
@@ -93,9 +104,9 @@ def update(job: Job) -> Report:
     return replace(done, run_id=run_id)
 
 
-def _locked(job: Job, began: float) -> Report:
+def _locked(job: Job, began: float, laps: Laps) -> Report:
     embed.check(job.options)
-    machine = Machine(job.options, job.directory, job.observer)
+    machine = Machine(job.options, job.directory, job.observer, laps)
     if not job.part:
         locate.claim(job.directory, job.root)
     else:
@@ -162,10 +173,13 @@ def _update(
     """
     source = job.source or FolderSource(job.root)
     wanted = _contents(job)
+    lap = machine.laps.lap
+    lap("prepare")
     with Stage(job.observer, "walk"):
         walked, part = _walk(job, source, wanted)
         if isinstance(source, RepositoriesSource) and source.branches is not None:
             save_branches(job.directory, source.branches)
+    lap("walk")
     if seeded and building is not None and job.source is None:
         with Stage(job.observer, "plan"):
             seeding.restamp(job.directory, building, source, walked.rows, job.options)
@@ -179,6 +193,7 @@ def _update(
     if indexed.retained and job.options.store == LOCAL and not indexed.stale:
         with Stage(job.observer, "plan"):
             todo, restored = split(todo, indexed.retained, source, job.options.max_file_size)
+    lap("plan")
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     tally, executor, mode, workers, until = Tally(), None, SEQUENTIAL, 1, math.inf
     left_suspects: list[str] = []
@@ -199,7 +214,9 @@ def _update(
                 part is None or todo.bytes > REUSE_BYTES or not embed.in_workers(job.options)
             ):
                 todo, segments = with_reusable(todo, job.directory, wanted.embedder, own=building is None)
-            executor = machine.start(WorkerConfig(source, job.options), todo, lock.forget)
+            lap("prepare")
+            executor = machine.start(WorkerConfig(source, job.options, job.profile), todo, lock.forget)
+            lap("start workers")
             mode, workers = PARALLEL if executor.workers > 1 else SEQUENTIAL, executor.workers
             job.observer(events.WorkersChosen(mode, workers))
         with ExitStack() as stack:
@@ -211,6 +228,8 @@ def _update(
                     job.directory, manifest, job.options, job.observer,
                     heap=machine.budget.lexical, threads=max(1, workers // 4),
                 )  # fmt: skip
+                writer.laps = machine.laps
+                lap("open stores")
                 finished = False
                 try:
                     writer.use(indexed.known, segments, retain=retain)
@@ -220,7 +239,9 @@ def _update(
                     finished = True
                 finally:
                     writer.close(wait=finished)
+                lap("close stores")
                 executor.close()
+                lap("end workers")
             if building is not None:
                 manifest.close()
                 rebuild.publish(job.directory, building)
@@ -231,6 +252,7 @@ def _update(
             if not todo.left:
                 with Stage(job.observer, "fill"):
                     filled = _backfill(job, machine, manifest, wanted)
+                lap("fill")
             return report(
                 job.root, manifest.generation, todo, tally, filled, machine.governor, mode, workers, began
             )
@@ -336,7 +358,7 @@ def _write(
     Returns:
         The plan as far as it was carried out.
     """
-    manifest, options = writer.manifest, job.options
+    manifest, options, laps = writer.manifest, job.options, writer.laps
     _adopt_embedder(manifest, wanted)
     for path, known in todo.gone:
         writer.remove(path, known)
@@ -349,6 +371,7 @@ def _write(
     together = options.files_per_batch if until == math.inf else min(options.files_per_batch, FILES_PER_BATCH)
     batches = Batches(list(todo.items), together, executor.workers, until=until, least=LEAST_FILES)
     for items, packet in executor.run(batches, list(todo.suspects)):
+        laps.add_all(packet.profile)
         with Stage(job.observer, "write"):
             writer.apply(items, packet)
         tally.add(items, packet)
@@ -362,8 +385,10 @@ def _write(
     _publish(job, writer, meta | {"complete": 1, "walk": walk_fingerprint(options)})
     with Stage(job.observer, "purge"):
         writer.purge()
+    laps.lap("purge")
     with Stage(job.observer, "merge"):
         writer.compact()
+    laps.lap("merge")
     return todo
 
 

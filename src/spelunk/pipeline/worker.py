@@ -7,6 +7,7 @@ and in a spawned one.
 from __future__ import annotations
 
 import array
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from time import perf_counter
@@ -17,11 +18,12 @@ import zstandard
 
 from spelunk import faults
 from spelunk.chunk import chunk, parse
-from spelunk.chunk.relation import Relations
-from spelunk.chunk.relations import relations
+from spelunk.chunk.relation import RelationColumns
+from spelunk.chunk.relations import relation_columns
 from spelunk.config import Options
-from spelunk.files.read import read
+from spelunk.files.read import decode
 from spelunk.files.source import Source
+from spelunk.observe.profile import NO_LAPS, Laps
 from spelunk.store.document import document_of, path_document
 from spelunk.store.packet import FileFacts, FilePacket, Item, Packet, row_checksum
 from spelunk.store.records import ChunkRecord, FieldRecord
@@ -42,10 +44,12 @@ class WorkerConfig(NamedTuple):
     Attributes:
         source: Where the files' bytes come from.
         options: The settings.
+        profile: Measure the time of each stage.
     """
 
     source: Source
     options: Options
+    profile: bool = False
 
 
 def make_worker(config: WorkerConfig, limiter: AbstractContextManager[None] | None = None) -> Worker:
@@ -57,38 +61,51 @@ def make_worker(config: WorkerConfig, limiter: AbstractContextManager[None] | No
     """
     from spelunk import embed
 
-    source, options = config
+    source, options, profile = config
     embedder = embed.get(options) if embed.in_workers(options) else None
 
-    def read_file(candidate: Entry) -> Document | Skipped | Failed:
+    def read_file(candidate: Entry) -> bytes | Skipped | Failed:
         if limiter is None:
-            return read(source, candidate, options)
+            return source.read(candidate, options.max_file_size)
         with limiter:
-            return read(source, candidate, options)
+            return source.read(candidate, options.max_file_size)
 
-    # On a disk that seeks, concurrent reads are what the limiter prevents.
-    return Worker(read_file, options, embedder, prefetch=source.prefetch if limiter is None else None)
+    return Worker(
+        read_file,
+        options,
+        embedder,
+        # On a disk that seeks, concurrent reads are what the limiter prevents.
+        prefetch=source.prefetch if limiter is None else None,
+        laps=Laps() if profile else NO_LAPS,
+    )
 
 
 class Worker:
-    """Phase 1 in one process: parsers, lexicon and embedder are this process's own."""
+    """Phase 1 in one process: parsers, lexicon and embedder are this process's own.
+
+    Attributes:
+        laps: Time by stage and language.
+    """
 
     def __init__(
         self,
-        read: Callable[[Entry], Document | Skipped | Failed],
+        read: Callable[[Entry], bytes | Skipped | Failed],
         options: Options,
         embedder: Embedder | None,
         *,
         prefetch: Callable[[Sequence[Entry]], None] | None = None,
+        laps: Laps = NO_LAPS,
     ) -> None:
         """Create it in the process that uses it.
 
         Args:
-            read: Reads one file.
+            read: Reads the bytes of one file.
             options: The settings.
             embedder: Makes the vectors; None makes none.
             prefetch: Called with files to be read ahead; None for no hints.
+            laps: Given the time of each stage.
         """
+        self.laps = laps
         self._read = read
         self._options = options
         self._embedder = embedder
@@ -123,6 +140,7 @@ class Worker:
         texts: list[str] = []
         text_words: list[list[str]] = []
         fresh: list[tuple[bytes, int]] = []
+        lap = self.laps.lap
         total = 0
         reading = chunking = tokenising = 0.0
         for i, item in enumerate(items, first):
@@ -142,9 +160,13 @@ class Worker:
                 same.append(i)
                 continue
             try:
+                language = result.language
                 parsed = parse(result, self._options)
+                lap("parse", language, 1, result.size)
                 chunks = chunk(parsed)
-                related = relations(parsed)
+                lap("chunk", language)
+                related = relation_columns(parsed)
+                lap("relations", language)
                 chunked_at = perf_counter()
                 chunking += chunked_at - read_at
                 packet, chunk_texts, chunk_words = self._pack(i, result, chunks, related)
@@ -169,18 +191,29 @@ class Worker:
         began = perf_counter()
         planes, scales, codes = self._vectors(fresh, texts, text_words)
         seconds = (reading, chunking, tokenising, perf_counter() - began)
-        return Packet(files, same, skipped, failed, total, planes, scales, codes, seconds)
+        if self.laps.on and files:
+            by_language: Counter[str] = Counter()
+            for packet in files:
+                by_language[packet.language] += len(packet.chunks)
+            self.laps.share("embed", by_language)
+        return Packet(files, same, skipped, failed, total, planes, scales, codes, seconds, self.laps.take())
 
     def _guarded_read(self, candidate: Entry) -> Document | Skipped | Failed:
         try:
-            return self._read(candidate)
+            raw = self._read(candidate)
+            self.laps.lap("read", candidate.language)
+            if not isinstance(raw, bytes):
+                return raw
+            document = decode(candidate, raw)
+            self.laps.lap("decode", candidate.language)
+            return document
         except MemoryError:
             return Failed(candidate.path, "read", "not enough memory for this file")
         except Exception as error:  # one file's failure is data, whatever it was
             return Failed(candidate.path, "read", one_line(error))
 
     def _pack(
-        self, i: int, document: Document, chunks: list[Chunk], related: Relations
+        self, i: int, document: Document, chunks: list[Chunk], related: RelationColumns
     ) -> tuple[FilePacket, list[str], list[list[str]]]:
         text = document.text
         records: list[ChunkRecord] = []
@@ -203,12 +236,16 @@ class Worker:
             texts.append(made.text)
             for key, value in c.fields:
                 fields.append(FieldRecord(number, key, value))
+        lap, language = self.laps.lap, document.language
+        lap("tokenise", language)
         line_map = None
         if document.lines is not None:
             line_map = self._zstd.compress(array.array("Q", document.lines).tobytes())
         packed_text = self._zstd.compress(text.encode("utf-8", "surrogatepass"))
+        lap("compress", language)
         imports = self._packer.imports(related.imports)
-        references = self._packer.references(related)
+        references = self._packer.columns(related)
+        lap("relations", language)
         facts = FileFacts(
             document.path,
             document.digest,
@@ -217,33 +254,31 @@ class Worker:
             document.encoding,
             chunks[-1].end_line if chunks else 0,
         )
-        return (
-            FilePacket(
-                item=i,
-                digest=document.digest,
-                cut_digest=_cut_digest(document, chunks),
-                language=document.language,
-                flags=facts.flags,
-                encoding=document.encoding,
-                size=document.size,
-                lines=facts.lines,
-                text=packed_text,
-                line_map=line_map,
-                path_terms=path_document(*(document.places or (document.path,))),
-                chunks=records,
-                bodies=bodies,
-                names=names,
-                fields=fields,
-                donor=None,
-                checksum=row_checksum(
-                    facts, records, fields, packed_text, line_map, imports, row_count(references)
-                ),
-                imports=imports,
-                references=references,
+        packet = FilePacket(
+            item=i,
+            digest=document.digest,
+            cut_digest=_cut_digest(document, chunks),
+            language=document.language,
+            flags=facts.flags,
+            encoding=document.encoding,
+            size=document.size,
+            lines=facts.lines,
+            text=packed_text,
+            line_map=line_map,
+            path_terms=path_document(*(document.places or (document.path,))),
+            chunks=records,
+            bodies=bodies,
+            names=names,
+            fields=fields,
+            donor=None,
+            checksum=row_checksum(
+                facts, records, fields, packed_text, line_map, imports, row_count(references)
             ),
-            texts,
-            chunk_words,
+            imports=imports,
+            references=references,
         )
+        lap("pack", language)
+        return packet, texts, chunk_words
 
     def _vectors(
         self, fresh: list[tuple[bytes, int]], texts: list[str], text_words: list[list[str]]

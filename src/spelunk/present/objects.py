@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from spelunk.config import format_size
 from spelunk.io.printable import printable, printable_name
 from spelunk.present.phrases import age, several, short
-from spelunk.types import CheckReport, Failed, Flag, HistoryReport, Report, Skipped
+from spelunk.types import CheckReport, Failed, Flag, HistoryReport, Report, Skipped, StageTime
 from spelunk.workspace.state import ACTIONS
 
 if TYPE_CHECKING:
@@ -96,7 +96,22 @@ def _report(report: Report) -> dict[str, Any]:
         "history": None if report.history is None else _history(report.history),
         "failures": _failures(report.failures),
         "skipped": _skipped(report.skipped),
-    }
+    } | ({"profile": _profile(report.profile)} if report.profile else {})
+
+
+def _profile(stages: Sequence[StageTime]) -> list[dict[str, Any]]:
+    return [
+        {
+            "stage": s.stage,
+            "language": s.language or None,
+            "files": s.files,
+            "bytes": s.bytes,
+            "wall_seconds": round(s.wall, 6),
+            "cpu_seconds": round(s.cpu, 6),
+            "inside": s.inside,
+        }
+        for s in stages
+    ]
 
 
 def _failures(failures: Sequence[Failed]) -> list[dict[str, str]]:

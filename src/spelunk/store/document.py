@@ -74,8 +74,11 @@ def document_of(text: str, start: int, end: int, names: Iterable[str]) -> ChunkD
     body = Counter(chain.from_iterable(map(lookup, found)))
     if cuts_line(text, start, end):
         body[LONG_WORD] += 1
-    named = Counter(chain.from_iterable(lookup(w) for name in names for w in words(name)))
-    return ChunkDocument(piece, found, encode(body, "body"), encode(named, "name"))
+    name_words = [word for name in names for word in words(name)]
+    named = ""
+    if name_words:
+        named = encode(Counter(chain.from_iterable(map(lookup, name_words))), "name")
+    return ChunkDocument(piece, found, encode(body, "body"), named)
 
 
 def cuts_line(text: str, start: int, end: int) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import xxhash
 
+from spelunk.observe.profile import Sums
 from spelunk.store.records import ChunkRecord, FieldRecord
 from spelunk.types import Definition, Entry
 
@@ -105,6 +106,7 @@ class Packet(NamedTuple):
         scales: See ``planes``.
         codes: See ``planes``.
         seconds: Time spent on the piece by stage: read, chunk, tokenise, embed.
+        profile: Time by stage and language (:data:`spelunk.observe.profile.Sums`), where that is measured.
     """
 
     files: list[FilePacket]
@@ -116,6 +118,7 @@ class Packet(NamedTuple):
     scales: bytes
     codes: bytes
     seconds: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+    profile: list[Sums] = []  # noqa: RUF012 - never changed
 
     @property
     def chunks(self) -> int:

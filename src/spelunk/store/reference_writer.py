@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from spelunk import faults
 from spelunk.errors import StorageError
-from spelunk.io.atomic import replacing
+from spelunk.io.atomic import replacing, sync
 from spelunk.store.records import ReferenceSegmentRow
 from spelunk.store.reference_segment import (
     BLOCK_HEAD,
@@ -24,7 +25,14 @@ from spelunk.store.reference_segment import (
     ReferenceSegment,
     reference_path,
 )
-from spelunk.store.relation_pack import BETWEEN, ROLE_SHIFT, unpack_rows
+from spelunk.store.relation_pack import (
+    BETWEEN,
+    ROLE_SHIFT,
+    Numbering,
+    raw_columns,
+    receivers_of,
+    row_count,
+)
 
 ZSTD_LEVEL: Final = 3
 
@@ -44,15 +52,16 @@ class ReferenceColumns(NamedTuple):
 
 
 class ReferenceCollector:
-    """ReferenceCollector on their way to a segment: rows in the order of their files.
+    """References on their way to a segment: rows in the order of their files.
 
     Attributes:
-        rows: Number of rows; each takes 20 bytes of memory, and 60 while they are written.
+        rows: Number of rows; each takes 16 to 20 bytes of memory, and 60 while they are written.
     """
 
     def __init__(self) -> None:
+        self._packed: list[tuple[int, bytes]] = []
         self._parts: list[ReferenceColumns] = []
-        self._strings: dict[str, int] = {"": 0}
+        self._strings = Numbering({b"": 0})
         self.rows = 0
 
     def add(self, file: int, packed: bytes) -> None:
@@ -62,23 +71,38 @@ class ReferenceCollector:
             file: Its id.
             packed: What :meth:`spelunk.store.relation_pack.Packer.references` made.
         """
-        if not packed:
+        if packed:
+            self._packed.append(
+                (file, packed)
+            )  # all are unpacked together: numpy costs little a row, and much a call
+            self.rows += row_count(packed)
+
+    def _unpack(self) -> None:
+        """Make columns of what was added by :meth:`add`."""
+        if not self._packed:
             return
-        found = unpack_rows(packed)
-        numbers = self._numbers(found.strings)
-        hashes = np.frombuffer(found.hashes, np.uint64)
-        self.add_columns(
+        files, packed = zip(*self._packed, strict=True)
+        self._packed.clear()
+        counts = np.fromiter(map(row_count, packed), np.int64, len(packed))
+        strings = [receivers_of(p) for p in packed]
+        numbers = np.fromiter(map(self._strings.__getitem__, chain.from_iterable(strings)), np.uint32)
+        firsts = np.cumsum([0, *map(len, strings[:-1])])
+        hashes, places, receivers = (b"".join(parts) for parts in zip(*map(raw_columns, packed), strict=True))
+        self._parts.append(
             ReferenceColumns(
-                hashes,
-                np.full(len(hashes), file, np.uint32),
-                np.frombuffer(found.places, np.uint32),
-                numbers[np.frombuffer(found.receivers, np.uint32)],
+                np.frombuffer(hashes, "<u8").astype(np.uint64, copy=False),
+                np.repeat(np.asarray(files, np.uint32), counts),
+                np.frombuffer(places, "<u4").astype(np.uint32, copy=False),
+                numbers[np.frombuffer(receivers, "<u4") + np.repeat(firsts, counts)],
             )
         )
 
     def add_segment(self, segment: ReferenceSegment, dead: Collection[int]) -> None:
         """Add the rows of a segment, but those of some files."""
-        numbers = self._numbers([s for block in segment.string_blocks() for s in block])
+        self._unpack()
+        known = self._strings.__getitem__
+        strings = (s.encode("utf-8", "surrogatepass") for block in segment.string_blocks() for s in block)
+        numbers = np.fromiter(map(known, strings), np.uint32)
         for columns in read_columns(segment):
             if dead:
                 columns = columns.take(~np.isin(columns.files, np.fromiter(dead, np.uint32, len(dead))))
@@ -86,12 +110,9 @@ class ReferenceCollector:
 
     def add_columns(self, columns: ReferenceColumns) -> None:
         """Add rows whose receivers are numbered already."""
+        self._unpack()
         self._parts.append(columns)
         self.rows += len(columns.hashes)
-
-    def _numbers(self, strings: Sequence[str]) -> NDArray[np.uint32]:
-        known = self._strings
-        return np.fromiter((known.setdefault(s, len(known)) for s in strings), np.uint32, len(strings))
 
     def write(self, directory: str, name: str) -> list[ReferenceSegmentRow]:
         """Write all rows to a segment, on disk when it returns; nothing refers to it yet.
@@ -104,6 +125,7 @@ class ReferenceCollector:
         """
         if not self.rows:
             return []
+        self._unpack()
         columns = _joined(self._parts)
         self._parts = [columns]
         # Stable: rows of a file stay in their order. A merge may bring the files in another order.
@@ -136,7 +158,9 @@ def _joined(parts: Sequence[ReferenceColumns]) -> ReferenceColumns:
     )
 
 
-def _by_frequency(receivers: NDArray[np.uint32], strings: list[str]) -> tuple[NDArray[np.uint32], list[str]]:
+def _by_frequency(
+    receivers: NDArray[np.uint32], strings: list[bytes]
+) -> tuple[NDArray[np.uint32], list[bytes]]:
     """Number receivers anew: the empty one 0, the others by how often they occur; leave out those that do not."""
     counts = np.bincount(receivers, minlength=len(strings))
     counts[0] = len(receivers) + 1
@@ -147,7 +171,7 @@ def _by_frequency(receivers: NDArray[np.uint32], strings: list[str]) -> tuple[ND
     return new[receivers], [strings[i] for i in order.tolist()]
 
 
-def _write(path: str, rows: ReferenceColumns, strings: list[str]) -> NDArray[np.uint32]:
+def _write(path: str, rows: ReferenceColumns, strings: list[bytes]) -> NDArray[np.uint32]:
     """Write a segment file and return the ids of its files, ascending."""
     files, counts = np.unique(rows.files, return_counts=True)
     blocks = [*_row_blocks(rows)]
@@ -181,7 +205,7 @@ def _write(path: str, rows: ReferenceColumns, strings: list[str]) -> NDArray[np.
         )  # fmt: skip
         f.flush()
         faults.reach("references.flush")
-        os.fsync(fd)
+        sync(fd)
     return files
 
 
@@ -202,11 +226,11 @@ def _row_blocks(rows: ReferenceColumns) -> Iterator[bytes]:
         )
 
 
-def _string_blocks(strings: list[str]) -> Iterator[bytes]:
+def _string_blocks(strings: list[bytes]) -> Iterator[bytes]:
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
     for start in range(0, len(strings), STRINGS_PER_BLOCK):
         part = strings[start : start + STRINGS_PER_BLOCK]
-        yield compressor.compress(b"".join(s.encode("utf-8", "surrogatepass") + BETWEEN for s in part))
+        yield compressor.compress(b"".join(s + BETWEEN for s in part))
 
 
 def _planes(column: NDArray[Any], code: str) -> bytes:

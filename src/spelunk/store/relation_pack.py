@@ -6,12 +6,12 @@ import json
 import struct
 import sys
 from array import array
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import xxhash
 import zstandard
 
-from spelunk.chunk.relation import Import, Relations
+from spelunk.chunk.relation import Import, RelationColumns, Relations
 from spelunk.errors import IndexCorruptError
 
 MODULE: Final = 255
@@ -25,6 +25,7 @@ MAX_CACHED_NAMES: Final = 200_000
 """Names whose hash is kept by a packer: some 25 MB."""
 
 _HEAD: Final = struct.Struct("<I")
+_S = TypeVar("_S", str, bytes)
 
 
 class PackedRows(NamedTuple):
@@ -70,11 +71,27 @@ def module_names(module: str) -> set[str]:
     return {name for name in names if name.strip(".")}
 
 
+class _Hashes(dict[str, int]):
+    """Names with their hashes; a name that is asked for is added."""
+
+    def __missing__(self, name: str) -> int:
+        value = self[name] = name_hash(name)
+        return value
+
+
+class Numbering(dict[_S, int]):
+    """Strings, or their bytes, numbered in the order in which they are asked for."""
+
+    def __missing__(self, string: _S) -> int:
+        value = self[string] = len(self)
+        return value
+
+
 class Packer:
     """Packs the relations of many files; names that come again are hashed once."""
 
     def __init__(self) -> None:
-        self._hashes: dict[str, int] = {}
+        self._hashes = _Hashes()
         self._zstd = zstandard.ZstdCompressor(level=1, write_checksum=True)
 
     def imports(self, imports: list[Import]) -> bytes | None:
@@ -83,24 +100,24 @@ class Packer:
 
     def references(self, relations: Relations) -> bytes:
         """The rows of a file for a segment; empty where there are none."""
-        references, imports = relations
+        return self.columns(RelationColumns.of(relations))
+
+    def columns(self, relations: RelationColumns) -> bytes:
+        """See :meth:`references`."""
+        names, roles, lines, of_names, imports = relations
         modules = sorted({(name, i.line) for i in imports for name in module_names(i.module)})
-        if not references and not modules:
+        if not names and not modules:
             return b""
         known = self._hashes
         if len(known) > MAX_CACHED_NAMES:
             known.clear()
-        hashes: list[int] = []
-        for name in [*(r[0] for r in references), *(name for name, _ in modules)]:
-            value = known.get(name)
-            if value is None:
-                value = known[name] = name_hash(name)
-            hashes.append(value)
-        strings: dict[str, int] = {"": 0}
-        receivers = [strings.setdefault(r[3], len(strings)) for r in references]
-        places = [r[1] << ROLE_SHIFT | r[2] for r in references if r[2] <= MAX_LINE]
-        if len(places) < len(references):
-            places = [r[1] << ROLE_SHIFT | min(r[2], MAX_LINE) for r in references]
+        hashes = [*map(known.__getitem__, names)]
+        strings = Numbering({"": 0})
+        receivers = [*map(strings.__getitem__, of_names)]
+        if max(lines, default=0) > MAX_LINE:
+            lines = [min(line, MAX_LINE) for line in lines]
+        places = [role << ROLE_SHIFT | line for role, line in zip(roles, lines, strict=True)]
+        hashes += [known[name] for name, _ in modules]
         places += [MODULE << ROLE_SHIFT | min(line, MAX_LINE) for _, line in modules]
         receivers += [0] * len(modules)
         columns = [array("Q", hashes), array("I", places), array("I", receivers)]
@@ -119,6 +136,21 @@ class Packer:
 def row_count(packed: bytes) -> int:
     """Rows in what :meth:`Packer.references` made."""
     return int(_HEAD.unpack_from(packed)[0]) if packed else 0
+
+
+def raw_columns(packed: bytes) -> tuple[bytes, bytes, bytes]:
+    """Hashes (8 bytes), places and receivers (4 bytes each, all little-endian) of what :meth:`Packer.references` made."""
+    count, at = row_count(packed), _HEAD.size
+    return (
+        packed[at : at + 8 * count],
+        packed[at + 8 * count : at + 12 * count],
+        packed[at + 12 * count : at + 16 * count],
+    )
+
+
+def receivers_of(packed: bytes) -> list[bytes]:
+    """The receivers of what :meth:`Packer.references` made, in UTF-8; the first is empty."""
+    return packed[_HEAD.size + 16 * row_count(packed) :].split(BETWEEN)
 
 
 def unpack_rows(packed: bytes) -> PackedRows:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spelunk import faults
 from spelunk.errors import StorageError
-from spelunk.io.atomic import replacing
+from spelunk.io.atomic import replacing, sync
 from spelunk.store.records import SegmentRow
 from spelunk.store.segment_file import (
     ALIGN,
@@ -241,4 +241,4 @@ def _write(path: str, ids: NDArray[np.int64], kinds: NDArray[np.uint8], parts: S
         f.write(HEADER.pack(MAGIC, dimensions, 0, n, hasher.digest()))
         f.flush()
         faults.reach("segment.flush")
-        os.fsync(fd)
+        sync(fd)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spelunk import faults
+from spelunk.observe.profile import NO_LAPS, Laps
 from spelunk.store import merge
 from spelunk.store.document import ChunkTerms
 from spelunk.store.full_text import LexicalWriter
@@ -60,7 +61,13 @@ class FullTextWriter(Protocol):
 
 
 class StoreWriter:
-    """Applies packets to the stores; :meth:`publish` makes all that were applied one generation."""
+    """Applies packets to the stores; :meth:`publish` makes all that were applied one generation.
+
+    Attributes:
+        laps: Time of this process by stage.
+    """
+
+    laps: Laps = NO_LAPS
 
     def __init__(self, directory: str, manifest: ManifestWriter, *, heap: int, threads: int) -> None:
         """Open the stores for writing and undo what a crash left unpublished.
@@ -182,6 +189,7 @@ class StoreWriter:
                 self._parts.append(vectors)
                 self._ids.extend(range(first, first + count))
                 self._kind_codes.extend(codes)
+            self.laps.lap("vectors", file.language)
         for i in packet.same:
             self.manifest.update_stamp(items[i].candidate)
             self.manifest.remove_unindexed(items[i].candidate.path)
@@ -221,7 +229,10 @@ class StoreWriter:
             FileContent(file.text, file.line_map, file.imports, row_count(file.references)),
             file.checksum,
         )  # fmt: skip
+        lap, language = self.laps.lap, file.language
+        lap("manifest", language)
         self._references.add(number, file.references)
+        lap("references", language)
         faults.reach("take.rows", candidate.path)
         add, flags = self._lexical.add, flag_terms(file.flags)
         for chunk, body, name in zip(file.chunks, file.bodies, file.names, strict=True):
@@ -232,6 +243,7 @@ class StoreWriter:
                     first + chunk.id, number, body, name, file.path_terms, file.language, chunk.kind, flags
                 )
             )
+        lap("full text", language)
 
     def _kind_code(self, kind: str) -> int:
         return self._kinds.setdefault(kind, min(len(self._kinds), MAX_KINDS))
@@ -302,17 +314,21 @@ class StoreWriter:
         Raises:
             StorageError: The disk refuses; the last generation stays.
         """
+        lap = self.laps.lap
         self._begin()
         faults.reach("publish.begin")
         faults.reach("publish.vectors.before")
         rows = self._write_vectors()
         faults.reach("publish.vectors.after")
+        lap("vectors")
         references = self._references.write(self.directory, self._references_name)
         faults.reach("publish.references.after")
+        lap("references")
         faults.reach("publish.full-text.before")
         if self.pending_chunks:
             self._lexical.commit()
         faults.reach("publish.full-text.after")
+        lap("commit full text")
         m = self.manifest
         m.set_meta("next_chunk", self._next_chunk)
         m.set_meta("next_file", self._next_file)
@@ -321,6 +337,7 @@ class StoreWriter:
             m.set_meta(key, value)
         number = m.publish(rows, references)
         faults.reach("publish.end")
+        lap("commit manifest")
         self._open = False
         self._begin_values()
         return number

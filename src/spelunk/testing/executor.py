@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 
 from spelunk.config import DEFAULTS, Options
 from spelunk.embed import Embedder
-from spelunk.files.read import read
 from spelunk.files.source import Source
 from spelunk.pipeline.executor import Batches, Executor, Result, pieces
 from spelunk.pipeline.worker import Worker
@@ -38,7 +37,7 @@ class MemoryExecutor:
             embedder: Makes the vectors; None makes none.
             deadly: Paths of files that are answered as if they had killed their worker.
         """
-        self._worker = Worker(lambda entry: read(source, entry, options), options, embedder)
+        self._worker = Worker(lambda entry: source.read(entry, options.max_file_size), options, embedder)
         self._deadly = frozenset(deadly)
         self._closed = False
 

@@ -168,14 +168,26 @@ def terms(word: str) -> list[str]:
     whole = word.lower()
     if not word.isascii():
         # the regex planner's tokens are ASCII runs; each must be a term by itself
-        runs = (run.lower() for run in _ASCII_RUN.findall(word))
+        runs = [run.lower() for run in _ASCII_RUN.findall(word)]
+        if not runs and word.isalpha():
+            return [whole]  # one part, and no stem: a word of another script
         return list(dict.fromkeys([whole, *map(STEMS.__getitem__, parts(word)), *runs]))
     if word[0] in _DIGITS:
         return [whole]
-    if whole.isalpha() and (word == whole or word.isupper()):  # most words
-        stemmed = STEMS[whole]
-        return [whole] if stemmed == whole else [whole, stemmed]
-    return list(dict.fromkeys([whole, *map(STEMS.__getitem__, parts(word))]))
+    found = [whole]
+    one_case = word == whole or word.isupper()
+    if one_case and whole.isalpha():  # most words
+        pieces = [whole]
+    elif one_case and whole.replace("_", "a").isalpha():
+        pieces = whole.split("_")
+    else:
+        pieces = [piece.lower() for piece in _PART.findall(word)]
+    for piece in pieces:
+        if piece:
+            stemmed = STEMS[piece]
+            if stemmed not in found:
+                found.append(stemmed)
+    return found
 
 
 LEXICON: Final = Recent(lambda word: tuple(terms(word)), MAX_CACHED)

@@ -28,6 +28,8 @@ class RelationTable(NamedTuple):
         word: Expression for a name.
         safe: Expression for what may precede a separator and says nothing (``?`` of ``a?.b``).
         not_names: Words that the grammar takes for names (``self``).
+        sharing: What stands in every file that has a ``@global``; where it is missing no ``@bare`` is
+            looked for, and of many files most are such.
     """
 
     query: str
@@ -37,6 +39,7 @@ class RelationTable(NamedTuple):
     word: str = WORD
     safe: str = "[?!]+"
     not_names: frozenset[str] = frozenset()
+    sharing: bytes = b""
 
 
 def without_comments(text: str, pattern: re.Pattern[str]) -> str:

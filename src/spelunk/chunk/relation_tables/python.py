@@ -80,4 +80,4 @@ def imports(text: str) -> Iterator[ImportPart]:
             yield name, "", alias, part.start(1), alias == name
 
 
-TABLES: Final = {"python": RelationTable(_QUERY, imports)}
+TABLES: Final = {"python": RelationTable(_QUERY, imports, sharing=b"global")}

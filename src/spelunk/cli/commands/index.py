@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="exit 2 if any file failed")
     add("--wait", action="store_true", help="wait for another writer instead of giving up")
     add("--json", action="store_true", help="print one object")
+    add("--profile", action="store_true", help="print the time of each stage, by language")
     metrics_file(parser)
     add("--metrics-port", metavar="[HOST:]PORT", help="serve metrics over HTTP while the run lasts")
 
@@ -85,11 +86,17 @@ def run(args: argparse.Namespace) -> int:
         progress(args, observation) as run,
         open_target(args, target, run, repositories=args.repos, **given) as index,
     ):
-        report = index.update(rebuild=args.rebuild, dry_run=args.dry_run, wait=args.wait)
+        report = index.update(
+            rebuild=args.rebuild, dry_run=args.dry_run, wait=args.wait, profile=args.profile
+        )
     if args.json:
         put_json(to_json(report))
     elif not args.quiet and sys.stdout is not None:  # an update without a reader is complete all the same
         put(report_text(report, dry_run=args.dry_run, verbose=args.verbose))
+    if report.profile and not args.json and sys.stdout is not None:
+        from spelunk.present.profile import profile_text
+
+        put(profile_text(report.profile))
     _warn(args, report)
     return 2 if args.strict and report.files.failed else 0
 
