@@ -157,7 +157,7 @@ def test_adapters_do_not_import_the_store() -> None:
 
 
 def test_the_root_of_the_package_stays_small() -> None:
-    assert len(list(SOURCE.glob("*.py"))) <= 12
+    assert len(list(SOURCE.glob("*.py"))) <= 13
 
 
 @pytest.mark.parametrize(
