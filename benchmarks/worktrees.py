@@ -1,8 +1,8 @@
 """Processor time of a repository's first index against that of a second worktree's, and of a branch switch.
 
-    python -m benchmarks.worktrees REPOSITORY [BRANCH]
+    python -m benchmarks.worktrees REPOSITORY [BRANCH [ROUNDS]]
 
-Each round has a home of its own. BRANCH is switched to and back in the second worktree.
+Each round has a home of its own. BRANCH is switched to and back in the second worktree, twice.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def index(root: Path, home: Path) -> tuple[float, str]:
 def main() -> None:
     repository, branch = Path(sys.argv[1]).resolve(), (sys.argv[2:] or [""])[0]
     rows: dict[str, list[float]] = {}
-    for turn in range(ROUNDS):
+    for turn in range(int(sys.argv[3]) if len(sys.argv) > 3 else ROUNDS):
         with tempfile.TemporaryDirectory() as folder:
             home, tree = Path(folder, "home"), Path(folder, "tree")
             git(repository, "worktree", "add", "-f", "--detach", str(tree), "HEAD")
@@ -45,6 +45,7 @@ def main() -> None:
                 steps = [("first", repository, ""), ("second worktree", tree, ""), ("nothing new", tree, "")]
                 if branch:
                     steps += [("to the branch", tree, branch), ("and back", tree, "-")]
+                    steps += [("there again", tree, branch), ("back again", tree, "-")]
                 for name, root, to in steps:
                     if to:
                         git(tree, "checkout", "--detach" if to != "-" else "-q", to)

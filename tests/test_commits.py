@@ -423,7 +423,9 @@ def test_what_commits_say_of_files_follows_renames(repo: Repository) -> None:
         files = history.files(["net/attempts.py", "net/retry.py", "docs/retry.md", "net/cache.py"])
         together = history.together(["net/attempts.py"])["net/attempts.py"]
         match = history.matches({"attempts": 1.0, "five": 1.0}, 1)[0]
+        companions = history.companions(["net/attempts.py", "net/cache.py", "net/gone.py"])
 
+    assert companions == {"docs/retry.md": pytest.approx(2.0 / (4 + 3))}
     assert {path: (f.commits, f.last) for path, f in files.items()} == {
         "net/attempts.py": (4, 0), "docs/retry.md": (2, 0), "net/cache.py": (1, 3)}  # fmt: skip
     assert list(together) == ["docs/retry.md"] and together["docs/retry.md"] == pytest.approx(2.0)

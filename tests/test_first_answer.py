@@ -16,7 +16,7 @@ from spelunk.pipeline import background as starter
 from spelunk.pipeline import first
 from spelunk.pipeline.crash_note import CrashNote
 from spelunk.pipeline.executor import Batches
-from spelunk.pipeline.literals import NOTHING, Literals, matcher, scan
+from spelunk.pipeline.literals import MAX_MATCHES, NOTHING, Found, Literals, matcher, scan
 from spelunk.pipeline.plan import plan
 from spelunk.pipeline.update import Job, update
 from spelunk.search.focus import MAX_LITERALS, focus_of
@@ -26,7 +26,7 @@ from spelunk.store import writer_lock
 from spelunk.store.check import check
 from spelunk.testing import logical_content
 from spelunk.workspace import background
-from spelunk.workspace.focus import Focus
+from spelunk.workspace.focus import Focus, Literal
 from tests.corpus import write_tree
 from tests.faultcases import finish, spelunk
 
@@ -60,7 +60,7 @@ def focus(text: str, **more: Any) -> Focus:
 
 
 def texts(wanted: Focus) -> list[str]:
-    return [text for text, _ in wanted.literals]
+    return [literal.text for literal in wanted.literals]
 
 
 def ordered(root: Path, wanted: Focus, seconds: float = 600.0, processes: int = 1) -> list[str]:
@@ -107,47 +107,104 @@ def test_a_long_text_gives_a_bounded_number_of_literals() -> None:
 # --- the scan ------------------------------------------------------------------------------------
 
 
-def test_literals_are_found_in_any_case_and_inside_others() -> None:
-    match = matcher(Literals(["flush_batches", "flush", "otter"], [1.0, 1.0, 1.0]))
+def anywhere(*texts: str, telling: tuple[int, ...] = ()) -> Literals:
+    """Literals that count wherever they occur."""
+    return Literals([Literal(text, 1.0) for text in texts], [1.0] * len(texts), telling)
 
-    assert match(b"def FLUSH_Batches():").anywhere == 0b011
-    assert match("Größe: Otter".encode()).anywhere == 0b100
+
+def terms(*words: str) -> Literals:
+    """Literals of words: their stems, looked for in the parts of names."""
+    found = [focus_of(narrow(read(f'"{word}"')), "hybrid").literals for word in words]
+    return Literals([literals[0] for literals in found], [1.0] * len(words))
+
+
+def of(found: Found) -> dict[int, int]:
+    """Literal -> how often it occurs."""
+    return {occurrences.literal: occurrences.total for occurrences in found}
+
+
+def test_literals_are_found_in_any_case_and_inside_others() -> None:
+    match = matcher(anywhere("flush_batches", "flush", "otter"))
+
+    assert of(match(b"def FLUSH_Batches():")) == {0: 1, 1: 1}
+    assert of(match("Größe: Otter".encode())) == {2: 1}
     assert match(b"nothing") == NOTHING
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (b"retry retries retried RETRY Retrying", 5),
+        (b"maxRetries max_retry HTTPRetry RETRY_COUNT retry2", 5),
+        (b"retrieve retro tryretry", 0),
+        (b"XRETRY aRetry", 1),
+    ],
+)
+def test_a_word_is_found_as_the_part_of_a_name_that_has_its_stem(text: bytes, count: int) -> None:
+    assert of(matcher(terms("retry"))(text)).get(0, 0) == count
+
+
+def test_occurrences_are_counted_up_to_a_number() -> None:
+    assert of(matcher(anywhere("otter"))(b"otter " * 5_000)) == {0: MAX_MATCHES}
+
+
 def test_the_best_window_has_what_is_near() -> None:
-    match = matcher(Literals(["otter", "swims", "pool"], [1.0, 1.0, 1.0]))
+    match = matcher(anywhere("otter", "swims", "pool"))
 
-    found = match(b"otter" + b" " * 5000 + b"swims in the pool")
+    found = match(b"otter" + b" " * 5000 + b"swims in the pool, swims")
 
-    assert found.anywhere == 0b111
-    assert found.near == 0b110
+    assert of(found) == {0: 1, 1: 2, 2: 1}
+    assert {o.literal: o.near for o in found} == {0: 0, 1: 2, 2: 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "defined"),
+    [
+        ("def admit_otter(pool):", True),
+        ("    pub fn otter(&self) -> bool {", True),
+        ("class Otter(Animal):", True),
+        ("#define OTTER_POOL 3", True),
+        ("static int keep_otter(struct pool *pool)", True),
+        ("    public List<Otter> keepOtter(Pool pool) {", True),
+        ("    keep_otter(pool);", False),
+        ("    return otter(pool)", False),
+        ("keep_otter(pool);", False),
+        ("x = otter", False),
+        ("# the otter swims", False),
+    ],
+)
+def test_a_line_that_defines_a_name_is_told_from_one_that_uses_it(line: str, defined: bool) -> None:
+    found = matcher(terms("otter"))(f"// first\n{line}\n// last\n".encode())
+
+    assert any(o.defined for o in found) == defined
 
 
 def test_a_file_without_a_telling_literal_is_passed_over() -> None:
-    match = matcher(Literals(["otter", "the"], [1.0, 1.0], telling=[0]))
+    match = matcher(anywhere("otter", "the", telling=(0,)))
 
     assert match(b"the the the") == NOTHING
-    assert match(b"the otter").anywhere == 0b11
+    assert of(match(b"the otter")) == {0: 1, 1: 1}
 
 
 def test_a_literal_is_no_pattern() -> None:
-    match = matcher(Literals(["a.c", "x|y", "("], [1.0] * 3))
+    match = matcher(anywhere("a.c", "x|y", "("))
 
     assert match(b"abc xy") == NOTHING
-    assert match(b"a.c x|y (").anywhere == 0b111
+    assert of(match(b"a.c x|y (")) == {0: 1, 1: 1, 2: 1}
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_any_number_of_processes_finds_the_same(root: Path, processes: int) -> None:
     walked = FolderSource(str(root)).walk(DEFAULTS)
     paths = [row[0] for row in walked.rows]
-    literals = Literals(["otter", "batch"], [1.0, 1.0])
+    literals = terms("otter", "batch")
 
     found = scan(str(root), paths, literals, 600.0, processes)
 
     assert set(found) == set(range(len(paths)))
-    assert found == scan(str(root), paths, literals, 600.0, 1)
+    assert {n: [*f] for n, f in found.items()} == {
+        n: [*f] for n, f in scan(str(root), paths, literals, 600.0, 1).items()
+    }
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
@@ -157,11 +214,11 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("otter")
     (tmp_path / "link").symlink_to(tmp_path / "secret")
 
-    assert scan(str(tmp_path), ["pipe", "link", "gone"], Literals(["otter"], [1.0]), 600.0, 1) == {}
+    assert scan(str(tmp_path), ["pipe", "link", "gone"], anywhere("otter"), 600.0, 1) == {}
 
 
 def test_a_scan_without_time_finds_nothing(root: Path) -> None:
-    assert scan(str(root), ["pkg3/otter_pool.py"], Literals(["otter"], [1.0]), 0.0, 1) == {}
+    assert scan(str(root), ["pkg3/otter_pool.py"], anywhere("otter"), 0.0, 1) == {}
 
 
 # --- the order -----------------------------------------------------------------------------------

@@ -69,10 +69,11 @@ def test_command_line_python_http_and_mcp_give_the_same_answer(
     query = {"symbol": "flush_batches", "regex": "flush_\\w+"}.get(mode, "where are batches flushed")
     home = base / "home"
     monkeypatch.setenv("SPELUNK_HOME", str(home))
-    over_http = server.search(query, mode=mode, limit=20)["hits"]
+    over_http = server.search(query, mode=mode, limit=20, related=2)["hits"]
 
+    flags = ["-m", mode, "-k", "20", "--related", "2", "--json"]
     printed = subprocess.run(
-        [sys.executable, "-m", "spelunk", "search", query, str(project), "-m", mode, "-k", "20", "--json"],
+        [sys.executable, "-m", "spelunk", "search", query, str(project), *flags],
         capture_output=True,
         env=environment(home),
     )
@@ -81,17 +82,17 @@ def test_command_line_python_http_and_mcp_give_the_same_answer(
     from spelunk.present.objects import to_json
 
     with Index.open(project) as index:
-        by_python = to_json(index.search(query, mode=mode, limit=20))["hits"]
+        by_python = to_json(index.search(query, mode=mode, limit=20, related=2))["hits"]
     from spelunk.adapters.indexes import OpenIndexes
     from spelunk.adapters.scope import Scope
     from spelunk.adapters.tools import Tools
 
     indexes = OpenIndexes()
-    arguments = {"query": query, "mode": mode, "limit": 20, "max_tokens": 25_000}
+    arguments = {"query": query, "mode": mode, "limit": 20, "related": 2, "max_tokens": 25_000}
     by_mcp = Tools(indexes).call("search", arguments, Scope(str(project), (str(project),))).values["hits"]
     indexes.close()
 
-    assert over_http
+    assert over_http and any(hit["related"]["callers"] for hit in over_http)
     assert [{k: hit[k] for k in by_command[0]} for hit in over_http] == by_command == by_python == by_mcp
 
 
@@ -772,6 +773,41 @@ def test_an_index_that_another_process_writes_to(base: Path, monkeypatch: pytest
         finally:
             writer.release()
         wait_for(lambda: server.search("late_name", mode="symbol")["hits"])
+
+
+def git(root: Path, *words: str) -> str:
+    flags = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    done = subprocess.run(["git", *flags, *words], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_commits_are_found_and_a_file_is_compared_with_one(base: Path) -> None:
+    root = make_tree(base / "committed")
+    git(root, "init", "-qb", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "Flush marmalade twice")
+    first = git(root, "rev-parse", "HEAD")
+    with serving(base / "home9", str(root), "--rate", "0") as server:
+        server.search("flush")
+        found = server.search("marmalade", kind="commit")["hits"]
+        assert [hit["kind"] for hit in found] == ["commit"] and "marmalade" in found[0]["content"]
+        assert server.search("kind:commit marmalade")["hits"][0]["path"] == found[0]["path"]
+        assert server.get("/api/search", q="kind:commit kind:function x").status == 400
+
+        def revision(rev: str) -> Any:
+            return server.get("/api/file", path="src/writer.py", rev=rev, end=1, wait=60).json["revision"]
+
+        assert server.get("/api/file", path="src/writer.py").json["revision"] is None
+        assert revision("HEAD") == revision(first) == {"commit": first, "same": True}
+        assert revision(first[:12])["commit"] == first
+        (root / "src/writer.py").write_text("def other():\n    pass\n")
+        server.search("other", mode="symbol")
+        assert revision("HEAD") == {"commit": first, "same": False}
+        git(root, "commit", "-qam", "Another writer")
+        assert revision("HEAD")["same"] and not revision(first)["same"]
+        assert revision("f" * 40) == {"commit": "", "same": False}
+        for bad in ("--output=/tmp/x", "main", "HEAD~1", "zzzzzzz"):
+            assert server.get("/api/file", path="src/writer.py", rev=bad).status == 400
 
 
 def test_a_damaged_index_is_told(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ LAYERS: list[set[str]] = [
     {"workspace"},
     {"search", "pipeline", "graph"},
     {"history.update", "history.current"},
-    {"index", "index_views"},
+    {"index", "index_refresh", "index_views"},
     {"watch"},
     {"present", "evaluate", "testing"},
     {"bench"},

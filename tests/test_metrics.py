@@ -397,6 +397,8 @@ def everything() -> Metrics:
         events.CallRetried("embedder", 1, 0.5, "503"),
         events.BreakerChanged("embedder", "open", "5 failures"),
         events.VectorsPending(12),
+        events.HistoryUpdated(9, 2, 0, 0, 0.1),
+        events.HistoryUpdated(0, 0, 0, 0, 0.1, "no git"),
         events.RunEnded(events.DONE, 1.5, 3),
     ):
         metrics(event)

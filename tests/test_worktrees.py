@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from spelunk import Index
 from spelunk.store.check import check
+from spelunk.store.manifest import Manifest
+from spelunk.store.manifest_references import hidden_files
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
 from tests.faultcases import POINTS, begun
@@ -203,3 +206,114 @@ def test_killed_while_it_is_copied(main: Path, tmp_path: Path, point: str) -> No
     done = spelunk(tree)
     assert done.returncode == 0, done.stderr
     assert_like_fresh(tree, tmp_path / "fresh")
+
+
+# --- a switch of branches ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def far(main: Path) -> Path:
+    """The repository of ``main`` with a branch ``far``, in which 20 files are others, one is new and one is gone."""
+    git(main, "checkout", "-qb", "far")
+    for path in sorted(main.glob("pkg*/mod_*.py"))[:20]:
+        path.write_text(path.read_text() + "\n\ndef far_away():\n    return 'marmalade'\n")
+    (main / "pkg0" / "far.py").write_text("def only_far(): pass\n")
+    (main / "pkg0" / "mod_0.py").unlink()
+    git(main, "add", "-A")
+    git(main, "commit", "-qm", "Change many")
+    git(main, "checkout", "-q", "main")
+    return main
+
+
+def test_a_branch_that_is_switched_back_to_is_not_cut_again(far: Path, tmp_path: Path) -> None:
+    git(far, "checkout", "-q", "far")
+    assert len(read_by(far, tmp_path / "note1")) == 20
+    git(far, "checkout", "-q", "main")
+    assert read_by(far, tmp_path / "note2") == set()
+    for turn in range(3):
+        for branch in ("far", "main"):
+            git(far, "checkout", "-q", branch)
+            assert read_by(far, tmp_path / f"{branch}{turn}") == set()
+            with Index.open(far) as index:
+                found = {h.path for h in index.search("far_away marmalade", mode="lexical", limit=60).hits}
+                assert bool(found) == (branch == "far")
+                assert check(index.directory).ok
+    assert_like_fresh(far, tmp_path / "fresh")
+
+
+def test_a_file_that_is_edited_after_the_switch_back_is_cut(far: Path, tmp_path: Path) -> None:
+    git(far, "checkout", "-q", "far")
+    read_by(far, tmp_path / "note1")
+    git(far, "checkout", "-q", "main")
+    edited = far / "pkg0" / "mod_3.py"
+    edited.write_text(edited.read_text() + "\n# edited\n")
+    assert read_by(far, tmp_path / "note2") == {"pkg0/mod_3.py"}
+    assert_like_fresh(far, tmp_path / "fresh")
+
+
+def test_what_is_retained_is_hidden_and_bounded(
+    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(far, "checkout", "-q", "far")
+    with Index.open(far) as index:
+        index.update()
+        assert hidden(index)
+        assert all((far / h.path).exists() for q in QUERIES for h in index.search(q, limit=60).hits)
+        assert check(index.directory).ok
+    monkeypatch.setattr("spelunk.store.manifest_retained.RETAINED_BYTES", 3_000)
+    git(far, "checkout", "-q", "main")
+    with Index.open(far) as index:
+        index.update()
+        assert 0 < len(hidden(index)) < 20
+    assert_like_fresh(far, tmp_path / "fresh")
+
+
+def test_few_files_are_not_retained(main: Path, tmp_path: Path) -> None:
+    with Index.open(main) as index:
+        git(main, "checkout", "-q", "other")
+        index.update()
+        assert not hidden(index)
+
+
+def test_other_settings_let_the_retained_go(far: Path, tmp_path: Path) -> None:
+    git(far, "checkout", "-q", "far")
+    with Index.open(far) as index:
+        index.update()
+    with Index.open(far, max_file_size="1 MiB", max_parse_size=2_000) as index:
+        index.update()
+        assert not hidden(index)
+        assert check(index.directory).ok
+
+
+def test_a_full_text_that_is_built_again_has_no_retained(far: Path, tmp_path: Path) -> None:
+    git(far, "checkout", "-q", "far")
+    with Index.open(far) as index:
+        index.update()
+        lexical = next(Path(index.directory).glob("lexical-*"))
+        next(lexical.glob("*.term")).write_bytes(b"damaged")
+        assert not check(index.directory).ok
+        assert index.check(repair=True).ok
+        assert not hidden(index)
+        git(far, "checkout", "-q", "main")
+        index.update()
+    assert_like_fresh(far, tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("point", ["restore.rows", "publish.manifest.before", "publish.manifest.after"])
+def test_a_switch_back_that_is_killed_is_made_by_the_next_update(
+    far: Path, tmp_path: Path, point: str
+) -> None:
+    git(far, "checkout", "-q", "far")
+    with Index.open(far) as index:
+        index.update()
+    git(far, "checkout", "-q", "main")
+    assert spelunk(far, f"{point}=kill").returncode == -signal.SIGKILL
+    with Index.open(far) as index:
+        index.update()
+    assert_like_fresh(far, tmp_path / "fresh")
+
+
+def hidden(index: Index) -> list[int]:
+    """Versions whose documents the full text holds and no search shows."""
+    with closing(Manifest(index.directory)) as manifest:
+        return hidden_files(manifest)

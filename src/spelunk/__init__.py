@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from spelunk.files.explain import Explanation, IndexedFile
     from spelunk.graph.answer import Edge, GraphAnswer, Package, RepositoryMap, Symbol
+    from spelunk.graph.many import ask_many
     from spelunk.index import Index
     from spelunk.remote.breaker import BreakerState
     from spelunk.search.answer import Answer, Facets, Matched, MissingWord
@@ -36,7 +37,19 @@ if TYPE_CHECKING:
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
     from spelunk.store.snapshot import Snapshot
-    from spelunk.types import CheckReport, Copy, Definition, Failed, FileCounts, Hit, Problem, Report, Skipped
+    from spelunk.types import (
+        CheckReport,
+        Copy,
+        Definition,
+        Failed,
+        FileCounts,
+        Hit,
+        Neighbour,
+        Neighbours,
+        Problem,
+        Report,
+        Skipped,
+    )
     from spelunk.watch.events import WatchEvent
     from spelunk.watch.watcher import Watcher
     from spelunk.workspace.contents import Outline, Passage
@@ -69,6 +82,8 @@ _MODULES = {
     "Matched": "search.answer",
     "MemoryLimitError": "errors",
     "MissingWord": "search.answer",
+    "Neighbour": "types",
+    "Neighbours": "types",
     "Outline": "workspace.contents",
     "Package": "graph.answer",
     "Passage": "workspace.contents",
@@ -92,6 +107,7 @@ _MODULES = {
     "WatchEvent": "watch.events",
     "Watcher": "watch.watcher",
     "WorkspaceError": "errors",
+    "ask_many": "graph.many",
     "search_many": "search.many",
 }
 
@@ -120,6 +136,8 @@ __all__ = [
     "Matched",
     "MemoryLimitError",
     "MissingWord",
+    "Neighbour",
+    "Neighbours",
     "Outline",
     "Package",
     "Passage",
@@ -144,6 +162,7 @@ __all__ = [
     "Watcher",
     "WorkspaceError",
     "__version__",
+    "ask_many",
     "search_many",
 ]
 

@@ -74,6 +74,7 @@ BUILT_IN: Final = ("static", "hashed")
 LOCAL: Final = "local"
 """The store of an index directory."""
 
+AUTO: Final = "auto"
 EARLY: Final = "early"
 WAIT: Final = "wait"
 
@@ -179,8 +180,9 @@ class Options:
         "Newest commits behind HEAD whose messages are indexed; 0 or off for none.", widens=above)  # fmt: skip
     freshness: str = setting("strict", text,
         "strict, bounded:SECONDS or relaxed: how old an answer may be.")  # fmt: skip
-    first_answer: str = setting(WAIT, choice(EARLY, WAIT),
-        "early answers a first search of a large tree before all is indexed; wait indexes all first.")  # fmt: skip
+    first_answer: str = setting(AUTO, choice(AUTO, EARLY, WAIT),
+        "early answers a first search of a large tree before all is indexed; wait indexes all first; "
+        "auto is early but in the Python API.")  # fmt: skip
 
     embedding_url: str = setting("", url,
         "Base address of an embedding API, e.g. https://api.openai.com/v1; for embedder api:MODEL.",

@@ -13,35 +13,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from spelunk import embed
-from spelunk.config import EARLY, Options, Untrusted, load
-from spelunk.errors import IndexBusyError, IndexCorruptError, StorageError
+from spelunk.config import Options, Untrusted, load
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.graph.questions import GraphQuestions
-from spelunk.index_views import IndexViews
+from spelunk.index_refresh import IndexRefresh
 from spelunk.observe import Observer, broadcast, null_observer
-from spelunk.pipeline.background import start
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
-from spelunk.types import CheckReport, HistoryReport, Report
+from spelunk.types import CheckReport, Report
 from spelunk.workspace import background, locate
-from spelunk.workspace.freshness import (
-    KEEPER_SECONDS,
-    Age,
-    Keeper,
-    is_current_in,
-    published,
-    seconds_allowed,
-    stale_paths,
-    wait_for_generation,
-)
+from spelunk.workspace.freshness import Age, seconds_allowed
 from spelunk.workspace.repositories import named, record, source_of
-from spelunk.workspace.state import BEHIND, CURRENT, MISSING
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
@@ -49,11 +36,10 @@ if TYPE_CHECKING:
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
     from spelunk.search.request import SearchOverrides, SearchRequest
-    from spelunk.store.protocols import Reader
     from spelunk.workspace.focus import Focus
 
 
-class Index(IndexViews, GraphQuestions):
+class Index(IndexRefresh, GraphQuestions):
     """One workspace's index. Its methods may be called from several threads."""
 
     def __init__(
@@ -77,12 +63,8 @@ class Index(IndexViews, GraphQuestions):
         self._given: dict[str, Any] = {}
         self.source: Source = source_of(root, directory)
         self.age = Age(seconds_allowed(options.freshness))
-        self.complete_later: Callable[[str, str, Options], object] = start
-        """Called with root, directory and options where a search indexed a part; a server has its own."""
         self.updater: Callable[[Job], Report] | None = None
         """Runs updates instead of this process: see :class:`spelunk.pipeline.child.UpdateProcesses`."""
-        self.keeper: Keeper | None = None
-        """Keeps the index up to date meanwhile, so that most searches compare no file."""
 
     @classmethod
     def open(
@@ -237,87 +219,6 @@ class Index(IndexViews, GraphQuestions):
         finally:
             self.source.close()
 
-    def _update_history(self, *, whole: bool, rebuild: bool = False) -> HistoryReport | None:
-        if not isinstance(self.source, FolderSource):
-            return None
-        from spelunk.history.update import update_history
-
-        return update_history(self.root, self.directory, self.options, whole=whole, rebuild=rebuild)
-
-    def _refresh_history(self) -> None:
-        """Index new commits, the first of many, if HEAD moved."""
-        if not isinstance(self.source, FolderSource):
-            return
-        from spelunk.history.current import is_current
-
-        if not is_current(self.root, self.directory, self.options):
-            self._update_history(whole=False)
-
-    def refresh(
-        self,
-        *,
-        progress: OnProgress | None = None,
-        focus: Callable[[], Focus] | None = None,
-        freshness: str | None = None,
-    ) -> bool:
-        """Bring the index up to date if the freshness setting, or ``freshness`` instead of it, requires it.
-
-        Args:
-            progress: As for :meth:`update`.
-            focus: Gives what a query is about. Where a large tree was never indexed to the end, only
-                the files that fit are indexed now, and :attr:`complete_later` is called.
-            freshness: Instead of the setting.
-
-        Returns:
-            Whether the newest generation holds all that is known to be on disk;
-            False if another process is updating it, or the rest follows later.
-        """
-        state = self.compare(freshness)
-        if state == CURRENT:
-            return True
-        missing = state == MISSING
-        early = focus() if focus is not None and self.options.first_answer == EARLY else None
-        if missing and early is not None and wait_for_generation(self.directory):
-            return False  # another process builds it
-        try:
-            report = self._update(progress, wait=missing, patient=False, focus=early)
-        except IndexBusyError:
-            return False
-        except (StorageError, IndexCorruptError):
-            if missing:
-                raise
-            return False  # a read-only disk, or a damaged store: the answer says what is missing
-        if report.remaining:
-            self.complete_later(self.root, self.directory, self.options)
-        return not report.remaining
-
-    def compare(self, freshness: str | None = None) -> str:
-        """Compare the index with the files, unless its keeper or a recent comparison makes that needless.
-
-        Returns:
-            ``current``, ``behind`` or ``missing``, as in :mod:`spelunk.workspace.state`.
-        """
-        if not self.has_published():
-            return MISSING
-        if self.age.is_allowed(freshness):
-            return CURRENT
-        began = self.age.now()
-        if self.keeper is not None and self.keeper.caught_up(KEEPER_SECONDS):
-            self.age.reset(began)
-            return CURRENT
-        # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
-        if not is_current_in(
-            self.directory, self.source, self.options, vectors=embed.in_workers(self.options)
-        ):
-            return BEHIND
-        self._refresh_history()
-        self.age.reset(began)
-        return CURRENT
-
-    def has_published(self) -> bool:
-        """Whether there is a generation to search."""
-        return published(self.directory)
-
     def search(
         self,
         query: str | SearchRequest,
@@ -329,17 +230,6 @@ class Index(IndexViews, GraphQuestions):
         from spelunk.search.many import search_many
 
         return search_many([self], query, progress=progress, **overrides)
-
-    def changed_paths(self, reader: Reader, paths: Collection[str], freshness: str | None = None) -> set[str]:
-        """Those paths whose file changed or vanished since the reader's generation.
-
-        None where the freshness setting, or ``freshness`` instead of it, allows an older answer.
-        """
-        from spelunk.store.snapshot import Snapshot
-
-        if not self.age.must_be_strict(freshness) or not isinstance(reader, Snapshot):
-            return set()
-        return stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
 
     def similar(self, path: str, line: int, *, limit: int = 10, refresh: bool = True) -> Answer:
         """Chunks like the one at a place, that one left out.

@@ -175,6 +175,49 @@ class Copy(NamedTuple):
         return f"{self.path}:{self.start_line}-{self.end_line}"
 
 
+class Neighbour(NamedTuple):
+    """A definition beside a hit in the symbol graph: one that calls it, or one that it uses.
+
+    Attributes:
+        symbol: Scope and name, joined by a dot; of code outside any definition the path of its file.
+        kind: ``function``, ``class``, ... or ``file``.
+        path: As that of a :class:`Hit`.
+        line: 1-based; of a caller the line of the call, of a definition that is used its first line.
+        text: Of a caller that line, of a definition its head as written; on one line.
+        confidence: From 0 to 1, that the name means that definition.
+        rule: The rule that decided (docs/symbol-graph.md).
+        alternatives: Other definitions that the name may mean as well.
+    """
+
+    symbol: str
+    kind: str
+    path: str
+    line: int
+    text: str
+    confidence: float
+    rule: str
+    alternatives: int = 0
+
+    @property
+    def citation(self) -> str:
+        """``path:line``."""
+        return f"{self.path}:{self.line}"
+
+
+class Neighbours(NamedTuple):
+    """What stands beside a hit in the symbol graph.
+
+    Attributes:
+        callers: Definitions that call what the hit defines, code before tests, the most certain first.
+        uses: Definitions that the hit's lines refer to, the sure ones first, in the order of the lines.
+        left_out: What is not named and why, a sentence each.
+    """
+
+    callers: tuple[Neighbour, ...] = ()
+    uses: tuple[Neighbour, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """A commit.
@@ -220,6 +263,7 @@ class Hit:
         copies: Places with nearly the same text, in other files, which this hit stands for.
         commit: Of a hit of kind ``commit``, whose path is its id: the commit.
         changed: The last commit that changed its lines, where that was asked for and is known.
+        related: Its callers and the definitions that it uses, where they were asked for; of the first hits.
     """
 
     path: str
@@ -238,6 +282,7 @@ class Hit:
     copies: tuple[Copy, ...] = ()
     commit: Commit | None = None
     changed: Commit | None = None
+    related: Neighbours | None = None
 
     @property
     def citation(self) -> str:

@@ -21,9 +21,6 @@ def large(tmp_path_factory):
     return root
 
 
-EARLY = {"SPELUNK_FIRST_ANSWER": "early"}
-
-
 def status(cli, root):
     return cli.json("status", root)
 
@@ -39,7 +36,7 @@ def wait_until_current(cli, root):
 
 
 def test_the_first_search_answers_early_and_the_index_is_completed(cli, large):
-    done = cli("search", "where is an otter admitted to the pool", large, "--json", env=EARLY)
+    done = cli("search", "where is an otter admitted to the pool", large, "--json")
 
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -56,13 +53,13 @@ def test_the_first_search_answers_early_and_the_index_is_completed(cli, large):
 
 
 def test_wait_builds_the_whole_index_first(cli, large):
-    answer = cli.json("search", "otter", large, "--wait", env=EARLY)
+    answer = cli.json("search", "otter", large, "--wait")
 
     assert answer["index"]["coverage"] == 1
     assert status(cli, large)["state"] == "current"
 
 
-def test_a_search_waits_by_default(cli, large):
-    answer = cli.json("search", "otter", large)
+def test_a_search_waits_where_the_setting_says_so(cli, large):
+    answer = cli.json("search", "otter", large, env={"SPELUNK_FIRST_ANSWER": "wait"})
 
     assert answer["index"]["coverage"] == 1

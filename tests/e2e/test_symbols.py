@@ -154,6 +154,36 @@ def test_impact_of_what_changed(cli, repo):
     assert "one revision" in cli.refused("impact", "--diff", "HEAD~1..HEAD", repo)
 
 
+def test_questions_of_several_workspaces(cli, repo, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "ring.py").write_text(
+        "def encode_batch(x):\n    return x\n\n\ndef twice(x):\n    encode_batch(x)\n"
+    )
+
+    found = cli.json("callers", "encode_batch", repo, other)
+    places = [f"{e['path']}:{e['line']}" for e in found["edges"]]
+    assert places == [
+        "repo/py/main.py:6",
+        "repo/tests/test_store.py:5",
+        "repo/py/store.py:6",
+        "other/ring.py:6",
+    ]
+    assert found["total"] == 4 and {t["path"] for t in found["targets"]} == {
+        "repo/py/store.py",
+        "other/ring.py",
+    }
+
+    defined = cli.json("def", "encode_batch", repo, other)["edges"]
+    assert [(e["confidence"], e["alternatives"]) for e in defined] == [(0.5, 1), (0.5, 1)]
+    one = cli.json("callers", other / "ring.py:1", repo, other)
+    assert [e["path"] for e in one["edges"]] == ["other/ring.py"]
+    assert cli.json("callers", "other/ring.py:1", repo, other)["edges"] == one["edges"]
+    limited = cli.json("refs", "encode_batch", repo, other, "-k", "1")
+    assert len(limited["edges"]) == 1 and any(line.startswith("repo: ") for line in limited["left_out"])
+    assert "several workspaces" in cli.refused("impact", "encode_batch", repo, other)
+
+
 def test_path(cli, repo):
     out = cli.ok("path", "cmd/main.go:5", "connect", cwd=repo)
 

@@ -102,6 +102,23 @@ def test_several_workspaces_and_text(cli, watch, tmp_path):
     assert one.end(signal.SIGINT)[0] == 130
 
 
+def test_callers_are_right_as_soon_as_a_search_is(cli, watch):
+    source = cli.cwd / "src"
+    (source / "auk.py").write_text("def auk():\n    return 1\n")
+    one = watch("--json")
+    one.wait("watching")
+    for n in range(4):
+        before = "from src.auk import auk\n" + "\n" * n
+        (source / "shore.py").write_text(f"{before}\n\ndef razorbill{n}():\n    return auk()\n")
+        until(lambda n=n: found(cli, f"razorbill{n}"), "the edit")
+        answer = cli.json("callers", "auk", "--no-refresh")  # asked once: the same generation has both
+        assert [(e["symbol"]["name"], e["line"]) for e in answer["edges"]] == [(f"razorbill{n}", n + 5)]
+    (source / "shore.py").unlink()
+    until(lambda: not found(cli, "razorbill3"), "the deletion")
+    assert cli("callers", "auk", "--no-refresh").returncode == 1
+    assert one.end()[0] == 143
+
+
 def test_bad_arguments_are_refused(cli, tmp_path):
     assert "no such" in cli.refused("watch", "nowhere")
     assert "less than 1" in cli.refused("watch", "--poll", "0")

@@ -70,7 +70,7 @@ def _cost(hit: FittedHit) -> int:
 
 
 def _brief(hit: Hit) -> FittedHit:
-    values = hit_object(hit)
+    values = hit_object(replace(hit, related=None))
     del values["content"]
     about = printable_name(f"{hit.kind} {hit.symbol}".strip())
     place = printable_name(hit.path)

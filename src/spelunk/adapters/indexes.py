@@ -8,15 +8,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from spelunk.adapters.keeping import IndexKeeper, can_keep
+from spelunk.errors import SpelunkError
 from spelunk.index import Index
 from spelunk.observe.events import BackfillProgress, Event, RunEnded, RunStarted
 from spelunk.observe.progress import FileProgress
 from spelunk.workspace.targets import Target
 
 if TYPE_CHECKING:
+    from spelunk.config import Options
     from spelunk.pipeline.job import Job
     from spelunk.types import Report
 
+COMMAND: Final = "mcp"
+"""Name of the writer that completes an index, as other processes see it."""
 MAX_OPEN: Final = 16
 """Indexes kept open; each has some open files and mapped segments."""
 
@@ -85,6 +89,9 @@ class OpenIndexes:
         # Opening reads settings alone: a change of them counts with the next call.
         fresh = Index.open(target.root, index_dir=index_dir, observer=activity)
         fresh.updater = self._updater
+        fresh.waits = False
+        if self._updater is not None:
+            fresh.complete_later = self._complete_later
         key = (fresh.root, fresh.directory)
         evicted: list[Index] = []
         with self._guard:
@@ -109,6 +116,13 @@ class OpenIndexes:
         if self._keep and index not in self._keepers and index.has_published():
             self._keepers[index] = IndexKeeper(index)
 
+    def _complete_later(self, root: str, directory: str, _: Options) -> None:
+        """Index the rest of a workspace of which a first search indexed a part, in a thread."""
+        with self._guard:
+            known = self._open.get((root, directory))
+        if known is not None:
+            threading.Thread(target=_complete, args=(known[0],), name=f"complete {root}", daemon=True).start()
+
     def progress(self, root: str) -> IndexingProgress | None:
         """How far the update of a workspace in this process is; None where none is running."""
         with self._guard:
@@ -132,3 +146,11 @@ class OpenIndexes:
             keeper.close()
         for index in indexes:
             index.close()
+
+
+def _complete(index: Index) -> None:
+    """Update an index; what fails is told by the next call, which tries again."""
+    try:
+        index.update(wait=True, command=COMMAND)
+    except SpelunkError:
+        pass

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from spelunk.errors import UsageError
+from spelunk.graph.many import prefixed_symbol
 from spelunk.workspace.locate import is_within
 
 if TYPE_CHECKING:
-    from spelunk.graph.answer import Edge, GraphAnswer, RepositoryMap, Symbol
+    from spelunk.graph.answer import Edge, GraphAnswer, RepositoryMap
     from spelunk.index import Index
 
 T = TypeVar("T")
@@ -131,21 +132,6 @@ def cited_paths(answer: GraphAnswer) -> set[str]:
     return paths
 
 
-def prefixed(answer: GraphAnswer, prefix: str) -> GraphAnswer:
-    """An answer with something put before each path."""
-    if not prefix:
-        return answer
-
-    def edge(one: Edge) -> Edge:
-        symbol = None if one.symbol is None else prefixed_symbol(one.symbol, prefix)
-        return replace(one, path=prefix + one.path, symbol=symbol, edges=tuple(map(edge, one.edges)))
-
-    targets = tuple(prefixed_symbol(symbol, prefix) for symbol in answer.targets)
-    return replace(
-        answer, targets=targets, edges=tuple(map(edge, answer.edges)), tests=tuple(map(edge, answer.tests))
-    )
-
-
 def prefixed_map(found: RepositoryMap, prefix: str) -> RepositoryMap:
     """A map with something put before each path."""
     if not prefix:
@@ -165,12 +151,6 @@ def prefixed_map(found: RepositoryMap, prefix: str) -> RepositoryMap:
         for package in found.packages
     )
     return replace(found, packages=packages, symbols=tuple(prefixed_symbol(s, prefix) for s in found.symbols))
-
-
-def prefixed_symbol(symbol: Symbol, prefix: str) -> Symbol:
-    """A symbol with something put before its path; the name of a file is its path."""
-    name = prefix + symbol.name if symbol.kind == "file" else symbol.name
-    return replace(symbol, path=prefix + symbol.path, name=name)
 
 
 def only_one(

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from spelunk.adapters.symbols import MOST_DEPTH, QUESTIONS
 from spelunk.errors import UsageError
-from spelunk.search.request import MAX_QUERY
+from spelunk.search.request import MAX_QUERY, MAX_RELATED
 
 DEFAULT_TOKENS: Final = 4_000
 MAX_TOKENS: Final = 25_000
@@ -114,6 +114,7 @@ TOOLS: Final = (
                 choices=("hybrid", "lexical", "semantic", "symbol", "regex"),
             ),
             _LIMIT,
+            Parameter("related", "number", default=0, low=0, high=MAX_RELATED),
             _TOKENS,
         ),
         _HITS,

@@ -94,6 +94,7 @@ class Tools:
             limit=args["limit"],
             within=[target.within for target in found],
             refresh=refresh,
+            related=args["related"],
         )
         try:
             answer = search_many(indexes, request)

@@ -101,6 +101,13 @@ def _what(group: Any) -> None:
     )
     add("--copies", action="store_true", help="print every near-copy of a text as a hit of its own")
     add("--changes", action="store_true", help="name the last commit that changed each result, and why")
+    add(
+        "--related",
+        metavar="N",
+        type=whole(0),
+        default=0,
+        help="name up to N callers of the first results, and N definitions that they use",
+    )
     add("--explain", action="store_true", help="print the signals of each score")
     add("--wait", action="store_true", help="answer a first search when the whole index is built")
     metrics_file(group)

@@ -26,7 +26,7 @@ def paths(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         nargs="*",
         default=[],
-        help="only these folders and files of one workspace (default: the current folder)",
+        help="only these folders and files (default: the current folder)",
     )
 
 
@@ -64,10 +64,8 @@ def symbol_flags(parser: argparse.ArgumentParser, limit: int, what: str, *, dept
     answer_flags(parser, limit, what)
 
 
-def ask_about_symbol(
-    args: argparse.Namespace, question: Callable[[Index], Callable[..., GraphAnswer]], **more: Any
-) -> int:
-    """Ask one of an index's questions about the symbol of ``args``, and print the answer.
+def ask_about_symbol(args: argparse.Namespace, question: str, **more: Any) -> int:
+    """Ask the workspaces that the PATHs are in about the symbol of ``args``, and print the answer.
 
     Args:
         args: The parsed flags of :func:`symbol_flags`.
@@ -78,16 +76,34 @@ def ask_about_symbol(
         0 where something was found, else 1.
     """
 
-    def asking(index: Index, within: Sequence[str]) -> GraphAnswer:
-        return question(index)(
-            symbol_in(index, args.symbol),
+    def asking(indexes: Sequence[Index], within: Sequence[Sequence[str]]) -> GraphAnswer:
+        from spelunk.graph.many import ask_many
+
+        return ask_many(
+            indexes,
+            question,
+            _symbol_in_one(indexes, args.symbol),
             limit=args.limit,
             within=within,
             refresh=not args.no_refresh,
             **more,
         )
 
-    return ask(args, asking)
+    return printed(args, asked_of_all(args, asking))
+
+
+def _symbol_in_one(indexes: Sequence[Index], symbol: str) -> str:
+    """A symbol, with the path of ``FILE:LINE`` as answers show it where it names a file of a workspace."""
+    from spelunk.search.many import prefixes
+
+    for index, prefix in zip(indexes, prefixes([index.root for index in indexes]), strict=True):
+        found = symbol_in(index, symbol)
+        if found != symbol or len(indexes) == 1:
+            return prefix + found
+        place = _PLACE.fullmatch(symbol)
+        if place is not None and path_in(index, place.group(1)) is not None:
+            return prefix + symbol
+    return symbol
 
 
 def ask(
@@ -105,6 +121,11 @@ def ask(
     Returns:
         0 where something was found, else 1.
     """
+    return printed(args, asked(args, question, given), given)
+
+
+def printed(args: argparse.Namespace, answer: GraphAnswer, given: Sequence[str] | None = None) -> int:
+    """Print an answer in the form that the flags select; returns the exit status."""
     from spelunk.cli.output import colored, note, put_utf8
     from spelunk.present.graph import fit_graph, graph_notices, graph_object, graph_text
 
@@ -113,7 +134,6 @@ def ask(
             return json_line(graph_object(answer, dropped))
         return graph_text(answer, color=colored(args))
 
-    answer: GraphAnswer = asked(args, question, given)
     text, dropped = fit_graph(answer, args.max_tokens, show)
     if args.json:
         put_utf8(text)
@@ -127,7 +147,7 @@ def ask(
 
 
 def page_places(args: argparse.Namespace, text: str, given: Sequence[str] | None = None) -> None:
-    """Print results about a workspace, the one that the PATHs are in, with links behind its paths."""
+    """Print results about the workspaces that the PATHs are in, with links behind the paths of a single one."""
     from spelunk.cli.pager import links_of, page
 
     links = links_of(args)
@@ -135,8 +155,9 @@ def page_places(args: argparse.Namespace, text: str, given: Sequence[str] | None
         from spelunk.present.hyperlinks import link_places
         from spelunk.workspace.targets import targets
 
-        (target,) = targets(args.paths if given is None else given, args.index_dir)
-        text = link_places(text, links, target.root)
+        found = targets(args.paths if given is None else given, args.index_dir)
+        if len(found) == 1:
+            text = link_places(text, links, found[0].root)
     page(args, text)
 
 
@@ -146,17 +167,35 @@ def asked(
     given: Sequence[str] | None = None,
 ) -> Any:
     """The answer of the index of the one workspace that the PATHs are in."""
+
+    def of_one(indexes: Sequence[Index], within: Sequence[Sequence[str]]) -> Any:
+        if len(indexes) > 1:
+            raise UsageError("the PATHs are in several workspaces; ask about one at a time")
+        return question(indexes[0], within[0])
+
+    return asked_of_all(args, of_one, given)
+
+
+def asked_of_all(
+    args: argparse.Namespace,
+    question: Callable[[Sequence[Index], Sequence[Sequence[str]]], Any],
+    given: Sequence[str] | None = None,
+) -> Any:
+    """The answer of the indexes of the workspaces that the PATHs are in."""
+    from contextlib import ExitStack
+
     from spelunk.cli.stderr import hushed
     from spelunk.cli.targets import announce, open_target
     from spelunk.workspace.targets import targets
 
     found = targets(args.paths if given is None else given, args.index_dir)
-    if len(found) > 1:
-        raise UsageError("the PATHs are in several workspaces; ask about one at a time")
-    with open_target(args, found[0]) as index, hushed(args.verbose):
+    with ExitStack() as stack:
+        indexes = [stack.enter_context(open_target(args, target)) for target in found]
         if not args.no_refresh:
-            announce(args, index)
-        return question(index, found[0].within)
+            for index in indexes:
+                announce(args, index)
+        stack.enter_context(hushed(args.verbose))
+        return question(indexes, [target.within for target in found])
 
 
 def symbol_in(index: Index, symbol: str) -> str:

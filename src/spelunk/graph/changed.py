@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -21,6 +22,12 @@ MOST_FILES: Final = 1_000
 """Changed files that are compared line by line."""
 MOST_LINES: Final = 20_000
 """Lines of a file that are compared line by line; a longer one counts as changed as a whole."""
+
+_SAYS_NOTHING: Final = re.compile(
+    r"$|//|/?\*|--|;|%|\"\"\"|'''|[)\]}(,;]+$|#(?!\s*(?:define|undef|if|ifdef|ifndef|elif|else|endif|pragma))"
+    r"|(?:from|import|use|using|package|require|include|export \*|alias)\b"
+)
+"""Lines outside any definition that change no behaviour by themselves: comments, brackets, imports."""
 
 
 def changed_since(view: GraphView, root: str, revision: str) -> Changed:
@@ -62,13 +69,18 @@ def changed_since(view: GraphView, root: str, revision: str) -> Changed:
 
 
 def _definitions(view: GraphView, file: int, lines: Iterable[int]) -> tuple[list[DefinitionRow], bool]:
-    """The definitions that lines lie in, and whether some lie in none."""
+    """The definitions that lines lie in, and whether some that say something lie in none."""
     rows: dict[DefinitionRow, None] = {}
     outside = False
+    imports: set[int] | None = None
     for line in lines:
         inside = view.enclosing(file, line)
         if inside is None:
-            outside = True
+            if outside or _SAYS_NOTHING.match(view.line(file, line)):
+                continue
+            if imports is None:
+                imports = {one.line for one in view.imports(file)}
+            outside = line not in imports
         else:
             rows[inside] = None
     return list(rows), outside

@@ -42,6 +42,28 @@ class MembersFound(NamedTuple):
     complete: bool
 
 
+class NamedRows:
+    """The definitions of a name in one family of languages.
+
+    Attributes:
+        rows: By path and line.
+        by_file: By file.
+        by_folder: By the folder of their file.
+        by_owner: Those in a scope, by the last name of it.
+    """
+
+    def __init__(self, view: GraphView, rows: Sequence[DefinitionRow]) -> None:
+        self.rows = rows
+        self.by_file: dict[int, list[DefinitionRow]] = {}
+        self.by_folder: dict[str, list[DefinitionRow]] = {}
+        self.by_owner: dict[str, list[DefinitionRow]] = {}
+        for row in rows:
+            self.by_file.setdefault(row.file, []).append(row)
+            self.by_folder.setdefault(view.row(row.file).path.rpartition("/")[0], []).append(row)
+            if row.scope:
+                self.by_owner.setdefault(row.scope.rpartition(".")[2], []).append(row)
+
+
 class Classes:
     """The types of one generation."""
 
@@ -49,6 +71,7 @@ class Classes:
         self._view = view
         self._meaning = meaning
         self._named: dict[str, list[DefinitionRow]] = {}
+        self._of_family: dict[tuple[str, str], NamedRows] = {}
         self._fields: dict[str, dict[DefinitionRow, None]] = {}
         self._bases: dict[DefinitionRow, tuple[list[DefinitionRow], bool]] = {}
 
@@ -70,30 +93,31 @@ class Classes:
         """Let the question know fields, which are no stored definitions."""
         for row in rows:
             self._fields.setdefault(row.name, {})[row] = None
+            for key in [key for key in self._of_family if key[0] == row.name]:
+                del self._of_family[key]
+
+    def of_family(self, name: str, family: str) -> NamedRows:
+        """The definitions of a name in one family of languages."""
+        found = self._of_family.get((name, family))
+        if found is None:
+            view = self._view
+            rows = [row for row in self.named(name) if family_of(view.row(row.file).language) == family]
+            found = self._of_family[name, family] = NamedRows(view, rows)
+        return found
 
     def whole(self, row: DefinitionRow) -> DefinitionRow:
         """The type that an ``impl`` or an extension adds to; the row itself where there is none."""
         if row.kind not in EXTENDING:
             return row
         family = family_of(self._view.row(row.file).language)
-        types = [
-            r
-            for r in self.named(row.name)
-            if r.kind in CLASSES and family_of(self._view.row(r.file).language) == family
-        ]
+        types = [r for r in self.of_family(row.name, family).rows if r.kind in CLASSES]
         return nearest_first(self._view, row.file, types)[0] if types else row
 
     def members(self, owner: DefinitionRow, name: str) -> list[DefinitionRow]:
         """The members of a type that have a name: those in its file, else those nearest to it."""
         scope, family = qualified(owner), family_of(self._view.row(owner.file).language)
         last = scope.rpartition(".")[2]
-        rows = [
-            r
-            for r in self.named(name)
-            if (r.scope == scope or r.scope.rpartition(".")[2] == last)
-            and r.scope
-            and family_of(self._view.row(r.file).language) == family
-        ]
+        rows = self.of_family(name, family).by_owner.get(last, [])
         exact = [r for r in rows if r.scope == scope] or rows
         own = [r for r in exact if r.file == owner.file]
         if own:
@@ -156,11 +180,7 @@ class Classes:
 
     def _heads(self, owner: DefinitionRow) -> list[Reference]:
         """The references of a type to its bases, those of its impls and extensions in the same file too."""
-        parts = [
-            d
-            for d in self._view.definitions(owner.file)
-            if d == owner or (d.name == owner.name and d.kind in EXTENDING)
-        ]
+        parts = [d for d in self._view.named_in(owner.file, owner.name) if d == owner or d.kind in EXTENDING]
         return [
             r
             for part in parts

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -13,6 +12,7 @@ from spelunk.graph.callers import grouped
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import Located, sites_of
 from spelunk.graph.tell import edge_at, left_out
+from spelunk.graph.tests_to_run import ReachedTest, tests_to_run
 from spelunk.store.relation_reader import DefinitionRow
 from spelunk.types import Flag
 
@@ -20,20 +20,12 @@ MOST_STEPS: Final = 8
 DEFAULT_STEPS: Final = 3
 MOST_REACHED: Final = 2_000
 """Definitions and files that one answer reaches."""
+MOST_CHANGED: Final = 2_000
+"""Definitions from which references are followed."""
 LEAST_CONFIDENCE: Final = 0.1
 """Of a chain, below which it is not followed."""
-STEP_WEIGHT: Final = 0.7
-"""What a further step takes from the urgency of a test."""
-CALLED_AFTER: Final = "called-after"
-"""The rule of a test file that is called after a changed file."""
-CALLED_AFTER_TRUST: Final = 0.7
 BASE_TRUST: Final = 0.7
 """Trust in that a call of a member of a base reaches the member that overrides it."""
-MOST_TESTS_OF_A_NAME: Final = 20
-
-_TEST_WORD: Final = re.compile(
-    r"(?:^|[_.\-])(?:tests?|specs?)(?=$|[_.\-])|(?<=[a-z0-9])(?:Tests?|Spec|TestCase|IT)$|^Test(?=[A-Z])"
-)
 
 
 class Changed(NamedTuple):
@@ -66,6 +58,7 @@ def impact(
     *,
     steps: int = DEFAULT_STEPS,
     inside: Callable[[str], bool] | None = None,
+    companions: Callable[[Sequence[str]], Mapping[str, float]] | None = None,
 ) -> GraphAnswer:
     """What a change reaches: tests first, each test file once; then the rest by distance and confidence.
 
@@ -76,13 +69,21 @@ def impact(
         limit: Tests, and others, wanted.
         steps: Followed at most.
         inside: Only what is in files at these paths.
+        companions: How often files changed in the same commits as files at some paths, from 0 to 1.
     """
     view = resolver.view
     reached = _reach(resolver, changed, min(max(1, steps), MOST_STEPS))
     if inside is not None:
         reached = [r for r in reached if inside(view.row(r.file).path)]
     own = {row.file for row in changed.rows} | set(changed.files)
-    tests = _tests(resolver, reached, own, inside)
+    tests = tests_to_run(
+        resolver,
+        [_reached_test(resolver, r) for r in reached if _is_test(resolver, r)],
+        own,
+        companions,
+        inside,
+        limit,
+    )
     others = [r for r in reached if not view.row(r.file).flags & Flag.TEST]
     covered = {r.file for r in others if r.inside is not None}
     others = [r for r in others if r.inside is not None or r.file not in covered | own]
@@ -97,6 +98,16 @@ def impact(
         tuple(tests[:limit]),
         total=len(others) + len(tests),
         left_out=(*changed.left_out, *left_out(view, beyond=beyond, what="places")),
+    )
+
+
+def _is_test(resolver: Resolver, reached: _Reached) -> bool:
+    return bool(resolver.view.row(reached.file).flags & Flag.TEST)
+
+
+def _reached_test(resolver: Resolver, reached: _Reached) -> ReachedTest:
+    return ReachedTest(
+        _edge(resolver, reached), reached.file, reached.confidence, reached.steps, reached.inside is None
     )
 
 
@@ -116,7 +127,9 @@ def _edge(resolver: Resolver, reached: _Reached) -> Edge:
 def _reach(resolver: Resolver, changed: Changed, steps: int) -> list[_Reached]:
     view = resolver.view
     trust: dict[DefinitionRow, float] = {}
-    for row in changed.rows:
+    if len(changed.rows) > MOST_CHANGED:
+        view.told.add(f"of {len(changed.rows):,} definitions the first {MOST_CHANGED:,} were followed")
+    for row in changed.rows[:MOST_CHANGED]:
         trust[row] = 1.0
         trust.update({base: BASE_TRUST for base in _overridden(resolver, row) if base not in trust})
     seen: set[tuple[int, DefinitionRow | None]] = {(row.file, row) for row in changed.rows}
@@ -182,60 +195,3 @@ def located_import(file: int, name: str, line: int, module: str) -> Located:
     from spelunk.chunk.relation import Reference
 
     return Located(file, Reference(name, Role.IMPORT, line, module), None, 0.97, "import", 0)
-
-
-def _tests(
-    resolver: Resolver, reached: Sequence[_Reached], own: set[int], inside: Callable[[str], bool] | None
-) -> list[Edge]:
-    """One edge for each test file: its best test, the lines of others; those called after a changed file too."""
-    view = resolver.view
-    by_file: dict[int, list[_Reached]] = {}
-    for r in reached:
-        if view.row(r.file).flags & Flag.TEST:
-            by_file.setdefault(r.file, []).append(r)
-    named = _tests_called_after(resolver, own)
-    if inside is not None:
-        named = {file for file in named if inside(view.row(file).path)}
-    ranked: list[tuple[float, str, Edge]] = []
-    for file, found in by_file.items():
-        found.sort(key=lambda r: (-r.confidence * STEP_WEIGHT ** (r.steps - 1), r.inside is None))
-        edge = _edge(resolver, found[0])
-        lines = sorted({r.site.reference.line for r in found[1:]} - {edge.line})[:50]
-        urgency = found[0].confidence * STEP_WEIGHT ** (found[0].steps - 1)
-        urgency += 0.01 * min(len(found), 20) + (file in named)
-        ranked.append((-urgency, edge.path, replace(edge, lines=tuple(lines))))
-    for file in named - set(by_file) - own:
-        symbol = view.file_symbol(file)
-        edge = Edge(symbol.name, "test", symbol.path, 1, "", symbol, CALLED_AFTER_TRUST, CALLED_AFTER)
-        ranked.append((-CALLED_AFTER_TRUST, edge.path, edge))
-    return [edge for _, _, edge in sorted(ranked, key=lambda r: r[:2])]
-
-
-def _tests_called_after(resolver: Resolver, files: Iterable[int]) -> set[int]:
-    """Test files whose name is that of one of some files with a word for tests."""
-    view = resolver.view
-    stems = {_stem(view.row(file).path) for file in files} - {""}
-    if not stems:
-        return set()
-    by_stem: dict[str, list[str]] = {}
-    for path in view.reader.all_paths():
-        stem = path.rpartition("/")[2].split(".")[0]
-        name = path.rpartition("/")[2].rpartition(".")[0]
-        bare = _TEST_WORD.sub("", name)
-        if bare != name:
-            key = bare.strip("_.-").lower().replace("-", "_").replace(".", "_")
-            if key in stems:
-                by_stem.setdefault(key, []).append(path)
-        elif stem.lower() in stems and re.search(r"(?:^|/)(?:tests?|__tests__|spec)/", path):
-            by_stem.setdefault(stem.lower(), []).append(path)
-    paths = [path for found in by_stem.values() if len(found) <= MOST_TESTS_OF_A_NAME for path in found]
-    return {row.id for row in view.rows_at(paths) if row.flags & Flag.TEST}
-
-
-def _stem(path: str) -> str:
-    """What tests of a file are called after, in lower case; "" where that says nothing."""
-    folder, _, name = path.rpartition("/")
-    stem = name.split(".")[0]
-    if stem in ("__init__", "mod", "index", "lib", "main"):
-        stem = folder.rpartition("/")[2]
-    return stem.strip("_").lower().replace("-", "_")

@@ -14,6 +14,8 @@ from spelunk.store.relation_reader import DefinitionRow
 
 MOST_HOPS: Final = 6
 """Re-exports that are followed, one after the other."""
+MOST_VISITED: Final = 2_000
+"""Files looked at for one name that is re-exported."""
 MOST_FILES: Final = 400
 """Files of one imported module that are looked at."""
 
@@ -139,30 +141,46 @@ class Imports:
         top = [r for r in self._view.definitions(file.id) if not r.scope]
         return top if len(top) == 1 else []
 
-    def exported(
-        self, files: Iterable[FileRow], name: str, hops: int = 0, seen: frozenset[int] = frozenset()
-    ) -> list[DefinitionRow]:
-        """The definitions at the top of files that have a name, through re-exports where it is not defined."""
-        files = [file for file in files if file.id not in seen]
-        self._view.load(file.id for file in files)
-        found = [row for file in files for row in self._top(file.id, name)]
-        if not found:
-            found = [
-                row for f in files for inner in self._exported_as(f, name) for row in self._top(f.id, inner)
-            ]
-        if found or hops >= MOST_HOPS:
-            return found
-        seen = seen.union(file.id for file in files)
-        for file in files:
-            table = self.table(file.id)
-            for one in table.by_name.get(name, ()):
-                if one.name:
-                    inner = "default" if one.name == "default" else one.name
-                    found += self.exported(self.files_of(file.id, one), inner, hops + 1, seen)
+    def exported(self, files: Iterable[FileRow], name: str) -> list[DefinitionRow]:
+        """The definitions at the top of files that have a name; else the nearest ones through re-exports.
+
+        Breadth first, each file and name once: modules that re-export each other end.
+        """
+        level = [(file, name) for file in files]
+        seen: set[tuple[int, str]] = set()
+        for _ in range(MOST_HOPS + 1):
+            once = {(file.id, wanted): (file, wanted) for file, wanted in level}
+            level = [one for key, one in once.items() if key not in seen]
+            seen.update(once)
+            self._view.load(file.id for file, _ in level)
+            found = [row for file, wanted in level for row in self._top(file.id, wanted)]
             if not found:
-                behind = [r for one in table.wide if one.name == "*" for r in self.files_of(file.id, one)]
-                found += self.exported(behind, name, hops + 1, seen) if behind else []
-        return found
+                found = [
+                    row
+                    for f, wanted in level
+                    for inner in self._exported_as(f, wanted)
+                    for row in self._top(f.id, inner)
+                ]
+            if found or not level:
+                return list(dict.fromkeys(found))
+            if len(seen) > MOST_VISITED:
+                self._view.told.add(f"re-exports of `{name}` were followed through {MOST_VISITED:,} files")
+                return []
+            level = [one for file, wanted in level for one in self._offered(file.id, wanted)]
+        return []
+
+    def _offered(self, file: int, name: str) -> list[tuple[FileRow, str]]:
+        """The files that a file takes a name from to offer it, and the name there: by name, else by a star."""
+        table = self.table(file)
+        named = [
+            (row, one.name)
+            for one in table.by_name.get(name, ())
+            if one.name
+            for row in self.files_of(file, one)
+        ]
+        return named or [
+            (row, name) for one in table.wide if one.name == "*" for row in self.files_of(file, one)
+        ]
 
     def _exported_as(self, file: FileRow, name: str) -> list[str]:
         """The name in a module of JavaScript of what it offers under another one: ``export { a as b }``."""
@@ -174,7 +192,7 @@ class Imports:
 
     def _top(self, file: int, name: str) -> list[DefinitionRow]:
         """Definitions of a name that a file offers: those at its top, and in its modules, not in its types."""
-        rows = [row for row in self._view.definitions(file) if row.name == name]
+        rows = self._view.named_in(file, name)
         top = [row for row in rows if not row.scope]
         return top or [row for row in rows if not self.is_member(row)]
 
@@ -184,7 +202,8 @@ class Imports:
             return False
         if row.kind in ("method", "field", "variant"):
             return True
-        return any(d.kind in CLASSES and qualified(d) == row.scope for d in self._view.definitions(row.file))
+        owners = self._view.named_in(row.file, row.scope.rpartition(".")[2])
+        return any(d.kind in CLASSES and qualified(d) == row.scope for d in owners)
 
 
 def is_wide(one: Import, family: str) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from spelunk.graph.impact import Changed
     from spelunk.graph.resolve import Resolver
     from spelunk.graph.view import GraphView
+    from spelunk.history.reader import History
     from spelunk.observe.progress import OnProgress
     from spelunk.store.protocols import Reader
     from spelunk.store.records import FileRow
@@ -44,6 +45,10 @@ class GraphQuestions(ABC):
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[Reader]:
+        """See :class:`spelunk.Index`."""
+
+    @abstractmethod
+    def commits(self) -> AbstractContextManager[History | None]:
         """See :class:`spelunk.Index`."""
 
     @abstractmethod
@@ -199,13 +204,24 @@ class GraphQuestions(ABC):
             else:
                 changed = _named(view, asked, reader)
             answer = impact(
-                resolver, asked or f"--diff {diff}", changed, limit, steps=depth, inside=_inside(within)
+                resolver,
+                asked or f"--diff {diff}",
+                changed,
+                limit,
+                steps=depth,
+                inside=_inside(within),
+                companions=self._companions,
             )
             if not diff and not answer.targets:
                 answer = replace(answer, nearest=_nearest(reader, asked))
             return answer
 
         return self._ask(ask, limit, refresh=refresh)
+
+    def _companions(self, paths: Sequence[str]) -> dict[str, float]:
+        """How often files changed in the same commits as one of some files, from 0 to 1."""
+        with self.commits() as history:
+            return {} if history is None else history.companions(paths)
 
     def route(self, start: str, end: str, *, refresh: bool = True) -> GraphAnswer:
         """How one symbol reaches another: the shortest chain of calls, else of any references.

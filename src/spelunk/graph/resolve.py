@@ -60,6 +60,10 @@ from spelunk.graph.spelling import is_called_like, is_in, is_value, last_name, n
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.relation_reader import DefinitionRow
 
+CROWDED: Final = 1_000
+"""Definitions of a name from which only those near a reference are held against it."""
+MOST_RESOLVED: Final = 300_000
+"""References that one question resolves, those that others ask for among them: a minute at worst."""
 MOST_NESTED: Final = 24
 """Questions that one reference asks, each for the next: its receiver's type, what that returns, a base."""
 _Key = tuple[int, str, Role, str, int, DefinitionRow | None]
@@ -77,6 +81,7 @@ class Resolver:
         self._known: dict[_Key, Resolution] = {}
         self._active: dict[_Key, int] = {}
         self._cut = MOST_NESTED
+        self._resolved = 0
 
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
@@ -88,6 +93,10 @@ class Resolver:
         known = self._known.get(key)
         if known is not None:
             return known
+        self._resolved += 1
+        if self._resolved > MOST_RESOLVED:
+            self.view.told.add(f"{MOST_RESOLVED:,} references were resolved, and no more")
+            return UNKNOWN
         depth = len(self._active)
         if key in self._active or depth >= MOST_NESTED:
             self._cut = min(self._cut, self._active.get(key, 0))
@@ -122,19 +131,27 @@ class Resolver:
 
     def _resolve(self, file: int, reference: Reference) -> Resolution:
         family = family_of(self.view.row(file).language)
-        pool = [
-            row
-            for row in self.classes.named(reference.name)
-            if family_of(self.view.row(row.file).language) == family
-        ]
         if reference.role is Role.IMPORT:
             return self._imported_here(file, reference)
-        pool = fitting(pool, reference.role)
+        pool = fitting(self._pool(file, reference.name, family), reference.role)
         if family == "rust" and reference.role is Role.MACRO:  # ``f!()`` is no function
             pool = [row for row in pool if row.kind == "macro"]
         if reference.receiver:
             return self._with_receiver(file, reference, pool, family)
         return self._bare(file, reference, pool, family)
+
+    def _pool(self, file: int, name: str, family: str) -> Sequence[DefinitionRow]:
+        """The definitions that a name in a file may mean; of a name that very many files define the near ones."""
+        named = self.classes.of_family(name, family)
+        if len(named.rows) <= CROWDED:
+            return named.rows
+        self.view.told.add(
+            f"`{name}` has more than {CROWDED:,} definitions; each reference was held against those in its file, "
+            "in its folder and in the files that it imports"
+        )
+        folder = named.by_folder.get(_folder(self.view.row(file).path), [])
+        near = [row for other in sorted(self.imports.reach(file)) for row in named.by_file.get(other, ())]
+        return list(dict.fromkeys([*near, *folder[:CROWDED]]))
 
     def _imported_here(self, file: int, reference: Reference) -> Resolution:
         """The definitions that an import by name takes: the statement itself says where from."""
@@ -344,16 +361,12 @@ class Resolver:
         if not row.scope:
             return None
         kinds = CLASSES | EXTENDING
-        own = [d for d in self.view.definitions(row.file) if d.kind in kinds and qualified(d) == row.scope]
+        name = row.scope.rpartition(".")[2]
+        own = [d for d in self.view.named_in(row.file, name) if d.kind in kinds and qualified(d) == row.scope]
         if own:
             return self.classes.whole(own[0])
-        name = row.scope.rpartition(".")[2]
         family = family_of(self.view.row(row.file).language)
-        types = [
-            r
-            for r in self.classes.named(name)
-            if r.kind in CLASSES and family_of(self.view.row(r.file).language) == family
-        ]
+        types = [r for r in self.classes.of_family(name, family).rows if r.kind in CLASSES]
         return nearest_first(self.view, row.file, types)[0] if types else None
 
     def _by_name(

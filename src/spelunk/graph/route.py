@@ -100,7 +100,8 @@ def _search(
 def _members(resolver: Resolver, row: DefinitionRow) -> list[DefinitionRow]:
     if row.kind not in CLASSES:
         return []
-    return [d for d in resolver.view.definitions(row.file) if d != row and _lies_in(d, row)]
+    inside = resolver.view.spans(row.file).starting(row.line, last_line(row))
+    return [d for d in inside if d != row and _lies_in(d, row)]
 
 
 def _lies_in(row: DefinitionRow, outer: DefinitionRow) -> bool:

@@ -11,11 +11,13 @@ from spelunk.graph.fields import Finder, is_field
 from spelunk.graph.grading import group_of
 from spelunk.graph.languages import CLASSES, family_of, fits
 from spelunk.graph.nearness import steps_between
-from spelunk.graph.resolve import Resolver
+from spelunk.graph.resolve import CROWDED, Resolver
 from spelunk.store.relation_reader import DefinitionRow
 
 MOST_SITES: Final = 20_000
 """Stored references of one name that are resolved."""
+CROWDED_SITES: Final = 2_000
+"""The same of a name that very many files define."""
 MOST_USE_FILES: Final = 40
 """Files that are parsed again to find uses that are not stored."""
 MOST_USE_CHARS: Final = 4_000_000
@@ -55,13 +57,16 @@ class Looked(NamedTuple):
     unread: int = 0
 
 
-def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collection[Role] = ()) -> Looked:
+def sites_of(
+    resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collection[Role] = (), most: int = MOST_SITES
+) -> Looked:
     """The stored references that mean one of some definitions.
 
     Args:
         resolver: Of the generation.
         rows: The definitions.
         roles: Only these; all where none is given.
+        most: References of each name that are resolved.
     """
     rows = [*rows, *_twins(resolver, rows)]
     wanted = set(rows)
@@ -71,7 +76,8 @@ def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collectio
     sites: list[Located] = []
     elsewhere = unread = 0
     for name in sorted({row.name for row in rows} | _names_of_owners(resolver, rows)):
-        found = resolver.view.reader.references_to(name, roles, MOST_SITES)
+        crowded = len(resolver.classes.named(name)) > CROWDED
+        found = resolver.view.reader.references_to(name, roles, min(most, CROWDED_SITES) if crowded else most)
         unread += max(0, found.total - len(found.sites))
         resolver.view.load_rows(site.file for site in found.sites)
         for site in found.sites:
@@ -93,24 +99,30 @@ def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collectio
 
 def _twins(resolver: Resolver, rows: Sequence[DefinitionRow]) -> list[DefinitionRow]:
     """The declarations and definitions elsewhere that are one symbol with some of C and C++."""
-    view = resolver.view
+    known = set(rows)
     found: dict[DefinitionRow, None] = {}
-    for row in rows:
-        file = view.row(row.file)
-        if family_of(file.language) != "c" or not fits(Role.CALL, row.kind) or row.kind in CLASSES:
+    for name, scope in dict.fromkeys((row.name, row.scope) for row in rows):
+        mine = [row for row in rows if (row.name, row.scope) == (name, scope)] if len(rows) < CROWDED else []
+        if not any(_is_linked(resolver, row) for row in mine):
             continue
-        if resolver.is_static(row):
-            continue
+        named = resolver.classes.of_family(name, "c").rows
         found.update(
             (other, None)
-            for other in resolver.classes.named(row.name)
-            if other.scope == row.scope
-            and fits(Role.CALL, other.kind)
-            and other.kind not in CLASSES
-            and family_of(view.row(other.file).language) == "c"
-            and not resolver.is_static(other)
+            for other in (named if len(named) <= CROWDED else ())
+            if other.scope == scope and _is_linked(resolver, other)
         )
-    return [row for row in found if row not in set(rows)]
+    return [row for row in found if row not in known]
+
+
+def _is_linked(resolver: Resolver, row: DefinitionRow) -> bool:
+    """Whether a definition is a function of C or C++ that other files see."""
+    family = family_of(resolver.view.row(row.file).language)
+    return (
+        family == "c"
+        and fits(Role.CALL, row.kind)
+        and row.kind not in CLASSES
+        and not resolver.is_static(row)
+    )
 
 
 def in_order(resolver: Resolver, sites: Iterable[Located]) -> list[Located]:

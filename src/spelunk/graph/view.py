@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -13,8 +14,9 @@ from spelunk.chunk.receivers import MAX_RECEIVER
 from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
 from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
-from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, VALUES, family_of
+from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, NOT_CODE, VALUES, family_of
 from spelunk.graph.signature import doc_line, signature
+from spelunk.graph.spans import Spans
 from spelunk.store.relation_reader import DefinitionRow, RelationReader
 from spelunk.types import Document
 
@@ -63,17 +65,34 @@ class GraphView:
         told: What an answer has to say about its bounds, one sentence each.
     """
 
-    def __init__(self, reader: RelationReader) -> None:
+    def __init__(
+        self, reader: RelationReader, most_parses: int = MOST_PARSES, shared: GraphView | None = None
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            reader: The generation.
+            most_parses: Files that are parsed again at most; their size is bounded in proportion.
+            shared: Another view of it, whose rows and texts need not be read again. Its bounds are its own.
+        """
         self.reader = reader
         self.unparsed: set[int] = set()
         self.told: set[str] = set()
         self._rows: dict[int, FileRow] = {}
         self._definitions: dict[int, list[DefinitionRow]] = {}
-        self._starts: dict[int, list[int]] = {}
+        self._spans: dict[int, Spans] = {}
+        self._by_name: dict[int, dict[str, list[DefinitionRow]]] = {}
         self._imports: dict[int, list[Import]] = {}
         self._lines: dict[int, list[str]] = {}
         self._relations: dict[int, Relations] = {}
+        self._read: dict[int, Relations] = {}
+        if shared is not None:
+            self._rows, self._definitions, self._imports = shared._rows, shared._definitions, shared._imports
+            self._spans, self._by_name, self._lines = shared._spans, shared._by_name, shared._lines
+            self._read = shared._read
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
+        self._most_parses = most_parses
+        self._most_chars = MOST_PARSED_CHARS * most_parses // MOST_PARSES
         self._fields: dict[int, list[DefinitionRow]] = {}
         self._field_types: dict[DefinitionRow, tuple[str, str]] = {}
         self._assigned: set[DefinitionRow] = set()
@@ -169,7 +188,7 @@ class GraphView:
 
     def _parse(self, file: int) -> Parsed:
         row = self.row(file)
-        if self._parses >= MOST_PARSES or self._chars + row.size > MOST_PARSED_CHARS:
+        if self._parses >= self._most_parses or self._chars + row.size > self._most_chars:
             raise _BoundReachedError
         self._parses += 1
         self._chars += row.size
@@ -179,9 +198,21 @@ class GraphView:
         from spelunk.chunk import parse
 
         text = self.reader.text_of_file(file)
-        parsed = parse(Document(row.path, text, row.digest, row.language, size=row.size), DEFAULTS)
+        options = DEFAULTS
+        if row.size > options.max_parse_size and self.definitions(file):  # it was parsed when it was indexed
+            options = replace(options, max_parse_size=row.size)
+        parsed = parse(Document(row.path, text, row.digest, row.language, size=row.size), options)
         _trees.keep(parsed)
         return parsed
+
+    def has_table(self, file: int) -> bool:
+        """Whether references are known of a file: its language has a table, and it could be parsed."""
+        from spelunk.chunk.relations import extractor_for
+
+        if self.row(file).language in NOT_CODE:
+            return False
+        parsed = self.parsed(file)
+        return parsed is not None and extractor_for(parsed) is not None
 
     def relations(self, file: int) -> Relations:
         """References and imports of a file, from its text; none where a bound is reached."""
@@ -189,14 +220,20 @@ class GraphView:
         if found is None:
             from spelunk.chunk.relations import relations
 
-            parsed = self.parsed(file)
-            found = self._relations[file] = NO_RELATIONS if parsed is None else relations(parsed)
+            parsed = self.parsed(file)  # counted also where the references were read before
+            if parsed is None:
+                found = NO_RELATIONS
+            else:
+                found = self._read.get(file) or relations(parsed)
+                self._read[file] = found
+            self._relations[file] = found
         return found
 
     def references_in(self, definition: DefinitionRow) -> list[Reference]:
         """References within the lines of a definition, by line."""
         references = self.relations(definition.file).references
-        return [r for r in references if definition.line <= r.line <= last_line(definition)]
+        first = bisect_left(references, definition.line, key=_line_of)
+        return references[first : bisect_right(references, last_line(definition), key=_line_of)]
 
     def bindings(self, file: int, line: int) -> dict[str, str]:
         """The types of variables that are written down and hold at a line; none where a bound is reached."""
@@ -208,6 +245,22 @@ class GraphView:
             parsed = self.parsed(file)
             found = self._bindings[key] = {} if parsed is None else bindings(parsed, line)
         return found
+
+    def spans(self, file: int) -> Spans:
+        """The definitions of a file by their lines."""
+        found = self._spans.get(file)
+        if found is None:
+            found = self._spans[file] = Spans(self.definitions(file))
+        return found
+
+    def named_in(self, file: int, name: str) -> Sequence[DefinitionRow]:
+        """The definitions of a file that have a name, by line."""
+        found = self._by_name.get(file)
+        if found is None:
+            found = self._by_name[file] = {}
+            for row in self.definitions(file):
+                found.setdefault(row.name, []).append(row)
+        return found.get(name, ())
 
     def fields(self, file: int) -> list[DefinitionRow]:
         """The fields, attributes and variants of a file's types that are no stored definitions, by line.
@@ -277,11 +330,7 @@ class GraphView:
 
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
-        rows = self.definitions(file)
-        starts = self._starts.get(file)
-        if starts is None:
-            starts = self._starts[file] = [row.line for row in rows]
-        found = [row for row in rows[: bisect_right(starts, line)] if last_line(row) >= line]
+        found = self.spans(file).holding(line)
         return sorted(found, key=lambda row: (-last_line(row), row.line, row.kind in VALUES))
 
     def enclosing(self, file: int, line: int) -> DefinitionRow | None:
@@ -347,6 +396,10 @@ class GraphView:
 
 class _BoundReachedError(Exception):
     """A bound on parsing is reached."""
+
+
+def _line_of(reference: Reference) -> int:
+    return reference.line
 
 
 def last_line(row: DefinitionRow) -> int:

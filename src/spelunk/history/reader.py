@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from spelunk import embed
 from spelunk.config import BUILT_IN, DEFAULTS
 from spelunk.errors import IndexMissingError, SpelunkError
-from spelunk.store.commits import CommitStore, FileHistory, StoredCommit
+from spelunk.store.commits import MAX_SEED_COMMITS, CommitStore, FileHistory, StoredCommit
 from spelunk.store.paths import HISTORY
 from spelunk.store.protocols import Filter, TextField
 from spelunk.store.schema import SqlError
@@ -152,6 +152,27 @@ class History:
         A common commit of n files counts 1 / (n - 1); see :meth:`CommitStore.together`.
         """
         return {path: self.commits.together(path, limit) for path in paths}
+
+    def companions(self, paths: Sequence[str], limit: int = 200) -> dict[str, float]:
+        """How much files belong to the changes of one of some files, by their common commits.
+
+        A common commit counts 1 divided by the number of its other files; the sum is divided by the
+        commits of the file looked at, and three more, so that one commit alone says little.
+
+        Args:
+            paths: The files.
+            limit: Files of each, those with the most common commits.
+
+        Returns:
+            By path, from 0 to 1; the greatest of several.
+        """
+        commits = self.files(paths)
+        found: dict[str, float] = {}
+        for path, own in self.together(paths, limit).items():
+            known = min(MAX_SEED_COMMITS, commits[path].commits if path in commits else 0) + 3
+            for other, worth in own.items():
+                found[other] = max(found.get(other, 0.0), min(1.0, worth / known))
+        return found
 
     def stored(self, ids: Sequence[str]) -> dict[str, StoredCommit]:
         """Commits by full id; ids that are not stored are left out."""

@@ -10,6 +10,8 @@ from spelunk.config import Options
 from spelunk.errors import IndexBusyError, IndexCorruptError, SpelunkError
 from spelunk.history.current import is_current, is_wanted, options_of
 from spelunk.history.source import CommitSource
+from spelunk.observe import Observer, null_observer
+from spelunk.observe.events import HistoryUpdated
 from spelunk.pipeline.job import Job
 from spelunk.pipeline.update import update
 from spelunk.store.commit_writer import CommitWriter
@@ -30,6 +32,7 @@ def update_history(
     whole: bool = True,
     rebuild: bool = False,
     wait: bool = False,
+    observer: Observer = null_observer,
 ) -> HistoryReport | None:
     """Index the messages of new commits and forget those out of reach; None where none are wanted.
 
@@ -40,6 +43,7 @@ def update_history(
         whole: Read all new commits, not only the first :data:`READ_IN_SEARCH`.
         rebuild: Read and index all again.
         wait: Wait for another process that does the same.
+        observer: Is sent one event at the end, and those of the run are not passed on: they count files.
     """
     folder = os.path.join(directory, HISTORY)
     began = time.monotonic()
@@ -63,17 +67,28 @@ def update_history(
     except (SpelunkError, SqlError, OSError) as error:
         reason = str(error) if isinstance(error, SpelunkError) else f"{type(error).__name__}: {error}"
         _note_failure(folder, source, reason)
-        return HistoryReport(error=reason, seconds=time.monotonic() - began)
+        return _told(observer, HistoryReport(error=reason, seconds=time.monotonic() - began))
     finally:
         source.close()
     files = done.files
-    return HistoryReport(
+    report = HistoryReport(
         commits=files.indexed + files.unchanged,
         added=files.indexed,
         removed=files.removed,
         left=source.left,
         seconds=time.monotonic() - began,
     )
+    return _told(observer, report)
+
+
+def _told(observer: Observer, report: HistoryReport) -> HistoryReport:
+    """The report, after the observer was sent it."""
+    observer(
+        HistoryUpdated(
+            report.commits, report.added, report.removed, report.left, report.seconds, report.error
+        )
+    )
+    return report
 
 
 def _delete(folder: str) -> None:

@@ -28,7 +28,7 @@ DEATHS: Final = (KILLED, HUNG, ENDED)
 """How a worker can die: by a signal, ended because it was silent for too long, by itself."""
 
 WORKER_STAGES: Final = ("read", "chunk", "tokenise", "embed")
-RUN_STAGES: Final = ("lock", "walk", "plan", "write", "publish", "purge", "merge", "fill")
+RUN_STAGES: Final = ("lock", "walk", "plan", "choose", "write", "publish", "purge", "merge", "fill")
 """Stages that are timed: in the workers, summed over them; and in the process that writes."""
 
 
@@ -207,6 +207,20 @@ class VectorsPending(NamedTuple):
     chunks: int
 
 
+class HistoryUpdated(NamedTuple):
+    """The index of commits was brought up to date, or could not be: then ``error`` says why.
+
+    ``commits`` are searchable now; ``left`` were not read yet.
+    """
+
+    commits: int
+    added: int
+    removed: int
+    left: int
+    seconds: float
+    error: str = ""
+
+
 Event: TypeAlias = (
     RunStarted
     | LockAwaited
@@ -228,6 +242,7 @@ Event: TypeAlias = (
     | CallRetried
     | BackfillProgress
     | VectorsPending
+    | HistoryUpdated
 )
 
 

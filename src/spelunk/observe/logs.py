@@ -56,6 +56,7 @@ KINDS: Final[Mapping[type, Kind]] = {
     events.CallRetried: Kind("call-retried", INFO),
     events.BackfillProgress: Kind("backfill-progress", DEBUG),
     events.VectorsPending: Kind("vectors-pending", INFO),
+    events.HistoryUpdated: Kind("history-updated", INFO),
 }
 """Every event but the samples of the queue and of memory, which are for metrics."""
 

@@ -76,6 +76,8 @@ INSTRUMENTS: Final = (
     Instrument("spelunk_index_current_timestamp_seconds", GAUGE, "When the index was last known to hold all that was on disk.", starts=False),
     Instrument("spelunk_index_lag_files", GAUGE, "Files known to have changed and not yet published."),
     Instrument("spelunk_index_pending_vectors", GAUGE, "Chunks indexed by their words and still without a vector."),
+    Instrument("spelunk_history_commits", GAUGE, "Commits whose messages are searchable.", starts=False),
+    Instrument("spelunk_history_errors_total", COUNTER, "Times the commits could not be read."),
     Instrument("spelunk_index_queue_batches", GAUGE, "Batches handed to workers and not yet answered."),
     Instrument("spelunk_index_queue_files", GAUGE, "Files not yet handed to a worker."),
     Instrument("spelunk_index_queue_chunks", GAUGE, "Chunks taken by the writer and not yet published."),
@@ -237,6 +239,12 @@ class Metrics:
         if event.generation is not None:
             self._set("spelunk_index_generation", event.generation)
 
+    def _history_updated(self, event: events.HistoryUpdated) -> None:
+        if event.error:
+            self._add("spelunk_history_errors_total", 1)
+        else:
+            self._set("spelunk_history_commits", event.commits)
+
     # Searches and remote calls
 
     def _searched(self, event: events.Searched) -> None:
@@ -313,6 +321,7 @@ EFFECTS: Final[Mapping[type, tuple[Effect, ...]]] = {
     ),
     events.CallRetried: (_adds("spelunk_retries_total", 1, "name"),),
     events.VectorsPending: (_sets("spelunk_index_pending_vectors", "chunks"),),
+    events.HistoryUpdated: (Metrics._history_updated,),
 }  # fmt: skip
 """What each event changes, in order."""
 

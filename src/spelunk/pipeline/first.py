@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from spelunk.pipeline.literals import Literals, Presence, scan
+from spelunk.pipeline.literals import Found, Literals, saturated, scan
 from spelunk.pipeline.plan import Plan
 from spelunk.store.packet import Item
 from spelunk.store.path_filter import path_test
 from spelunk.store.protocols import Filter
+from spelunk.text.tokens import STEMS, parts, words
 from spelunk.types import Flag
-from spelunk.workspace.focus import Focus
+from spelunk.workspace.focus import Focus, Literal
 
 SMALL_FILES: Final = 1_000
 SMALL_BYTES: Final = 6_000_000
@@ -49,12 +50,13 @@ FIRST_LOOK: Final = 0.6
 TELLING_SHARE: Final = 0.3
 """Of the files may have one of the telling literals; the others are not looked at closely."""
 
-IN_PATH: Final = 1.5
-IN_FILE: Final = 0.4
+IN_FILE: Final = 0.3
 IN_WINDOW: Final = 1.0
-"""Worth of a literal in the path, anywhere in the file, and near the others."""
+DEFINED: Final = 0.7
+"""Worth of a literal in the whole file and near the others, both saturated, and in a name that a line defines."""
+IN_PATH: Final = 1.0
 IN_NAME: Final = 1.0
-"""More for a file whose name is the literal, less for one of which it is a part."""
+"""Worth of a literal in the path; more where the file is named so, less where it is a part of the name."""
 IN_FOLDER: Final = 0.1
 """Of the best score of a file's folder: what is beside a good file may be good."""
 NAMED: Final = 1_000.0
@@ -116,35 +118,33 @@ def order(
 ) -> list[Item]:
     """The files that fit a query, the best first, and some others after them."""
     items = _wanted(items, focus)
-    texts = [text for text, _ in focus.literals]
     paths = [item.candidate.path for item in items]
-    lowered = [path.lower() for path in paths]
-    by_path = _path_scores(lowered, focus)
+    by_path = _path_scores(paths, focus)
     priors = _priors(items)
     folders = [path.rpartition("/")[0] for path in paths]
     turns = _turns(folders, [score * prior for score, prior in zip(by_path, priors, strict=True)])
 
     sample = turns[:: max(1, len(turns) // SAMPLE_FILES)]
-    even = Literals(texts, [1.0] * len(texts))
+    even = Literals(focus.literals, [1.0] * len(focus.literals))
     seen = scan(root, [paths[n] for n in sample], even, seconds / 4, 1)
-    counts = _counts(seen.values(), len(texts))
-    literals = Literals(texts, _weights(focus, counts, len(seen)), _telling(counts, len(seen)))
+    counts = _counts(seen.values(), len(focus.literals))
+    literals = Literals(focus.literals, _weights(focus, counts, len(seen)), _telling(counts, len(seen)))
 
-    found: dict[int, Presence] = {}
+    found: dict[int, Found] = {}
 
     def look(turns: Sequence[int], seconds: float) -> None:
-        """Scan these files, and weigh the literals by what is known then."""
+        """Scan these files."""
         seen = scan(root, [paths[n] for n in turns], literals, seconds, processes, in_child)
         found.update((turns[place], what) for place, what in seen.items())
 
     def scores() -> list[float]:
-        worth: dict[int, float] = {}
+        weights = _weights_of_found(focus, literals, found)
         out = list(by_path)
-        for n, masks in found.items():
-            for mask in masks:
-                if mask not in worth:
-                    worth[mask] = sum(w for bit, w in enumerate(literals.weights) if mask >> bit & 1)
-            out[n] += IN_FILE * worth[masks.anywhere] + IN_WINDOW * worth[masks.near]
+        for n, occurrences in found.items():
+            for literal, count, near, defined in occurrences:
+                out[n] += weights[literal] * (
+                    IN_FILE * saturated(count) + IN_WINDOW * saturated(near) + DEFINED * defined
+                )
         return [score * prior for score, prior in zip(out, priors, strict=True)]
 
     began = time.monotonic()
@@ -198,15 +198,15 @@ def _wanted(items: Sequence[Item], focus: Focus) -> Sequence[Item]:
     ]
 
 
-def _path_scores(lowered: Sequence[str], focus: Focus) -> list[float]:
+def _path_scores(paths: Sequence[str], focus: Focus) -> list[float]:
+    lowered = [path.lower() for path in paths]
     scores = [0.0] * len(lowered)
-    for literal, weight in focus.literals:
-        having = [n for n, path in enumerate(lowered) if literal in path]
-        rarity = IN_PATH * weight * _rarity(len(having), len(lowered))
-        for n in having:
-            name = lowered[n].rpartition("/")[2].partition(".")[0]
-            # The nearer the name is to the word, the more the file is about it: application.rb, app_application_job.rb
-            scores[n] += rarity * (1 + IN_NAME * len(literal) / len(name) if literal in name else 1)
+    for literal in focus.literals:
+        having = {n: near for n, path in enumerate(lowered) if literal.text in path
+                  and (near := _in_path(paths[n], literal))}  # fmt: skip
+        rarity = IN_PATH * literal.weight * _rarity(len(having), len(lowered))
+        for n, near in having.items():
+            scores[n] += rarity * near
     if focus.places:
         ends = {place.rpartition("/")[2]: place for place in focus.places}
         for n, path in enumerate(lowered):
@@ -215,6 +215,24 @@ def _path_scores(lowered: Sequence[str], focus: Focus) -> list[float]:
             if place is not None:
                 scores[n] += NAMED * _shared(path, place) / (place.count("/") + 1)
     return scores
+
+
+def _in_path(path: str, literal: Literal) -> float:
+    """How much a path is about a literal: 1 where a folder is named so, more the nearer the file's name is to it.
+
+    ``application.rb`` is nearer to *application* than ``app_application_job.rb``.
+    """
+    folder, _, name = path.rpartition("/")
+    stem = name.partition(".")[0] or name
+    if literal.term:
+        pieces = [STEMS[part] for word in words(stem) for part in parts(word)]
+        if literal.term in pieces:
+            return 1 + IN_NAME / len(pieces)
+        inside = any(STEMS[part] == literal.term for word in words(folder) for part in parts(word))
+        return 1.0 if inside else 0.0
+    if literal.text in stem.lower():
+        return 1 + IN_NAME * len(literal.text) / len(stem)
+    return 1.0
 
 
 def _shared(path: str, place: str) -> int:
@@ -227,14 +245,28 @@ def _shared(path: str, place: str) -> int:
     return count
 
 
-def _counts(found: Collection[Presence], literals: int) -> list[int]:
+def _counts(found: Collection[Found], literals: int) -> list[int]:
     """In how many files each literal occurs."""
-    return [sum(anywhere >> bit & 1 for anywhere, _ in found) for bit in range(literals)]
+    counts = [0] * literals
+    for occurrences in found:
+        for occurrence in occurrences:
+            counts[occurrence.literal] += 1
+    return counts
 
 
 def _weights(focus: Focus, counts: Sequence[int], files: int) -> list[float]:
     """The weight of each literal: the query's, times how rare it is."""
-    return [weight * _rarity(n, files) for (_, weight), n in zip(focus.literals, counts, strict=True)]
+    return [literal.weight * _rarity(n, files) for literal, n in zip(focus.literals, counts, strict=True)]
+
+
+def _weights_of_found(focus: Focus, literals: Literals, found: Mapping[int, Found]) -> Sequence[float]:
+    """The weights by all files that were scanned; of literals that not every file was searched for, by the sample."""
+    counts = _counts(found.values(), len(focus.literals))
+    exact = _weights(focus, counts, max(1, len(found)))
+    return [
+        exact[n] if n in literals.telling or not literals.telling else weight
+        for n, weight in enumerate(literals.weights)
+    ]
 
 
 def _telling(counts: Sequence[int], files: int) -> list[int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from spelunk.config import Options
 from spelunk.files.source import Source
 from spelunk.observe import Observer, null_observer
-from spelunk.store.records import Known
+from spelunk.store.records import Known, Retained
 from spelunk.types import Failed, Skipped
 from spelunk.workspace.focus import Focus
 
@@ -75,6 +75,7 @@ class Indexed:
         stale: Whether the settings need other contents: every file is indexed again.
         settled: Whether no unpublished or unpurged work of another writer is left.
         complete: Whether the last update reached its end.
+        retained: Versions of files that can be shown again, by path.
     """
 
     generation: int = 0
@@ -83,3 +84,4 @@ class Indexed:
     stale: bool = False
     settled: bool = False
     complete: bool = False
+    retained: Mapping[str, Sequence[Retained]] = field(default_factory=dict)

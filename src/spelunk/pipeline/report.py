@@ -51,6 +51,12 @@ class Tally:
         self.skipped += [Skipped(items[i].candidate.path, r, d) for i, r, d in packet.skipped]
         self.failed += [Failed(items[i].candidate.path, s, e) for i, s, e in packet.failed]
 
+    def add_restored(self, chunks: int, size: int) -> None:
+        """Count a file of which a retained version is shown again."""
+        self.indexed += 1
+        self.chunks += chunks
+        self.bytes += size
+
 
 def dry_report(root: str, generation: int, todo: Plan, began: float) -> Report:
     """Report what an update would do.

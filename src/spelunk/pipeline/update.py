@@ -19,23 +19,26 @@ from spelunk.errors import IndexCorruptError, IndexMissingError
 from spelunk.files.folder import FolderSource
 from spelunk.files.repositories import RepositoriesSource
 from spelunk.files.source import Source, Walk
-from spelunk.observe import broadcast, events
+from spelunk.observe import events
 from spelunk.observe.events import Stage
 from spelunk.observe.profile import NO_LAPS, Laps, RunProfile
 from spelunk.pipeline import seeding
 from spelunk.pipeline.directory import acquire, make_private
 from spelunk.pipeline.executor import Batches, Executor
+from spelunk.pipeline.fill import adopt_embedder, fill_pending
 from spelunk.pipeline.first import FILES_PER_BATCH, LEAST_FILES, choose
 from spelunk.pipeline.job import Contents, Indexed, Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, isolate, plan
 from spelunk.pipeline.report import BackfillResult, Tally, dry_report, report, tell_piece, tell_plan
+from spelunk.pipeline.restoring import Restored, retains, split
 from spelunk.pipeline.reusable import with_reusable
 from spelunk.pipeline.worker import WorkerConfig
 from spelunk.store import rebuild, schema
 from spelunk.store.manifest import Manifest
+from spelunk.store.manifest_retained import restorable
 from spelunk.store.manifest_writer import ManifestWriter
-from spelunk.store.opening import open_vectors, open_writer, sweep_points
+from spelunk.store.opening import open_writer, sweep_points
 from spelunk.store.path_ranges import PathRanges
 from spelunk.store.writer_lock import WriterLock
 from spelunk.types import Report
@@ -186,6 +189,11 @@ def _update(
         indexed = _indexed(job, wanted.fingerprint, part, anew=anew, copy=building if seeded else None)
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
     tell_plan(job.observer, todo)
+    retain = retains(job, todo, indexed)
+    restored: list[Restored] = []
+    if indexed.retained and job.options.store == LOCAL and not indexed.stale:
+        with Stage(job.observer, "plan"):
+            todo, restored = split(todo, indexed.retained, source, job.options.max_file_size)
     lap("plan")
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     tally, executor, mode, workers, until = Tally(), None, SEQUENTIAL, 1, math.inf
@@ -197,7 +205,7 @@ def _update(
             if first is not None:
                 left_suspects = [item.candidate.path for item in todo.suspects]
                 todo, until = first
-        if not (todo.empty and indexed.settled and not indexed.stale):
+        if restored or not (todo.empty and indexed.settled and not indexed.stale):
             # Before workers are forked, which need numpy too; a run with nothing to do loads none of it.
             from spelunk.store import writer as _  # noqa: F401
 
@@ -225,7 +233,8 @@ def _update(
                 lap("open stores")
                 finished = False
                 try:
-                    writer.use(indexed.known, segments)
+                    writer.use(indexed.known, segments, retain=retain)
+                    _restore(job, restored, writer, tally)
                     todo = _write(job, todo, walked, indexed, wanted, executor, writer, tally, until)
                     machine.sample(executor)
                     finished = True
@@ -243,7 +252,7 @@ def _update(
             filled = BackfillResult()
             if not todo.left:
                 with Stage(job.observer, "fill"):
-                    filled = _backfill(job, machine, manifest, wanted)
+                    filled = fill_pending(job, machine, manifest, wanted)
                 lap("fill")
             return report(
                 job.root, manifest.generation, todo, tally, filled, machine.governor, mode, workers, began
@@ -304,6 +313,7 @@ def _indexed(
             stale=manifest.meta("fingerprint", "") not in ("", wanted),
             settled=manifest.generation > 0 and not manifest.unfinished(),
             complete=bool(manifest.meta("complete", 0)),
+            retained=restorable(manifest),
         )
 
 
@@ -350,7 +360,7 @@ def _write(
         The plan as far as it was carried out.
     """
     manifest, options, laps = writer.manifest, job.options, writer.laps
-    _adopt_embedder(manifest, wanted)
+    adopt_embedder(manifest, wanted)
     for path, known in todo.gone:
         writer.remove(path, known)
     if indexed.stale:
@@ -383,36 +393,15 @@ def _write(
     return todo
 
 
+def _restore(job: Job, restored: list[Restored], writer: StoreWriter, tally: Tally) -> None:
+    """Show retained versions again, with the next publish."""
+    for file in restored:
+        chunks = writer.restore(file.entry, file.file)
+        tally.add_restored(chunks, file.entry.size)
+        job.observer(events.PieceTaken(1, 0, 0, 0, chunks, file.entry.size, (0.0,) * 4))
+
+
 def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:
     files, chunks, began = writer.pending_files, writer.pending_chunks, time.perf_counter()
     generation = writer.publish(**meta)
     job.observer(events.Published(generation, files, chunks, time.perf_counter() - began))
-
-
-def _adopt_embedder(manifest: ManifestWriter, wanted: Contents) -> None:
-    """Drop the vectors of another embedder than the wanted one; every chunk is then pending."""
-    if manifest.generation and manifest.meta("embedder") != wanted.embedder:
-        from spelunk.store.merge import change_embedder
-
-        change_embedder(manifest, wanted.embedder)
-
-
-def _backfill(job: Job, machine: Machine, manifest: ManifestWriter, wanted: Contents) -> BackfillResult:
-    """Make the vectors that are pending. The full text is closed and no worker is left."""
-    _adopt_embedder(manifest, wanted)
-    if not any(manifest.pending()):
-        return BackfillResult()
-    from spelunk.pipeline.backfill import backfill
-
-    embedder = embed.get(job.options, job.directory, job.observer)
-    limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
-
-    def sample(event: events.Event) -> None:
-        machine.governor.total([])
-
-    result = backfill(
-        manifest, embedder, vectors=open_vectors(manifest, job.options, job.observer), limit=limit,
-        observer=broadcast(sample, job.observer),
-    )  # fmt: skip
-    job.observer(events.VectorsPending(result.pending))
-    return result

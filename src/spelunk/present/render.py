@@ -16,6 +16,7 @@ from spelunk.errors import UsageError
 from spelunk.io.printable import DIM, LINE, MATCH, PATH, printable, printable_name, styled
 from spelunk.present.commits import change_line, change_object, commit_line, commit_object, files_line
 from spelunk.present.phrases import several
+from spelunk.present.related import related_lines, related_object
 from spelunk.present.snippet import DEFAULT_LINES, Finder, around, choose, finder, lines_of, window
 from spelunk.search.answer import Answer, MissingWord
 from spelunk.text.token_estimate import token_estimate
@@ -129,7 +130,7 @@ def to_object(answer: Answer) -> dict[str, Any]:
 
 
 def hit_object(hit: Hit) -> dict[str, Any]:
-    """A hit as plain values for JSON; ``signals`` only with ``explain``, ``copies`` only where there are any."""
+    """A hit as plain values for JSON; what was not asked for or is not there has no key."""
     found: dict[str, Any] = {
         "path": _well_formed_path(hit.path),
         "start_line": hit.start_line,
@@ -149,6 +150,8 @@ def hit_object(hit: Hit) -> dict[str, Any]:
         found["commit"] = commit_object(hit.commit)
     if hit.changed is not None:
         found["changed"] = change_object(hit.changed)
+    if hit.related is not None:
+        found["related"] = related_object(hit.related)
     if hit.signals:
         found["signals"] = {name: _rounded(value, 4) for name, value in hit.signals.items()}
     return found
@@ -316,6 +319,8 @@ def _text_block(hit: Hit, find: Finder, view: View) -> str:
             head = lines[i][: spans[0][0]] if spans and view.links else ""
             number = _linked(number, hit, hit.start_line + i, view, head)
         out.append(f"{number}{':' if spans else '-'}{_marked(lines[i], spans, view)}")
+    if hit.related is not None:
+        out += [styled(f"  {line}", DIM, view.color) for line in related_lines(hit.related)]
     return "\n".join(out) + "\n"
 
 
@@ -372,7 +377,9 @@ def _markdown_block(hit: Hit) -> str:
     why = "".join(f", {printable_name(k)} {_score(v)}" for k, v in hit.signals.items())
     language = re.sub(r"[^\w+#-]", "", hit.language)
     copies = f"\n{_copies_text(hit)}" if hit.copies else ""
-    return f"### {tick}{pad}{title}{pad}{tick}\n{about} ({_score(hit.score)}{why}){copies}\n\n{fence}{language}\n{body}\n{fence}\n\n"
+    related = "".join(f"- {line}\n" for line in related_lines(hit.related)) if hit.related else ""
+    block = f"{fence}{language}\n{body}\n{fence}\n\n{related}" + ("\n" if related else "")
+    return f"### {tick}{pad}{title}{pad}{tick}\n{about} ({_score(hit.score)}{why}){copies}\n\n{block}"
 
 
 def _json_frame(answer: Answer) -> tuple[str, str]:

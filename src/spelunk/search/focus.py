@@ -10,7 +10,7 @@ from spelunk.search.query import Query
 from spelunk.search.terms import COMPOUND_WEIGHT, STOP_WORDS, content_words, query_text
 from spelunk.text.required import required
 from spelunk.text.tokens import MAX_WORD, STEMS, parts, words
-from spelunk.workspace.focus import Focus
+from spelunk.workspace.focus import Focus, Literal
 
 MAX_LITERALS: Final = 24
 """Literals looked for in each file: a pasted text has hundreds of words, and the heaviest tell enough."""
@@ -29,26 +29,27 @@ def focus_of(query: Query, mode: str, *, prefix: str = "", within: Sequence[str]
         prefix: Put before each path for ``path:``.
         within: Files and folders to stay in; everywhere without any.
     """
-    weights: dict[str, float] = {}
+    literals: dict[str, Literal] = {}
 
-    def add(literal: str, weight: float) -> None:
-        if literal and weight > weights.get(literal, 0.0):
-            weights[literal] = weight
+    def add(text: str, weight: float, term: str = "") -> None:
+        known = literals.get(text)
+        if text and (known is None or weight > known.weight):
+            literals[text] = Literal(text, weight, term)
 
     for word, weight in _words(query, mode).items():
         pieces = parts(word[:MAX_WORD])
         if len(pieces) == 1:
-            add(_prefix(pieces[0]), weight)
+            add(_prefix(pieces[0]), weight, STEMS[pieces[0]])
             continue
         add(word[:MAX_WORD].lower(), weight * COMPOUND_WEIGHT)
         for piece in pieces:
             if piece not in STOP_WORDS:
-                add(_prefix(piece), weight * PART_WEIGHT)
+                add(_prefix(piece), weight * PART_WEIGHT, STEMS[piece])
     for pattern in query.regexes:
         for clause in required(pattern) or ():
             for run in clause:
                 add(run.text, REGEX_WEIGHT / len(clause))
-    heaviest = sorted(weights.items(), key=lambda item: (-item[1], -len(item[0]), item[0]))
+    heaviest = sorted(literals.values(), key=lambda item: (-item.weight, -len(item.text), item.text))
     return Focus(
         literals=tuple(heaviest[:MAX_LITERALS]),
         places=_places(query),

@@ -15,6 +15,7 @@ from spelunk.errors import UsageError
 from spelunk.files.git_dir import branch_of
 from spelunk.observe import Observer, null_observer
 from spelunk.search.answer import NOTHING_MATCHED, Answer, Matched
+from spelunk.search.related import related_paths, without_paths
 from spelunk.search.request import SearchOverrides, SearchRequest, request_of
 from spelunk.text import worklog
 from spelunk.types import COMMIT, Hit
@@ -303,12 +304,18 @@ def _without_changed(
     hits: Sequence[Hit],
     freshness: str | None,
 ) -> tuple[Hit, ...]:
-    """Leave out hits whose file changed or vanished between the refresh and now."""
+    """Leave out hits, and neighbours of hits, whose file changed or vanished between the refresh and now."""
     kept = list(hits)
     for index, target in zip(indexes, targets, strict=True):
-        paths = {h.path[len(target.prefix) :] for h in hits if h.root == index.root}
+        prefix = target.prefix
+        own = [h for h in hits if h.root == index.root]
+        shown = {h.path for h in own} | related_paths(own)
+        paths = {path[len(prefix) :] for path in shown}
         changed = index.changed_paths(target.reader, paths, freshness) if paths else ()
-        kept = [h for h in kept if h.root != index.root or h.path[len(target.prefix) :] not in changed]
+        if changed:
+            gone = {prefix + path for path in changed}
+            kept = [h for h in kept if h.root != index.root or h.path not in gone]
+            kept = [without_paths(h, gone) if h.root == index.root else h for h in kept]
     return tuple(kept)
 
 

@@ -15,6 +15,8 @@ MAX_QUERY: Final = 1_048_576
 """Characters of a query or of a pasted text."""
 DEFAULT_LIMIT: Final = 10
 MAX_LIMIT: Final = 10_000
+MAX_RELATED: Final = 20
+"""Callers, and definitions used, that a hit may carry."""
 
 
 class SearchOverrides(TypedDict, total=False):
@@ -40,6 +42,7 @@ class SearchOverrides(TypedDict, total=False):
     facets: int
     copies: bool
     changes: bool
+    related: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class SearchRequest:
             times ``limit``, more candidates are ranked, which may change the order of hits.
         copies: Give each near-copy of a text a hit of its own.
         changes: Fill in the last commit that changed each hit's lines, where git tells.
+        related: So many callers, and so many of the definitions that it uses, are filled in for each
+            of the first ten hits; 0 for none, at most :data:`MAX_RELATED`.
 
     Raises:
         UsageError: A value cannot be used.
@@ -101,6 +106,7 @@ class SearchRequest:
     facets: int = 0
     copies: bool = False
     changes: bool = False
+    related: int = 0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -117,6 +123,8 @@ class SearchRequest:
             raise UsageError(f"{self.limit} hits: ask for 1 to {MAX_LIMIT}")
         if not 0 <= self.facets <= MAX_LIMIT:
             raise UsageError(f"facets of {self.facets} candidates: ask for 0 to {MAX_LIMIT}")
+        if not 0 <= self.related <= MAX_RELATED:
+            raise UsageError(f"{self.related} related definitions: ask for 0 to {MAX_RELATED}")
         for name in ("context", "before", "after"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{getattr(self, name)} lines of context: ask for 0 or more")

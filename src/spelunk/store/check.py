@@ -27,6 +27,7 @@ from spelunk.store.full_text import LexicalReader
 from spelunk.store.leftovers import leftovers
 from spelunk.store.location import refuse_remote, store_of
 from spelunk.store.manifest import Manifest
+from spelunk.store.manifest_retained import retained_chunks
 from spelunk.store.packet import FileFacts, row_checksum
 from spelunk.store.paths import MANIFEST, MAX_KINDS, VECTORS, manifest_name
 from spelunk.store.segment_file import segment_path
@@ -207,6 +208,8 @@ def _full_text(manifest: Manifest) -> Iterator[Problem]:
     published = {i for i, _ in manifest.chunk_kinds()}
     missing = published - set(held)
     extra = set(held) - published
+    for first, chunks in retained_chunks(manifest):
+        extra.difference_update(range(first, first + chunks))
     if manifest.unfinished():
         extra = set()  # of a writer that died; the next one removes them
     if extra and _others_write(manifest.directory):

@@ -94,6 +94,17 @@ class ReferenceTables(Manifest):
                 self.set_dead_references(row.name, pack_files(dead), sum(dead.values()))
 
 
+def hidden_files(manifest: Manifest) -> list[int]:
+    """Return ids of the file versions whose documents the full text holds and no search may show:
+    those replaced and not purged yet, and those retained (:mod:`spelunk.store.manifest_retained`)."""
+    return [*manifest.superseded(), *retained_files(manifest)]
+
+
+def retained_files(manifest: Manifest) -> frozenset[int]:
+    """Return ids of the file versions that are retained."""
+    return unpack_files(manifest.meta("retained"))
+
+
 def pack_files(files: Iterable[int]) -> bytes:
     """Encode ids of files as uint32, little-endian."""
     ids = array("I", sorted(files))

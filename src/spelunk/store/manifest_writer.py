@@ -13,7 +13,7 @@ from spelunk import faults
 from spelunk.errors import IndexCorruptError
 from spelunk.store import schema
 from spelunk.store.manifest import PARTS
-from spelunk.store.manifest_references import ReferenceTables
+from spelunk.store.manifest_retained import RetainedVersions
 from spelunk.store.paths import VECTORS
 from spelunk.store.records import (
     ChunkRecord,
@@ -33,7 +33,7 @@ REBUILD: Final = "rebuild"
 """Intent of a rebuild: it ends with the removal of the old stores, not with a publish."""
 
 
-class ManifestWriter(ReferenceTables):
+class ManifestWriter(RetainedVersions):
     """Write access. Changes become visible when :meth:`publish` or :meth:`commit` ends the transaction.
 
     Attributes:
@@ -65,18 +65,21 @@ class ManifestWriter(ReferenceTables):
     def commit(self) -> None:
         """Make the transaction durable and visible."""
         self._run("COMMIT")
-        self._dead.clear()
-        self._dead_files.clear()
+        self._forget_changes()
 
     def abandon(self) -> None:
         """Roll back the open transaction, if there is one."""
-        self._dead.clear()
-        self._dead_files.clear()
+        self._forget_changes()
         if self.db.in_transaction:
             try:
                 self.db.execute("ROLLBACK")
             except sqlite3.Error:
                 pass  # the disk's error was reported by the statement that met it
+
+    def _forget_changes(self) -> None:
+        self._dead.clear()
+        self._dead_files.clear()
+        self.forget_retained()
 
     def begin_intent(self, what: str, first_chunk: int | None = None, segment: str | None = None) -> None:
         """Journal what is going to be done; after a crash the next writer removes what was left.
@@ -121,6 +124,7 @@ class ManifestWriter(ReferenceTables):
         self.mark_dead_references(self._dead_files)
         self.add_reference_segments(references)
         self._many("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", segments)
+        self.settle_retained()
         self.set_meta("generation", number)
         files, chunks = self.counts()
         self._run("INSERT INTO generations VALUES (?, ?, ?, ?)", (number, time.time(), files, chunks))
@@ -179,9 +183,16 @@ class ManifestWriter(ReferenceTables):
                 [(first + f.chunk, number, f.key, f.value) for f in fields],
             )
 
-    def remove_file(self, known: Known) -> None:
+    def remove_file(self, known: Known, *, retain: bool = False) -> None:
         """Remove a file version and its rows; its vectors and references become dead with the publish,
-        and its documents are purged from the full text after it."""
+        and its documents are purged from the full text after it.
+
+        Args:
+            known: The version.
+            retain: Keep its rows aside and its documents hidden, to be shown again.
+        """
+        if retain:
+            self.retain(known)
         self._run("DELETE FROM files WHERE id = ?", (known.id,))
         self._dead_files.append(known.id)
         self._run("DELETE FROM contents WHERE file = ?", (known.id,))
@@ -192,7 +203,8 @@ class ManifestWriter(ReferenceTables):
             self._run("DELETE FROM definitions WHERE chunk >= ? AND chunk < ?", span)
             if self._run("DELETE FROM pending WHERE chunk >= ? AND chunk < ?", span) < known.chunks:
                 self._dead.append(span)
-            self._run("INSERT OR IGNORE INTO purges VALUES (?)", (known.id,))
+            if not retain:
+                self._run("INSERT OR IGNORE INTO purges VALUES (?)", (known.id,))
 
     def forget_file(self, known: Known) -> None:
         """Remove a file version whose row may be damaged, so that the next update reads it again."""
@@ -231,6 +243,7 @@ class ManifestWriter(ReferenceTables):
 
     def mark_all_stale(self) -> None:
         """Mark every file as changed, so that this run and the next ones index it again."""
+        self.release_retained()
         self._run("UPDATE files SET stamp = x'', digest = x''")
         self._run("UPDATE unindexed SET stamp = x''")
 
@@ -272,6 +285,7 @@ class ManifestWriter(ReferenceTables):
     def switch_full_text(self, number: int) -> None:
         """Use another full-text index, which holds exactly the published chunks; ends with a publish."""
         self.set_meta("lexical", number)
+        self.release_retained()
         self._run("DELETE FROM purges")
 
     # Vectors
@@ -297,19 +311,6 @@ class ManifestWriter(ReferenceTables):
         """Record the names of kinds by the code that the vectors carry."""
         self.set_meta("kinds", json.dumps(list(names)))
 
-    def set_tombstones(self, segment: str, bits: bytes, dead: int) -> None:
-        """Record the dead rows of a segment.
-
-        Args:
-            segment: Its name.
-            bits: One bit a row, lowest first.
-            dead: How many bits are set.
-        """
-        self._run("UPDATE segments SET dead = ? WHERE name = ?", (dead, segment))
-        self._run("DELETE FROM tombstones WHERE segment = ?", (segment,))
-        if dead:
-            self._run("INSERT INTO tombstones VALUES (?, ?)", (segment, bits))
-
     def _mark_dead(self) -> None:
         """Mark the vectors of files that were removed in this transaction as dead."""
         if not self._dead:
@@ -331,10 +332,6 @@ class ManifestWriter(ReferenceTables):
                 continue  # a check reports it
             dead = ~segment.live() | segment.inside(near)
             self.set_tombstones(row.name, pack_rows(dead), int(dead.sum()))
-
-    def add_pending(self, chunks: Iterable[int]) -> None:
-        """Record chunks that wait for a vector."""
-        self._many("INSERT OR IGNORE INTO pending (chunk) VALUES (?)", ((i,) for i in chunks))
 
     def remove_pending(self, chunks: Iterable[int]) -> None:
         """Record chunks that have a vector now."""

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spelunk import faults
+from spelunk.store.manifest_retained import retained_chunks
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.records import ReferenceSegmentRow, SegmentRow
-from spelunk.store.segment import Rows, Segment, write_segment
+from spelunk.store.segment import Rows, Segment, pack_rows, write_segment
 from spelunk.store.segment_file import segment_path
 
 MAX_SEGMENTS: Final = 8
@@ -88,8 +89,22 @@ def compact(manifest: ManifestWriter) -> None:
     for group in to_merge(manifest.segments(), MAX_MERGED_ROWS):
         _merge(manifest, group)
     for s in manifest.segments():
-        if s.dead * 2 > s.rows:
+        if s.dead * 2 > s.rows and _dropped(manifest, s) * 2 > s.rows:
             _merge(manifest, [s])
+
+
+def _dropped(manifest: ManifestWriter, row: SegmentRow) -> int:
+    """Rows that a merge of a segment would drop: dead, and of no retained version."""
+    segment = Segment(
+        segment_path(manifest.directory, row.name), row.rows, manifest.tombstones().get(row.name)
+    )
+    return int((~segment.live() & ~_retained(manifest, segment)).sum())
+
+
+def _retained(manifest: ManifestWriter, segment: Segment) -> NDArray[np.bool_]:
+    """One boolean a row: whether it belongs to a version that may be shown again."""
+    spans = [(first, first + chunks) for first, chunks in retained_chunks(manifest)]
+    return segment.inside(np.asarray(spans, np.int64).reshape(-1, 2))
 
 
 def to_merge(rows: Sequence[Row], most: int) -> Iterator[list[Row]]:
@@ -119,7 +134,7 @@ def _merge(manifest: ManifestWriter, group: list[SegmentRow]) -> None:
     kinds: list[NDArray[np.uint8]] = []
     for s in group:
         segment = Segment(segment_path(manifest.directory, s.name), s.rows, tombstones.get(s.name))
-        live = segment.live()
+        live = segment.live() | _retained(manifest, segment)
         ids.append(segment.ids[live])
         kinds.append(segment.kinds[live])
         parts.append(segment.select(live))
@@ -137,6 +152,11 @@ def _merge(manifest: ManifestWriter, group: list[SegmentRow]) -> None:
     faults.reach("merge.vectors.after")
     manifest.start()
     manifest.replace_segments(group, rows)
+    for made in rows:
+        merged = Segment(segment_path(manifest.directory, made.name), made.rows)
+        dead = _retained(manifest, merged)
+        if dead.any():
+            manifest.set_tombstones(made.name, pack_rows(dead), int(dead.sum()))
     faults.reach("merge.manifest.before")
     manifest.commit()
     faults.reach("merge.manifest.after")

@@ -45,6 +45,20 @@ class FieldRecord(NamedTuple):
     value: str
 
 
+class Retained(NamedTuple):
+    """A file version that can be shown again.
+
+    Attributes:
+        file: Its id.
+        size: Bytes of the file.
+        digest: Of its content.
+    """
+
+    file: int
+    size: int
+    digest: bytes
+
+
 class FileColumns(NamedTuple):
     """The columns of the table ``files``, in order; see ``schema.py``."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from spelunk import faults
-from spelunk.store.manifest_references import unpack_files
+from spelunk.store.manifest_references import pack_files, retained_files, unpack_files
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.merge import end_merge, to_merge
 from spelunk.store.records import ReferenceSegmentRow
@@ -22,15 +22,23 @@ def compact_references(manifest: ManifestWriter) -> None:
     for group in to_merge(manifest.reference_segments(), MAX_MERGED_ROWS):
         _merge(manifest, group)
     for row in manifest.reference_segments():
-        if row.dead * 2 > row.rows:
+        if row.dead * 2 > row.rows and _dropped(manifest, row) * 2 > row.rows:
             _merge(manifest, [row])
+
+
+def _dropped(manifest: ManifestWriter, row: ReferenceSegmentRow) -> int:
+    """Rows that a merge of a segment would drop: dead, and of no retained file."""
+    dead = unpack_files(manifest.dead_references().get(row.name)) - retained_files(manifest)
+    counts = ReferenceSegment(reference_path(manifest.directory, row.name), row.rows).counts
+    return sum(counts[file] for file in dead)
 
 
 def _merge(manifest: ManifestWriter, group: Sequence[ReferenceSegmentRow]) -> None:
     dead, collected = manifest.dead_references(), ReferenceCollector()
+    retained = retained_files(manifest)
     paths = [reference_path(manifest.directory, row.name) for row in group]
     for row, path in zip(group, paths, strict=True):
-        collected.add_segment(ReferenceSegment(path, row.rows), unpack_files(dead.get(row.name)))
+        collected.add_segment(ReferenceSegment(path, row.rows), unpack_files(dead.get(row.name)) - retained)
     name = manifest.reference_name(group[0].first_file)
     faults.reach("references.merge.intent.before")
     manifest.begin_intent("merge", segment=name)
@@ -39,6 +47,10 @@ def _merge(manifest: ManifestWriter, group: Sequence[ReferenceSegmentRow]) -> No
     faults.reach("references.merge.written")
     manifest.start()
     manifest.replace_references(group, merged)
+    for made in merged if retained else []:
+        counts = ReferenceSegment(reference_path(manifest.directory, made.name), made.rows).counts
+        still = retained & counts.keys()
+        manifest.set_dead_references(made.name, pack_files(still), sum(counts[file] for file in still))
     faults.reach("references.merge.manifest.before")
     manifest.commit()
     faults.reach("references.merge.manifest.after")

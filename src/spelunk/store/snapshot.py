@@ -107,7 +107,9 @@ class Snapshot:
         manifest = self._manifest
         self.documents = manifest.counts()[1]
         if self._full_text is not None and self._full_text.documents != self.documents:
-            self._full_text.hide(int(manifest.meta("next_chunk", 1)), manifest.superseded())
+            from spelunk.store.manifest_references import hidden_files
+
+            self._full_text.hide(int(manifest.meta("next_chunk", 1)), hidden_files(manifest))
 
     def _lose_full_text(self, error: FullTextDamaged) -> None:
         self.damage = str(error)

@@ -86,7 +86,7 @@ class StoreWriter:
         self._kinds = {name: code for code, name in enumerate(manifest.kinds())}
         self._known: Mapping[str, Known] = {}
         self._donor_segments: list[list[Segment]] = []
-        self._open = False
+        self._open = self._retain = False
         self._generation = 0
         self._segment = self._references_name = ""
         self._begin_values()
@@ -111,7 +111,7 @@ class StoreWriter:
 
     def _forget(self, known: Known) -> None:
         """Take a file version out of the open transaction."""
-        self.manifest.remove_file(known)
+        self.manifest.remove_file(known, retain=self._retain)
 
     def _begin_values(self) -> None:
         self._ids: list[int] = []
@@ -121,10 +121,19 @@ class StoreWriter:
         self.pending_chunks = 0
         self.pending_files = 0
 
-    def use(self, known: Mapping[str, Known], donor_segments: list[list[Segment]]) -> None:
-        """Set what the manifest holds now, and the open segments of each workspace with reusable vectors."""
+    def use(
+        self, known: Mapping[str, Known], donor_segments: list[list[Segment]], *, retain: bool = False
+    ) -> None:
+        """Set what the manifest holds now, and the open segments of each workspace with reusable vectors.
+
+        Args:
+            known: Published files by path.
+            donor_segments: Open segments of each workspace.
+            retain: Keep the versions that are replaced, to show them again; for local stores.
+        """
         self._known = known
         self._donor_segments = donor_segments
+        self._retain = retain
 
     def recover(self) -> None:
         """Undo unpublished work of a writer that died."""
@@ -253,6 +262,23 @@ class StoreWriter:
         if sum(map(len, places)) != count or not parts:
             return None
         return Rows.concat(parts).take(np.argsort(np.concatenate(places)))
+
+    def restore(self, entry: Entry, file: int) -> int:
+        """Show a retained version of a file again; it comes with the next publish. Returns its chunks.
+
+        Args:
+            entry: The file, with the content of that version.
+            file: Id of the version.
+        """
+        self._begin()
+        known = self._known.get(entry.path)
+        if known is not None:
+            self._forget(known)
+        else:
+            self.manifest.remove_unindexed(entry.path)
+        self.pending_files += 1
+        faults.reach("restore.rows", entry.path)
+        return self.manifest.restore(file, entry, self._generation)
 
     def remove(self, path: str, known: Known | None) -> None:
         """Remove a file that is gone; it leaves with the next publish."""

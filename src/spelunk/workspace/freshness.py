@@ -102,6 +102,20 @@ def wait_for_generation(directory: str) -> bool:
     return published(directory)
 
 
+def is_being_completed(directory: str) -> bool:
+    """Whether a process is indexing the rest of a tree of which a part is published, and never was all of it."""
+    try:
+        manifest = Manifest(directory)
+    except IndexStateError:
+        return False
+    try:
+        # The walk is recorded by the first update that reaches its end.
+        part = manifest.generation > 0 and manifest.meta("walk") is None
+    finally:
+        manifest.close()
+    return part and writer_lock.holder(directory) is not None
+
+
 def is_current(manifest: Manifest, source: Source, options: Options) -> bool:
     """Whether the published generation holds exactly what the source has, as far as stamps show."""
     if not manifest.meta("complete", 0) or manifest.meta("walk") != walk_fingerprint(options):

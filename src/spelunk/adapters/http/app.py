@@ -12,7 +12,8 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -25,12 +26,16 @@ from spelunk.adapters.http.corpus_map import CANDIDATES, CorpusMap
 from spelunk.adapters.http.guard import COOKIE, Token
 from spelunk.adapters.http.openapi import document
 from spelunk.adapters.http.problems import ApiError, bad_request, problem_of
+from spelunk.adapters.http.revisions import check_revision
 from spelunk.adapters.http.state import ServerState
 from spelunk.adapters.http.static_files import INDEX, StaticFile, load_page
 from spelunk.adapters.http.streams import Streams
 from spelunk.adapters.http.symbol_views import SymbolViews, check_impact, one_workspace, symbol_question
 from spelunk.adapters.http.views import Views, clean
 from spelunk.adapters.http.workspaces import Fresh, ServedWorkspace
+
+if TYPE_CHECKING:
+    from spelunk.workspace.focus import Focus
 
 MAX_BODY: Final = 64 * 1024
 MAX_DRAINED: Final = 8 * 1024 * 1024
@@ -107,8 +112,13 @@ class Api:
         finally:
             state.waiting -= 1
 
-    async def _fresh(self, found: Sequence[ServedWorkspace], args: dict[str, Any]) -> list[Fresh]:
-        waits = (w.fresh(args["freshness"], args["wait"], self._comparers) for w in found)
+    async def _fresh(
+        self,
+        found: Sequence[ServedWorkspace],
+        args: dict[str, Any],
+        focus: Callable[[ServedWorkspace], Focus] | None = None,
+    ) -> list[Fresh]:
+        waits = (w.fresh(args["freshness"], args["wait"], self._comparers, focus) for w in found)
         return list(await asyncio.gather(*waits))
 
     async def search(self, request: Request) -> Response:
@@ -116,7 +126,7 @@ class Api:
         args = await arguments(request, params.SEARCH)
         parsed(args["q"], args["mode"])
         found = self._workspaces.chosen(args["repo"])
-        fresh = await self._fresh(found, args)
+        fresh = await self._fresh(found, args, partial(_focus, args))
         values = await self._work(lambda: self._views.search(args, found, fresh))
         self._state.searches += 1
         return answer(values)
@@ -140,6 +150,8 @@ class Api:
         args = await arguments(request, params.FILE)
         if args["q"]:
             parsed(args["q"], args["mode"])
+        if args["rev"]:
+            check_revision(args["rev"])
         place, fresh = await self._place(args)
         return answer(await self._work(lambda: self._views.file(args, place, fresh)))
 
@@ -276,6 +288,22 @@ def parsed(query: str, mode: str) -> None:
     from spelunk.search.query import parse
 
     parse(query, mode=mode)
+
+
+def _focus(args: dict[str, Any], workspace: ServedWorkspace) -> Focus:
+    """What a search is about in one workspace, for its first answer."""
+    from spelunk.search.focus import focus_of
+    from spelunk.search.query import narrow
+    from spelunk.search.reading import read
+
+    query = narrow(
+        read(args["q"], mode=args["mode"]),
+        lang=args["lang"],
+        path=args["include"],
+        not_path=args["exclude"],
+        kind=args["kind"],
+    )
+    return focus_of(query, args["mode"], prefix=workspace.prefix, within=workspace.target.within)
 
 
 async def arguments(request: Request, table: Sequence[params.Param]) -> dict[str, Any]:

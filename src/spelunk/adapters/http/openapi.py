@@ -48,8 +48,15 @@ _HIT: Final = _object(
     path=_TEXT, repo=_TEXT, file=_TEXT, start_line=_WHOLE, end_line=_WHOLE, language=_TEXT, kind=_TEXT,
     symbol=_TEXT, scope=_TEXT, flags=_list(_TEXT), score=_NUMBER, id=_TEXT, lines=_list(_LINE),
 )  # fmt: skip
+_NEIGHBOUR: Final = _object(
+    symbol=_TEXT, kind=_TEXT, path=_TEXT, line=_WHOLE, text=_TEXT, confidence=_NUMBER, rule=_TEXT,
+    alternatives=_WHOLE,
+)  # fmt: skip
+_RELATED: Final = _object(callers=_list(_NEIGHBOUR), uses=_list(_NEIGHBOUR))
+_RELATED["properties"]["left_out"] = _list(_TEXT)
 _HIT["properties"] |= {
     "content": _TEXT,
+    "related": _RELATED,
     "signals": {"type": "object", "additionalProperties": _NUMBER},
 }
 _VALUES: Final = _list(_object(value=_TEXT, hits=_WHOLE, files=_WHOLE))
@@ -103,7 +110,7 @@ SCHEMAS: Final = {
         start_line=_WHOLE, end_line=_WHOLE, next_line=_WHOLE_OR_NULL, generation=_WHOLE, stale=_SWITCH,
         highlighted=_SWITCH, html={"type": ["array", "null"], "items": _TEXT},
         text={"type": ["array", "null"], "items": _TEXT}, marked=_list(_WHOLE),
-        numbers={"type": ["array", "null"], "items": _WHOLE}, cut=_list(_WHOLE),
+        numbers={"type": ["array", "null"], "items": _WHOLE}, cut=_list(_WHOLE), revision=_OBJECT_OR_NULL,
     ),
     "Outline": _object(
         path=_TEXT, repo=_TEXT, file=_TEXT, language=_TEXT, lines=_WHOLE, stale=_SWITCH,

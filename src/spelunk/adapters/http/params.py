@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from spelunk.adapters.http.problems import bad_request
 from spelunk.adapters.symbols import IMPACT_DEPTH, MOST_DEPTH, MOST_IMPACT_DEPTH, QUESTIONS
 from spelunk.errors import ConfigError
-from spelunk.search.request import DEFAULT_LIMIT, MODES
+from spelunk.search.request import DEFAULT_LIMIT, MAX_RELATED, MODES
 from spelunk.workspace.freshness import seconds_allowed
 
 MAX_QUERY: Final = 10_000
@@ -97,6 +97,7 @@ SEARCH: Final = (
     Param("context", "lines around each hit", "whole", 0, 0, 100),
     *SHOWN,
     Param("explain", "give the signals of each score", "switch", False),
+    Param("related", "callers, and definitions used, of each of the first hits", "whole", 0, 0, MAX_RELATED),
     Param("facets", "count the candidates by language, kind, folder, flag", "switch", False),
     *FRESHNESS,
     REPO,
@@ -117,6 +118,7 @@ FILE: Final = (
     Param("highlight", "give lines as HTML with classes", "switch", False),
     Param("q", "mark what this query would match", high=MAX_QUERY),
     MODE,
+    Param("rev", "HEAD or the id of a commit: tell whether the file is the same there", high=64),
     *FRESHNESS,
 )
 OUTLINE: Final = (PATH, ONE_REPO, *FRESHNESS)

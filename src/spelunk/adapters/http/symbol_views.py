@@ -15,12 +15,12 @@ from spelunk.adapters.symbols import (
     inside,
     only_one,
     place_in,
-    prefixed,
     prefixed_map,
     without,
 )
 from spelunk.errors import UsageError
 from spelunk.graph.answer import GraphAnswer
+from spelunk.graph.many import prefixed
 from spelunk.present.graph import graph_notices, graph_object, map_object
 
 Ask = Callable[[ServedWorkspace, str], GraphAnswer]

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from spelunk.adapters.http.problems import ApiError, problem_of
 from spelunk.errors import IndexBusyError, SpelunkError
@@ -15,6 +15,9 @@ from spelunk.observe import events
 from spelunk.observe.progress import FileProgress
 from spelunk.present.objects import to_json
 from spelunk.types import Report
+
+if TYPE_CHECKING:
+    from spelunk.workspace.focus import Focus
 
 COMMAND: Final = "serve"
 """Name of the writer, as other processes see it."""
@@ -30,12 +33,15 @@ class Update:
 
     Attributes:
         done: Set when the running update has ended; None while none runs.
+        part: Set when the running update has published a first part and goes on with the rest, or
+            has ended; None where it does not begin with a part.
         failed_at: When the last update failed, by the monotonic clock; minus infinity for never.
     """
 
     def __init__(self, repo: str, tell: Listener) -> None:
         self.repo = repo
         self.done: asyncio.Future[ApiError | None] | None = None
+        self.part: asyncio.Future[None] | None = None
         self.failed_at = float("-inf")
         self._tell = tell
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -54,6 +60,11 @@ class Update:
         """Whether an update runs."""
         return self.done is not None
 
+    @property
+    def error(self) -> ApiError | None:
+        """Why the last update failed; None where it did not."""
+        return self._error
+
     def start(
         self,
         index: Index,
@@ -62,8 +73,17 @@ class Update:
         wait: bool = False,
         patient: bool = True,
         changed: Sequence[str] | None = None,
+        focus: Focus | None = None,
     ) -> tuple[asyncio.Future[ApiError | None], bool]:
         """Start an update, or join the one that runs.
+
+        Args:
+            index: Of the workspace.
+            rebuild: As for ``Index.update``, like those that follow.
+            wait: As there.
+            patient: As there.
+            changed: As there.
+            focus: What is published first, where a large tree was never indexed; the rest follows.
 
         Returns:
             A future of its error, or of None; and whether it was running.
@@ -72,6 +92,7 @@ class Update:
             return self.done, True
         self._loop = asyncio.get_running_loop()
         done = self.done = self._loop.create_future()
+        self.part = self._loop.create_future() if focus is not None else None
         self._partial = changed is not None
         self._phase, self._unit = "start", "files"
         self._done = self._total = self._bytes = self._all_bytes = self._memory = 0
@@ -82,20 +103,33 @@ class Update:
             error: ApiError | None = None
             report: Report | None = None
             try:
-                report = index.update(
-                    changed=changed, rebuild=rebuild, wait=wait, patient=patient, command=COMMAND
-                )
+                if focus is not None:
+                    report = index.begin(focus, wait=wait, command=COMMAND)
+                if report is None or report.remaining:
+                    if report is not None:
+                        self._call(self._end_part)
+                    report = index.update(
+                        changed=changed, rebuild=rebuild, wait=wait, patient=patient, command=COMMAND
+                    )
             except BaseException as raised:
                 error = problem_of(raised)
-            assert self._loop is not None
-            try:
-                self._loop.call_soon_threadsafe(self._end, report, error)
-            except RuntimeError:
-                pass  # the server has ended meanwhile
+            self._call(self._end, report, error)
 
         threading.Thread(target=run, name=f"update {self.repo}", daemon=True).start()
         self._tell("progress", self.repo, self.values())
         return done, False
+
+    def _call(self, method: Callable[..., None], *values: Any) -> None:
+        """Call a method in the event loop, from a thread."""
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(method, *values)
+            except RuntimeError:
+                pass  # the server has ended meanwhile
+
+    def _end_part(self) -> None:
+        if self.part is not None and not self.part.done():
+            self.part.set_result(None)
 
     def _end(self, report: Report | None, error: ApiError | None) -> None:
         busy = error is not None and error.code == "index_locked"
@@ -107,6 +141,8 @@ class Update:
         self._phase, self._ended = "", time.time()
         if error is not None:
             self.failed_at = time.monotonic()
+        self._end_part()
+        self.part = None
         done, self.done = self.done, None
         if done is not None and not done.done():
             done.set_result(error)
@@ -150,11 +186,8 @@ class Update:
         elif isinstance(event, events.MemorySampled):
             self._memory = event.bytes
         self._files(event)
-        if before != (self._phase, self._done) and self._loop is not None:
-            try:
-                self._loop.call_soon_threadsafe(self._tell, "progress", self.repo, self.values())
-            except RuntimeError:
-                pass  # the server has ended meanwhile
+        if before != (self._phase, self._done):
+            self._call(self._tell, "progress", self.repo, self.values())
 
     def _note_files(self, files: int, all_files: int, done: int, total: int) -> None:
         self._done, self._total, self._bytes, self._all_bytes = files, all_files, done, total

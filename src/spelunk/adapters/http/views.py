@@ -9,13 +9,16 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
 
 from spelunk.adapters.http.problems import ApiError
+from spelunk.adapters.http.revisions import revision_of
 from spelunk.adapters.http.workspaces import Fresh, PreparedIndex, ServedWorkspace, Workspaces
 from spelunk.present.highlight import html_line, line_offsets, paint
 from spelunk.present.objects import SCHEMA_VERSION, flag_names
+from spelunk.present.related import related_object
 from spelunk.present.render import hit_object, notices, to_object
 from spelunk.present.snippet import Finder, choose, finder, lines_of, window
 from spelunk.search.answer import NOTHING_MATCHED, Answer, Facets, FacetValue, Matched
 from spelunk.search.many import search_many
+from spelunk.search.related import mapped
 from spelunk.search.request import SearchRequest
 from spelunk.types import Hit
 
@@ -101,6 +104,7 @@ class Views:
             explain=args.get("explain", False),
             freshness=args["freshness"],
             facets=facets,
+            related=args.get("related", 0),
         )
         prepared = [PreparedIndex(w.index(), f.ok) for w, f in zip(found, fresh, strict=True)]
         return search_many(prepared, request)
@@ -163,6 +167,11 @@ class Views:
             values["content"] = shown["content"]
         if "signals" in shown:
             values["signals"] = shown["signals"]
+        if hit.related is not None:
+            own = workspace.prefix
+            values["related"] = related_object(
+                mapped(hit.related, lambda path: own + (path.removeprefix(own) if several else path))
+            )
         return values
 
     def _snippet(self, hit: Hit, args: dict[str, Any], find: Finder) -> list[dict[str, Any]]:
@@ -275,6 +284,7 @@ class Views:
             "marked": [number(i) for i, found in enumerate(spans) if found],
             "numbers": numbers,
             "cut": [number(i) for i, line in enumerate(lines[first:stop]) if len(line) > MAX_LINE_CHARS],
+            "revision": revision_of(index, row, args["rev"]) if args["rev"] else None,
         }
 
     def outline(

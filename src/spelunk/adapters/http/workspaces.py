@@ -17,7 +17,7 @@ from spelunk.adapters.keeping import IndexKeeper, can_keep
 from spelunk.index import Index
 from spelunk.observe import Observer, broadcast
 from spelunk.search.many import prefixes
-from spelunk.workspace.freshness import seconds_allowed
+from spelunk.workspace.freshness import is_being_completed, seconds_allowed
 from spelunk.workspace.state import CURRENT, MISSING
 from spelunk.workspace.targets import Target
 
@@ -196,8 +196,21 @@ class ServedWorkspace:
         if not comparison.cancelled():
             comparison.exception()  # told to those that wait; nobody may
 
-    async def fresh(self, freshness: str | None, wait: float, pool: Executor) -> Fresh:
+    async def fresh(
+        self,
+        freshness: str | None,
+        wait: float,
+        pool: Executor,
+        focus: Callable[[ServedWorkspace], Focus] | None = None,
+    ) -> Fresh:
         """Bring the index up to date as a request asks for, for at most ``wait`` seconds.
+
+        Args:
+            freshness: Instead of the index's setting.
+            wait: Seconds.
+            pool: Runs what blocks.
+            focus: Gives what the request is about: where a large tree was never indexed to the end,
+                it is answered from a part.
 
         Raises:
             ApiError: Nothing is published yet, or the workspace cannot be read.
@@ -210,10 +223,12 @@ class ServedWorkspace:
         state = ""
         notice = ""
         rounds = joined = 0
+        early = focus is not None and index.answers_early
         while rounds < ROUNDS and joined < MAX_JOINED:
             if index.age.last >= arrived or (index.age.is_allowed(setting) and not math.isinf(allowed)):
                 return Fresh(True)
-            if not self.update.running:
+            running = self.update.done  # it may end while something is awaited
+            if running is None:
                 if math.isinf(allowed) and await self._published(index, pool):
                     return Fresh(True)
                 rounds += 1
@@ -221,24 +236,31 @@ class ServedWorkspace:
                 if state == CURRENT:
                     return self._keep_up(index)
                 if time.monotonic() - self.update.failed_at < PAUSE_SECONDS and state != MISSING:
+                    notice = _not_updated(self.update.error)
                     break
-                done, _ = self.update.start(index, wait=state == MISSING, patient=False)
+                first = focus(self) if focus is not None and early else None
+                done, _ = self.update.start(index, wait=state == MISSING, patient=False, focus=first)
             else:
                 if math.isinf(allowed) and await self._published(index, pool):
                     return Fresh(True)
+                if early and await self._is_partial(index, pool):
+                    return Fresh(False)  # the rest follows
                 joined += 1
-                running = self.update.done
-                assert running is not None
                 done = running
+            part = self.update.part if early else None
             try:
                 async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    if part is not None:
+                        await asyncio.shield(part)
+                        if not done.done():
+                            return Fresh(False)  # the rest follows
                     error = await asyncio.shield(done)
             except TimeoutError:
                 break
             if error is not None:
                 if error.code == "workspace_gone" or not await self._published(index, pool):
                     raise error
-                notice = f"the index could not be brought up to date: {error}"
+                notice = _not_updated(error)
                 break
         if not await self._published(index, pool):
             progress = self.update.progress()
@@ -247,8 +269,15 @@ class ServedWorkspace:
             raise ApiError(503, "indexing", message, hint, retry=1, indexing=progress)
         return Fresh(False, notice)
 
+    async def _is_partial(self, index: Index, pool: Executor) -> bool:
+        return await asyncio.get_running_loop().run_in_executor(pool, is_being_completed, index.directory)
+
     async def _published(self, index: Index, pool: Executor) -> bool:
         return await asyncio.get_running_loop().run_in_executor(pool, index.has_published)
+
+
+def _not_updated(error: ApiError | None) -> str:
+    return f"the index could not be brought up to date: {error}" if error is not None else ""
 
 
 class Workspaces:
@@ -286,6 +315,7 @@ class Workspaces:
         def opened(target: Target, heard: Observer) -> Index:
             index = Index.open(target.root, index_dir=index_dir, observer=heard, **settings)
             index.updater = updater
+            index.waits = False
             return index
 
         self.all = [

@@ -14,4 +14,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and print the answer; 1 where there is nothing."""
-    return ask_about_symbol(args, lambda index: index.callees, depth=args.depth)
+    return ask_about_symbol(args, "callees", depth=args.depth)

@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
             # Its errors are reported before an index is built.
             read(request.query, mode=request.mode, reading=request.reading)
             for index in indexes:
+                index.waits = False
                 announce(args, index)
         stack.enter_context(hushed(args.verbose))
         answer = _as_typed(args, search_many(indexes, request))
@@ -95,6 +96,7 @@ def request_of(args: argparse.Namespace, targets: list[Target]) -> SearchRequest
         after=_after(args),
         explain=args.explain,
         changes=args.changes,
+        related=args.related,
         refresh=not args.no_refresh,
         copies=args.copies,
     )

@@ -21,10 +21,11 @@ function useFile(path, params, line) {
   const [state, set] = useState({ parts: [], error: null });
   const q = params.get("q") || "";
   const mode = params.get("mode") || "";
+  const rev = params.get("rev") || "";
   useEffect(() => {
     const stop = new AbortController();
     const part = (start, end) =>
-      call(address("/api/file", { path, q, mode: q ? mode : "", highlight: 1, start, end }), { signal: stop.signal });
+      call(address("/api/file", { path, q, mode: q ? mode : "", highlight: 1, start, end, rev: /^[0-9a-f]{7,64}$/.test(rev) ? rev : "" }), { signal: stop.signal });
     const load = async () => {
       const start = Math.max(1, line - FIRST / 2);
       let got = await part(start, start + FIRST - 1);
@@ -46,7 +47,7 @@ function useFile(path, params, line) {
     };
     load().catch((error) => { if (error.name !== "AbortError") set((old) => ({ ...old, error })); });
     return () => stop.abort();
-  }, [path, q, mode]);
+  }, [path, q, mode, rev]);
   return state;
 }
 
@@ -105,6 +106,18 @@ export function FileView({ route, go }) {
     pick(next, next);
   };
 
+  /** Write the commit that has this content into the address, or else the generation. */
+  const permalink = async () => {
+    let rev = "";
+    try {
+      const { revision } = await call(address("/api/file", { path, start: 1, end: 1, rev: "HEAD" }));
+      if (revision && revision.same) rev = revision.commit;
+    } catch { /* the generation will do */ }
+    const to2 = link(from, to, { gen: String(head.generation), rev });
+    go(to2, { replace: true });
+    copy(new URL(to2, location.href).href, "permalink");
+  };
+
   useEffect(() => {
     const key = (event) => {
       if (event.metaKey || event.ctrlKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
@@ -112,9 +125,7 @@ export function FileView({ route, go }) {
       else if (event.key === "p") step(-1);
       else if (event.key === "o") { setSide(true); requestAnimationFrame(() => { const first = document.querySelector(".outline input"); if (first) first.focus(); }); }
       else if (event.key === "y" && head) {
-        const to2 = link(from, to, { gen: String(head.generation), rev: head.revision || "" });
-        go(to2, { replace: true });
-        copy(new URL(to2, location.href).href, "permalink");
+        permalink();
       } else return;
       event.preventDefault();
     };
@@ -178,9 +189,10 @@ function Pinned({ params, head }) {
   const gen = params.get("gen");
   const rev = params.get("rev");
   if (!gen && !rev) return null;
-  const same = rev && head.revision ? rev === head.revision : Number(gen) === head.generation;
+  const known = rev && head.revision && head.revision.commit;
+  const same = known ? head.revision.same : Number(gen) === head.generation;
   const name = rev ? `revision ${rev.slice(0, 10)}` : `generation ${gen}`;
-  return html`<span class=${`pill ${same ? "ok" : "warn"}`} role="note">${same ? `permalink to ${name}` : `linked at ${name}; this is ${rev && head.revision ? head.revision.slice(0, 10) : `generation ${head.generation}`}`}</span>`;
+  return html`<span class=${`pill ${same ? "ok" : "warn"}`} role="note">${same ? `permalink to ${name}` : `linked at ${name}; ${known ? "the file is another now" : `this is generation ${head.generation}`}`}</span>`;
 }
 
 function Outline({ definitions, top, jump }) {

@@ -1,7 +1,7 @@
 // The lines of one file: blocks of plain text that become highlighted when they come near.
 // All text is in the document, so the browser's own search and selection work; only blocks
 // in view have an element for each token, so 10,000 lines scroll like a hundred.
-import { append, runs } from "./code.js";
+import { append, plain, runs } from "./code.js";
 
 export const ROW = 20; // px, also --row in app.css
 const BLOCK = 100; // lines
@@ -89,13 +89,13 @@ export class Viewer {
   flatten(block) {
     this.rich.delete(block);
     const numbers = [];
-    const text = [];
+    const lines = [];
     for (let i = block.first; i < block.first + block.size; i += 1) {
       numbers.push(this.number(i));
-      text.push(runs(this.lines[i] || "").map((run) => run[1]).join(""));
+      lines.push(this.lines[i] || "");
     }
     block.gutter.textContent = numbers.join("\n");
-    block.code.textContent = `${text.join("\n")}\n`;
+    block.code.textContent = `${plain(lines.join("\n"))}\n`;
   }
 
   enrich(block) {

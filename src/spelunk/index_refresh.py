@@ -1,0 +1,179 @@
+"""Bring an index up to date before a search: compare it with the files, then update it, or begin with a first answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Any
+
+from spelunk import embed
+from spelunk.config import AUTO, EARLY, Options
+from spelunk.errors import IndexBusyError, IndexCorruptError, StorageError
+from spelunk.files.folder import FolderSource
+from spelunk.files.source import Source
+from spelunk.index_views import IndexViews
+from spelunk.pipeline.background import start
+from spelunk.types import HistoryReport, Report
+from spelunk.workspace.freshness import (
+    KEEPER_SECONDS,
+    Age,
+    Keeper,
+    is_being_completed,
+    is_current_in,
+    published,
+    stale_paths,
+    wait_for_generation,
+)
+from spelunk.workspace.state import BEHIND, CURRENT, MISSING
+
+if TYPE_CHECKING:
+    from spelunk.observe.progress import OnProgress
+    from spelunk.store.protocols import Reader
+    from spelunk.workspace.focus import Focus
+
+
+class IndexRefresh(IndexViews):
+    """The part of :class:`spelunk.Index` that makes it current as the freshness setting requires."""
+
+    root: str
+    source: Source
+    age: Age
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.complete_later: Callable[[str, str, Options], object] = start
+        """Called with root, directory and options where a search indexed a part; a server has its own."""
+        self.waits = True
+        """Whether ``first_answer = auto`` means to wait; False where a person or an agent waits for the answer."""
+        self.keeper: Keeper | None = None
+        """Keeps the index up to date meanwhile, so that most searches compare no file."""
+
+    def _update(
+        self,
+        progress: OnProgress | None,
+        *,
+        command: str | None = None,
+        changed: Iterable[Any] | None = None,
+        rebuild: bool = False,
+        dry_run: bool = False,
+        wait: bool = False,
+        patient: bool = True,
+        focus: Focus | None = None,
+    ) -> Report:
+        """Make an update; see :meth:`spelunk.Index.update`."""
+        raise NotImplementedError
+
+    @property
+    def answers_early(self) -> bool:
+        """Whether a first search of a large tree is answered before all is indexed."""
+        setting = self.options.first_answer
+        return setting == EARLY or (setting == AUTO and not self.waits)
+
+    def begin(self, focus: Focus, *, wait: bool = False, command: str | None = None) -> Report:
+        """Index the files that fit a query, where a large tree was never indexed to the end; else all of it.
+
+        Args:
+            focus: What the query is about.
+            wait: As for :meth:`spelunk.Index.update`, with its errors.
+            command: As there.
+
+        Returns:
+            The report; ``remaining`` files are left to the next update.
+        """
+        return self._update(None, wait=wait, patient=False, focus=focus, command=command)
+
+    def refresh(
+        self,
+        *,
+        progress: OnProgress | None = None,
+        focus: Callable[[], Focus] | None = None,
+        freshness: str | None = None,
+    ) -> bool:
+        """Bring the index up to date if the freshness setting, or ``freshness`` instead of it, requires it.
+
+        Args:
+            progress: As for :meth:`spelunk.Index.update`.
+            focus: Gives what a query is about. Where a large tree was never indexed to the end, only
+                the files that fit are indexed now, and :attr:`complete_later` is called.
+            freshness: Instead of the setting.
+
+        Returns:
+            Whether the newest generation holds all that is known to be on disk;
+            False if another process is updating it, or the rest follows later.
+        """
+        early = focus is not None and self.answers_early
+        if early and is_being_completed(self.directory):
+            return False
+        state = self.compare(freshness)
+        if state == CURRENT:
+            return True
+        missing = state == MISSING
+        if missing and early and wait_for_generation(self.directory):
+            return False  # another process builds it
+        wanted = focus() if focus is not None and early else None
+        try:
+            report = self._update(progress, wait=missing, patient=False, focus=wanted)
+        except IndexBusyError:
+            return False
+        except (StorageError, IndexCorruptError):
+            if missing:
+                raise
+            return False  # a read-only disk, or a damaged store: the answer says what is missing
+        if report.remaining:
+            self.complete_later(self.root, self.directory, self.options)
+        return not report.remaining
+
+    def compare(self, freshness: str | None = None) -> str:
+        """Compare the index with the files, unless its keeper or a recent comparison makes that needless.
+
+        Returns:
+            ``current``, ``behind`` or ``missing``, as in :mod:`spelunk.workspace.state`.
+        """
+        if not self.has_published():
+            return MISSING
+        if self.age.is_allowed(freshness):
+            return CURRENT
+        began = self.age.now()
+        if self.keeper is not None and self.keeper.caught_up(KEEPER_SECONDS):
+            self.age.reset(began)
+            return CURRENT
+        # What the processor makes is worth waiting for; a provider is `index`'s to wait for.
+        if not is_current_in(
+            self.directory, self.source, self.options, vectors=embed.in_workers(self.options)
+        ):
+            return BEHIND
+        self._refresh_history()
+        self.age.reset(began)
+        return CURRENT
+
+    def has_published(self) -> bool:
+        """Whether there is a generation to search."""
+        return published(self.directory)
+
+    def changed_paths(self, reader: Reader, paths: Collection[str], freshness: str | None = None) -> set[str]:
+        """Those paths whose file changed or vanished since the reader's generation.
+
+        None where the freshness setting, or ``freshness`` instead of it, allows an older answer.
+        """
+        from spelunk.store.snapshot import Snapshot
+
+        if not self.age.must_be_strict(freshness) or not isinstance(reader, Snapshot):
+            return set()
+        return stale_paths(reader._manifest, self.source, paths, self.options.max_file_size)
+
+    def _update_history(self, *, whole: bool, rebuild: bool = False) -> HistoryReport | None:
+        if not isinstance(self.source, FolderSource):
+            return None
+        from spelunk.history.update import update_history
+
+        return update_history(
+            self.root, self.directory, self.options, whole=whole, rebuild=rebuild, observer=self.observer
+        )
+
+    def _refresh_history(self) -> None:
+        """Index new commits, the first of many, if HEAD moved."""
+        if not isinstance(self.source, FolderSource):
+            return
+        from spelunk.history.current import is_current
+
+        if not is_current(self.root, self.directory, self.options):
+            self._update_history(whole=False)

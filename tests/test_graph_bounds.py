@@ -1,0 +1,229 @@
+"""Trees made to be difficult: the work stays in proportion, and the answer says what it left out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spelunk.graph import impact as impact_module
+from spelunk.graph import resolve as resolve_module
+from spelunk.graph import sites as sites_module
+from spelunk.graph import view as view_module
+from spelunk.graph.callees import callees
+from spelunk.graph.callers import callers
+from spelunk.graph.definition import definition
+from spelunk.graph.impact import Changed, impact
+from spelunk.graph.imports import Imports
+from spelunk.graph.references import references
+from spelunk.graph.spans import Spans
+from spelunk.store.relation_reader import DefinitionRow
+from tests.graphcases import Repository, places, symbols
+
+ROWS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 40)), max_size=40)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ROWS, st.integers(0, 110), st.integers(0, 110))
+def test_spans_find_what_a_look_at_every_definition_finds(
+    pairs: list[tuple[int, int]], line: int, other: int
+) -> None:
+    rows = [
+        DefinitionRow(1, f"d{n}", "function", "", first, first + more if more else 0)
+        for n, (first, more) in enumerate(sorted(pairs))
+    ]
+    spans = Spans(rows)
+
+    assert spans.holding(line) == [r for r in rows if r.line <= line <= max(r.line, r.end_line)]
+    assert list(spans.starting(line, other)) == [r for r in rows if line <= r.line <= other]
+
+
+def test_a_line_is_looked_up_without_a_look_at_every_definition() -> None:
+    def looks(count: int) -> int:
+        rows = [DefinitionRow(1, "C", "class", "", 1, 3 * count)]
+        rows += [DefinitionRow(1, f"m{n}", "method", "C", 3 * n + 2, 3 * n + 3) for n in range(count)]
+        spans = Spans(rows)
+        seen = 0
+
+        class Greatest(list[int]):
+            def __getitem__(self, n):  # type: ignore[no-untyped-def]
+                nonlocal seen
+                seen += 1
+                return super().__getitem__(n)
+
+        spans._greatest = Greatest(spans._greatest)
+        assert [r.name for r in spans.holding(3 * (count // 2) + 2)] == ["C", f"m{count // 2}"]
+        return seen
+
+    assert looks(64_000) <= 2 * looks(1_000)
+
+
+def test_a_generated_file_of_many_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 3_000
+    text = "".join(f"def f{n}():\n    return f0()\n\n\n" for n in range(count))
+    repository = Repository({"big.py": text, "use.py": "from big import f7\n\n\ndef use():\n    f7()\n"})
+
+    found = callers(repository.resolver, "f0", repository.rows("f0"), 5)
+
+    assert found.total == count and found.left_out == (f"{count - 5:,} more callers beyond the limit",)
+    assert symbols(callers(repository.resolver, "f7", repository.rows("f7"), 5)) == ["use"]
+    monkeypatch.setattr(impact_module, "MOST_CHANGED", 100)
+    (row,) = [repository.view.row_at("big.py")]
+    assert row is not None
+    reached = impact(repository.resolver, "big.py", Changed(repository.view.definitions(row.id), [row.id]), 5)
+    assert f"of {count:,} definitions the first 100 were followed" in reached.left_out
+
+
+def test_a_file_that_was_parsed_when_it_was_indexed_is_parsed_for_a_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repository = Repository({"a.py": "def f():\n    g()\n\n\ndef g():\n    pass\n"})
+    monkeypatch.setattr(view_module, "DEFAULTS", replace(view_module.DEFAULTS, max_parse_size=10))
+
+    assert symbols(callees(repository.resolver, "f", repository.rows("f"), 5)) == ["g"]
+
+
+def crowd(count: int) -> Repository:
+    files = {
+        f"p{n % 3}/m{n}.py": f"def init():\n    pass\n\n\ndef start{n}():\n    init()\n" for n in range(count)
+    }
+    files["p0/user.py"] = "from p1.m1 import init\n\n\ndef user():\n    init()\n"
+    files["lost.py"] = "def lost(x):\n    x.init()\n"
+    return Repository(files)
+
+
+def test_a_name_that_very_many_files_define(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve_module, "CROWDED", 20)
+    monkeypatch.setattr(sites_module, "CROWDED", 20)
+    repository = crowd(60)
+    told = "`init` has more than 20 definitions"
+
+    one = repository.rows("p1/m1.init")[:1]
+    found = callers(repository.resolver, "p1/m1.py:1", one, 10)
+    assert symbols(found) == ["user", "start1"]
+    assert any(line.startswith(told) for line in found.left_out)
+
+    every = definition(repository.resolver, "init", repository.rows("init"), 5)
+    assert every.total == 60 and "55 more definitions beyond the limit" in every.left_out
+
+    monkeypatch.setattr(sites_module, "CROWDED_SITES", 10)
+    some = references(repository.resolver, "init", one, 10)
+    assert any("references of the name were not looked at" in line for line in some.left_out)
+
+
+def test_a_crowded_name_is_held_against_few_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve_module, "CROWDED", 20)
+    monkeypatch.setattr(sites_module, "CROWDED", 20)
+    sizes: list[int] = []
+    original = resolve_module.Resolver._pool
+
+    def counted(self, file, name, family):  # type: ignore[no-untyped-def]
+        found = original(self, file, name, family)
+        sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(resolve_module.Resolver, "_pool", counted)
+    repository = crowd(90)
+    callers(repository.resolver, "init", repository.rows("init"), 10)
+
+    assert sizes and max(sizes) <= 40
+
+
+def test_layers_that_export_each_other_are_visited_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        f"app/l{layer}m{n}.py": "".join(f"from app.l{(layer + 1) % 6}m{m} import *\n" for m in range(8))
+        for layer in range(6)
+        for n in range(8)
+    }
+    files["app/__init__.py"] = ""
+    files["main.py"] = "from app.l0m0 import nowhere\n\n\ndef main():\n    nowhere()\n"
+    visits: list[tuple[int, str]] = []
+    original = Imports._offered
+
+    def counted(self, file, name):  # type: ignore[no-untyped-def]
+        visits.append((file, name))
+        return original(self, file, name)
+
+    monkeypatch.setattr(Imports, "_offered", counted)
+    repository = Repository(files)
+
+    assert repository.meaning("main.py", "nowhere", line=5) == ("", "")
+    assert len(visits) == len(set(visits)) <= len(files)
+
+
+def test_a_name_is_found_behind_two_kinds_of_re_export() -> None:
+    repository = Repository(
+        {
+            "lib/__init__.py": "from lib.inner import *\n",
+            "lib/inner.py": "from lib.deep import real as other\nfrom lib.inner import *\n",
+            "lib/deep.py": "def real():\n    pass\n",
+            "main.py": "from lib import other\n\n\ndef main():\n    other()\n",
+        }
+    )
+
+    assert repository.meaning("main.py", "other", line=5) == ("lib/deep.py:1", "import")
+
+
+def test_circles_of_bases_and_imports_end() -> None:
+    repository = Repository(
+        {
+            "a.py": "from b import B\n\n\nclass A(B):\n    def run(self):\n        self.missing()\n        self.run()\n",
+            "b.py": "from a import A\n\n\nclass B(A):\n    def go(self):\n        self.run()\n",
+        }
+    )
+
+    assert symbols(callers(repository.resolver, "A.run", repository.rows("A.run"), 10, depth=10)) == [
+        "A.run",
+        "B.go",
+    ]
+    assert repository.resolve("a.py", "missing").candidates == []
+
+
+def test_the_references_of_one_question_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve_module, "MOST_RESOLVED", 5)
+    repository = Repository(
+        {f"m{n}.py": f"def run{n}():\n    go()\n" for n in range(20)} | {"go.py": "def go():\n    pass\n"}
+    )
+
+    found = callers(repository.resolver, "go", repository.rows("go"), 50)
+
+    assert "5 references were resolved, and no more" in found.left_out
+
+
+def test_broken_code_is_answered_from_what_is_whole() -> None:
+    good = "def helper():\n    pass\n\n\ndef user():\n    helper()\n"
+    rng = random.Random(3)
+    files = {"good.py": good}
+    for n in range(40):
+        text = good * 3
+        for _ in range(rng.randint(1, 12)):
+            at = rng.randrange(1, len(text))
+            text = text[:at] + rng.choice(["(", "]", "'", "\n", "\0", ""]) + text[at + rng.randint(0, 4) :]
+        files[f"bad{n}.py"] = text
+    repository = Repository(files)
+
+    found = callers(repository.resolver, "good.py:1", repository.rows("good.py:1"), 500)
+
+    assert ("good.py:6", "user") in list(zip(places(found), symbols(found), strict=True))
+
+
+def test_languages_that_share_a_name_are_kept_apart() -> None:
+    texts = {
+        "a.py": "def flush():\n    flush()\n",
+        "a.js": "export function flush() { flush() }\n",
+        "a.go": "package a\n\nfunc flush() { flush() }\n",
+        "a.rs": "fn flush() { flush() }\n",
+        "a.rb": "def flush\n  flush()\nend\n",
+        "a.c": "void flush(void) { flush(); }\n",
+    }
+    repository = Repository(texts)
+
+    for path in texts:
+        row = repository.view.row_at(path)
+        assert row is not None
+        own = [d for d in repository.rows("flush") if d.file == row.id]
+        found = callers(repository.resolver, path, own, 10)
+        assert {edge.path for edge in found.edges} == {path}, path

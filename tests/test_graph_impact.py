@@ -1,0 +1,124 @@
+"""Which tests a change names, in what order and with what confidence; which changed lines count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from spelunk.graph.answer import GraphAnswer
+from spelunk.graph.changed import _definitions
+from spelunk.graph.impact import Changed, impact
+from tests.graphcases import Repository
+
+FILES = {
+    "app/cache_store.py": "def evict(key):\n    return key\n\n\ndef unused():\n    pass\n",
+    "app/page.py": "from app.cache_store import evict\n\n\ndef page():\n    evict(1)\n",
+    "tests/test_page.py": "from app.page import page\n\n\ndef test_page():\n    page()\n",
+    "tests/test_direct.py": "from app.cache_store import evict\n\n\ndef test_evict():\n    evict(2)\n",
+    "tests/test_cache_store.py": "def test_nothing():\n    pass\n",
+    "tests/cache/test_limits.py": "def test_limits():\n    pass\n",
+    "tests/test_zebra.py": "def test_zebra():\n    pass\n",
+    "tests/test_whole.py": "def test_whole():\n    pass\n",
+    "tests/data/cache_store.json": "{}\n",
+}
+
+
+@pytest.fixture
+def repository() -> Repository:
+    return Repository(FILES)
+
+
+def ask(repository: Repository, together: Mapping[str, float] | None = None, limit: int = 20) -> GraphAnswer:
+    def companions(paths: Sequence[str]) -> Mapping[str, float]:
+        assert list(paths) == ["app/cache_store.py"]
+        return together or {}
+
+    changed = Changed(repository.rows("evict"))
+    return impact(repository.resolver, "evict", changed, limit, companions=companions)
+
+
+def named(answer: GraphAnswer) -> list[tuple[str, str]]:
+    return [(edge.path, edge.rule) for edge in answer.tests]
+
+
+def test_those_that_call_come_before_those_that_are_called_alike(repository: Repository) -> None:
+    answer = ask(repository)
+
+    assert named(answer) == [
+        ("tests/test_cache_store.py", "called-after"),
+        ("tests/test_direct.py", "import"),
+        ("tests/test_page.py", "import"),
+        ("tests/cache/test_limits.py", "named-alike"),
+    ]
+    alike = answer.tests[-1]
+    assert 0 < alike.confidence <= 0.5 and (alike.line, alike.role) == (1, "test")
+
+
+def test_what_changed_together_before_is_named_and_raised(repository: Repository) -> None:
+    together = {
+        "tests/test_whole.py": 0.5,
+        "tests/test_page.py": 0.2,
+        "tests/test_zebra.py": 0.001,
+        "tests/data/cache_store.json": 0.9,
+        "tests/test_gone.py": 0.9,
+        "app/page.py": 0.9,
+    }
+    answer = ask(repository, together)
+
+    found = dict(named(answer))
+    assert found["tests/test_whole.py"] == "changed-with" and found["tests/test_page.py"] == "import"
+    order = [path for path, _ in named(answer)]
+    assert order.index("tests/test_page.py") < order.index("tests/test_direct.py")
+    assert not {"tests/test_zebra.py", "tests/data/cache_store.json", "tests/test_gone.py", "app/page.py"} & {
+        *found
+    }
+
+
+def test_likeness_only_fills_up_to_the_limit(repository: Repository) -> None:
+    assert "named-alike" not in {rule for _, rule in named(ask(repository, limit=3))}
+
+
+def test_the_same_question_has_the_same_order(repository: Repository) -> None:
+    together = dict.fromkeys(["tests/test_whole.py", "tests/test_zebra.py"], 0.4)
+
+    assert named(ask(repository, together)) == named(ask(repository, dict(reversed(together.items()))))
+
+
+LINES = {
+    "a.py": "import os\n\n# A comment.\nLIMIT = 3\n\n\ndef f():\n    pass\n\n\nprint(LIMIT)\n",
+    "a.c": "#include <stdio.h>\n/* about */\n#define LIMIT 3\n\nint f(void) { return 1; }\n",
+    "a.go": 'package a\n\nimport (\n\t"os"\n)\n\nfunc f() {}\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "outside"),
+    [
+        ("a.py", 1, False),
+        ("a.py", 2, False),
+        ("a.py", 3, False),
+        ("a.py", 9, False),
+        ("a.py", 11, True),
+        ("a.c", 1, False),
+        ("a.c", 2, False),
+        ("a.go", 4, False),
+        ("a.go", 5, False),
+    ],
+)
+def test_blank_lines_comments_and_imports_change_no_file(path: str, line: int, outside: bool) -> None:
+    repository = Repository(LINES)
+    row = repository.view.row_at(path)
+    assert row is not None
+
+    rows, found = _definitions(repository.view, row.id, [line])
+
+    assert (rows, found) == ([], outside)
+
+
+def test_a_changed_line_in_a_definition_is_that_definition() -> None:
+    repository = Repository(LINES)
+    row = repository.view.row_at("a.py")
+    assert row is not None
+
+    assert [d.name for d in _definitions(repository.view, row.id, [8])[0]] == ["f"]
