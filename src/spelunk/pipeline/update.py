@@ -19,12 +19,13 @@ from spelunk.errors import IndexCorruptError, IndexMissingError
 from spelunk.files.folder import FolderSource
 from spelunk.files.repositories import RepositoriesSource
 from spelunk.files.source import Source, Walk
-from spelunk.observe import broadcast, events
+from spelunk.observe import events
 from spelunk.observe.events import Stage
 from spelunk.observe.profile import NO_LAPS, Laps, RunProfile
 from spelunk.pipeline import seeding
 from spelunk.pipeline.directory import acquire, make_private
 from spelunk.pipeline.executor import Batches, Executor
+from spelunk.pipeline.fill import adopt_embedder, fill_pending
 from spelunk.pipeline.first import FILES_PER_BATCH, LEAST_FILES, choose
 from spelunk.pipeline.job import Contents, Indexed, Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
@@ -37,7 +38,7 @@ from spelunk.store import rebuild, schema
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_retained import restorable
 from spelunk.store.manifest_writer import ManifestWriter
-from spelunk.store.opening import open_vectors, open_writer, sweep_points
+from spelunk.store.opening import open_writer, sweep_points
 from spelunk.store.path_ranges import PathRanges
 from spelunk.store.writer_lock import WriterLock
 from spelunk.types import Report
@@ -251,7 +252,7 @@ def _update(
             filled = BackfillResult()
             if not todo.left:
                 with Stage(job.observer, "fill"):
-                    filled = _backfill(job, machine, manifest, wanted)
+                    filled = fill_pending(job, machine, manifest, wanted)
                 lap("fill")
             return report(
                 job.root, manifest.generation, todo, tally, filled, machine.governor, mode, workers, began
@@ -359,7 +360,7 @@ def _write(
         The plan as far as it was carried out.
     """
     manifest, options, laps = writer.manifest, job.options, writer.laps
-    _adopt_embedder(manifest, wanted)
+    adopt_embedder(manifest, wanted)
     for path, known in todo.gone:
         writer.remove(path, known)
     if indexed.stale:
@@ -404,32 +405,3 @@ def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:
     files, chunks, began = writer.pending_files, writer.pending_chunks, time.perf_counter()
     generation = writer.publish(**meta)
     job.observer(events.Published(generation, files, chunks, time.perf_counter() - began))
-
-
-def _adopt_embedder(manifest: ManifestWriter, wanted: Contents) -> None:
-    """Drop the vectors of another embedder than the wanted one; every chunk is then pending."""
-    if manifest.generation and manifest.meta("embedder") != wanted.embedder:
-        from spelunk.store.merge import change_embedder
-
-        change_embedder(manifest, wanted.embedder)
-
-
-def _backfill(job: Job, machine: Machine, manifest: ManifestWriter, wanted: Contents) -> BackfillResult:
-    """Make the vectors that are pending. The full text is closed and no worker is left."""
-    _adopt_embedder(manifest, wanted)
-    if not any(manifest.pending()):
-        return BackfillResult()
-    from spelunk.pipeline.backfill import backfill
-
-    embedder = embed.get(job.options, job.directory, job.observer)
-    limit = None if job.patient or embedder.in_workers else embedder.batch * embedder.concurrency
-
-    def sample(event: events.Event) -> None:
-        machine.governor.total([])
-
-    result = backfill(
-        manifest, embedder, vectors=open_vectors(manifest, job.options, job.observer), limit=limit,
-        observer=broadcast(sample, job.observer),
-    )  # fmt: skip
-    job.observer(events.VectorsPending(result.pending))
-    return result
