@@ -10,7 +10,7 @@ import pytest
 
 from spelunk import Index
 from spelunk.present.objects import SCHEMA_VERSION, catalogue_text, check_text, status_text, to_json
-from spelunk.types import CheckReport, Problem
+from spelunk.store.check_report import CheckReport, Problem
 from spelunk.workspace.catalogue import Catalogue, CatalogueEntry, catalogue
 from spelunk.workspace.status import Status
 

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
+    from spelunk.store.check_report import CheckReport, Problem
     from spelunk.store.snapshot import Snapshot
     from spelunk.types import (
-        CheckReport,
         Copy,
         Definition,
         Failed,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
         Hit,
         Neighbour,
         Neighbours,
-        Problem,
         Report,
         Skipped,
     )
@@ -60,7 +59,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "Answer": "search.answer",
     "BreakerState": "remote.breaker",
-    "CheckReport": "types",
+    "CheckReport": "store.check_report",
     "ConfigError": "errors",
     "Copy": "types",
     "Definition": "types",
@@ -87,7 +86,7 @@ _MODULES = {
     "Outline": "workspace.contents",
     "Package": "graph.answer",
     "Passage": "workspace.contents",
-    "Problem": "types",
+    "Problem": "store.check_report",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
     "QuerySyntaxError": "errors",

@@ -25,7 +25,7 @@ from spelunk.index_refresh import IndexRefresh
 from spelunk.observe import Observer, broadcast, null_observer
 from spelunk.search.answer import Answer
 from spelunk.store import writer_lock
-from spelunk.types import CheckReport, Report
+from spelunk.types import Report
 from spelunk.workspace import background, locate
 from spelunk.workspace.freshness import Age, seconds_allowed
 from spelunk.workspace.repositories import named, record, source_of
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
     from spelunk.search.request import SearchOverrides, SearchRequest
+    from spelunk.store.check_report import CheckReport
     from spelunk.workspace.focus import Focus
 
 

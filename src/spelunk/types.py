@@ -8,7 +8,7 @@ not valid UTF-8 keeps its bytes as lone surrogates (``os.fsdecode``). Lines are
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 MAX_SYMBOL: Final = 200
@@ -392,45 +392,3 @@ class Report:
     history: HistoryReport | None = None
     remaining: int = 0
     profile: tuple[StageTime, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A disagreement between the stores and the manifest.
-
-    Attributes:
-        what: ``manifest``, ``text``, ``full-text``, ``vectors``, ``leftover`` or ``orphans``.
-        where: The file or path it concerns.
-        detail: One line for people.
-        repaired: Whether it was repaired.
-    """
-
-    what: str
-    where: str
-    detail: str
-    repaired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """The result of verifying an index.
-
-    Attributes:
-        ok: There are no problems, or all of them are repaired.
-        problems: Every disagreement.
-        files: Files in the manifest.
-        chunks: Chunks in the manifest.
-        vectors: Vectors of those chunks.
-        pending: Chunks whose vector is still to be made, or was refused.
-    """
-
-    ok: bool
-    problems: tuple[Problem, ...]
-    files: int
-    chunks: int
-    vectors: int
-    pending: int = 0
-
-    def mended(self) -> CheckReport:
-        """Return the report with every problem marked as repaired."""
-        return replace(self, ok=True, problems=tuple(replace(p, repaired=True) for p in self.problems))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from spelunk.config import DEFAULTS, LOCAL, Options
 from spelunk.errors import IndexBusyError, IndexCorruptError, IndexMissingError, IndexStateError, SpelunkError
 from spelunk.store.check_references import compare_references
+from spelunk.store.check_report import CheckReport, Problem
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.leftovers import leftovers
 from spelunk.store.location import refuse_remote, store_of
@@ -34,7 +35,6 @@ from spelunk.store.segment_file import segment_path
 from spelunk.store.tantivy_checksums import damaged_files
 from spelunk.store.texts import unpack
 from spelunk.store.writer_lock import holder
-from spelunk.types import CheckReport, Problem
 
 if TYPE_CHECKING:
     import numpy as np

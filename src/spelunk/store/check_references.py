@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from spelunk.errors import IndexCorruptError
+from spelunk.store.check_report import Problem
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_references import unpack_files
 from spelunk.store.paths import GRAPH
 from spelunk.store.records import ReferenceSegmentRow
 from spelunk.store.reference_segment import ReferenceSegment, reference_path
 from spelunk.store.relation_queries import files_by_path, files_with_content, reference_rows
-from spelunk.types import Problem
 
 REFERENCES: Final = "references"
 """What a problem of the reference segments is called."""

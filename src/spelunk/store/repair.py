@@ -14,6 +14,7 @@ from spelunk.errors import IndexCorruptError
 from spelunk.store import check
 from spelunk.store import full_text as lexical
 from spelunk.store.check_references import REFERENCES, compare_references
+from spelunk.store.check_report import Problem
 from spelunk.store.document import ChunkTerms, document_of, path_document
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.full_text_query import flag_terms
@@ -25,7 +26,6 @@ from spelunk.store.records import SegmentRow
 from spelunk.store.segment import Segment, pack_rows
 from spelunk.store.segment_file import segment_path
 from spelunk.store.texts import unpack
-from spelunk.types import Problem
 
 HEAP: Final = 64 * 1024 * 1024
 

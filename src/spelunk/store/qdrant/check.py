@@ -11,6 +11,7 @@ from qdrant_client import models as m
 from spelunk.config import Options
 from spelunk.errors import ProviderError
 from spelunk.store import remote_rows
+from spelunk.store.check_report import Problem
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.qdrant import collection, points, tenants
@@ -21,7 +22,6 @@ from spelunk.store.qdrant.point_writer import PointWriter
 from spelunk.store.qdrant.points import CHUNK, DENSE, EMBEDDER, FILE
 from spelunk.store.qdrant.reader import point_ids
 from spelunk.store.qdrant.vocabulary import VocabularyWriter, count, total
-from spelunk.types import Problem
 
 FULL_TEXT: Final = "full-text"
 VECTOR: Final = "vectors"
