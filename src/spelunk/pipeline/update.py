@@ -27,7 +27,7 @@ from spelunk.pipeline.executor import Batches, Executor
 from spelunk.pipeline.first import FILES_PER_BATCH, LEAST_FILES, choose
 from spelunk.pipeline.job import Contents, Indexed, Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
-from spelunk.pipeline.plan import Plan, isolate, plan
+from spelunk.pipeline.plan import Plan, equal_together, isolate, plan
 from spelunk.pipeline.report import BackfillResult, Tally, dry_report, report, tell_piece, tell_plan
 from spelunk.pipeline.reusable import with_reusable
 from spelunk.pipeline.worker import WorkerConfig
@@ -171,6 +171,8 @@ def _update(
         anew = building is not None and not seeded
         indexed = _indexed(job, wanted.fingerprint, part, anew=anew, copy=building if seeded else None)
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
+        if isinstance(source, RepositoriesSource):
+            todo = equal_together(todo)
     tell_plan(job.observer, todo)
     walked.rows.clear()  # the plan has what it needs of them; of a large tree they are many
     tally, executor, mode, workers, until = Tally(), None, SEQUENTIAL, 1, math.inf

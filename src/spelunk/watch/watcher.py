@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from spelunk.errors import IndexBusyError, SpelunkError, UsageError, WorkspaceError
+from spelunk.files.folder import FolderSource
 from spelunk.settings_files import WORKSPACE_FILES
 from spelunk.watch import events
 from spelunk.watch.beside import names_beside
@@ -101,7 +102,7 @@ class Watcher:
         self.index = index
         self.how = ""
         self._tell = tell
-        self._backend = backend
+        self._backend = backend if isinstance(index.source, FolderSource) else "poll"  # branches move
         self._poll_seconds = poll_seconds
         self._whole_seconds = whole_seconds
         self._update = update or index.update
@@ -377,7 +378,6 @@ class Watcher:
     def _open(self, folders: list[str]) -> None:
         """Choose the source of hints."""
         from spelunk.watch.native import WatchfilesHints
-
         root, backend = self.index.root, self._backend
         if backend == "poll":
             self._source = PollingHints(self._poll_seconds)
