@@ -46,7 +46,9 @@ class Pair(NamedTuple):
         return f"{len(self.here)} and {len(self.there)} hits"
 
 
-def hits(index: Index, query: measures.LabelledQuery, mode: str, limit: int) -> list[tuple[str, int, int, float]]:
+def hits(
+    index: Index, query: measures.LabelledQuery, mode: str, limit: int
+) -> list[tuple[str, int, int, float]]:
     answer = index.search(query.text, mode=mode, limit=limit, refresh=False)
     return [(h.path, h.start_line, h.end_line, h.score) for h in answer.hits]
 
@@ -79,7 +81,9 @@ def ndcg(pairs: Sequence[Pair], side: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--set", nargs=2, required=True, metavar=("QUERIES", "CORPORA"))
     parser.add_argument("--store", required=True, help="address without a collection")
     parser.add_argument("--only", nargs="*")

@@ -35,7 +35,13 @@ RARE = 6
 """Terms with so many characters and more may be renamed; shorter ones are mostly words of the language."""
 NOISE = 12
 """Largest change of a vector's codes, of 127: neighbours stay neighbours, and no two vectors are equal."""
-QUERIES = ("parse the response headers", "open file descriptor", "lock timeout", "encode string", "sort by key")
+QUERIES = (
+    "parse the response headers",
+    "open file descriptor",
+    "lock timeout",
+    "encode string",
+    "sort by key",
+)
 ROUNDS = 20
 
 
@@ -135,7 +141,9 @@ def bytes_below(folder: str) -> int:
     return sum(f.stat().st_blocks * 512 for f in Path(folder).rglob("*") if f.is_file())
 
 
-def measure_store(corpus: str, store: str, counts: Sequence[int], pids: Sequence[int], data: Sequence[str]) -> None:
+def measure_store(
+    corpus: str, store: str, counts: Sequence[int], pids: Sequence[int], data: Sequence[str]
+) -> None:
     from spelunk import Index, embed
     from spelunk.config import resolve
     from spelunk.observe import null_observer
@@ -155,9 +163,7 @@ def measure_store(corpus: str, store: str, counts: Sequence[int], pids: Sequence
             data_before = sum(map(bytes_below, data))
             began, cpu, server = time.monotonic(), time.process_time(), cpu_of(pids)
             with closing(ManifestWriter(directory)) as manifest:
-                writer = open_writer(
-                    directory, manifest, options, null_observer, heap=MAX_LEXICAL, threads=1
-                )
+                writer = open_writer(directory, manifest, options, null_observer, heap=MAX_LEXICAL, threads=1)
                 meta = {
                     "fingerprint": fingerprint(options), "embedder": embed.identify(options), "complete": 1,
                     "walk": walk_fingerprint(options), "planned": 0,
@@ -227,40 +233,44 @@ def search_ms(index: Any, mode: str) -> float:
 # --- a Ray cluster --------------------------------------------------------------------------------
 
 
-def measure_ray(corpus: str, nodes: Sequence[int]) -> None:
+def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
     """Whole updates on clusters of one-core nodes, and by the local executor in one process."""
     sys.path.insert(0, str(Path(__file__).parent.parent))
     from tests.ray_cluster import RayCluster
 
+    import xxhash
+
     from spelunk import Index
     from spelunk.observe.events import PieceTaken
+    from spelunk.testing import logical_content
 
     def run(what: str, count: int, **settings: Any) -> None:
         seconds: list[float] = []
-        sizes: list[int] = []
 
         def observer(event: Any) -> None:
             if isinstance(event, PieceTaken):
                 seconds.append(sum(event.seconds))
-                sizes.append(event.bytes)
 
         with tempfile.TemporaryDirectory() as place:
             began, cpu = time.monotonic(), time.process_time()
             with Index.open(corpus, index_dir=place + "/index", observer=observer, **settings) as index:
                 report = index.update()
+            wall, used = time.monotonic() - began, time.process_time() - cpu
+            content = xxhash.xxh3_64_hexdigest(repr(sorted(logical_content(place + "/index").items())))
             print(
                 json.dumps(
                     {
-                        "what": what, "nodes": count, "wall_s": round(time.monotonic() - began, 2),
-                        "writer_cpu_s": round(time.process_time() - cpu, 2), "worker_s": round(sum(seconds), 2),
-                        "chunks": report.chunks, "bytes": report.bytes, "files": report.files.indexed,
+                        "what": what, "nodes": count, "wall_s": round(wall, 2),
+                        "writer_cpu_s": round(used, 2), "worker_s": round(sum(seconds), 2),
+                        "chunks": report.chunks, "bytes": report.bytes, "files": report.files.indexed, "content": content,
                     }
                 ),
                 flush=True,
             )  # fmt: skip
 
     run("sequential", 1, mode="sequential")
-    run("processes", 2, mode="parallel", workers=2)
+    if processes:
+        run("processes", processes, mode="parallel", workers=processes)
     for count in nodes:
         with RayCluster(count) as cluster:
             run("ray", count, mode="parallel", executor="ray", ray_address=cluster.address)
@@ -333,12 +343,19 @@ def read_points(path: str) -> list[dict[str, Any]]:
 
 
 def rates_of(points: Sequence[dict[str, Any]], store: str) -> Rates:
-    """The model's rates: of the sequential run, and of the largest point of a store."""
-    alone = next(p for p in points if p["what"] == "sequential")
-    largest = max((p for p in points if p["what"] == "store" and p["store"] == store), key=lambda p: p["chunks"])
+    """The model's rates: of the largest sequential run, less what its writing took, and of the largest point of a store.
+
+    All are CPU seconds, so that other work on the machine does not count.
+    """
+    alone = max((p for p in points if p["what"] == "sequential"), key=lambda p: p["bytes"])
+    local = max((p for p in points if p.get("store") == "local"), key=lambda p: p["chunks"])
+    work = alone["writer_cpu_s"] - alone["chunks"] * local["client_cpu_s"] / local["chunks"]
+    largest = max(
+        (p for p in points if p["what"] == "store" and p["store"] == store), key=lambda p: p["chunks"]
+    )
     n = largest["chunks"]
     return Rates(
-        alone["bytes"] / alone["worker_s"],
+        alone["bytes"] / work,
         alone["bytes"] / alone["chunks"],
         largest["client_cpu_s"] / n,
         (largest["server_cpu_s"] + largest["server_cpu_after_s"]) / n,
@@ -348,7 +365,9 @@ def rates_of(points: Sequence[dict[str, Any]], store: str) -> Rates:
 def print_model(path: str) -> None:
     points = read_points(path)
     stores = [s for s in ("local", "qdrant") if any(p.get("store") == s for p in points)]
-    print("| Store | MB source/s and core | Bytes a chunk | Writer, us a chunk | Servers, us a chunk |\n|-|-|-|-|-|")
+    print(
+        "| Store | MB source/s and core | Bytes a chunk | Writer, us a chunk | Servers, us a chunk |\n|-|-|-|-|-|"
+    )
     for store in stores:
         r = rates_of(points, store)
         print(
@@ -365,7 +384,9 @@ def print_model(path: str) -> None:
             said = p["bytes"] / r.bytes_per_core + p["chunks"] * r.writer + r.start
         else:  # the writer has no core of its own here: work that two cores share
             free = simulate(p["chunks"], cores, r).hours * 3600
-            shared = r.start + (p["bytes"] / r.bytes_per_core + p["chunks"] * r.writer) / (os.cpu_count() or 1)
+            shared = r.start + (p["bytes"] / r.bytes_per_core + p["chunks"] * r.writer) / (
+                os.cpu_count() or 1
+            )
             said = max(free, shared)
         print(
             f"| {p['what']} | {cores} | {p['chunks']} | {p['wall_s']:.1f} | {said:.1f} | {said / p['wall_s']:.2f} |"
@@ -374,12 +395,16 @@ def print_model(path: str) -> None:
         r = rates_of(points, store)
         print(f"\n{store}: hours for a first run\n")
         sizes = (1e6, 1e7, 1e8)
-        print("| Cores for phase 1 | " + " | ".join(f"{s:,.0f}" for s in sizes) + " | writer busy at the last |")
+        print(
+            "| Cores for phase 1 | " + " | ".join(f"{s:,.0f}" for s in sizes) + " | writer busy at the last |"
+        )
         print("|-|" + "-|" * (len(sizes) + 1))
         for cores in (1, 4, 16, 64, 256):
             runs = [simulate(s, cores, r, server_cores=24) for s in sizes]
             print(
-                f"| {cores} | " + " | ".join(f"{run.hours:.2f}" for run in runs) + f" | {runs[-1].busy_writer:.0%} |"
+                f"| {cores} | "
+                + " | ".join(f"{run.hours:.2f}" for run in runs)
+                + f" | {runs[-1].busy_writer:.0%} |"
             )
 
 
@@ -388,7 +413,9 @@ def print_model(path: str) -> None:
 COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#8250df")
 
 
-def plot(title: str, across: str, up: str, series: dict[str, list[tuple[float, float]]], dashed: Sequence[str] = ()) -> str:
+def plot(
+    title: str, across: str, up: str, series: dict[str, list[tuple[float, float]]], dashed: Sequence[str] = ()
+) -> str:
     """Lines on two logarithmic axes, as SVG."""
     width, height, left, bottom, top, right = 640, 380, 70, 50, 40, 20
     xs = [x for line in series.values() for x, _ in line]
@@ -417,7 +444,9 @@ def plot(title: str, across: str, up: str, series: dict[str, list[tuple[float, f
         out.append(f'<line x1="{left}" y1="{y:.1f}" x2="{width - right}" y2="{y:.1f}" stroke="#d0d7de"/>')
         out.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{_tick(e)}</text>')
     out.append(f'<text x="{width - right}" y="{height - 12}" text-anchor="end">{across}</text>')
-    out.append(f'<text x="14" y="{top + 4}" transform="rotate(-90 14 {top + 4})" text-anchor="end">{up}</text>')
+    out.append(
+        f'<text x="14" y="{top + 4}" transform="rotate(-90 14 {top + 4})" text-anchor="end">{up}</text>'
+    )
     for n, (name, line) in enumerate(series.items()):
         colour = COLOURS[n % len(COLOURS)]
         points = " ".join(f"{px(x):.1f},{py(y):.1f}" for x, y in sorted(line))
@@ -431,7 +460,7 @@ def plot(title: str, across: str, up: str, series: dict[str, list[tuple[float, f
 
 def _tick(exponent: int) -> str:
     names = {0: "1", 1: "10", 2: "100", 3: "1 k", 4: "10 k", 5: "100 k", 6: "1 M", 7: "10 M", 8: "100 M"}
-    return names.get(exponent, f"{10.0 ** exponent:g}")
+    return names.get(exponent, f"{10.0**exponent:g}")
 
 
 def draw(path: str, folder: str) -> None:
@@ -473,21 +502,28 @@ def draw(path: str, folder: str) -> None:
         lines[f"{store}, 100 M chunks (simulated)"] = [
             (c, simulate(1e8, c, r, server_cores=24, most_tasks=20_000).hours) for c in cores
         ]
-    write("scaling-hours.svg", plot("Hours for a first run", "cores for phase 1", "hours", lines, tuple(lines)))
+    write(
+        "scaling-hours.svg", plot("Hours for a first run", "cores for phase 1", "hours", lines, tuple(lines))
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     store = verbs.add_parser("store")
     store.add_argument("corpus")
     store.add_argument("--store", default="local", help="local, or an address without a collection")
     store.add_argument("--chunks", type=int, nargs="+", default=[100_000])
-    store.add_argument("--pids", type=int, nargs="*", default=[], help="the servers, to measure their CPU and memory")
+    store.add_argument(
+        "--pids", type=int, nargs="*", default=[], help="the servers, to measure their CPU and memory"
+    )
     store.add_argument("--data", nargs="*", default=[], help="their storage folders, to measure the disk")
     ray = verbs.add_parser("ray")
     ray.add_argument("corpus")
     ray.add_argument("--nodes", type=int, nargs="+", default=[1, 2])
+    ray.add_argument("--processes", type=int, default=2, help="a run of the local executor too; 0: none")
     for name in ("model", "draw"):
         verb = verbs.add_parser(name)
         verb.add_argument("points")
@@ -497,7 +533,7 @@ def main() -> None:
     if args.verb == "store":
         measure_store(args.corpus, args.store.rstrip("/"), args.chunks, args.pids, args.data)
     elif args.verb == "ray":
-        measure_ray(args.corpus, args.nodes)
+        measure_ray(args.corpus, args.nodes, args.processes)
     elif args.verb == "model":
         print_model(args.points)
     else:

@@ -83,7 +83,9 @@ class Shard:
                 )
             elif what == "upsert-if":
                 i, v, payload, where = value
-                shard.update(make.upsert_points([e.Point(uuid.UUID(i), vector(v), payload)], condition(where)))
+                shard.update(
+                    make.upsert_points([e.Point(uuid.UUID(i), vector(v), payload)], condition(where))
+                )
             elif what == "delete":
                 shard.update(make.delete_points([uuid.UUID(i) for i in value]))
             elif what == "delete-where":

@@ -62,7 +62,9 @@ def die(lease: Lease) -> None:
 def test_a_second_index_directory_is_refused_while_the_first_writes(place: Place) -> None:
     holder = place.lease(place.one)
     holder.acquire("")
-    with pytest.raises(IndexBusyError, match=r"the points of this index are being written by .*, process \d+"):
+    with pytest.raises(
+        IndexBusyError, match=r"the points of this index are being written by .*, process \d+"
+    ):
         place.lease(place.two, 60.0).acquire("")
     holder.confirm()
     holder.release("")
@@ -92,7 +94,9 @@ def test_a_clock_that_is_wrong_changes_nothing(
     taker.release("")
 
 
-def test_a_lost_lease_is_taken_over_after_its_time_and_its_holder_publishes_nothing_more(place: Place) -> None:
+def test_a_lost_lease_is_taken_over_after_its_time_and_its_holder_publishes_nothing_more(
+    place: Place,
+) -> None:
     lost = place.lease(place.one)
     lost.acquire("")
     die(lost)
@@ -157,7 +161,7 @@ def test_only_the_last_publish_and_one_that_was_begun_may_be_continued(
         assert state is not None and (state.last, state.next) == (mark, "")
         after.release(mark)
     else:
-        with pytest.raises(ConfigError, match="another copy of this index directory .*--rebuild"):
+        with pytest.raises(ConfigError, match=r"another copy of this index directory .*--rebuild"):
             after.acquire(mark)
 
 

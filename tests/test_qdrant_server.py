@@ -264,13 +264,21 @@ def test_of_two_processes_one_writes_and_the_other_takes_over_when_it_is_killed(
     shutil.copytree(tmp_path / "index", there / "index")
     (tree / "new.py").write_text("def zeppelin():\n    return 'ballast'\n")
     reached = tmp_path / "reached"
-    first = start(tree, tmp_path, address, "index", faults=f"remote.upsert.after=note:{reached};remote.upsert.after=hang")
+    first = start(
+        tree,
+        tmp_path,
+        address,
+        "index",
+        faults=f"remote.upsert.after=note:{reached};remote.upsert.after=hang",
+    )
     try:
         wait_for(reached.exists)
         second = start(tree, there, address, "index")
         assert second.wait(300) == 2
         said = second.stderr.read().decode()
-        assert "are being written by" in said and f"process {first.pid}" in said and len(said.splitlines()) == 1
+        assert (
+            "are being written by" in said and f"process {first.pid}" in said and len(said.splitlines()) == 1
+        )
     finally:
         first.kill()
         first.wait()
@@ -281,11 +289,16 @@ def test_of_two_processes_one_writes_and_the_other_takes_over_when_it_is_killed(
         assert [h.path for h in index.search("zeppelin", mode="lexical").hits] == ["new.py"]
         assert index.check().ok
     (tree / "newer.py").write_text("x = 1\n")
-    with opened(tree, tmp_path, address) as index, pytest.raises(ConfigError, match="another copy of this index"):
+    with (
+        opened(tree, tmp_path, address) as index,
+        pytest.raises(ConfigError, match="another copy of this index"),
+    ):
         index.update()
 
 
-def test_tls_with_a_certificate_of_ones_own(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_with_a_certificate_of_ones_own(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("no openssl here to make a certificate")
     certificate = tmp_path / "own.pem"
@@ -315,6 +328,19 @@ def test_tls_with_a_certificate_of_ones_own(tree: Path, tmp_path: Path, monkeypa
             assert path.is_dir() or KEY.encode() not in path.read_bytes()
 
 
+def test_the_smoke_script_of_a_cluster_runs_through(server: Server) -> None:
+    folder = Path(sys.executable).parent
+    if not (folder / "spelunk").exists():
+        pytest.skip("spelunk is not installed as a command")
+    done = subprocess.run(
+        ["sh", str(Path(__file__).parent.parent / "deploy" / "smoke.sh"), server.address("x").removesuffix("/x")],
+        env=os.environ | {"QDRANT_API_KEY": KEY, "PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all is well" in done.stdout and KEY not in done.stdout + done.stderr
+
+
 def wait_for(condition: Any) -> None:
     import time
 
@@ -324,7 +350,9 @@ def wait_for(condition: Any) -> None:
         time.sleep(0.02)
 
 
-def start(tree: Path, place: Path, store: str, name: str, *more: str, faults: str = "", grace: float | None = None) -> Any:
+def start(
+    tree: Path, place: Path, store: str, name: str, *more: str, faults: str = "", grace: float | None = None
+) -> Any:
     """Start a command of the index directory in ``place``; ``grace`` is for points of replaced files."""
     code = "import sys; from spelunk.cli import main; from spelunk.store.qdrant import writer\n"
     if grace is not None:
@@ -340,7 +368,9 @@ def start(tree: Path, place: Path, store: str, name: str, *more: str, faults: st
     )
 
 
-def command(tree: Path, place: Path, store: str, name: str, *more: str, faults: str, grace: float | None = None) -> int:
+def command(
+    tree: Path, place: Path, store: str, name: str, *more: str, faults: str, grace: float | None = None
+) -> int:
     process = start(tree, place, store, name, *more, faults=faults, grace=grace)
     process.communicate(timeout=300)
     return int(process.returncode)

@@ -378,6 +378,7 @@ class Watcher:
     def _open(self, folders: list[str]) -> None:
         """Choose the source of hints."""
         from spelunk.watch.native import WatchfilesHints
+
         root, backend = self.index.root, self._backend
         if backend == "poll":
             self._source = PollingHints(self._poll_seconds)
