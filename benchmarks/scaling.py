@@ -236,9 +236,8 @@ def search_ms(index: Any, mode: str) -> float:
 def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
     """Whole updates on clusters of one-core nodes, and by the local executor in one process."""
     sys.path.insert(0, str(Path(__file__).parent.parent))
-    from tests.ray_cluster import RayCluster
-
     import xxhash
+    from tests.ray_cluster import RayCluster
 
     from spelunk import Index
     from spelunk.observe.events import PieceTaken
@@ -256,7 +255,9 @@ def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
             with Index.open(corpus, index_dir=place + "/index", observer=observer, **settings) as index:
                 report = index.update()
             wall, used = time.monotonic() - began, time.process_time() - cpu
-            content = xxhash.xxh3_64_hexdigest(repr(sorted(logical_content(place + "/index").items())))
+            content = xxhash.xxh3_64_hexdigest(
+                repr(sorted(logical_content(place + "/index").items())).encode("utf-8", "surrogatepass")
+            )
             print(
                 json.dumps(
                     {

@@ -273,18 +273,17 @@ def test_of_two_processes_one_writes_and_the_other_takes_over_when_it_is_killed(
     )
     try:
         wait_for(reached.exists)
-        second = start(tree, there, address, "index")
-        assert second.wait(300) == 2
-        said = second.stderr.read().decode()
+        status, _, said = ended(start(tree, there, address, "index"))
+        assert status == 2
         assert (
             "are being written by" in said and f"process {first.pid}" in said and len(said.splitlines()) == 1
         )
     finally:
         first.kill()
-        first.wait()
+        first.communicate()
 
-    third = start(tree, there, address, "index")
-    assert third.wait(300) == 0, third.stderr.read()
+    status, _, said = ended(start(tree, there, address, "index"))
+    assert status == 0, said
     with opened(tree, there, address) as index:
         assert [h.path for h in index.search("zeppelin", mode="lexical").hits] == ["new.py"]
         assert index.check().ok
@@ -313,17 +312,16 @@ def test_tls_with_a_certificate_of_ones_own(
     (tmp_path / "q").mkdir()
     with running(tmp_path / "q", TEST_QDRANT_CERTIFICATE=str(certificate)) as server:
         address = server.address("tls").replace("qdrant://", "qdrants://")
-        strange = start(tree, tmp_path, address, "index")
-        assert strange.wait(300) == 2
-        said = strange.stderr.read().decode()
+        status, _, said = ended(start(tree, tmp_path, address, "index"))
+        assert status == 2
         assert said.splitlines()[-1].startswith("error: qdrants://127.0.0.1") and KEY not in said
 
         monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(certificate))
-        known = start(tree, tmp_path, address, "index", "--verbose")
-        assert known.wait(300) == 0, known.stderr.read()
-        assert KEY not in (known.stdout.read() + known.stderr.read()).decode()
-        check = start(tree, tmp_path, address, "check")
-        assert check.wait(300) == 0, check.stderr.read()
+        status, printed, said = ended(start(tree, tmp_path, address, "index", "--verbose"))
+        assert status == 0, said
+        assert KEY not in printed + said
+        status, _, said = ended(start(tree, tmp_path, address, "check"))
+        assert status == 0, said
         for path in (tmp_path / "index").rglob("*"):
             assert path.is_dir() or KEY.encode() not in path.read_bytes()
 
@@ -366,6 +364,12 @@ def start(
     return subprocess.Popen(
         arguments, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+
+
+def ended(process: Any) -> tuple[int, str, str]:
+    """Wait for a command: its status, and what it printed."""
+    out, err = process.communicate(timeout=300)
+    return int(process.returncode), out.decode(), err.decode()
 
 
 def command(

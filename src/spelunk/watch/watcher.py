@@ -1,10 +1,9 @@
 """Watcher: keep the index of one workspace up to date while it runs.
 
-Events of the system are hints. What an update does follows from its own walk
-of the folders that were named, and everything is compared now and then. A
-watcher is an object with a loop: :meth:`Watcher.run` in a thread of the
-caller's, or :meth:`Watcher.start` in one of its own. It handles no signals and
-keeps no state outside itself.
+Events of the system are hints. What an update does follows from its own walk of the folders
+that were named, and everything is compared now and then. A watcher is an object with a loop:
+:meth:`Watcher.run` in a thread of the caller's, or :meth:`Watcher.start` in one of its own.
+It handles no signals and keeps no state outside itself.
 """
 
 from __future__ import annotations
