@@ -77,11 +77,15 @@ def latency(folder: str, saves: int, out: Path) -> dict[str, Any]:
     time.sleep(6)
     started = watcher.usage()
     index = Index.open(folder)
-    files = sorted(p for p in Path(folder).rglob("*") if p.suffix in SOURCES and ".git" not in p.parts)
-    chance = random.Random(3)
+    files = sorted(
+        p
+        for p in Path(folder).rglob("*")
+        if p.suffix in SOURCES and not any(part.startswith(".") for part in p.relative_to(folder).parts)
+    )
+    chance, words = random.Random(3), random.Random()  # the same files in each run, and new words
     took: list[float] = []
     for _ in range(saves):
-        file, word = chance.choice(files), "zq" + "".join(chance.choices("bcdfghjklmnpqrstvwxz", k=12))
+        file, word = chance.choice(files), "zq" + "".join(words.choices("bcdfghjklmnpqrstvwxz", k=12))
         data = file.read_bytes()
         began = time.perf_counter()
         file.write_bytes(data + f"\n// {word}\n".encode())

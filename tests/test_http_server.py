@@ -624,6 +624,15 @@ def test_a_changed_file_is_found_and_a_deleted_one_is_not(base: Path) -> None:
         assert fresh.get("/api/file", path="src/new.py").code == "not_indexed"
 
 
+def test_strict_requests_at_the_same_time_are_all_answered(base: Path, project: Path) -> None:
+    """A request that found a comparison of files just ended took the event loop for itself, for ever."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with serving(base / "home", str(project), "--rate", "0") as busy, ThreadPoolExecutor(8) as clients:
+        replies = clients.map(lambda _: busy.search("flush", freshness="strict")["hits"], range(400))
+        assert all(replies)
+
+
 def test_under_strict_no_changed_or_deleted_file_is_returned_in_a_storm(base: Path) -> None:
     """Edits, deletions, renames and branch switches go on while searches are answered.
 

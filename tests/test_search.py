@@ -95,3 +95,20 @@ def test_a_negated_word_is_in_no_hit_of_a_damaged_full_text(flushes: Index, text
 def test_a_field_is_compared_in_any_case_beyond_ascii(flushes: Index, value: str) -> None:
     assert [h.path for h in flushes.search(f"flush owner:{value}").hits] == ["c.md"]
     assert {h.path for h in flushes.search(f"flush -owner:{value}").hits} == {"a.md", "b.md"}
+
+
+@pytest.mark.parametrize("name", ["zq5cd0663add710bfe", "req_7f_2b_11_c0_9a", "x86d081884c7d65"])
+def test_a_rare_name_is_found_where_it_stands_and_not_where_its_parts_are(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "tree"
+    (root / "tests").mkdir(parents=True)
+    write_tree(root, 30)
+    parts = re.sub(r"([0-9]+|[a-z]+)", r"\1 ", name)
+    for n in range(5):
+        (root / f"near_{n}.py").write_text(f"def near_{n}():\n    return '{parts} {parts}'\n")
+    (root / "tests" / "test_far.py").write_text(f"def test_far():\n    assert seen('{name}')\n")
+
+    with Index.open(root) as index:
+        best = index.search(name, limit=3, explain=True).hits[0]
+
+    assert best.path == "tests/test_far.py" and name in best.content
+    assert best.signals["whole"] > 0

@@ -19,6 +19,7 @@ import os
 import struct
 from array import array
 from collections.abc import Sequence
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
@@ -167,6 +168,12 @@ def _aligned(size: int) -> int:
     return -(-size // ALIGN) * ALIGN
 
 
+@cache
+def _shared_table(path: str) -> TermTable:
+    """The table of a path, mapped once for a process: a watcher makes an embedder for each update."""
+    return TermTable(path)
+
+
 def features(word: str) -> list[str]:
     """The terms of a word that have a row: its parts, or the word itself where it has none.
 
@@ -190,7 +197,7 @@ class StaticEmbedder:
     concurrency = 1
 
     def __init__(self, path: str = PATH) -> None:
-        self._table = TermTable(path)
+        self._table = _shared_table(path)
         self.dimensions = self._table.dimensions
         self._matrix: NDArray[np.int8] | None = None
         self._numbers: dict[str, int] = {}

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError, UsageError
-from spelunk.search import messages, past, places, verify
+from spelunk.search import messages, past, places, rare_names, verify
 from spelunk.search.answer import Facets
 from spelunk.search.copies import Group
 from spelunk.search.corpus import Corpus, Part, PathRarity, SearchTarget
@@ -231,6 +231,8 @@ def by_evidence(corpus: Corpus, query: Query, request: SearchRequest, lexical: S
     pasted = query.pasted
     text = query_text(query)
     terms = term_weights(text, request.mode) if pasted is None else text_weights(pasted)
+    if pasted is None:
+        rare_names.collect(corpus, query, evidence)
     for part in corpus.parts:
         if part.target.history is not None and text and query.kind_of_query != "symbol":
             past.collect(part.reader, part.number, part.target.history, terms, evidence)

@@ -9,7 +9,7 @@ from typing import Literal
 from spelunk.store.protocols import ChunkId, FileId
 
 FileSignal = Literal["frame", "mention", "history"]
-ChunkSignal = Literal["place", "message"]
+ChunkSignal = Literal["place", "message", "whole"]
 
 
 @dataclass(slots=True)
@@ -20,7 +20,8 @@ class Evidence:
         files: Of a file: a stack trace has a ``frame`` in it, the text has a
             ``mention`` of it, the ``history`` of similar commits.
         chunks: Of a chunk: it is the ``place`` that a frame or a path with a line
-            names, its text has a ``message`` of the query word for word.
+            names, its text has a ``message`` of the query word for word, or a rare name
+            of the query as a ``whole``.
     """
 
     files: dict[tuple[int, FileId], dict[str, float]] = field(default_factory=dict)

@@ -180,7 +180,7 @@ class ServedWorkspace:
         """The state of the index by a comparison that began after ``arrived``, shared with other requests."""
         while True:
             comparison = self._comparison
-            if comparison is None:
+            if comparison is None or comparison.done():  # its callback may not have run yet
                 self._began = index.age.now()
                 loop = asyncio.get_running_loop()
                 comparison = self._comparison = loop.run_in_executor(pool, index.compare, "strict")
@@ -191,7 +191,8 @@ class ServedWorkspace:
                 return state
 
     def _compared_once(self, comparison: asyncio.Future[str]) -> None:
-        self._comparison = None
+        if self._comparison is comparison:
+            self._comparison = None
         if not comparison.cancelled():
             comparison.exception()  # told to those that wait; nobody may
 

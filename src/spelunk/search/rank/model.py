@@ -20,6 +20,9 @@ from spelunk.search.rank.signals import QueryFacts, ScoredChunk, StemMatches
 BREADTH: Final = 30
 """Chunks of one file that count towards its breadth."""
 
+OF_TEXTS: Final = frozenset(("message", "whole"))
+"""Signals of a chunk that its file takes over, from the chunk that has most of it."""
+
 ASKED_FOR: Final = 0.5
 """What is left of a flag's weight where the query has a word for it: "test client"
 may mean the client for tests or the tests of a client."""
@@ -60,6 +63,7 @@ class Weights:
             "depth": -0.4,
             "twin": -1.3,
             "history": 1.5,
+            "whole": 4.0,
         }
     )
     flags: Mapping[str, float] = field(
@@ -219,7 +223,8 @@ class _Model:
         weights, query = self.weights, self.query
         worth = weights.file
         own: list[float] = []
-        definition = name = message = 0.0
+        definition = name = 0.0
+        texts: dict[str, float] = {}
         said: set[str] = set()
         for c, r, near in zip(chunks, relevance, nearness, strict=True):
             matched, named, found = signals.definition_match(c.chunk, query)
@@ -231,7 +236,8 @@ class _Model:
                 + worth["name"] * named
                 + sum([worth.get(signal, 0.0) * strength for signal, strength in known.items()])
             )
-            message = max(message, known.get("message", 0.0))
+            for signal in OF_TEXTS & known.keys():
+                texts[signal] = max(known[signal], texts.get(signal, 0.0))
             definition = max(definition, matched)
             name = max(name, named)
             said |= found
@@ -246,7 +252,7 @@ class _Model:
         for signal, value in self._file_signals(chunks[0], definition, name, said).items():
             if value:
                 shared[signal] = worth[signal] * value
-        for signal, value in {**self.evidence.file(chunks[0].key), "message": message}.items():
+        for signal, value in {**self.evidence.file(chunks[0].key), **texts}.items():
             if value and worth.get(signal):
                 shared[signal] = worth[signal] * value
         for flag in signals.flags_of(chunks[0].file):
