@@ -42,7 +42,7 @@ QUERIES = (
     "encode string",
     "sort by key",
 )
-ROUNDS = 20
+ROUNDS = 5
 
 
 # --- the stores -----------------------------------------------------------------------------------
@@ -267,7 +267,8 @@ def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
             print(
                 json.dumps(
                     {
-                        "what": what, "nodes": count, "wall_s": round(wall, 2),
+                        "what": "run", "name": os.path.basename(corpus.rstrip("/")), "executor": what, "workers": count,
+                        "cores": min(count, os.cpu_count() or 1), "wall_s": round(wall, 2),
                         "writer_cpu_s": round(used, 2), "worker_s": round(sum(seconds), 2),
                         "chunks": report.chunks, "bytes": report.bytes, "files": report.files.indexed, "content": content,
                     }
@@ -350,23 +351,19 @@ def read_points(path: str) -> list[dict[str, Any]]:
 
 
 def rates_of(points: Sequence[dict[str, Any]], store: str) -> Rates:
-    """The model's rates: of the largest sequential run, less what its writing took, and of the largest point of a store.
+    """The model's rates: those that a point names for all runs (``rates``), and of a store its largest point.
 
-    All are CPU seconds, so that other work on the machine does not count.
+    All are CPU seconds, so that other work on the machine does not count as waiting.
     """
-    alone = max((p for p in points if p["what"] == "sequential"), key=lambda p: p["bytes"])
-    local = max((p for p in points if p.get("store") == "local"), key=lambda p: p["chunks"])
-    work = alone["writer_cpu_s"] - alone["chunks"] * local["client_cpu_s"] / local["chunks"]
-    largest = max(
-        (p for p in points if p["what"] == "store" and p["store"] == store), key=lambda p: p["chunks"]
-    )
-    n = largest["chunks"]
-    return Rates(
-        alone["bytes"] / work,
-        alone["bytes"] / alone["chunks"],
-        largest["client_cpu_s"] / n,
-        (largest["server_cpu_s"] + largest["server_cpu_after_s"]) / n,
-    )
+    named = next(p for p in points if p["what"] == "rates")
+    if store == "local":
+        writer, server = named["writer_us"] / 1e6, 0.0
+    else:
+        of_store = [p for p in points if p["what"] == "store" and p["store"] == store]
+        largest = max(of_store, key=lambda p: p["chunks"])
+        writer = largest["client_cpu_s"] / largest["chunks"]
+        server = (largest["server_cpu_s"] + largest["server_cpu_after_s"]) / largest["chunks"]
+    return Rates(1e9 / named["ms_per_mb"], named["bytes_per_chunk"], writer, server)
 
 
 def print_model(path: str) -> None:
@@ -381,32 +378,30 @@ def print_model(path: str) -> None:
             f"| {store} | {r.bytes_per_core / 1e6:.2f} | {r.bytes_per_chunk:.0f} | {1e6 * r.writer:.0f} "
             f"| {1e6 * r.server:.0f} |"
         )
-    print("\n| Measured | Cores | Chunks | Seconds | Simulated | Ratio |\n|-|-|-|-|-|-|")
+    print("\n| Run | Workers | MB | Measured, s | Simulated, s | Ratio |\n|-|-|-|-|-|-|")
     for p in points:
-        if p["what"] not in ("ray", "sequential", "processes"):
+        if p["what"] != "run":
             continue
-        r = rates_of(points, "local")._replace(start=4.0 if p["what"] == "ray" else 1.0)
-        cores = p["nodes"]
-        if p["what"] == "sequential":  # one process does both
-            said = p["bytes"] / r.bytes_per_core + p["chunks"] * r.writer + r.start
-        else:  # the writer has no core of its own here: work that two cores share
-            free = simulate(p["chunks"], cores, r).hours * 3600
-            shared = r.start + (p["bytes"] / r.bytes_per_core + p["chunks"] * r.writer) / (
-                os.cpu_count() or 1
-            )
-            said = max(free, shared)
+        r = rates_of(points, "local")._replace(start=4.0 if p["executor"] == "ray" else 0.5)
+        chunks = p["bytes"] / r.bytes_per_chunk
+        cores = p["cores"]
+        shared = r.start + (p["bytes"] / r.bytes_per_core + chunks * r.writer) / cores
+        said = shared if p["workers"] == 1 else max(shared, 3600 * simulate(chunks, p["workers"], r).hours)
         print(
-            f"| {p['what']} | {cores} | {p['chunks']} | {p['wall_s']:.1f} | {said:.1f} | {said / p['wall_s']:.2f} |"
+            f"| {p['name']}, {p['executor']} | {p['workers']} | {p['bytes'] / 1e6:.0f} | {p['wall_s']:.1f} "
+            f"| {said:.1f} | {said / p['wall_s']:.2f} |"
         )
     for store in stores:
         r = rates_of(points, store)
         print(f"\n{store}: hours for a first run\n")
         sizes = (1e6, 1e7, 1e8)
         print(
-            "| Cores for phase 1 | " + " | ".join(f"{s:,.0f}" for s in sizes) + " | writer busy at the last |"
+            "| Cores for phase 1 | "
+            + " | ".join(f"{s:,.0f} chunks" for s in sizes)
+            + " | writer busy at the last |"
         )
         print("|-|" + "-|" * (len(sizes) + 1))
-        for cores in (1, 4, 16, 64, 256):
+        for cores in (1, 4, 8, 16, 64):
             runs = [simulate(s, cores, r, server_cores=24) for s in sizes]
             print(
                 f"| {cores} | "
