@@ -7,7 +7,7 @@ PROMETHEUS := $(VENV)/.prometheus
 GRAPHITE := $(VENV)/.graphite
 MCP_CLIENTS := $(VENV)/.mcp-clients
 
-.PHONY: model demo test test-long test-second check format lock clean
+.PHONY: model demo test test-long test-second check docs format lock clean
 
 demo: $(STAMP)
 	@SPELUNK_HOME="$(CURDIR)/$(VENV)/demo-home" sh scripts/demo "$(BIN)/spelunk"
@@ -29,7 +29,12 @@ check: $(STAMP)
 	$(BIN)/ruff format --check src tests benchmarks training
 	$(BIN)/ruff check src tests benchmarks training
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_imports.py tests/test_structure.py
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_guide.py tests/test_imports.py tests/test_structure.py
+
+# The guide as web pages, in build/docs.
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -q -W -b html docs build/docs
+	@echo "build/docs/index.html"
 
 format: $(STAMP)
 	$(BIN)/ruff format src tests benchmarks training
@@ -39,7 +44,7 @@ format: $(STAMP)
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install -q pip --upgrade
-	$(VENV)-lock/bin/pip install -q . --group test --group check
+	$(VENV)-lock/bin/pip install -q . --group test --group check --group docs
 	$(VENV)-lock/bin/pip freeze --exclude spelunk --exclude pip --exclude setuptools | grep -v '^spelunk' > requirements.lock
 	rm -rf $(VENV)-lock
 

@@ -163,6 +163,7 @@ def _start() -> _Process:
     answer_read, answer_write = os.pipe()
     code = "import sys; sys.path[:] = sys.argv[3:]; from spelunk.pipeline.child import main; main()"
     threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    threads["MALLOC_ARENA_MAX"] = "1"  # each update starts threads, and the C library keeps a heap for each
     popen = subprocess.Popen(
         [sys.executable, "-P", "-c", code, str(job_read), str(answer_write), *import_path()],
         pass_fds=[job_read, answer_write],

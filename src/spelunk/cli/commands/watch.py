@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _share_one_heap() -> None:
     """Have all threads allocate from one heap: each update starts threads, whose heaps stay.
 
-    After updates of 125 files the process had 69 MB instead of 204 (docs/benchmarks/watch-2026-11-27.md).
+    After updates of 125 files the process had 69 MB instead of 204 (docs/benchmarks/watch-2026-11-28.md).
     """
     import ctypes
 
