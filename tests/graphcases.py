@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from spelunk.chunk.relation import Reference, Role
@@ -10,6 +11,7 @@ from spelunk.graph.grading import Resolution
 from spelunk.graph.names import find
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.view import GraphView
+from spelunk.store.records import FileRow
 from spelunk.store.relation_reader import DefinitionRow
 from spelunk.testing import MemoryReader
 
@@ -25,6 +27,13 @@ class Repository:
     def rows(self, asked: str) -> list[DefinitionRow]:
         """The definitions of a symbol."""
         return find(self.view, asked)
+
+    def finder(self, name: str, limit: int) -> list[FileRow]:
+        """The files whose text has a name."""
+        relations = self.reader.relations
+        found = relations.files_at(relations.all_paths())
+        word = re.compile(rf"\b{re.escape(name)}\b")
+        return [row for row in found.values() if word.search(relations.text_of_file(row.id))][:limit]
 
     def place(self, row: DefinitionRow) -> str:
         """``path:line`` of a definition."""

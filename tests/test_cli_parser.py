@@ -73,7 +73,13 @@ def test_whole_numbers():
 
 
 @pytest.mark.parametrize(
-    ("place", "expected"), [("a.py:3", ("a.py", 3)), ("a:b.py:3-9", ("a:b.py", 3)), ("/x y:1", ("/x y", 1))]
+    ("place", "expected"),
+    [
+        ("a.py:3", ("a.py", 3)),
+        ("a:b.py:3-9", ("a:b.py", 3)),
+        ("a.py:3:7", ("a.py", 3)),
+        ("/x y:1", ("/x y", 1)),
+    ],
 )
 def test_places(place, expected):
     assert parse_place(place) == expected

@@ -58,6 +58,24 @@ def finder(repository: Repository) -> Any:
     return lambda name, limit: list(rows.values())[:limit]
 
 
+def test_the_definition_of_the_name_at_a_column_has_the_rule_of_its_reference(app: Repository) -> None:
+    (edge,) = ask(app, definition, "app/store.py:9:10").edges
+    assert (edge.citation, edge.rule, edge.confidence) == ("app/store.py:12", "same-file", 0.95)
+
+    (own,) = ask(app, definition, "app/store.py:8:9").edges
+    assert (own.citation, own.rule, own.confidence) == ("app/store.py:8", "here", 1.0)
+
+
+def test_callers_of_the_name_at_a_column(app: Repository) -> None:
+    assert places(ask(app, callers, "app/main.py:9:5")) == places(ask(app, callers, "encode"))
+
+
+@pytest.mark.parametrize("asked", ["app/store.py:9:1", "app/store.py:9:80", "app/store.py:99:1"])
+def test_a_column_without_a_name(app: Repository, asked: str) -> None:
+    with pytest.raises(UsageError, match=r"no name there|no such line"):
+        app.rows(asked)
+
+
 def test_a_definition_has_its_head_and_is_exact(app: Repository) -> None:
     (edge,) = ask(app, definition, "Store").edges
 

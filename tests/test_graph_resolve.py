@@ -7,9 +7,9 @@ import pytest
 from spelunk.chunk.relation import Role
 from spelunk.graph.grading import TRUST
 from spelunk.graph.names import find
-from spelunk.graph.receivers import returned_type
-from spelunk.graph.resolve import is_called_like
 from spelunk.graph.signature import doc_line, signature
+from spelunk.graph.spelling import is_called_like
+from spelunk.graph.written_types import returned_type
 from tests.graphcases import Repository
 
 PYTHON = {

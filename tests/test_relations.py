@@ -268,6 +268,7 @@ class A:
             "self.made": "x.Made",
             "a": "Foo",
             "b": "list",
+            "b[]": "Foo",
             "c": "Client",
         }
         | {"d": "make()", "e": "Open"},
@@ -287,7 +288,15 @@ class A:
    here(); } }
  void g(Q q) {} }
 """,
-        {"store": "Store", "this.store": "Store", "b": "List", "c": "Client", "d": "Foo", "e": "Bar"},
+        {
+            "store": "Store",
+            "this.store": "Store",
+            "b": "List",
+            "b[]": "Foo",
+            "c": "Client",
+            "d": "Foo",
+            "e": "Bar",
+        },
     ),
     "go": (
         """package p
@@ -296,7 +305,16 @@ type T struct { z Foo }
 func (s *S) f(x *Q, ys []Foo) { c := &Client{}; d := NewD(1); var g Foo
  here() }
 """,
-        {"s": "S", "s.a": "Foo", "s.b": "pkg.Bar", "x": "Q", "c": "Client", "d": "NewD()", "g": "Foo"},
+        {
+            "s": "S",
+            "s.a": "Foo",
+            "s.b": "pkg.Bar",
+            "x": "Q",
+            "ys[]": "Foo",
+            "c": "Client",
+            "d": "NewD()",
+            "g": "Foo",
+        },
     ),
     "rust": (
         """struct S { a: Arc<Foo>, b: Option<Box<dyn Bar>> }

@@ -1,13 +1,13 @@
 """Compare the index's answers about symbols with those of the language servers, place by place.
 
 A place is a path and a line. Of each sampled symbol the index is asked, by the place of its definition,
-for its references and its callers, and at the references that were drawn for the definition. Answers
+with its column, for its references and its callers, and at the references that were drawn for the definition. Answers
 outside the indexed files, and in files that the server does not read, count for neither side; nor do lines
 that the preprocessor leaves out, expansions of macros, and the methods that implement a trait's. Places that
 the server's list has not are judged one by one (``judge.py``).
 
     known       symbols that the index has a definition of at that place
-    definition  at a use: the first of the definitions with the highest confidence
+    definition  at the line and column of a use: the first definition
     references  edges of at least the confidence asked for (``--least``)
     callers     lines of the calls, by the file of the caller
 
@@ -97,7 +97,7 @@ class Scorer:
         place: Place = (row["path"], row["line"])
         if place[0] not in self.indexed:
             return
-        answer = self.index.definition(f"{place[0]}:{place[1]}", refresh=False)
+        answer = self.ask("definition", (*place, row["column"]))
         known = any((t.path, t.line, t.name) == (*place, row["name"]) for t in answer.targets)
         self.known[(group == "values", known)] += 1
         if not known:
@@ -193,24 +193,31 @@ class Scorer:
         true = self.places((f[0], f[1]) for f in asked["found"])
         if not true:
             return
-        found, rule = definition_at(
-            self.index, (path, line), row["name"], self.line((path, line)), asked["at"][2]
-        )
+        answer = self.ask("definition", (path, line, asked["at"][2]))
+        found = [(edge.path, edge.line) for edge in answer.edges]
+        rule = answer.edges[0].rule if answer.edges else ""
         # the first is what a user sees; any one of several declarations of the server's is right
         hit = set(found[:1]) & true
         self.tallies[f"definition {group}"].add(found[:1], hit or {min(true)})
         if not hit:
-            self.error(
-                f"wrong definition, rule {rule}" if found else f"no definition: {rule}", row, (path, line)
-            )
+            self.error(f"wrong definition, rule {rule}" if found else "no definition", row, (path, line))
 
     def places(self, places: Iterable[Place]) -> set[Place]:
         return {place for place in places if place[0] in self.indexed}
 
+    def ask(self, question: str, at: tuple[str, int, int]) -> Any:
+        """The answer about the name at a path, a line and a column; the column counts from 0."""
+        from spelunk import UsageError
+
+        path, line, column = at
+        try:
+            return getattr(self.index, question)(f"{path}:{line}:{column + 1}", limit=LIMIT, refresh=False)
+        except UsageError:  # characters outside the plane of UTF-16's units: no name at the column
+            return getattr(self.index, question)(f"{path}:{line}", limit=LIMIT, refresh=False)
+
     def timed(self, question: str, row: dict[str, Any]) -> tuple[Any, ...]:
         began = time.perf_counter()
-        ask = getattr(self.index, question)
-        edges: tuple[Any, ...] = ask(f"{row['path']}:{row['line']}", limit=LIMIT, refresh=False).edges
+        edges: tuple[Any, ...] = self.ask(question, (row["path"], row["line"], row["column"])).edges
         self.seconds[question].append(time.perf_counter() - began)
         return edges
 
@@ -218,42 +225,6 @@ class Scorer:
         text = self.line(place).strip()[:140]
         symbol = f"{row['kind']} {row['name']} ({row['path']}:{row['line']})"
         self.errors.append((kind, f"{symbol}\n        {place[0]}:{place[1]}: {text}"))
-
-
-def definition_at(index: Any, place: Place, name: str, text: str, column: int) -> tuple[list[Place], str]:
-    """What a name used at a place means: the definitions of the highest confidence, and the rule."""
-    path, line = place
-    from spelunk.chunk.relation import Role
-    from spelunk.chunk.uses import uses
-    from spelunk.graph.resolve import Resolver
-    from spelunk.graph.view import GraphView
-
-    with index.snapshot() as reader:
-        view = GraphView(reader.relations)
-        row = view.row_at(path)
-        if row is None:
-            return [], "not indexed"
-        here = [r for r in view.relations(row.id).references if r.line == line and r.name == name]
-        if not here:
-            parsed = view.parsed(row.id)
-            here = [r for r in uses(parsed, name) if r.line == line] if parsed is not None else []
-        if not here:
-            return [], "no reference there"
-        resolver = Resolver(view)
-        # of several references of the name on the line the one that looks like that at the column
-        called, member = text[column + len(name) :].startswith("("), text[:column].endswith((".", "::", "->"))
-        here.sort(key=lambda r: ((r.role is Role.CALL) != called, bool(r.receiver) != member))
-        resolution = resolver.resolve(row.id, here[0])
-        if not resolution.candidates:
-            role = here[0].role.name.lower()
-            return (
-                [],
-                f"{'outside' if resolution.outside else 'unknown'} {role} {here[0].receiver and 'with receiver'}",
-            )
-        best = resolution.candidates[0].confidence
-        rows = [c.row for c in resolution.candidates if c.confidence >= best]
-        view.load_rows({r.file for r in rows})
-        return [(view.row(r.file).path, r.line) for r in rows], resolution.candidates[0].rule
 
 
 def score_file(

@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_read(cli, tree):
         ["similar", "src/nowhere.py:1"],
         ["similar", "build.log:1"],
         ["completions", "tcsh"],
-        ["serach", "x"],
+        ["serach"],
         ["--nonsense"],
         [],
     ],

@@ -109,7 +109,7 @@ def test_without_flags_nothing_is_told_but_the_report(cli, tree):
     ("args", "part"),
     [
         (["index", "nowhere"], "no such folder"),
-        (["frobnicate"], "no command"),
+        (["serach"], "did you mean"),
         ([], "no command"),
         (["index", "--workers", "99"], "workers"),
         (["search"], "QUERY"),

@@ -22,7 +22,7 @@ MOST_DEPTH: Final = 10
 MOST_IMPACT_DEPTH: Final = 8
 IMPACT_DEPTH: Final = 3
 
-_PLACE: Final = re.compile(r"(?P<path>.+):(?P<line>\d{1,9})(?:-\d{1,9})?", re.DOTALL)
+_PLACE: Final = re.compile(r"(?P<path>.+?):(?P<line>\d{1,9})(?::\d{1,9}|-\d{1,9})?", re.DOTALL)
 
 
 class SymbolQuestion(NamedTuple):
@@ -30,7 +30,7 @@ class SymbolQuestion(NamedTuple):
 
     Attributes:
         question: One of :data:`QUESTIONS`.
-        symbol: A name, ``Scope.name`` or ``FILE:LINE``.
+        symbol: A name, ``Scope.name``, ``FILE:LINE`` or ``FILE:LINE:COLUMN``.
         to: Of ``path`` the symbol that is to be reached.
         depth: Steps of a tree of calls; 0 for one.
         roles: Of ``references``: only these.
@@ -77,7 +77,7 @@ class SymbolQuestion(NamedTuple):
 
 
 def place_in(symbol: str) -> tuple[str, str] | None:
-    """The path and the lines of ``FILE:LINE`` or ``FILE:LINE-LINE``; None for a name."""
+    """The path and the rest of ``FILE:LINE``, ``FILE:LINE-LINE`` or ``FILE:LINE:COLUMN``; None for a name."""
     found = _PLACE.fullmatch(symbol.strip())
     if found is None:
         return None

@@ -2,8 +2,9 @@
 
 ``variable`` (or ``field``, which belongs to the class around it) is a name.
 ``type`` is its written type, ``new`` the type of an object that is constructed,
-``value`` the function whose result it holds, ``same`` a variable with the same
-value.
+``value`` the function whose result it holds, ``expression`` the field whose value
+it has, ``each`` the list whose elements it has in turn, ``payload`` the variant whose only value it has, ``shape`` the type whose field of its name it has, ``same`` a variable with
+the same value.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ _PYTHON: Final = """
 (except_clause (as_pattern [(identifier) (attribute)] @type alias: (as_pattern_target (identifier) @variable)))
 
 (named_expression name: (identifier) @variable value: (call function: [(identifier) (attribute)] @value))
+
+(assignment left: (identifier) @variable !type right: (attribute) @expression)
+
+(for_statement left: (identifier) @variable right: (_) @each)
+
+(for_in_clause left: (identifier) @variable right: (_) @each)
 """
 
 _JAVASCRIPT: Final = """
@@ -42,6 +49,10 @@ _JAVASCRIPT: Final = """
 (assignment_expression left: [(identifier) (member_expression)] @variable right: (new_expression constructor: [(identifier) (member_expression)] @new))
 
 (assignment_expression left: (member_expression) @variable right: (identifier) @same)
+
+(variable_declarator name: (identifier) @variable value: (member_expression) @expression)
+
+(for_in_statement left: (identifier) @variable "of" right: (_) @each)
 """
 
 _FIELDS: Final = """
@@ -171,6 +182,10 @@ _GO: Final = """
 (short_var_declaration left: (expression_list . (identifier) @variable) right: (expression_list . (call_expression function: [(identifier) (selector_expression)] @value)))
 
 (short_var_declaration left: (expression_list . (identifier) @variable) right: (expression_list . (type_assertion_expression type: (_) @new)))
+
+(short_var_declaration left: (expression_list . (identifier) @variable) right: (expression_list . (selector_expression) @expression))
+
+(range_clause left: (expression_list (_) . (identifier) @variable) right: (_) @each)
 """
 
 _RUST: Final = """
@@ -180,11 +195,45 @@ _RUST: Final = """
 
 (let_declaration pattern: (identifier) @variable !type value: (struct_expression name: (_) @new))
 
-(let_declaration pattern: (identifier) @variable !type value: (call_expression function: [(identifier) (scoped_identifier) (field_expression)] @value))
+(let_declaration pattern: (identifier) @variable !type value: (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value))
 
-(let_declaration pattern: (identifier) @variable !type value: (try_expression (call_expression function: [(identifier) (scoped_identifier) (field_expression)] @value)))
+(let_declaration pattern: (identifier) @variable !type value: (try_expression (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value)))
 
-(let_declaration pattern: (identifier) @variable !type value: (await_expression (call_expression function: [(identifier) (scoped_identifier) (field_expression)] @value)))
+(let_declaration pattern: (identifier) @variable !type value: (await_expression (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value)))
+
+(let_declaration pattern: (identifier) @variable !type value: (try_expression (await_expression (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value))))
+
+(let_declaration pattern: (tuple_pattern . (identifier) @variable) !type value: (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value))
+
+(let_declaration pattern: (tuple_pattern . (identifier) @variable) !type value: (try_expression (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value)))
+
+(let_declaration pattern: (tuple_pattern . (identifier) @variable) !type value: (await_expression (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value)))
+
+(let_declaration pattern: (tuple_pattern . (identifier) @variable) !type value: (try_expression (await_expression (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value))))
+
+((let_declaration pattern: (tuple_struct_pattern type: (identifier) @_some . (identifier) @variable .) value: (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value)) (#any-of? @_some "Some" "Ok"))
+
+((let_declaration pattern: (tuple_struct_pattern type: (identifier) @_some . (identifier) @variable .) value: (try_expression (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value))) (#any-of? @_some "Some" "Ok"))
+
+((let_declaration pattern: (tuple_struct_pattern type: (identifier) @_some . [(identifier) @variable (ref_pattern (identifier) @variable)] .) value: [(field_expression) @expression (reference_expression value: (field_expression) @expression)]) (#any-of? @_some "Some" "Ok"))
+
+((let_condition pattern: (tuple_struct_pattern type: (identifier) @_some . (identifier) @variable .) value: (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value)) (#any-of? @_some "Some" "Ok"))
+
+((let_condition pattern: (tuple_struct_pattern type: (identifier) @_some . (identifier) @variable .) value: (try_expression (call_expression function: [(identifier) (scoped_identifier) (field_expression) (generic_function)] @value))) (#any-of? @_some "Some" "Ok"))
+
+((let_condition pattern: (tuple_struct_pattern type: (identifier) @_some . [(identifier) @variable (ref_pattern (identifier) @variable)] .) value: [(field_expression) @expression (reference_expression value: (field_expression) @expression)]) (#any-of? @_some "Some" "Ok"))
+
+(let_declaration pattern: (identifier) @variable !type value: [(field_expression) @expression (reference_expression value: (field_expression) @expression)])
+
+(struct_pattern type: [(type_identifier) (scoped_type_identifier)] @shape (field_pattern name: (shorthand_field_identifier) @variable))
+
+(tuple_struct_pattern type: (scoped_identifier) @payload . [
+  (identifier) @variable
+  (ref_pattern (identifier) @variable)
+  (ref_pattern (mut_pattern (identifier) @variable))
+  (mut_pattern (identifier) @variable)] .)
+
+(for_expression pattern: [(identifier) @variable (reference_pattern (identifier) @variable)] value: (_) @each)
 
 (field_declaration name: (field_identifier) @field type: (_) @type)
 

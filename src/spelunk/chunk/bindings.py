@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.binding_tables import QUERIES
+from spelunk.chunk.chains import chain_of, row_of
+from spelunk.chunk.generics import bounds_at_row
 from spelunk.chunk.grammar import compile_query
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.receivers import MAX_READ
 from spelunk.chunk.relations import MATCH_LIMIT, extractor_for
 from spelunk.chunk.scopes import ancestors, local_scope
+from spelunk.chunk.type_names import NO_NAMES, PATH, clean_type, element_type
 
 MAX_BINDINGS: Final = 50_000
 """Variables of one file that are looked at."""
@@ -37,17 +40,8 @@ _THIS: Final = {
 _CALLS_CONSTRUCT: Final = frozenset({"python", "kotlin", "scala", "swift", "cpp", "rust"})
 """Languages where ``Foo(x)`` makes a Foo, if the name begins with a capital letter."""
 
-_OPAQUE: Final = frozenset(
-    ["Optional", "Annotated", "Final", "ClassVar", "Option", "Box", "Rc", "Arc", "unique_ptr", "shared_ptr"]
-)
-"""Types around another one through which its members are reached."""
-
-_LEADING: Final = re.compile(
-    r"^(?:[&*?\s\"']|'\w+\s|(?:mut|dyn|impl|const|volatile|struct|union|enum|class|typename|readonly|unowned|weak)\b)+"
-)
-_WRAPPED: Final = re.compile(r"^(?:[\w.]+(?:\.|::))?(\w+)\s*[\[<](.*)[\]>]$", re.DOTALL)
-_PATH: Final = re.compile(r"\\?[^\W\d][\w$]*(?:(?:\.|::|\\|->)[^\W\d][\w$]*)*")
-_NOTHING: Final = frozenset({"None", "null", "undefined", "nil", "void", "var", "auto", "let", "val"})
+_GENERIC: Final = frozenset({"rust", "typescript", "tsx", "java", "go"})
+"""Languages whose type parameters have bounds that say which members their values have."""
 
 
 class _Queries(threading.local):
@@ -93,7 +87,9 @@ def bindings(parsed: Parsed, line: int) -> dict[str, str]:
 
     Returns:
         Variable -> type as written, without what surrounds it (``Foo``,
-        ``pkg.Foo``), or ``f()`` for a variable that holds what f returns.
+        ``pkg.Foo``), ``f()`` for a variable that holds what f returns, ``A::new().f()``
+        where that is called on another value, ``(self.x)`` for one with the value of a field.
+        ``x[]`` has the type of the elements of x, where x is a list whose type says that.
         Fields of the class around the line are there as they are written
         inside it: ``self.x``, ``this.x``, and ``x`` where the language allows it. What is bound last before the line counts;
         scopes are functions, and blocks where the language has them.
@@ -110,7 +106,7 @@ def bindings(parsed: Parsed, line: int) -> dict[str, str]:
     if known[language] is None:
         return {}
     found = _found(parsed, known[language], language)
-    row = _row(parsed, line)
+    row = row_of(parsed, line)
     owners = _owners_at(parsed, row, language)
     types: dict[str, str] = {}
     for binding in found:  # what is shared first: what is local hides it
@@ -124,6 +120,12 @@ def bindings(parsed: Parsed, line: int) -> dict[str, str]:
             start, end = binding.scope
             if start <= row <= end and binding.row <= row:
                 types[binding.variable] = binding.written
+    if language in _GENERIC:
+        bounds = bounds_at_row(parsed, row)
+        for variable in [v for v, written in types.items() if written in bounds]:
+            types[variable] = clean_type(bounds[types[variable]])
+            if not types[variable]:
+                del types[variable]
     return types
 
 
@@ -149,21 +151,31 @@ class _Binding(NamedTuple):
     owners: frozenset[str]
 
 
-_RANKS: Final = {"same": 0, "value": 1, "new": 2, "type": 3}
+_RANKS: Final = {
+    "same": 0,
+    "payload": 1,
+    "shape": 1,
+    "each": 1,
+    "expression": 1,
+    "value": 1,
+    "new": 2,
+    "type": 3,
+}
+_BEHIND: Final = {"expression": "", "each": "[]", "payload": ".0", "shape": ".?"}
+"""What stands behind the expression whose value a variable has; ``?`` for the variable's own name."""
 _OF_OBJECT: Final = ("self.", "this.", "$this->", "this->", "@")
 
 
 def _read(captures: dict[str, list[Any]], source: bytes, language: str) -> Iterator[_Binding]:
     """What one match binds."""
     written, rank = _written(captures, source, language)
-    if not written:
+    element = element_type(_text(captures["type"][0], source)) if "type" in captures else ""
+    if not written and not element:
         return
     is_field = "field" in captures
     for node in captures.get("variable") or captures.get("field") or ():
-        name = source[node.start_byte : min(node.end_byte, node.start_byte + MAX_READ)].decode(
-            "utf-8", "replace"
-        )
-        if name in _NOTHING:
+        name = _text(node, source)
+        if name in NO_NAMES:
             continue
         chain = ancestors(node)
         owners: frozenset[str] = frozenset()
@@ -176,7 +188,12 @@ def _read(captures: dict[str, list[Any]], source: bytes, language: str) -> Itera
                 name = f".{name.lstrip('$')}"
         scope = local_scope(chain[1:], language)
         rows = None if scope is None else (scope.start_point[0], scope.end_point[0])
-        yield _Binding(node.start_byte, rank, node.start_point[0], name, written, rows, owners)
+        known = written.replace("?", name) if written.startswith("(") else written
+        one = _Binding(node.start_byte, rank, node.start_point[0], name, known, rows, owners)
+        if written:
+            yield one
+        if element:
+            yield one._replace(variable=f"{name}[]", written=element)
 
 
 def _follow(found: list[_Binding]) -> None:
@@ -215,19 +232,31 @@ def _written(captures: dict[str, list[Any]], source: bytes, language: str) -> tu
         if not nodes:
             continue
         node = nodes[0]
-        text = source[node.start_byte : min(node.end_byte, node.start_byte + MAX_READ)].decode(
-            "utf-8", "replace"
-        )
+        text = _text(node, source)
         if role == "same":
             return "=" + text, rank
-        return (_constructed(text, language) if role == "value" else clean_type(text)), rank
+        if role == "value":
+            return _constructed(
+                chain_of(node, source) if "(" in text or "[" in text else text, language
+            ), rank
+        if role in _BEHIND:
+            chain = chain_of(node, source)
+            return (f"({chain}{_BEHIND[role]})" if chain else ""), rank
+        return clean_type(text), rank
     return "", 0
+
+
+def _text(node: Any, source: bytes) -> str:
+    """The text of a node, or its beginning."""
+    return source[node.start_byte : min(node.end_byte, node.start_byte + MAX_READ)].decode("utf-8", "replace")
 
 
 def _constructed(function: str, language: str) -> str:
     """The type, where the function's name is one (``Foo()``, ``Foo::new()``), else ``function()``."""
     text = "".join(function.split())
-    if "(" in text or "[" in text or "{" in text:
+    if "(" in text or "[" in text:  # a chain of calls
+        return f"{text}()"
+    if not text or "{" in text:
         return ""
     text = text.split("<", 1)[0].removesuffix("::") if "<" in text else text
     head, separator, last = text.rpartition("::")
@@ -242,31 +271,6 @@ def _constructed(function: str, language: str) -> str:
     if language in _CALLS_CONSTRUCT and name[:1].isupper() and not name.isupper():
         return text
     return f"{text}()"
-
-
-def clean_type(written: str) -> str:
-    """A type without references, pointers, modifiers and arguments; ``Optional[Foo]`` and the like are Foo."""
-    text = written.strip()
-    for _ in range(4):
-        text = _LEADING.sub("", text).strip("?!\"' ")
-        parts = [p for p in (part.strip() for part in text.split("|")) if p not in _NOTHING]
-        if "|" in text and len(parts) == 1:
-            text = parts[0]
-            continue
-        wrapped = _WRAPPED.match(text)
-        if wrapped is None or wrapped.group(1) not in _OPAQUE:
-            break
-        text = wrapped.group(2).split(",", 1)[0]
-    path = _PATH.match(text)
-    return path.group() if path is not None and path.group() not in _NOTHING else ""
-
-
-def _row(parsed: Parsed, line: int) -> int:
-    """The row of a line of the raw file."""
-    if parsed.document.lines is None:
-        return max(0, line - 1)
-    rows = parsed.rows
-    return next((n for n in range(rows.count) if rows.raw_line(n) >= line), rows.count - 1)
 
 
 def _owners_at(parsed: Parsed, row: int, language: str) -> set[str]:
@@ -310,5 +314,5 @@ def _names(owner: Any, source: bytes) -> set[str]:
     if node is None:
         return set()
     text = source[node.start_byte : node.end_byte].decode("utf-8", "replace")
-    path = _PATH.match(text)
+    path = PATH.match(text)
     return {re.split(r"\.|::|\\", path.group())[-1]} if path is not None else set()

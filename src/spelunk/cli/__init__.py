@@ -119,18 +119,14 @@ def _reserve_standard_descriptors() -> None:
 def _dispatch(words: list[str]) -> int:
     from importlib import import_module
 
-    from spelunk.cli.parser import command_parser, parse, split
+    from spelunk.cli.parser import command_parser, parse, split_words
 
-    shared, name, rest = split(words)
-    if name is None:
-        from spelunk.cli.overview import overview
+    shared, name, rest = split_words(words)
+    command = COMMANDS.get(ALIASES.get(name, name)) if name is not None else None
+    if name is None or command is None:
+        from spelunk.cli.bare import without_command
 
-        return overview(shared)
-    command = COMMANDS.get(ALIASES.get(name, name))
-    if command is None:
-        from spelunk.cli.overview import unknown
-
-        return unknown(name)
+        return without_command(words, shared, name)
     module = import_module(f"spelunk.cli.commands.{command.module}")
     if command.passthrough:
         return int(module.run(shared, rest))

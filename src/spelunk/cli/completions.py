@@ -51,6 +51,9 @@ class Completion(NamedTuple):
     help: str = ""
 
 
+INTERACTIVE: Final = Completion("-I", "search while you type")
+
+
 def completions(words: Sequence[str]) -> list[Completion]:
     """Completions for the last word of a command line, in the order of the help.
 
@@ -76,13 +79,14 @@ def _at(before: Sequence[str]) -> tuple[list[Completion], list[Completion]]:
         elif word.startswith("-"):
             pending = _values(parser, word)
         elif parser is None:
-            parser = parser_of(word)
+            parser = parser_of(word) or parser_of("search")  # without a name it is a search
         else:
             parser = _nested(parser).get(word, parser)
     if pending is not None:
         return [], [Completion(word) for word in pending]
     if parser is None:
-        return [Completion(n, flag.help) for flag in SHARED for n in flag.names], list(_commands())
+        shared = [Completion(n, flag.help) for flag in SHARED for n in flag.names]
+        return [*shared, INTERACTIVE], list(_commands())
     return list(_flags(parser)), list(_arguments(parser))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spelunk.cli.commands import ALIASES, COMMANDS
+from spelunk.cli.commands import COMMANDS, GROUPS
 from spelunk.cli.output import put, put_version
 from spelunk.cli.parser import SHARED
 from spelunk.errors import UsageError
@@ -20,35 +20,32 @@ def overview(flags: list[str]) -> int:
     if not {"-h", "--help"} & set(flags):
         raise UsageError("no command; `spelunk --help` lists them")
     width = max(map(len, COMMANDS))
-    rows = "".join(f"  {name:<{width}}  {c.summary}\n" for name, c in COMMANDS.items())
+    groups = "\n\n".join(
+        f"{title}:\n" + "\n".join(f"  {name:<{width}}  {COMMANDS[name].summary}" for name in names)
+        for title, names in GROUPS.items()
+    )
     flags_of = [(", ".join(flag.names) + f" {flag.value}".rstrip(), flag.help) for flag in SHARED]
     wide = max(len(names) for names, _ in flags_of)
     shared = "".join(f"  {names:<{wide}}  {text}\n" for names, text in flags_of)
     put(f"""\
-usage: spelunk COMMAND [flags]
+usage: spelunk QUERY... [PATH...]    search, as `spelunk search` does
+       spelunk COMMAND [flags]
 
 Searches code and documents by full text and by vectors, and keeps its index up to date while files change.
 
-  spelunk search "where are batches flushed"   search the current folder; its index is built if need be
-  spelunk search 'sym:flush lang:go' ~/src     names, languages, paths: docs/query-language.md
+  spelunk where are batches flushed            ask about the current folder; its index is built if need be
+  spelunk 'sym:flush lang:go' ~/src            names, languages, paths: docs/query-language.md
+  pytest 2>&1 | spelunk                        find the code behind an error or a stack trace
+  spelunk -F 'retry(' -t py -l                 as ripgrep does: exact text, types, globs, files alone
+  spelunk -I                                   search while you type, with a preview
+  spelunk read src/queue.py:40 -C 5            show the lines around a place
+  spelunk def Writer.flush                     go to a definition; callers, refs and others below
 
-commands:
-{rows}
+{groups}
+
 shared flags, before or after the command:
 {shared}
+`spelunk COMMAND --help` has the flags of a command; `man spelunk` all of them, where it is installed.
 exit status: 0 found or done, 1 nothing found or a check failed, 2 an error, 130 interrupted
 """)
     return 0
-
-
-def unknown(name: str) -> int:
-    """Refuse a command that does not exist, and name the nearest one that does.
-
-    Raises:
-        UsageError: Always.
-    """
-    import difflib
-
-    near = difflib.get_close_matches(name, [*COMMANDS, *ALIASES], 1)
-    hint = f"did you mean {near[0]}?" if near else "`spelunk --help` lists them"
-    raise UsageError(f"no command {name!r}; {hint}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn
 
 from spelunk.errors import UsageError
@@ -84,30 +84,43 @@ class Parser(argparse.ArgumentParser):
 
 
 def split(words: Sequence[str], with_value: Sequence[str] = ()) -> tuple[list[str], str | None, list[str]]:
+    """:func:`split_words`, where every flag before the command has to be known.
+
+    Raises:
+        UsageError: A flag before the command is neither, or lacks its value.
+    """
+    shared, name, rest = split_words(words, with_value)
+    if name is None and rest:
+        if rest[0] in (*_WITH_VALUE, *with_value):
+            raise UsageError(f"argument {rest[0]}: expected one argument; see `{PROG} --help`")
+        raise UsageError(f"unrecognized arguments: {rest[0]}; see `{PROG} --help`")
+    return shared, name, rest
+
+
+def split_words(
+    words: Sequence[str], with_value: Sequence[str] = ()
+) -> tuple[list[str], str | None, list[str]]:
     """Split into the flags before the command, the command's name if there is one, and the rest.
+
+    The rest without a name begins with a flag that is not known or lacks its value.
 
     Args:
         words: The command line.
         with_value: Flags besides the shared ones that take a value.
-
-    Raises:
-        UsageError: A flag before the command is neither, or lacks its value.
     """
     with_value = (*_WITH_VALUE, *with_value)
     shared: list[str] = []
     i = 0
     while i < len(words):
         word = words[i]
-        if word in with_value:
-            if i + 1 == len(words):
-                raise UsageError(f"argument {word}: expected one argument; see `{PROG} --help`")
+        if word in with_value and i + 1 < len(words):
             shared += words[i : i + 2]
             i += 2
         elif word in _SWITCHES or word.startswith(tuple(f"{flag}=" for flag in _WITH_VALUE)):
             shared.append(word)
             i += 1
         elif word.startswith("-"):
-            raise UsageError(f"unrecognized arguments: {word}; see `{PROG} --help`")
+            return shared, None, list(words[i:])
         else:
             return shared, word, list(words[i + 1 :])
     return shared, None, []
@@ -190,11 +203,21 @@ def _mixed(
             words.append(word)
             continue
         front.append(word)
-        action = options.get(word)
-        if action is not None and action.nargs is None and i < len(flags):
+        if _takes_next(options, word) and i < len(flags):
             front.append(flags[i])
             i += 1
     return parser.parse_args([*front, "--", *words, *literal] if words or literal else front)
+
+
+def _takes_next(options: Mapping[str, argparse.Action], word: str) -> bool:
+    """Whether the value of a flag, or of the last one in ``-lC``, is the next word."""
+    action = options.get(word)
+    if action is None and word[:2] != "--":
+        for n, letter in enumerate(word[1:], 2):
+            action = options.get(f"-{letter}")
+            if action is None or (action.nargs is None and n < len(word)):
+                return False
+    return action is not None and action.nargs is None
 
 
 def whole(low: int) -> Callable[[str], int]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from spelunk.cli.pager import screen_flags
 from spelunk.cli.parser import whole
 from spelunk.errors import UsageError
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
     from spelunk.graph.answer import GraphAnswer
     from spelunk.index import Index
 
-SYMBOL = "NAME, Scope.name, or FILE:LINE"
+SYMBOL = "NAME, Scope.name, or FILE:LINE[:COLUMN]"
+_PLACE = re.compile(r"(.+?)(:\d+(?::\d+|-\d+)?)", re.DOTALL)
 
 
 def paths(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +45,7 @@ def answer_flags(parser: argparse.ArgumentParser, limit: int | None, what: str) 
     add("--max-tokens", metavar="N", type=whole(1), help="never print more than this many tokens")
     add("--no-refresh", action="store_true", help="answer from the index as it is")
     add("--json", action="store_true", help="print one object")
+    screen_flags(parser)
 
 
 def depth_flag(parser: argparse.ArgumentParser, default: int, what: str) -> None:
@@ -101,7 +105,7 @@ def ask(
     Returns:
         0 where something was found, else 1.
     """
-    from spelunk.cli.output import colored, note, put, put_utf8
+    from spelunk.cli.output import colored, note, put_utf8
     from spelunk.present.graph import fit_graph, graph_notices, graph_object, graph_text
 
     def show(answer: GraphAnswer, dropped: int) -> str:
@@ -111,12 +115,29 @@ def ask(
 
     answer: GraphAnswer = asked(args, question, given)
     text, dropped = fit_graph(answer, args.max_tokens, show)
-    (put_utf8 if args.json else put)(text)
+    if args.json:
+        put_utf8(text)
+    else:
+        page_places(args, text, given)
     for line in graph_notices(answer):
         note(args, line)
     if dropped:
         note(args, f"{dropped:,} results left out to stay within --max-tokens")
     return 0 if answer.edges or answer.tests else 1
+
+
+def page_places(args: argparse.Namespace, text: str, given: Sequence[str] | None = None) -> None:
+    """Print results about a workspace, the one that the PATHs are in, with links behind its paths."""
+    from spelunk.cli.pager import links_of, page
+
+    links = links_of(args)
+    if links:
+        from spelunk.present.hyperlinks import link_places
+        from spelunk.workspace.targets import targets
+
+        (target,) = targets(args.paths if given is None else given, args.index_dir)
+        text = link_places(text, links, target.root)
+    page(args, text)
 
 
 def asked(
@@ -139,12 +160,10 @@ def asked(
 
 
 def symbol_in(index: Index, symbol: str) -> str:
-    """A symbol, with the path of ``FILE:LINE`` relative to the root where it names a file of the workspace."""
-    path, colon, lines = symbol.rpartition(":")
-    if not colon or not lines.partition("-")[0].isdigit():
-        return symbol
-    inside = path_in(index, path)
-    return symbol if inside is None else f"{inside}:{lines}"
+    """A symbol, with the path of ``FILE:LINE[:COLUMN]`` relative to the root where it names a file of the workspace."""
+    place = _PLACE.fullmatch(symbol)
+    inside = None if place is None else path_in(index, place.group(1))
+    return symbol if place is None or inside is None else f"{inside}{place.group(2)}"
 
 
 def path_in(index: Index, path: str) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role
-from spelunk.graph.languages import CLASSES, EXTENDING, family_of
+from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, ON_DEMAND, family_of
 from spelunk.graph.nearness import nearest_first
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.relation_reader import DefinitionRow
@@ -15,6 +16,13 @@ MOST_BASES: Final = 60
 """Types looked at above one."""
 MOST_DEFINITIONS: Final = 10_000
 """Definitions of one name that are looked at."""
+
+HOLDERS: Final = frozenset(
+    {"class", "struct", "enum", "union", "interface", "record", "type", "typedef", "trait", "object"}
+)
+"""Kinds of types that have fields or variants."""
+
+_TYPEDEF: Final = re.compile(r"\btypedef\s+(?:struct|union|enum)\s+(\w+)")
 
 Meaning = Callable[[int, Reference], list[DefinitionRow]]
 """Gives the types that a reference in a file may mean, the most likely first."""
@@ -41,6 +49,7 @@ class Classes:
         self._view = view
         self._meaning = meaning
         self._named: dict[str, list[DefinitionRow]] = {}
+        self._fields: dict[str, dict[DefinitionRow, None]] = {}
         self._bases: dict[DefinitionRow, tuple[list[DefinitionRow], bool]] = {}
 
     def named(self, name: str) -> list[DefinitionRow]:
@@ -54,7 +63,13 @@ class Classes:
                 )
             self._view.load_rows(row.file for row in found)
             self._named[name] = found
-        return found
+        fields = self._fields.get(name)
+        return found if fields is None else [*found, *fields]
+
+    def add_fields(self, rows: Iterable[DefinitionRow]) -> None:
+        """Let the question know fields, which are no stored definitions."""
+        for row in rows:
+            self._fields.setdefault(row.name, {})[row] = None
 
     def whole(self, row: DefinitionRow) -> DefinitionRow:
         """The type that an ``impl`` or an extension adds to; the row itself where there is none."""
@@ -87,6 +102,43 @@ class Classes:
             return []
         near = nearest_first(self._view, owner.file, exact)
         return [r for r in near if r.file == near[0].file] if near else []
+
+    def _members_or_fields(self, owner: DefinitionRow, name: str) -> list[DefinitionRow]:
+        rows = self.members(owner, name)
+        return [r for r in rows if r.kind not in ON_DEMAND] or rows or self.fields_of(owner, name)
+
+    def _values(self, owner: DefinitionRow, name: str) -> list[DefinitionRow]:
+        """The fields of a type that have a name, else its other members that are no methods."""
+        fields = self.fields_of(owner, name)
+        return fields or [r for r in self.members(owner, name) if r.kind not in CALLABLE]
+
+    def fields_of(self, owner: DefinitionRow, name: str) -> list[DefinitionRow]:
+        """The field or variant of a type, read from the text of its file."""
+        if owner.kind not in HOLDERS:
+            return []
+        fields = [r for r in self._view.fields(owner.file) if r.name == name]
+        scope, is_c = qualified(owner), family_of(self._view.row(owner.file).language) == "c"
+        own = [r for r in fields if r.scope == scope]
+        if own or not is_c:
+            return own
+        if not fields:  # of a struct that another file defines
+            types = [r for r in self.named(self._tag(owner)) if r.kind in CLASSES and r.file != owner.file]
+            types = nearest_first(self._view, owner.file, types)[:1]
+            return [
+                f for r in types for f in self._view.fields(r.file) if (f.name, f.scope) == (name, r.name)
+            ]
+        return [r for r in fields if r.scope.rpartition(".")[2] in self._names_in_c(owner)]
+
+    def _names_in_c(self, owner: DefinitionRow) -> set[str]:
+        """Names of a struct of C: ``typedef struct tag { ... } name``, ``typedef struct tag name``."""
+        rows = [row for row in self._view.definitions(owner.file) if row.kind in CLASSES]
+        names = {row.name for row in rows if row.line <= owner.line <= max(row.line, row.end_line)}
+        return names | {self._tag(owner)}
+
+    def _tag(self, owner: DefinitionRow) -> str:
+        """The struct that a ``typedef`` of C gives another name; "" for anything else."""
+        found = _TYPEDEF.search(self._view.line(owner.file, owner.line))
+        return found.group(1) if found is not None else ""
 
     def bases(self, owner: DefinitionRow) -> tuple[list[DefinitionRow], bool]:
         """The types that a type names as bases, and whether all that it names were found."""
@@ -133,15 +185,26 @@ class Classes:
                     queue.append((base, steps + 1))
         return out, complete
 
-    def find(self, owner: DefinitionRow, name: str, *, own: bool = True) -> MembersFound:
-        """A member of a type, or of the nearest type above that has it."""
+    def find(
+        self, owner: DefinitionRow, name: str, *, own: bool = True, is_value: bool = False
+    ) -> MembersFound:
+        """A member of a type, or of the nearest type above that has it.
+
+        Args:
+            owner: The type, or an addition to it.
+            name: Of the member.
+            own: Whether the type itself may have it.
+            is_value: It is not called: where fields and methods are apart, no method is meant.
+        """
         owner = self.whole(owner)
-        rows = self.members(owner, name) if own else []
+        is_field = is_value and family_of(self._view.row(owner.file).language) in FIELDS_APART
+        look_up = self._values if is_field else self._members_or_fields
+        rows = look_up(owner, name) if own else []
         if rows:
             return MembersFound([TypeMember(r, 0) for r in rows], True)
         above, complete = self.above(owner)
         for base, steps in above:
-            rows = self.members(base, name)
+            rows = look_up(base, name)
             if rows:
                 return MembersFound([TypeMember(r, steps) for r in rows], True)
         return MembersFound([], complete)

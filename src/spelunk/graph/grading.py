@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Role
+from spelunk.graph import go_builds
 from spelunk.graph.languages import EXTENDING, fits
 from spelunk.graph.nearness import nearest_alone, nearest_first
 from spelunk.graph.view import GraphView
@@ -36,8 +39,15 @@ TRUST: Final = {
 """How far each rule is trusted where it leaves one definition."""
 
 
+MOST_ATTRIBUTES: Final = 12
+"""Attributes of Rust above a definition that are read."""
+_OTHER_SYSTEM: Final = re.compile(
+    r'#\[cfg\((?:windows|not\((?:any\()?unix|(?:all\()?target_os\s*=\s*"(?!linux)|target_family\s*=\s*"wasm)'
+)
 VALUE_SHARE: Final = 0.3
 """What is left of the trust in a bare name that is not called: it is a field more often than a method."""
+FIELD_SHARE: Final = 0.7
+"""The same where all that have the name are fields."""
 COMMON_SHARE: Final = 0.3
 """What is left of the trust in a bare name where values of the language itself have such a member."""
 COMMON_REACHED: Final = 0.6
@@ -106,7 +116,8 @@ def graded(
         return Resolution([Candidate(rows[0], trust, rule)])
     view.load_rows(row.file for row in rows)
     if len({group_of(view, row) for row in rows}) == 1:
-        return Resolution([Candidate(row, trust, rule) for row in rows[:MOST_CANDIDATES]])
+        ordered = sorted(rows, key=lambda row: (row.kind == "declaration", not is_usual_build(view, row)))
+        return Resolution([Candidate(row, trust, rule) for row in ordered[:MOST_CANDIDATES]])
     ordered = nearest_first(view, file, rows)
     count = len({group_of(view, row) for row in rows})
     near = nearest_alone(view, file, rows)
@@ -121,6 +132,16 @@ def graded(
     return Resolution(
         [Candidate(row, round(part, 3), rule) for row, part in shared if part >= LEAST_CONFIDENCE]
     )
+
+
+def is_usual_build(view: GraphView, row: DefinitionRow) -> bool:
+    """Whether a definition is part of the usual build, as Go and Rust write it down."""
+    file = view.row(row.file)
+    if file.language == "rust":
+        above = view.lines(row.file)[max(0, row.line - 1 - MOST_ATTRIBUTES) : row.line - 1]
+        attributes = itertools.takewhile(lambda text: text.lstrip().startswith(("#[", "//")), reversed(above))
+        return not any(_OTHER_SYSTEM.search(text) for text in attributes)
+    return file.language != "go" or go_builds.is_usual(file.path, view.lines(row.file))
 
 
 def group_of(view: GraphView, row: DefinitionRow) -> tuple[str, str]:

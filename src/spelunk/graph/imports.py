@@ -17,6 +17,8 @@ MOST_HOPS: Final = 6
 MOST_FILES: Final = 400
 """Files of one imported module that are looked at."""
 
+_EXPORTS: Final = re.compile(r"\bexport\s*\{([^{}]*)\}(?!\s*from\b)")
+"""Names that a module of JavaScript offers from its own scope."""
 _PARTS: Final = re.compile(r"::|[./\\:]+")
 _INCLUDED: Final = re.compile(r"[<\"].*|.*\.(?:h|hh|hpp|hxx|inc|inl)[>\"]?")
 
@@ -144,6 +146,10 @@ class Imports:
         files = [file for file in files if file.id not in seen]
         self._view.load(file.id for file in files)
         found = [row for file in files for row in self._top(file.id, name)]
+        if not found:
+            found = [
+                row for f in files for inner in self._exported_as(f, name) for row in self._top(f.id, inner)
+            ]
         if found or hops >= MOST_HOPS:
             return found
         seen = seen.union(file.id for file in files)
@@ -158,16 +164,25 @@ class Imports:
                 found += self.exported(behind, name, hops + 1, seen) if behind else []
         return found
 
+    def _exported_as(self, file: FileRow, name: str) -> list[str]:
+        """The name in a module of JavaScript of what it offers under another one: ``export { a as b }``."""
+        if family_of(file.language) != "js":
+            return []
+        text = "\n".join(self._view.lines(file.id))
+        pattern = re.compile(rf"\b(\w+)\s+as\s+{re.escape(name)}\b")
+        return [m.group(1) for clause in _EXPORTS.findall(text) for m in pattern.finditer(clause)][:1]
+
     def _top(self, file: int, name: str) -> list[DefinitionRow]:
         """Definitions of a name that a file offers: those at its top, and in its modules, not in its types."""
         rows = [row for row in self._view.definitions(file) if row.name == name]
-        return [row for row in rows if not row.scope or not self.is_member(row)]
+        top = [row for row in rows if not row.scope]
+        return top or [row for row in rows if not self.is_member(row)]
 
     def is_member(self, row: DefinitionRow) -> bool:
         """Whether a definition is a member of a type, and not of a module or a namespace."""
         if not row.scope:
             return False
-        if row.kind == "method":
+        if row.kind in ("method", "field", "variant"):
             return True
         return any(d.kind in CLASSES and qualified(d) == row.scope for d in self._view.definitions(row.file))
 

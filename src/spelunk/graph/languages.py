@@ -47,6 +47,12 @@ WITH_IMPORT_RULES: Final = frozenset(
 FIELDS_APART: Final = frozenset({"rust", "c", "jvm", "csharp", "go", "zig"})
 """Families in which ``x.name`` without a call is a field and hardly ever a method."""
 
+CHAINED: Final = frozenset({"rust", "js", "jvm", "csharp", "swift", "php"})
+"""Families in which chains of calls are long and go over several lines."""
+
+KEYED: Final = frozenset({"rust", "go", "c"})
+"""Families in which a literal of a type has its fields as keys, and a key is no variable."""
+
 FOLDER_PACKAGES: Final = frozenset({"go", "jvm", "terraform"})
 """Families in which the files of a folder see one another's names."""
 
@@ -78,8 +84,11 @@ EXTENDING: Final = frozenset({"impl", "extension"})
 CALLABLE: Final = frozenset({"function", "method", "constructor", "macro", "declaration", "block", "getter"})
 """Kinds of definition that can be called and hold calls."""
 
-VALUES: Final = frozenset({"variable", "constant", "property", "field", "key"})
+VALUES: Final = frozenset({"variable", "constant", "property", "field", "variant", "key"})
 """Kinds of definition that hold a value."""
+
+ON_DEMAND: Final = frozenset({"field", "variant"})
+"""Kinds of the definitions that are not stored, but read from the texts."""
 
 _FITTING: Final = {
     Role.TYPE: CLASSES,

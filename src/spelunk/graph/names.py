@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import UsageError
+from spelunk.graph.citation import PLACE, check_line, file_at
+from spelunk.graph.columns import rows_at
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, NOT_CODE
 from spelunk.graph.view import GraphView, last_line
 from spelunk.store.relation_reader import DefinitionRow
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 MOST_NAMED: Final = 10_000
 """Definitions of one name that are looked at."""
 
-_PLACE: Final = re.compile(r"(.+):(\d{1,9})(?:-\d{1,9})?", re.DOTALL)
 SEPARATOR: Final = re.compile(r"::|->|[.#/\\]")
 """What stands between the parts of a name as people write it."""
 _FOREIGN: Final = Flag.VENDORED | Flag.GENERATED | Flag.EXAMPLE
@@ -30,49 +31,43 @@ def find(view: GraphView, asked: str) -> list[DefinitionRow]:
     Args:
         view: The generation.
         asked: ``name``, ``Scope.name`` with any separator and as many scopes or
-            folders as tell it apart, or ``FILE:LINE``.
+            folders as tell it apart, ``FILE:LINE``, or ``FILE:LINE:COLUMN``.
 
     Raises:
         UsageError: It is empty, or a place in a file that is not indexed or has no such line.
     """
     asked = asked.strip()
     if not asked:
-        raise UsageError("the name is empty; give NAME, Scope.name or FILE:LINE")
-    place = _PLACE.fullmatch(asked)
+        raise UsageError("the name is empty; give NAME, Scope.name or FILE:LINE[:COLUMN]")
+    place = PLACE.fullmatch(asked)
     if place is not None:
-        path, line = place.group(1), int(place.group(2))
+        path, line, column = place.group(1), int(place.group(2)), place.group(3)
         row = file_at(view, path)
+        if row is not None and column is not None:
+            return rows_at(view, row, line, int(column))
         if row is not None:
             return _at(view, row, line)
         if "/" in path or "." in path:
             raise UsageError(f"{path}: not indexed; `spelunk why {path}` says why")
     parts = [part for part in SEPARATOR.split(asked.removesuffix("()")) if part]
     if not parts:
-        raise UsageError(f"{asked}: no name; give NAME, Scope.name or FILE:LINE")
+        raise UsageError(f"{asked}: no name; give NAME, Scope.name or FILE:LINE[:COLUMN]")
     rows = _of_name(view, parts[-1], parts[:-1])
     if not rows and not SEPARATOR.search(asked.strip(".")):
         rows = _of_name(view, asked, [])
     return rows
 
 
-def file_at(view: GraphView, path: str) -> FileRow | None:
-    """The file at a path, or the only one whose path ends so."""
-    path = path.removeprefix("./")
-    row = view.row_at(path)
-    if row is None:
-        ending = view.reader.paths_ending([path.lstrip("/")], 2)
-        row = view.row_at(ending[0]) if len(ending) == 1 else None
-    return row
-
-
 def _at(view: GraphView, row: FileRow, line: int) -> list[DefinitionRow]:
     """The definition that begins at a line, or the one that the line lies in."""
-    if not 1 <= line <= max(1, row.lines):
-        raise UsageError(f"{row.path}:{line}: no such line; the indexed text ends at line {row.lines}")
+    check_line(row, line)
     here = [d for d in view.definitions(row.id) if d.line == line]
     if here:
         first = sorted(here, key=lambda d: (-last_line(d), d.kind not in CLASSES | CALLABLE))[0]
         return [first]
+    fields = [f for f in view.fields(row.id) if f.line == line and not view.is_assigned(f)]
+    if fields:
+        return fields[:1]
     inside = view.enclosing(row.id, line)
     return [] if inside is None else [inside]
 
@@ -83,13 +78,13 @@ def _of_name(view: GraphView, name: str, scope: Sequence[str]) -> list[Definitio
         view.told.add(f"`{name}` has {MOST_NAMED:,} definitions and more; the first of them were looked at")
     view.load_rows(row.file for row in rows)
     if scope:
-        rows = _within(view, rows, scope)
+        rows = within(view, rows, scope)
     code = [row for row in rows if view.row(row.file).language not in NOT_CODE]
     return sorted(code or rows, key=lambda row: _order(view, row))
 
 
-def _within(view: GraphView, rows: Sequence[DefinitionRow], wanted: Sequence[str]) -> list[DefinitionRow]:
-    """Those in the scopes asked for: those whose scope ends so, else those whose path and scope have them in order."""
+def within(view: GraphView, rows: Sequence[DefinitionRow], wanted: Sequence[str]) -> list[DefinitionRow]:
+    """Of some definitions those in the scopes asked for: those whose scope ends so, else those whose path and scope have them in order."""
     names = {row: [part for part in SEPARATOR.split(row.scope) if part] for row in rows}
     ending = [row for row, own in names.items() if own[-len(wanted) :] == list(wanted)]
     if ending:

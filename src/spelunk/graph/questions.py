@@ -32,7 +32,8 @@ class GraphQuestions(ABC):
     """The methods of :class:`spelunk.Index` that ask the symbol graph.
 
     A symbol is given as its name, as ``Scope.name`` with as many scopes or folders as
-    tell it apart, or as ``FILE:LINE``: the definition at that line, or the one around it.
+    tell it apart, as ``FILE:LINE``: the definition at that line, or the one around it; or as
+    ``FILE:LINE:COLUMN``: what the name there means.
     """
 
     root: str
@@ -68,10 +69,7 @@ class GraphQuestions(ABC):
         from spelunk.graph.definition import definition
 
         def ask(resolver: Resolver, rows: list[DefinitionRow], _: Reader) -> GraphAnswer:
-            inside = _inside(within)
-            if inside is not None:
-                rows = [row for row in rows if inside(resolver.view.row(row.file).path)]
-            return definition(resolver, symbol, rows, limit)
+            return definition(resolver, symbol, rows, limit, inside=_inside(within))
 
         return self._about(symbol, ask, limit, refresh=refresh)
 
@@ -199,7 +197,7 @@ class GraphQuestions(ABC):
             if diff:
                 changed = changed_since(view, self.root, diff)
             else:
-                changed = _named(view, asked)
+                changed = _named(view, asked, reader)
             answer = impact(
                 resolver, asked or f"--diff {diff}", changed, limit, steps=depth, inside=_inside(within)
             )
@@ -220,12 +218,11 @@ class GraphQuestions(ABC):
         Raises:
             UsageError: As :meth:`definition`.
         """
-        from spelunk.graph.names import find
         from spelunk.graph.route import route
 
         def ask(resolver: Resolver, reader: Reader) -> GraphAnswer:
             asked = f"{start} {end}"
-            starts, ends = find(resolver.view, start), find(resolver.view, end)
+            starts, ends = _rows(resolver.view, start, reader), _rows(resolver.view, end, reader)
             for symbol, rows in ((start, starts), (end, ends)):
                 if not rows:
                     left = (f"nothing is defined as {symbol}",)
@@ -262,10 +259,9 @@ class GraphQuestions(ABC):
         refresh: bool,
     ) -> GraphAnswer:
         """An answer about the definitions of a symbol."""
-        from spelunk.graph.names import find
 
         def with_rows(resolver: Resolver, reader: Reader) -> GraphAnswer:
-            rows = find(resolver.view, symbol)
+            rows = _rows(resolver.view, symbol, reader)
             answer = ask(resolver, rows, reader)
             return answer if rows else replace(answer, nearest=_nearest(reader, symbol))
 
@@ -329,10 +325,17 @@ def _roles(names: Iterable[str]) -> list[Role]:
     return [known[name] for name in names]
 
 
-def _named(view: GraphView, asked: str) -> Changed:
+def _rows(view: GraphView, asked: str, reader: Reader) -> list[DefinitionRow]:
+    """The definitions of a symbol; fields and variants where nothing that is stored has the name."""
+    from spelunk.graph.fields import fields_named
+    from spelunk.graph.names import find
+
+    return find(view, asked) or fields_named(view, asked, _finder(reader))
+
+
+def _named(view: GraphView, asked: str, reader: Reader) -> Changed:
     """A file, the files of a folder, or the definitions of a symbol."""
     from spelunk.graph.impact import Changed
-    from spelunk.graph.names import find
 
     path = asked.removeprefix("./").rstrip("/")
     row = view.row_at(path)
@@ -346,7 +349,7 @@ def _named(view: GraphView, asked: str) -> Changed:
         if len(inside) > len(rows):
             left.append(f"{len(inside) - len(rows):,} more files of the folder were left out")
         return Changed([d for r in rows for d in view.definitions(r.id)], [r.id for r in rows], left)
-    return Changed(find(view, asked))
+    return Changed(_rows(view, asked, reader))
 
 
 def _nearest(reader: Reader, asked: str) -> tuple[str, ...]:

@@ -9,99 +9,37 @@ from typing import Final, NamedTuple
 from spelunk.chunk.relation import Import, Reference, Role
 from spelunk.graph.classes import Classes, Meaning, types_among
 from spelunk.graph.imports import Imports
-from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, OWN, family_of
+from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, ON_DEMAND, OWN, VALUES, family_of
 from spelunk.graph.signature import signature
 from spelunk.graph.view import GraphView, last_line
+from spelunk.graph.written_types import (
+    BUILT_IN,
+    RETURN_WHAT_THEY_GET,
+    SAME_VALUE,
+    plain_type,
+    returned_type,
+)
 from spelunk.store.records import FileRow
 from spelunk.store.relation_reader import DefinitionRow
 
+MOST_NESTED: Final = 8
+"""Chains of calls whose types are asked for, each for the next."""
 SELF_RULE, TYPE_RULE = "own-member", "type"
 
 _PARTS: Final = re.compile(r"::|->|\?\.|!!?\.|[.\\#]")
 _NOISE: Final = re.compile(r"^(?:await\s+|new\s*|\(|[&*!~@$]+)+")
-_TYPE_NAME: Final = re.compile(r"[^\W\d][\w.:]*")
-_RETURNS: Final = (
-    re.compile(
-        r"->\s*(?:Result<|Option<|Promise<|Box<|Arc<|Rc<|Optional\[|impl\s+|dyn\s+|&(?:'\w+\s+)?(?:mut\s+)?)*([\w.:]+)"
-    ),
-    re.compile(r"\)\s*:\s*(?:Promise<)?([\w.]+)"),
-    re.compile(r"\)\s*\(?\*?([A-Z][\w.]*)"),
-    re.compile(r"^(?:\w+\s+)*?([A-Z]\w*)(?:<[^>]*>)?\s*[*&]*\s+\w+\s*\("),
-)
-"""How a head names what its function returns: arrow, colon, Go's, Java's and C's."""
-_WRAPPERS: Final = re.compile(
-    r"^(?:Optional|Option|Result|Box|Arc|Rc|Promise|Final|ClassVar|Annotated|Type|type|Self|unique_ptr|shared_ptr|std::unique_ptr|std::shared_ptr)[\[<]"
-)
+_EXPRESSION: Final = re.compile(r"^\(|(?:\(\)|\[\]).")
+"""A chain of calls, or the value of a field, as bindings give them."""
+_EACH: Final = re.compile(r"\.(?:iter|iter_mut|into_iter|values|values_mut|drain|as_slice|to_vec)\(\)\[\]")
+"""What gives the elements of a list of Rust one by one."""
+_MODULES: Final = frozenset({"self", "super", "crate"})
+"""Words of Rust that are a module before ``::``, and an object before a dot."""
 OWN_TYPES: Final = frozenset({"Self", "self", "static", "this", "typing.Self", "t.Self"})
 """Results that are of the type around the function."""
 NO_TYPES: Final = frozenset(
     {"None", "Any", "object", "Self", "auto", "var", "any", "unknown", "void", "dynamic"}
 )
 
-RETURN_WHAT_THEY_GET: Final = frozenset(
-    {
-        "cast",
-        "copy",
-        "deepcopy",
-        "replace",
-        "reduce",
-        "choice",
-        "clone",
-        "partial",
-        "wraps",
-        "assign",
-        "freeze",
-    }
-)
-"""Functions of libraries whose result has the type of an argument."""
-BUILT_IN: Final = {
-    "python": frozenset(
-        [
-            "str",
-            "bytes",
-            "bytearray",
-            "list",
-            "dict",
-            "set",
-            "frozenset",
-            "tuple",
-            "int",
-            "float",
-            "bool",
-            "object",
-            "open",
-            "type",
-            "range",
-            "super",
-        ]
-    ),
-    "js": frozenset(
-        [
-            "Object",
-            "Array",
-            "String",
-            "Number",
-            "Boolean",
-            "JSON",
-            "Math",
-            "Promise",
-            "Map",
-            "Set",
-            "WeakMap",
-            "Symbol",
-            "Date",
-            "RegExp",
-            "Error",
-            "Reflect",
-            "console",
-            "process",
-            "window",
-            "document",
-            "globalThis",
-        ]
-    ),
-}
-"""Values of a family's language itself that members are called on."""
 _LITERAL: Final = re.compile(r"[bfru]{0,2}[\"'`\[{(\d]")
 
 
@@ -128,7 +66,11 @@ FOREIGN: Final = ReceiverMeaning(outside=True)
 
 
 class Receivers:
-    """The receivers of one generation."""
+    """The receivers of one generation.
+
+    Attributes:
+        is_cut: A type was not told because too many questions were open.
+    """
 
     def __init__(
         self, view: GraphView, imports: Imports, classes: Classes, types: Meaning, meaning: Meaning
@@ -138,11 +80,16 @@ class Receivers:
         self._imports = imports
         self._classes = classes
         self._types = types
+        self._open: set[tuple[int, int, str]] = set()
+        self.is_cut = False
 
     def meaning(self, file: int, reference: Reference) -> ReceiverMeaning:
         """What the receiver of a reference means."""
         written = _NOISE.sub("", reference.receiver)
-        if written in OWN or written in ABOVE or written.startswith("super("):
+        is_path = written in _MODULES and f"{written}::{reference.name}" in self._view.line(
+            file, reference.line
+        )
+        if not is_path and (written in OWN or written in ABOVE or written.startswith("super(")):
             owner = self._view.class_around(file, reference.line) or self._by_method(file, reference.line)
             above = written not in OWN
             return NOTHING if owner is None else ReceiverMeaning([owner], (), SELF_RULE, above)
@@ -170,14 +117,23 @@ class Receivers:
             if "::" in written and head in ("std", "core", "alloc"):
                 return FOREIGN
             last = written.rpartition("::")[2]
-            if not last.isidentifier() or f"{last}::" not in self._view.line(file, reference.line):
+            is_path = reference.role is Role.TYPE or f"{last}::" in self._view.line(file, reference.line)
+            if not last.isidentifier() or not is_path:
                 return NOTHING  # a variable or a call
+            if "::" not in written:  # a type of the file itself
+                own = self._types(file, Reference(written, Role.TYPE, reference.line))
+                if own:
+                    return ReceiverMeaning(own[:1], (), TYPE_RULE)
         elif family == "python" and "." in written:
             separator, head = ".", written.partition(".")[0]
             if not any(not one.name for one in self._imports.bound(file, head).imports):
                 return NOTHING
         else:
             return NOTHING
+        if family == "rust" and "::" in written:
+            found = self._walk(file, reference.line, written)
+            if found is not NOTHING:
+                return found
         files = self._imports.files_of(file, Import(written, reference.name, "", reference.line))
         if files and (family == "rust" or separator in written):
             return ReceiverMeaning((), files, "import")
@@ -188,6 +144,34 @@ class Receivers:
             if types:
                 return ReceiverMeaning(types[:1], (), TYPE_RULE)
         return NOTHING
+
+    def _walk(self, file: int, line: int, written: str) -> ReceiverMeaning:
+        """A path of Rust, name by name: modules, names that they offer from elsewhere
+        (``pub use grep_cli as cli``), and a type at its end."""
+        parts = written.split("::")
+        count = next((n for n, part in enumerate(parts) if part != "super"), len(parts)) or 1
+        files = self._imports.files_of(file, Import("::".join(parts[:count]), "", "", line))
+        files = files or self._imports.bound(file, parts[0]).files
+        for n, part in enumerate(parts[count:], count):
+            if not files:
+                return NOTHING
+            here = files[0]
+            below = self._imports.files_of(here.id, Import(f"self::{part}", "", "", 1))
+            if below and below[0] != here:
+                files = below
+                continue
+            types = types_among(self._imports.exported(files, part))
+            if types:
+                return ReceiverMeaning(types[:1], (), TYPE_RULE) if n + 1 == len(parts) else NOTHING
+            files = self._imports.bound(here.id, part).files
+        return ReceiverMeaning((), files, "import") if files else NOTHING
+
+    def type_at(self, file: int, line: int, written: str) -> Sequence[DefinitionRow]:
+        """The type that a written one means at a line, also where it is that of the object itself."""
+        if written in OWN or written in OWN_TYPES:
+            owner = self._view.class_around(file, line) or self._by_method(file, line)
+            return [] if owner is None else [owner]
+        return self.written_type(file, line, written).types if written else []
 
     def _is_built_in(self, file: int, written: str) -> bool:
         """Whether a receiver is a value of the language itself, and the index has no definition of its name."""
@@ -226,6 +210,16 @@ class Receivers:
             return ReceiverMeaning(types[:1], (), TYPE_RULE)
         if bound.rows:  # a variable or a function
             return self._value(bound.rows[0])
+        if self._family(file) == "rust":  # a module that a crate offers under another name
+            further = [
+                row
+                for one in bound.imports
+                if one.name
+                for f in bound.files
+                for row in self._imports.bound(f.id, one.name).files
+            ]
+            if further:
+                return ReceiverMeaning((), further, "import")
         return ReceiverMeaning((), bound.files, "import")
 
     def _module_then_chain(self, file: int, line: int, written: str, parts: list[str]) -> ReceiverMeaning:
@@ -246,54 +240,113 @@ class Receivers:
     def _chain(self, file: int, line: int, parts: list[str]) -> ReceiverMeaning:
         """A variable, a field, a type or a call, and fields of it."""
         head, rest = parts[0], parts[1:]
-        called = head.endswith("()")
-        bare = head.removesuffix("()").rstrip("[]")
+        called = "()" in head
+        bare = head.replace("()", "").replace("[]", "")
         if bare in OWN:
             if not rest:
                 return NOTHING
-            typed = self._declared(file, line, f"{bare}.{rest[0]}", rest[0])
-            if typed is not NOTHING:
-                return typed if len(rest) == 1 else self._through(typed, rest[1:])
+            for name in (rest[0], rest[0].removesuffix("[]")):
+                typed = self._declared(file, line, f"{bare}.{name}", name)
+                if typed is not NOTHING:
+                    return self._through(typed, rest[1:])
             owner = self._view.class_around(file, line) or self._by_method(file, line)
             return NOTHING if owner is None else self._members_of(owner, rest)
         if not called:
-            typed = self._declared(file, line, ".".join(parts), bare)
-            if typed is not NOTHING:
-                return self._through(typed, rest)
+            for count in range(min(len(parts), 2), 0, -1):  # ``s.a`` may be known as such
+                typed = self._declared(file, line, ".".join(parts[:count]))
+                if typed is not NOTHING:
+                    return self._through(typed, parts[count:])
+            if head != bare:
+                typed = self._declared(file, line, bare)
+                if typed is not NOTHING:
+                    return self._through(typed, rest)
         if called or bare[:1].isupper() or not rest:
             role = Role.CALL if called else Role.TYPE
             rows = self._types(file, Reference(bare, Role.TYPE, line, ""))
             if rows and (called or bare[:1].isupper() or rows[0].name == bare):
                 return self._members_of(rows[0], rest)
+            variant = self.variant_of(file, line, bare)
+            if variant:
+                return self._members_of(variant[0], parts)
             if not called and self._is_foreign_type(file, bare):
                 return FOREIGN
             if role is Role.CALL:
                 return self._returned(file, line, bare, rest)
+        if not called:  # a variable of another file
+            rows = [r for r in self._meaning(file, Reference(bare, Role.USE, line)) if r.kind in VALUES]
+            if rows and not rows[0].scope:
+                return self._through(self._value(rows[0]), rest)
         return NOTHING
 
-    def _declared(self, file: int, line: int, whole: str, last: str) -> ReceiverMeaning:
-        """The type that is written down for a variable or field."""
+    def variant_of(self, file: int, line: int, name: str) -> list[DefinitionRow]:
+        """The enumerations of Rust all whose variants a file imports, and that have one of a name."""
+        if self._family(file) != "rust" or not name[:1].isupper():
+            return []
+        found = []
+        for one in self._imports.table(file).wide:
+            module, _, last = one.module.rpartition("::")
+            if last[:1].isupper():
+                types = self._types(
+                    file, Reference(last, Role.TYPE, one.line, "" if module == "self" else module)
+                )
+                found += [t for t in types[:1] if self._classes.fields_of(t, name)]
+        return found
+
+    def _family(self, file: int) -> str:
+        return family_of(self._view.row(file).language)
+
+    def _declared(self, file: int, line: int, *names: str) -> ReceiverMeaning:
+        """The type that is written down for a variable or field, by the first of its names that is known."""
         bindings = self._view.bindings(file, line)
-        written = bindings.get(whole) or bindings.get(last)
+        written = next((bindings[name] for name in names if name in bindings), "")
         return NOTHING if not written else self.written_type(file, line, written)
 
-    def written_type(self, file: int, line: int, written: str) -> ReceiverMeaning:
-        """The type that a name of a type means in a file; outside where an import says so."""
+    def written_type(self, file: int, line: int, written: str, *, is_type: bool = False) -> ReceiverMeaning:
+        """The type that a name of a type means in a file; outside where an import says so.
+
+        Args:
+            file: Where it is written.
+            line: Of a place where it has that meaning.
+            written: A type, or an expression as :func:`spelunk.chunk.bindings.bindings` gives it.
+            is_type: It is surely a type, and no function that is called.
+        """
+        if _EXPRESSION.search(written):
+            return self._expression(file, line, written)
         called = written.endswith("()")
-        name = _plain_type(written)
+        name = plain_type(written)
         if not name or name in NO_TYPES:
             return NOTHING
-        receiver, _, last = name.replace("::", ".").rpartition(".")
+        separator = "::" if self._family(file) == "rust" and "." not in name else "."
+        receiver, _, last = name.replace("::", separator).rpartition(separator)
         rows = self._types(file, Reference(last, Role.TYPE, line, receiver))
         if rows:
             return ReceiverMeaning(rows[:1], (), TYPE_RULE)
-        made = self._called(file, Reference(last, Role.CALL, line, receiver))
+        made = None if is_type else self._called(file, Reference(last, Role.CALL, line, receiver))
         if made is not None:
             return made
-        head = receiver.partition(".")[0] or last
+        head = receiver.partition(separator)[0] or last
         if self._imports.bound(file, head).is_outside:
             return NOTHING if called and last in RETURN_WHAT_THEY_GET else FOREIGN
         return NOTHING if called or types_among(self._classes.named(last)) else FOREIGN
+
+    def _expression(self, file: int, line: int, written: str) -> ReceiverMeaning:
+        """The type of the value that a chain of names and calls has."""
+        key = (file, line, written)
+        if key in self._open:  # a variable that holds what is called on itself
+            return NOTHING
+        if len(self._open) >= MOST_NESTED:
+            self.is_cut = True
+            return NOTHING
+        self._open.add(key)
+        try:
+            chain = _EACH.sub("[]", written[1:-1] if written.startswith("(") else written)
+            parts = [part for part in _PARTS.split(chain) if part]
+            found = self._chain(file, line, parts)
+            if found is NOTHING and len(parts) > 1:
+                found = self._module_then_chain(file, line, chain, parts)
+            return found
+        finally:
+            self._open.discard(key)
 
     def _called(self, file: int, call: Reference) -> ReceiverMeaning | None:
         """The type that a call returns, where what is called is a function of the index."""
@@ -306,13 +359,27 @@ class Receivers:
 
     def _through(self, meaning: ReceiverMeaning, rest: Sequence[str]) -> ReceiverMeaning:
         """The type behind fields and calls of a type."""
+        variant = ""
         for part in rest:
             if not meaning.types:
                 return meaning if meaning.outside else NOTHING
-            members = self._classes.find(meaning.types[0], part.removesuffix("()").rstrip("[]")).members
+            name = part.replace("()", "").replace("[]", "")
+            is_value = not part.endswith(("()", "()[]"))
+            owner = meaning.types[0]
+            members = self._classes.find(owner, variant + name, is_value=is_value).members
+            if variant and not members:
+                members = self._classes.find(owner, name, is_value=is_value).members
+            if members and members[0].row.kind == "variant":
+                variant = f"{name}."  # whose values are ``Variant.0``
+                continue
+            variant = ""
             if not members:
+                if name in SAME_VALUE and self._family(owner.file) == "rust":
+                    continue
                 return NOTHING
-            meaning = self._value(members[0].row)
+            row = members[0].row
+            element = self._view.field_type(row, element=True) if part.endswith("[]") else ""
+            meaning = self.written_type(row.file, row.line, element) if element else self._value(row)
         return meaning
 
     def _value(self, row: DefinitionRow) -> ReceiverMeaning:
@@ -323,15 +390,19 @@ class Receivers:
             self._view.lines(row.file), row.line, last_line(row), self._view.row(row.file).language
         )
         if row.kind in CALLABLE:
-            written = returned_type(head)
+            written = returned_type(head, self._view.row(row.file).language)
         else:
-            bindings = self._view.bindings(row.file, last_line(row))
-            written = bindings.get(row.name, "")
+            written = self._view.field_type(row)
+            if not written:
+                bindings = self._view.bindings(row.file, last_line(row))
+                names = (f"self.{row.name}", f"this.{row.name}", row.name) if row.scope else (row.name,)
+                written = next((bindings[name] for name in names if name in bindings), "")
         if written in OWN_TYPES:
             owner = [r for r in self._classes.named(row.scope.rpartition(".")[2]) if r.kind in CLASSES]
             near = [r for r in owner if r.file == row.file] or owner
             return ReceiverMeaning(near[:1], (), TYPE_RULE) if near else NOTHING
-        return self.written_type(row.file, row.line, written) if written else NOTHING
+        is_type = row.kind in CALLABLE or row.kind in ON_DEMAND
+        return self.written_type(row.file, row.line, written, is_type=is_type) if written else NOTHING
 
     def _returned(self, file: int, line: int, name: str, rest: Sequence[str]) -> ReceiverMeaning:
         """The type that a function called by name returns."""
@@ -340,24 +411,3 @@ class Receivers:
             return FOREIGN
         rows = [r for r in self._meaning(file, Reference(name, Role.CALL, line)) if r.kind in CALLABLE]
         return self._through(self._value(rows[0]), rest) if rows else NOTHING
-
-
-def returned_type(head: str) -> str:
-    """The type that the head of a function names as its result; "" where it names none."""
-    for pattern in _RETURNS:
-        found = pattern.search(head)
-        if found is not None:
-            return found.group(1)
-    return ""
-
-
-def _plain_type(written: str) -> str:
-    """A type without its wrappers, arguments and marks: ``Foo`` of ``Optional[Foo]``, ``*Foo``, ``Foo | None``."""
-    text = written.strip().strip("\"'&*?! ")
-    for _ in range(4):
-        shorter = _WRAPPERS.sub("", text).strip("\"'&*?! ")
-        if shorter == text:
-            break
-        text = shorter
-    found = _TYPE_NAME.search(text)
-    return found.group().rstrip(".:") if found is not None else ""

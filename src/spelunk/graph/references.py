@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 
 from spelunk.chunk.relation import Role
 from spelunk.graph.answer import GraphAnswer
+from spelunk.graph.fields import Finder, fields_beside, is_field
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import (
     MOST_USE_FILES,
-    Finder,
     Located,
     in_order,
     sites_of,
@@ -46,6 +46,9 @@ def references(
         inside: Only references in files at these paths.
     """
     view = resolver.view
+    fields = [row for row in rows if is_field(view, row)]
+    if fields and finder is not None:
+        resolver.classes.add_fields(fields_beside(view, fields, finder))
     looked = sites_of(resolver, rows, roles) if rows else sites_of_undefined(resolver, asked, roles)
     sites = looked.sites
     if rows and finder is not None and (not roles or Role.USE in roles):

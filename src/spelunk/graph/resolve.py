@@ -16,10 +16,12 @@ from spelunk.graph.grading import (
     CALLED_LIKE,
     COMMON_REACHED,
     COMMON_SHARE,
+    FIELD_SHARE,
     IMPORT,
     IN_REACH,
     INHERITED,
     LOCAL,
+    MEMBER,
     NAME,
     ONLY_ONE,
     OUTSIDE,
@@ -39,11 +41,14 @@ from spelunk.graph.grading import (
 from spelunk.graph.imports import Imports
 from spelunk.graph.languages import (
     CALLABLE,
+    CHAINED,
     CLASSES,
     EXTENDING,
     FIELDS_APART,
     FOLDER_PACKAGES,
     IMPLICIT_SELF,
+    KEYED,
+    ON_DEMAND,
     SHARED_NAMES,
     family_of,
     is_common_member,
@@ -51,13 +56,14 @@ from spelunk.graph.languages import (
 )
 from spelunk.graph.nearness import nearest_first
 from spelunk.graph.receivers import Receivers
+from spelunk.graph.spelling import is_called_like, is_in, is_value, last_name, names_a_type
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.relation_reader import DefinitionRow
 
 MOST_NESTED: Final = 24
 """Questions that one reference asks, each for the next: its receiver's type, what that returns, a base."""
-_Key = tuple[int, str, Role, str, DefinitionRow | None]
-"""File, name, role, receiver, and the definition around a reference."""
+_Key = tuple[int, str, Role, str, int, DefinitionRow | None]
+"""File, name, role, receiver, line where it counts, and the definition around a reference."""
 
 
 class Resolver:
@@ -75,7 +81,10 @@ class Resolver:
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
         inside = self.view.enclosing(file, reference.line)
-        key = (file, reference.name, reference.role, reference.receiver, inside)
+        if reference.receiver or self._may_be_chained(file, reference):
+            reference = reference._replace(receiver=self.view.whole_receiver(file, reference))
+        is_key = reference.role is Role.WRITE and not reference.receiver  # of a literal, each of its own type
+        key = (file, reference.name, reference.role, reference.receiver, reference.line * is_key, inside)
         known = self._known.get(key)
         if known is not None:
             return known
@@ -84,14 +93,23 @@ class Resolver:
             self._cut = min(self._cut, self._active.get(key, 0))
             return UNKNOWN
         self._active[key] = depth
+        before, self.receivers.is_cut = self.receivers.is_cut, False
         try:
             found = self._resolve(file, reference)
         finally:
             del self._active[key]
         if self._cut >= depth:  # else it was cut short by a question that is still open
             self._cut = MOST_NESTED
-            self._known[key] = found
+            if depth == 0 or not self.receivers.is_cut:
+                self._known[key] = found
+        self.receivers.is_cut = depth > 0 and (before or self.receivers.is_cut)
         return found
+
+    def _may_be_chained(self, file: int, reference: Reference) -> bool:
+        """Whether a call without a receiver may be the end of a long chain, whose beginning was not read."""
+        if reference.role is not Role.CALL or family_of(self.view.row(file).language) not in CHAINED:
+            return False
+        return any(row.kind == "method" for row in self.classes.named(reference.name))
 
     def types(self, file: int, reference: Reference) -> list[DefinitionRow]:
         """The types that a reference may mean, the most likely first."""
@@ -112,6 +130,8 @@ class Resolver:
         if reference.role is Role.IMPORT:
             return self._imported_here(file, reference)
         pool = fitting(pool, reference.role)
+        if family == "rust" and reference.role is Role.MACRO:  # ``f!()`` is no function
+            pool = [row for row in pool if row.kind == "macro"]
         if reference.receiver:
             return self._with_receiver(file, reference, pool, family)
         return self._bare(file, reference, pool, family)
@@ -132,6 +152,10 @@ class Resolver:
     # Names without a receiver
 
     def _bare(self, file: int, reference: Reference, pool: list[DefinitionRow], family: str) -> Resolution:
+        if pool and reference.role is Role.WRITE and family in KEYED:
+            found = self._key_of(file, reference)
+            if found is not None:
+                return found
         around = self.view.around(file, reference.line)
         here = [row for row in pool if row.file == file]
         scopes = [qualified(row) for row in reversed(around)]
@@ -143,9 +167,10 @@ class Resolver:
             ]
             if inner:
                 return graded(self.view, file, inner, LOCAL)
-        top = [row for row in here if not self._is_member(row)]
+        top = [row for row in here if not row.scope] or [row for row in here if not self._is_member(row)]
         if top:
-            return graded(self.view, file, top, SAME_FILE)
+            found = graded(self.view, file, top, SAME_FILE)
+            return self._defined_elsewhere(file, found, pool) if family == "c" else found
         bound = self.imports.bound(file, reference.name)
         if bound.rows:
             return graded(self.view, file, fitting(bound.rows, reference.role), IMPORT)
@@ -158,7 +183,60 @@ class Resolver:
                 if members:
                     rule = INHERITED if members[0].steps else OWN_MEMBER
                     return graded(self.view, file, [m.row for m in members], rule)
+        for owner in self.receivers.variant_of(file, reference.line, reference.name) if pool else ():
+            return graded(self.view, file, self.classes.fields_of(owner, reference.name), IMPORT)
         return self._far(file, reference, [row for row in pool if not self._is_member(row)], family)
+
+    def _defined_elsewhere(self, file: int, found: Resolution, pool: list[DefinitionRow]) -> Resolution:
+        """Before the prototypes of a C function in the file itself its definition in another one."""
+        if any(c.row.kind != "declaration" or self.is_static(c.row) for c in found.candidates):
+            return found
+        defined = [
+            row
+            for row in pool
+            if row.kind == "function"
+            and not row.scope
+            and row.file != file
+            and not self._is_hidden(row, file)
+        ]
+        return Resolution([*graded(self.view, file, defined, SAME_FILE).candidates, *found.candidates])
+
+    def resolve_at(self, file: int, reference: Reference) -> Resolution:
+        """What a reference may mean, fields and variants that are no stored definitions included.
+
+        For a question about one place: files are parsed for names that nothing else has.
+        """
+        found = self.resolve(file, reference)
+        if found.candidates or found.outside:
+            return found
+        if not reference.receiver:
+            family = family_of(self.view.row(file).language)
+            key = self._key_of(file, reference) if family in KEYED else None
+            if key is not None:
+                return key
+            owners = self.receivers.variant_of(file, reference.line, reference.name)
+            rows = [r for owner in owners for r in self.classes.fields_of(owner, reference.name)]
+            return graded(self.view, file, rows, IMPORT)
+        meaning = self.receivers.meaning(file, reference)
+        for owner in meaning.types:
+            members = self.classes.find(
+                owner, reference.name, own=not meaning.above, is_value=is_value(reference)
+            ).members
+            if members:
+                rule = INHERITED if members[0].steps else meaning.rule
+                return graded(self.view, file, [m.row for m in members], rule)
+        return UNKNOWN
+
+    def _key_of(self, file: int, reference: Reference) -> Resolution | None:
+        """The field that the key of a literal means, by the type of the literal; None where it is no key."""
+        written = self.view.literal_around(file, reference.name, reference.line)
+        if written is None:
+            return None
+        for owner in self.receivers.type_at(file, reference.line, written):
+            members = [m.row for m in self.classes.find(owner, reference.name, is_value=True).members]
+            if members:
+                return graded(self.view, file, members, MEMBER)
+        return UNKNOWN
 
     def _owner_by_scope(self, file: int, around: Sequence[DefinitionRow]) -> DefinitionRow | None:
         """The type of a method that is defined outside its type's braces (``void C::run()``)."""
@@ -221,7 +299,7 @@ class Resolver:
     def _with_receiver(
         self, file: int, reference: Reference, pool: list[DefinitionRow], family: str
     ) -> Resolution:
-        if reference.role is Role.USE and family in FIELDS_APART and not _names_a_type(reference.receiver):
+        if is_value(reference) and family in FIELDS_APART:
             pool = [row for row in pool if row.kind not in CALLABLE]
         if not pool:  # no member has the name, and a module may still offer it under another
             bound = self.imports.bound(file, reference.receiver)
@@ -238,7 +316,9 @@ class Resolver:
                 return graded(self.view, file, fitting(rows, reference.role), IMPORT)
         complete = bool(meaning.types)
         for owner in meaning.types:
-            found = self.classes.find(owner, reference.name, own=not meaning.above)
+            found = self.classes.find(
+                owner, reference.name, own=not meaning.above, is_value=is_value(reference)
+            )
             if found.members:
                 rule = INHERITED if found.members[0].steps else meaning.rule
                 return graded(self.view, file, [m.row for m in found.members], rule)
@@ -286,20 +366,22 @@ class Resolver:
     ) -> Resolution:
         """Members whose type is called like the receiver; else those of the name."""
         if reference.role in (Role.TYPE, Role.INHERIT, Role.MACRO):
-            spaces = [row for row in pool if _is_in(row, reference.receiver)]
+            spaces = [row for row in pool if is_in(row, reference.receiver)]
             found = spaces or (pool if family in SHARED_NAMES or family in FOLDER_PACKAGES else [])
             return graded(self.view, file, found, SHARED if spaces else NAME)
-        if family not in ("python", "js") and _names_a_type(
+        if family not in ("python", "js") and names_a_type(
             reference.receiver
         ):  # and none that resolves: of another scope, or outside
-            last = _last_part(reference.receiver)
+            last = last_name(reference.receiver)
             return graded(self.view, file, [r for r in pool if r.scope.rpartition(".")[2] == last], SHARED)
-        value = VALUE_SHARE if reference.role in (Role.USE, Role.WRITE) else 1.0
+        value = 1.0
+        if reference.role in (Role.USE, Role.WRITE):
+            value = FIELD_SHARE if all(row.kind in ON_DEMAND for row in members) else VALUE_SHARE
         alike = [row for row in members if is_called_like(reference.receiver, row.scope.rpartition(".")[2])]
         if alike:
             share = COMMON_REACHED if is_common_member(reference.name, family) else 1.0
             return graded(self.view, file, alike, CALLED_LIKE, share)
-        spaces = [row for row in pool if row.scope and _is_in(row, reference.receiver)]
+        spaces = [row for row in pool if row.scope and is_in(row, reference.receiver)]
         if spaces:
             return graded(self.view, file, spaces, SHARED)
         reach = self.imports.reach(file)
@@ -311,33 +393,6 @@ class Resolver:
             return graded(self.view, file, near, IN_REACH, share * value)
         share = value * (COMMON_SHARE if is_common_member(reference.name, family) else 1.0)
         return graded(self.view, file, members, ONLY_ONE if len(members) == 1 else NAME, share)
-
-
-def _last_part(receiver: str) -> str:
-    return receiver.rstrip("()[]").replace("::", ".").replace("->", ".").rpartition(".")[2]
-
-
-def _names_a_type(receiver: str) -> bool:
-    """Whether a receiver is written as types are: ``Writer``, ``store::Writer``, and not as a constant or a call."""
-    last = _last_part(receiver)
-    return last[:1].isupper() and not last.isupper() and not receiver.endswith((")", "]"))
-
-
-def is_called_like(receiver: str, type_name: str) -> bool:
-    """Whether a receiver is called like a type: ``self.writer`` and ``Writer`` or ``BatchWriter``."""
-    last = receiver.rstrip("()[]{}?!").replace("::", ".").replace("->", ".").rpartition(".")[2]
-    word = last.replace("_", "").lower().lstrip("@$*&").rstrip("0123456789")
-    name = type_name.replace("_", "").lower()
-    if len(word) < 3:
-        return False
-    return word == name or name.endswith(word) or (len(name) > 3 and word.endswith(name))
-
-
-def _is_in(row: DefinitionRow, receiver: str) -> bool:
-    """Whether a definition's scope ends with a receiver: ``ns`` of ``ns::f``."""
-    scope = "." + row.scope
-    written = receiver.replace("::", ".").replace("\\", ".").replace("->", ".").strip(".")
-    return bool(written) and scope.endswith("." + written)
 
 
 def _folder(path: str) -> str:

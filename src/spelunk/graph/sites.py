@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role, last_part
+from spelunk.graph.fields import Finder, is_field
 from spelunk.graph.grading import group_of
 from spelunk.graph.languages import CLASSES, family_of, fits
+from spelunk.graph.nearness import steps_between
 from spelunk.graph.resolve import Resolver
-from spelunk.store.records import FileRow
 from spelunk.store.relation_reader import DefinitionRow
 
 MOST_SITES: Final = 20_000
@@ -19,15 +20,14 @@ MOST_USE_FILES: Final = 40
 """Files that are parsed again to find uses that are not stored."""
 MOST_USE_CHARS: Final = 4_000_000
 """Bytes of them."""
+MOST_PLACES: Final = 5
+"""Definitions whose distance decides which files are parsed first."""
 CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "constructor", "initialize", "init", "__construct"})
 """Members that are called by the name of their type."""
 
 UNDEFINED: Final = "undefined"
 """The rule of references to a name that nothing in the index defines."""
 UNDEFINED_TRUST: Final = 0.5
-
-Finder = Callable[[str, int], list[FileRow]]
-"""Gives the files whose text has an identifier, at most so many."""
 
 
 class Located(NamedTuple):
@@ -65,6 +65,9 @@ def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collectio
     """
     rows = [*rows, *_twins(resolver, rows)]
     wanted = set(rows)
+    fields = [row for row in rows if is_field(resolver.view, row)]
+    assigned = {(row.file, row.line) for row in fields}
+    resolver.classes.add_fields(fields)
     sites: list[Located] = []
     elsewhere = unread = 0
     for name in sorted({row.name for row in rows} | _names_of_owners(resolver, rows)):
@@ -72,6 +75,8 @@ def sites_of(resolver: Resolver, rows: Sequence[DefinitionRow], roles: Collectio
         unread += max(0, found.total - len(found.sites))
         resolver.view.load_rows(site.file for site in found.sites)
         for site in found.sites:
+            if (site.file, site.line) in assigned and site.role is Role.WRITE:
+                continue  # the definition itself
             located = located_at(
                 resolver, site.file, Reference(name, site.role, site.line, site.receiver), wanted
             )
@@ -148,13 +153,17 @@ def located_at(
 ) -> Located | None:
     """A reference, where it may mean one of the definitions."""
     candidates = resolver.resolve(file, reference).candidates
-    for candidate in candidates:
-        row = candidate.row
-        if row in wanted or (row.kind in CLASSES and _constructs(reference, row, wanted)):
-            own = group_of(resolver.view, row)
-            others = {group_of(resolver.view, c.row) for c in candidates} - {own}
-            return Located(file, reference, row, candidate.confidence, candidate.rule, len(others))
-    return None
+    meant = [
+        c
+        for c in candidates
+        if c.row in wanted or (c.row.kind in CLASSES and _constructs(reference, c.row, wanted))
+    ]
+    if not meant:
+        return None
+    best = max(meant, key=lambda c: c.confidence)
+    own = group_of(resolver.view, best.row)
+    others = {group_of(resolver.view, c.row) for c in candidates} - {own}
+    return Located(file, reference, best.row, best.confidence, best.rule, len(others))
 
 
 def _constructs(reference: Reference, row: DefinitionRow, wanted: Collection[DefinitionRow]) -> bool:
@@ -195,10 +204,11 @@ def uses_of(
     families = {family_of(view.row(row.file).language) for row in rows}
     first = {row.file for row in rows} | {site.file for site in known}
     told = {(site.file, site.reference.line) for site in known}
+    places = [view.row(row.file).path for row in rows[:MOST_PLACES]]
     out: list[Located] = []
     for name in sorted({row.name for row in rows}):
         files = [f for f in finder(name, 10 * most) if family_of(f.language) in families]
-        files.sort(key=lambda f: (f.id not in first, f.path))
+        files.sort(key=lambda f: (f.id not in first, min(steps_between(p, f.path) for p in places), f.path))
         size = read = 0
         for n, file in enumerate(files):
             if read >= most or size + file.size > MOST_USE_CHARS:
@@ -237,4 +247,5 @@ def _is_definition(
     resolver: Resolver, file: int, reference: Reference, wanted: Collection[DefinitionRow]
 ) -> bool:
     """Whether a place is the name of a definition itself."""
-    return any(d.name == reference.name and d.line == reference.line for d in resolver.view.definitions(file))
+    rows = [*resolver.view.definitions(file), *(row for row in wanted if row.file == file)]
+    return any(d.name == reference.name and d.line == reference.line for d in rows)

@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations
+from spelunk.chunk.receivers import MAX_RECEIVER
+from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
 from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
-from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, VALUES
+from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, VALUES, family_of
 from spelunk.graph.signature import doc_line, signature
 from spelunk.store.relation_reader import DefinitionRow, RelationReader
 from spelunk.types import Document
@@ -73,6 +74,9 @@ class GraphView:
         self._lines: dict[int, list[str]] = {}
         self._relations: dict[int, Relations] = {}
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
+        self._fields: dict[int, list[DefinitionRow]] = {}
+        self._field_types: dict[DefinitionRow, tuple[str, str]] = {}
+        self._assigned: set[DefinitionRow] = set()
         self._parses = 0
         self._chars = 0
         self._tree = lru_cache(KEPT_TREES)(self._parse)
@@ -204,6 +208,72 @@ class GraphView:
             parsed = self.parsed(file)
             found = self._bindings[key] = {} if parsed is None else bindings(parsed, line)
         return found
+
+    def fields(self, file: int) -> list[DefinitionRow]:
+        """The fields, attributes and variants of a file's types that are no stored definitions, by line.
+
+        None where a bound on parsing is reached. Of several assignments of one attribute the first counts.
+        """
+        found = self._fields.get(file)
+        if found is None:
+            from spelunk.chunk.fields import fields
+
+            parsed = self.parsed(file)
+            known = {(row.name, row.line) for row in self.definitions(file)}
+            first: dict[tuple[str, str], DefinitionRow] = {}
+            for one in fields(parsed) if parsed is not None else ():
+                scope = self._scope_of(file, one.owner, one.line)
+                if (one.name, one.line) in known or not scope:
+                    continue
+                row = DefinitionRow(file, one.name, one.kind, scope, one.line, one.end_line)
+                if first.setdefault((scope, one.name), row) is row:
+                    self._field_types[row] = one.type, one.element
+                    if one.inside:
+                        self._assigned.add(row)
+            members: set[tuple[str, str]] = set()
+            if family_of(self.row(file).language) not in FIELDS_APART:
+                members = {(row.scope, row.name) for row in self.definitions(file)}
+            found = self._fields[file] = [row for key, row in first.items() if key not in members]
+        return found
+
+    def field_type(self, row: DefinitionRow, *, element: bool = False) -> str:
+        """The type of a field, or of its elements, as it is written in its declaration; "" where it is not."""
+        return self._field_types.get(row, ("", ""))[element]
+
+    def is_assigned(self, row: DefinitionRow) -> bool:
+        """Whether a field is defined by an assignment in a method, and not in the body of its type."""
+        return row in self._assigned
+
+    def _scope_of(self, file: int, owner: str, line: int) -> str:
+        """The type that a field belongs to, with its own scope; "" where there is none."""
+        if not owner:
+            around = self.class_around(file, line)
+            return "" if around is None else qualified(around)
+        types = [row for row in self.definitions(file) if row.name == owner and row.kind in CLASSES]
+        types.sort(key=lambda row: abs(row.line - line))
+        return qualified(types[0]) if types else owner
+
+    def literal_around(self, file: int, name: str, line: int) -> str | None:
+        """The type of the literal that has a name as a key at a line; None where it is no key."""
+        from spelunk.chunk.fields import literal_around
+
+        parsed = self.parsed(file)
+        return None if parsed is None else literal_around(parsed, name, line)
+
+    def whole_receiver(self, file: int, reference: Reference) -> str:
+        """What stands before a name, also where the stored text was cut: a long chain, long arguments in it."""
+        written = reference.receiver
+        if len(written) < MAX_RECEIVER and not written.startswith((".", "::", "->")):
+            if written or reference.role is not Role.CALL:
+                return written
+            before, dot, _ = self.line(file, reference.line).partition(f".{reference.name}(")
+            if not dot or before[-1:].isalnum():
+                return written
+        from spelunk.chunk.chains import receiver_at
+
+        parsed = self.parsed(file)
+        found = "" if parsed is None else receiver_at(parsed, reference.name, reference.line)
+        return found or reference.receiver
 
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from spelunk.errors import UsageError
 from spelunk.io.printable import DIM, LINE, MATCH, PATH, printable, printable_name, styled
@@ -20,6 +20,9 @@ from spelunk.present.snippet import DEFAULT_LINES, Finder, around, choose, finde
 from spelunk.search.answer import Answer, MissingWord
 from spelunk.text.token_estimate import token_estimate
 from spelunk.types import Hit
+
+if TYPE_CHECKING:  # only a terminal has links
+    from spelunk.present.hyperlinks import Hyperlinks
 
 SCHEMA_VERSION: Final = 1
 SHOWN_COPIES: Final = 3
@@ -40,6 +43,10 @@ class View:
         context: In the text form, instead: the best matching lines and this
             many lines around each, within the hit.
         full: In the text form, instead: the whole content.
+        before: In the text form, lines before each matching line where more than ``context``.
+        after: The same of lines after it.
+        links: In the text form, makes places hyperlinks.
+        prefixes: What paths of hits have before them, by root; for links.
         max_tokens: Upper bound of :func:`token_estimate` over all that is emitted.
     """
 
@@ -47,6 +54,10 @@ class View:
     lines: int = DEFAULT_LINES
     context: int | None = None
     full: bool = False
+    before: int = 0
+    after: int = 0
+    links: Hyperlinks | None = None
+    prefixes: Mapping[str, str] = field(default_factory=dict)
     max_tokens: int | None = None
 
 
@@ -267,7 +278,8 @@ def _block_maker(answer: Answer, form: str, view: View) -> Callable[[Hit], str]:
 def _text_block(hit: Hit, find: Finder, view: View) -> str:
     score = styled(_score(hit.score), DIM, view.color)
     if hit.commit is None:
-        place = styled(printable_name(hit.path), PATH, view.color)
+        best = _best_line(hit, find) if view.links else hit.start_line
+        place = _linked(styled(printable_name(hit.path), PATH, view.color), hit, best, view)
         name = printable_name(f"{hit.kind} {hit.symbol}".strip())
         out = [f"{place}:{hit.start_line}-{hit.end_line}  {name}  {score}"]
     else:
@@ -284,8 +296,10 @@ def _text_block(hit: Hit, find: Finder, view: View) -> str:
     lines = lines_of(hit.content)
     if view.full:
         chosen = list(range(len(lines)))
-    elif view.context is not None:
-        chosen = around(lines, find, hit.symbol, context=view.context, limit=view.lines)
+    elif view.context is not None or view.before or view.after:
+        least = view.context or 0
+        before, after = max(least, view.before), max(least, view.after)
+        chosen = around(lines, find, hit.symbol, before=before, after=after, limit=view.lines)
     else:
         chosen = choose(lines, find, hit.symbol, limit=view.lines)
     if hit.commit is not None:  # its subject is in the heading
@@ -298,8 +312,27 @@ def _text_block(hit: Hit, find: Finder, view: View) -> str:
         previous = i
         spans = find.spans(lines[i])
         number = styled(f"{hit.start_line + i:>{width}}", LINE, view.color)
+        if hit.commit is None:
+            head = lines[i][: spans[0][0]] if spans and view.links else ""
+            number = _linked(number, hit, hit.start_line + i, view, head)
         out.append(f"{number}{':' if spans else '-'}{_marked(lines[i], spans, view)}")
     return "\n".join(out) + "\n"
+
+
+def _best_line(hit: Hit, find: Finder) -> int:
+    """The line of a hit that most of the query stands in; its first where none matches."""
+    found = [len(find.terms(line)) for line in lines_of(hit.content)]
+    return hit.start_line + (found.index(max(found)) if found else 0)
+
+
+def _linked(text: str, hit: Hit, line: int, view: View, before: str = "") -> str:
+    """A text as a link to a line of the hit's file, behind what stands ``before``, where there are links."""
+    if view.links is None:
+        return text
+    from spelunk.present.places import path_of
+
+    column = 1 + len(before.encode("utf-8", "replace"))
+    return view.links.wrap(text, path_of(hit, view.prefixes), line, column)
 
 
 def _copies_text(hit: Hit) -> str:

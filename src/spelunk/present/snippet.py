@@ -135,13 +135,13 @@ def choose(lines: list[str], find: Finder, symbol: str, *, limit: int = DEFAULT_
 
 
 def around(
-    lines: list[str], find: Finder, symbol: str, *, context: int, limit: int = DEFAULT_LINES
+    lines: list[str], find: Finder, symbol: str, *, before: int, after: int, limit: int = DEFAULT_LINES
 ) -> list[int]:
-    """Indexes of the ``limit`` best matching lines and ``context`` lines on both sides of each."""
+    """Indexes of the ``limit`` best matching lines, and of lines before and after each."""
     counted = [(len(find.terms(line)), -i) for i, line in enumerate(lines)]
     best = [-i for n, i in sorted(counted, reverse=True)[:limit] if n]
     best = best or [_naming_line(lines, symbol) or 0]
-    return sorted({j for i in best for j in range(max(0, i - context), min(len(lines), i + context + 1))})
+    return sorted({j for i in best for j in range(max(0, i - before), min(len(lines), i + after + 1))})
 
 
 def _naming_line(lines: list[str], symbol: str) -> int | None:

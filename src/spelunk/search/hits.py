@@ -37,16 +37,16 @@ def present(
 ) -> tuple[Hit, ...]:
     """Ranked chunks as hits with their text, labelled with the name searched for where they define it."""
     names = query.bare_names
+    around = (max(request.context, request.before), max(request.context, request.after))
     return tuple(
-        _hit(targets[g.shown.source], g.shown, request.context, request.explain, names, g.copies)
-        for g in groups
+        _hit(targets[g.shown.source], g.shown, around, request.explain, names, g.copies) for g in groups
     )
 
 
 def _hit(
     target: SearchTarget,
     scored: ScoredChunk,
-    context: int,
+    around: tuple[int, int],
     explain: bool,
     names: frozenset[str],
     copies: Sequence[ScoredChunk] = (),
@@ -57,7 +57,7 @@ def _hit(
         named = next((d for d in chunk.definitions if d.name.lower() in names), None)
         if named is not None:
             kind, symbol, scope = named.kind, named.name, named.scope
-    content, first, last = target.reader.text(file.id).with_context(chunk, context, context)
+    content, first, last = target.reader.text(file.id).with_context(chunk, *around)
     return Hit(
         path=target.prefix + file.path,
         start_line=first,
@@ -81,6 +81,6 @@ def present_chunks(
 ) -> tuple[Hit, ...]:
     """Chunks with a score as hits, in the order given."""
     return tuple(
-        _hit(target, ScoredChunk(chunk, file, 0, file.path, score=score), 0, False, frozenset())
+        _hit(target, ScoredChunk(chunk, file, 0, file.path, score=score), (0, 0), False, frozenset())
         for chunk, file, score in scored
     )

@@ -107,7 +107,7 @@ def search_many(
         IndexCorruptError: No store of any index can be read.
     """
     from spelunk.search.engine import search
-    from spelunk.search.query import narrow, with_known_fields
+    from spelunk.search.query import as_matched, narrow, with_known_fields
     from spelunk.search.reading import read
     from spelunk.search.terms import matched_by
 
@@ -119,7 +119,10 @@ def search_many(
         path=request.include,
         not_path=request.exclude,
         kind=request.kinds,
+        not_lang=request.not_languages,
     )
+    if request.whole_words or request.ignore_case:
+        parsed = as_matched(parsed, whole_words=request.whole_words, ignore_case=request.ignore_case)
     for_commits = _asks_for_commits(parsed)
     fresh = True
     if request.refresh:

@@ -48,7 +48,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from spelunk.errors import QuerySyntaxError
+from spelunk.errors import QuerySyntaxError, UsageError
 from spelunk.search.query_syntax import (
     FILTER,
     FILTERS,
@@ -62,19 +62,24 @@ from spelunk.search.query_syntax import (
     read_terms,
     regex_term,
 )
+from spelunk.text.tokens import words
 
 if TYPE_CHECKING:
     from spelunk.pasted import Pasted
 
 __all__ = [
     "FILTER", "FILTERS", "PHRASE", "REGEX", "SYMBOL", "WORD",
-    "Filters", "Match", "Query", "Term", "canonical_language", "kind_of_text", "narrow", "parse",
-    "phrase_test", "with_known_fields",
+    "Filters", "Match", "Query", "Term", "as_matched", "canonical_language", "kind_of_text", "narrow", "parse",
+    "phrase_test", "whole_words_pattern", "with_known_fields",
 ]  # fmt: skip
 
 
 MAX_CONDITIONS: Final = 1_000
 """Phrases, regexes, symbols, filters and exclusions of a query; each is tried on every candidate."""
+
+MAX_WHOLE_WORDS: Final = 12
+"""Words that may be asked for as whole words: each is looked for in every candidate's text. As many as the
+plain words of a query (:mod:`spelunk.search.reading`)."""
 
 MAX_TEXT: Final = 8_192
 """Characters of a query that are tokenised and embedded; a pasted page is found by its beginning."""
@@ -247,6 +252,7 @@ def narrow(
     kind: Collection[str] = (),
     path: Collection[str] = (),
     not_path: Collection[str] = (),
+    not_lang: Collection[str] = (),
 ) -> Query:
     """``query`` with the filters that flags gave beside it.
 
@@ -254,10 +260,52 @@ def narrow(
         UsageError: An unknown language.
     """
     more = [Term(FILTER, canonical_language(x), field="lang") for x in lang]
+    more += [Term(FILTER, canonical_language(x), negated=True, field="lang") for x in not_lang]
     more += [Term(FILTER, x.lower(), field="kind") for x in kind]
     more += [Term(FILTER, x, field="path") for x in path]
     more += [Term(FILTER, x, negated=True, field="path") for x in not_path]
     return replace(query, terms=query.terms + tuple(more)) if more else query
+
+
+def as_matched(query: Query, *, whole_words: bool = False, ignore_case: bool = False) -> Query:
+    """``query`` with stricter or looser matching.
+
+    Args:
+        query: The query.
+        whole_words: Each of its words has to stand in the text as a whole word, in any case,
+            and a match of a regex between word boundaries.
+        ignore_case: Its regexes match in any case.
+
+    Raises:
+        UsageError: Whole words are asked for, and it has no word and no regex, or more words than
+            :data:`MAX_WHOLE_WORDS`.
+    """
+    terms = query.terms
+    if whole_words:
+        terms = tuple(replace(t, value=rf"\b(?:{t.value})\b") if t.kind == REGEX else t for t in terms)
+    if ignore_case:
+        terms = tuple(replace(t, value=f"(?i){t.value}") if t.kind == REGEX else t for t in terms)
+    if whole_words:
+        found = dict.fromkeys(word for text in query.words for word in words(text))
+        if not found and not query.regexes:
+            raise UsageError("whole words are asked for, and the query has no word")
+        if len(found) > MAX_WHOLE_WORDS:
+            raise UsageError(f"{len(found):,} whole words are asked for; at most {MAX_WHOLE_WORDS}")
+        patterns = ("(?i)" + whole_words_pattern(word, re.escape(word)) for word in found)
+        terms += tuple(Term(REGEX, pattern) for pattern in patterns)
+    return replace(query, terms=terms)
+
+
+def whole_words_pattern(literal: str, pattern: str) -> str:
+    r"""The pattern of a literal text that stands between word boundaries, where it begins or ends with a word.
+
+    RE2 knows ``\b`` for ASCII only; beside another letter the character before or behind it matches too.
+    """
+    edges = []
+    for edge, end in ((literal[:1], "^"), (literal[-1:], "$")):
+        other = rf"(?:{end}|[^\pL\pN_])"
+        edges.append((r"\b" if edge.isascii() else other) if edge.isalnum() or edge == "_" else "")
+    return f"{edges[0]}(?:{pattern}){edges[1]}"
 
 
 def with_known_fields(query: Query, known: Collection[str]) -> Query:
@@ -312,11 +360,11 @@ def kind_of_text(text: str) -> str:
         ``mixed`` for the rest: a question that names something, a single
         lower-case word, which may be either.
     """
-    words = text.split()
-    if len(words) == 1:
+    spoken = text.split()
+    if len(spoken) == 1:
         name = bool(_IDENTIFIER.fullmatch(text.strip())) and not text.strip().islower()
-        return "symbol" if name or _is_compound(words[0]) else "mixed"
-    if not words or any(map(_is_compound, words)):
+        return "symbol" if name or _is_compound(spoken[0]) else "mixed"
+    if not spoken or any(map(_is_compound, spoken)):
         return "mixed"
     return "prose"
 

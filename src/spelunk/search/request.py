@@ -27,8 +27,13 @@ class SearchOverrides(TypedDict, total=False):
     include: Sequence[str]
     exclude: Sequence[str]
     kinds: Sequence[str]
+    not_languages: Sequence[str]
+    whole_words: bool
+    ignore_case: bool
     within: Sequence[Sequence[str]]
     context: int
+    before: int
+    after: int
     explain: bool
     refresh: bool
     freshness: str | None
@@ -53,9 +58,15 @@ class SearchRequest:
         include: Only paths that match one of these, as ``path:``.
         exclude: No path that matches one of these.
         kinds: Only these kinds, as ``kind:``.
+        not_languages: None of these, as ``-lang:``.
+        whole_words: Only chunks that have each word of the query as a whole word, in any
+            case; of a regex, only matches between word boundaries.
+        ignore_case: Match regexes in any case, as all else is.
         within: For each index the files and folders to stay in, relative to its
             root; empty for no restriction.
         context: Lines around each hit.
+        before: Lines before each hit, where more than ``context``.
+        after: Lines after each hit, where more than ``context``.
         explain: Fill in each hit's signals.
         refresh: Bring the indexes up to date first, as their freshness setting says.
         freshness: For this search instead of that setting: ``strict``, ``bounded:SECONDS`` or ``relaxed``.
@@ -77,8 +88,13 @@ class SearchRequest:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     kinds: Sequence[str] = ()
+    not_languages: Sequence[str] = ()
+    whole_words: bool = False
+    ignore_case: bool = False
     within: Sequence[Sequence[str]] = ()
     context: int = 0
+    before: int = 0
+    after: int = 0
     explain: bool = False
     refresh: bool = True
     freshness: str | None = None
@@ -101,9 +117,10 @@ class SearchRequest:
             raise UsageError(f"{self.limit} hits: ask for 1 to {MAX_LIMIT}")
         if not 0 <= self.facets <= MAX_LIMIT:
             raise UsageError(f"facets of {self.facets} candidates: ask for 0 to {MAX_LIMIT}")
-        if self.context < 0:
-            raise UsageError(f"{self.context} lines of context: ask for 0 or more")
-        for name in ("languages", "include", "exclude", "kinds"):
+        for name in ("context", "before", "after"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{getattr(self, name)} lines of context: ask for 0 or more")
+        for name in ("languages", "include", "exclude", "kinds", "not_languages"):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise UsageError(f"{name} = {value!r}: give a list")

@@ -131,7 +131,7 @@ MAP: Final = (
     *FRESHNESS,
 )
 SYMBOL: Final = (
-    Param("symbol", "a name, Scope.name, or FILE:LINE", required=True),
+    Param("symbol", "a name, Scope.name, or FILE:LINE[:COLUMN]", required=True),
     Param("question", "what to tell of it", default="definition", choices=QUESTIONS),
     Param("to", "of path: the symbol to reach"),
     Param("depth", "of callers and callees: steps", "whole", None, 1, MOST_DEPTH),

@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "index": Command("index", "bring the index of a folder up to date"),
     "search": Command("search", "find chunks of code and documents"),
     "watch": Command("watch", "keep indexes up to date while files change"),
+    "read": Command("read", "print a file, some of its lines, or a symbol in it"),
     "similar": Command("similar", "find chunks similar to the one at FILE:LINE"),
     "history": Command("history", "show the commits and branchwork entries behind PATH[:LINE[-LINE]]"),
     "def": Command("define", "show where a symbol is defined"),
@@ -48,7 +49,18 @@ COMMANDS: Final[dict[str, Command]] = {
     "agent-hook": Command("agent_hook", "answer the hook of a coding agent"),
     "eval": Command("eval", "measure the quality of answers to labelled queries"),
     "bench": Command("bench", "measure the speed of this machine on a folder"),
-    "completions": Command("completions", "print a completion script for a shell"),
+    "completions": Command(
+        "completions", "complete words in a shell: print the script, install or remove it"
+    ),
     "branchwork": Command("branchwork", "keep the worklog of a branch (also: bw)", passthrough=True),
 }
 ALIASES: Final = {"bw": "branchwork"}
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "search and read": ("search", "similar", "read", "outline", "history"),
+    "follow symbols": ("def", "refs", "callers", "callees", "impl", "impact", "path", "map", "graph"),
+    "keep the index fresh": ("index", "watch", "status", "why", "check", "list", "clear", "migrate"),
+    "serve people and agents": ("serve", "mcp", "install-agent", "agent-hook"),
+    "keep a worklog": ("branchwork",),
+    "set up and measure": ("doctor", "trust", "completions", "eval", "bench"),
+}
+"""What people want to do, and the commands for it: the order of the help."""

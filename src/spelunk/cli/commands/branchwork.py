@@ -351,7 +351,8 @@ def _search(work: Branchwork, args: argparse.Namespace) -> int:
             note(args, f"{work.repo.root}: no index of the documents yet; building it")
         answer = index.search(" ".join(args.query), kinds=(KIND,), limit=args.limit)
         form = {"form": "json" if args.json else "text", "full": False, "max_tokens": None}
-        return show(argparse.Namespace(**vars(args) | form), answer)
+        form |= {"no_pager": False, "hyperlink_format": None}
+        return show(argparse.Namespace(**vars(args) | form), answer, [index.root])
 
 
 SUBCOMMANDS: Final[dict[str, Subcommand]] = {

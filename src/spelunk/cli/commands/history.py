@@ -9,7 +9,7 @@ from typing import Final
 from spelunk.cli.parser import whole
 from spelunk.errors import UsageError
 
-_PLACE: Final = re.compile(r"(.+?)(?::(\d{1,9})(?:-(\d{1,9}))?)?", re.DOTALL)
+_PLACE: Final = re.compile(r"(.+?)(?::(\d{1,9})(?:-(\d{1,9})|:\d{1,9})?)?", re.DOTALL)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parse_lines(place: str) -> tuple[str, int | None, int | None]:
-    """Parse ``PATH``, ``PATH:LINE`` or ``PATH:LINE-LINE``.
+    """Parse ``PATH``, ``PATH:LINE``, ``PATH:LINE-LINE`` or ``PATH:LINE:COLUMN``.
 
     Raises:
         UsageError: The lines are none.

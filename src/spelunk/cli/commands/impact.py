@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "asked",
         metavar="PATH|SYMBOL",
         nargs="?",
-        help="a file, a folder, or a symbol: NAME, Scope.name or FILE:LINE; not with --diff",
+        help="a file, a folder, or a symbol: NAME, Scope.name or FILE:LINE[:COLUMN]; not with --diff",
     )
     paths(parser)
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from spelunk.cli.symbols import answer_flags, asked, json_line, paths
+from spelunk.cli.symbols import answer_flags, asked, json_line, page_places, paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the map; 1 where there is no code."""
-    from spelunk.cli.output import colored, note, put, put_utf8
+    from spelunk.cli.output import colored, note, put_utf8
     from spelunk.io.printable import printable
     from spelunk.present.graph import fit_map, map_object, map_text
 
@@ -34,7 +34,10 @@ def run(args: argparse.Namespace) -> int:
 
     found: RepositoryMap = asked(args, question)
     text, dropped = fit_map(found, args.max_tokens, show)
-    (put_utf8 if args.json else put)(text)
+    if args.json:
+        put_utf8(text)
+    else:
+        page_places(args, text)
     for line in found.left_out:
         note(args, printable(line))
     if dropped:

@@ -17,10 +17,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the outline; 1 where the file defines nothing."""
-    from spelunk.cli.output import colored, note, put, put_utf8
+    from spelunk.cli.output import colored, note, put_utf8
+    from spelunk.cli.pager import links_of, page
     from spelunk.cli.stderr import hushed
     from spelunk.cli.targets import announce, open_target
     from spelunk.present.graph import fit_outline
+    from spelunk.present.hyperlinks import link_lines
     from spelunk.workspace.locate import has_index
     from spelunk.workspace.targets import file_in
 
@@ -35,7 +37,11 @@ def run(args: argparse.Namespace) -> int:
         text = index.read(inside, refresh=False).text
     form = json_line if args.json else None
     shown, left = fit_outline(outline, text, args.limit, args.max_tokens, form, color=colored(args))
-    (put_utf8 if args.json else put)(shown)
+    if args.json:
+        put_utf8(shown)
+    else:
+        links = links_of(args)
+        page(args, link_lines(shown, links, os.path.join(target.root, inside)) if links else shown)
     if left:
         note(args, f"{left:,} more definitions; raise --limit or --max-tokens, or read the file")
     if outline.stale:

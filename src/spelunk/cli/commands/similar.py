@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+from typing import Final
 
 from spelunk.errors import UsageError, WorkspaceError
+
+_PLACE: Final = re.compile(r"(.+?):([0-9]{1,9})(?:[-:][0-9]{1,9})?", re.DOTALL)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
-    from spelunk.cli.commands.search import presentation
+    from spelunk.cli.search_flags import presentation
 
     parser.add_argument(
-        "place", metavar="FILE:LINE", help="as search prints it; FILE:START-END is accepted too"
+        "place",
+        metavar="FILE:LINE",
+        help="as search prints it; FILE:START-END and FILE:LINE:COLUMN are accepted too",
     )
     presentation(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Search, and print the hits."""
-    from spelunk.cli.commands.search import show
+    from spelunk.cli.commands.search import LIMIT, show
     from spelunk.cli.stderr import hushed
     from spelunk.cli.targets import announce, open_target
     from spelunk.workspace.locate import has_index
@@ -33,18 +39,18 @@ def run(args: argparse.Namespace) -> int:
             raise WorkspaceError(f"{path}: no such file")  # and no index is built for it
         if not args.no_refresh:
             announce(args, index)
-        answer = index.similar(target.within[0], line, limit=args.limit, refresh=not args.no_refresh)
-        return show(args, answer)
+        limit = args.limit or LIMIT
+        answer = index.similar(target.within[0], line, limit=limit, refresh=not args.no_refresh)
+        return show(args, answer, [index.root])
 
 
 def parse_place(place: str) -> tuple[str, int]:
-    """Parse ``FILE:LINE`` or ``FILE:START-END`` into the path and the line.
+    """Parse ``FILE:LINE``, ``FILE:START-END`` or ``FILE:LINE:COLUMN`` into the path and the line.
 
     Raises:
-        UsageError: ``place`` is neither.
+        UsageError: ``place`` is none of them.
     """
-    path, colon, lines = place.rpartition(":")
-    number = lines.partition("-")[0]
-    if not colon or not path or not (number.isascii() and number.isdigit()) or int(number) < 1:
+    found = _PLACE.fullmatch(place)
+    if found is None or int(found.group(2)) < 1:
         raise UsageError(f"{place}: give a place as FILE:LINE, e.g. src/app.py:42")
-    return path, int(number)
+    return found.group(1), int(found.group(2))

@@ -173,7 +173,7 @@ def _read_packages(tree: Tree) -> dict[str, Crate]:
 def _package(tree: Tree, folder: str, content: dict[str, Any]) -> Crate | None:
     table = content.get("package")
     name = table.get("name") if isinstance(table, dict) else None
-    if not isinstance(name, str):
+    if not isinstance(table, dict) or not isinstance(name, str):
         return None
     library = content.get("lib")
     library = library if isinstance(library, dict) else {}
@@ -188,7 +188,13 @@ def _package(tree: Tree, folder: str, content: dict[str, Any]) -> Crate | None:
             if root is not None and root in tree.paths:
                 roots.append(root)
     start = f"{folder}/" if folder else ""
-    for inner in ("src", "src/bin", "tests", "examples", "benches"):
+    found_by_itself = {
+        "src/bin": "autobins",
+        "tests": "autotests",
+        "examples": "autoexamples",
+        "benches": "autobenches",
+    }
+    for inner in ("src", *(f for f, key in found_by_itself.items() if table.get(key) is not False)):
         sources = [path for path in tree.folder(start + inner) if path.endswith(".rs")]
         roots += [path for path in sources if inner != "src" or path.endswith("/main.rs")]
     crate = lib_name if isinstance(lib_name, str) else name.replace("-", "_")
