@@ -40,7 +40,7 @@ LOOKS: Final = 20
 """Looks at a lease that another holds, in its length."""
 
 
-class State(NamedTuple):
+class LeaseState(NamedTuple):
     """What the control point says.
 
     Attributes:
@@ -86,7 +86,7 @@ def mark_of(manifest: Manifest) -> str:
     return str(manifest.meta(MARK, ""))
 
 
-def state_of(connection: Connection, workspace: str) -> State | None:
+def state_of(connection: Connection, workspace: str) -> LeaseState | None:
     """What the control point of an index says; None where there is none.
 
     Raises:
@@ -100,7 +100,7 @@ def state_of(connection: Connection, workspace: str) -> State | None:
     if not found:
         return None
     payload = found[0].payload or {}
-    return State(int(payload[VERSION]), *(payload[name] for name in State._fields[1:]))
+    return LeaseState(int(payload[VERSION]), *(payload[name] for name in LeaseState._fields[1:]))
 
 
 def is_of_another(connection: Connection, workspace: str, directory: str) -> bool:
@@ -126,7 +126,7 @@ class Lease:
         self._owner = owner_of(directory)
         self._seconds = seconds
         self._guard = threading.Lock()
-        self._state: State | None = None
+        self._state: LeaseState | None = None
         self._renewed = 0.0
         self._lost: IndexBusyError | None = None
         self._end = threading.Event()
@@ -149,7 +149,7 @@ class Lease:
         """
         if self.held:
             return
-        seen: State | None = None
+        seen: LeaseState | None = None
         since = 0.0
         while True:
             state = state_of(self._connection, self._workspace)
@@ -238,12 +238,12 @@ class Lease:
                 "this index; nothing more was published; run `spelunk index` again"
             )
 
-    def _swap(self, seen: State | None, **changes: Any) -> State | None:
+    def _swap(self, seen: LeaseState | None, **changes: Any) -> LeaseState | None:
         """Write the control point if it still has the version that was seen; None where it has not.
 
         Repeated after a failure it finds its own token, so a write that was applied counts.
         """
-        wanted = State(
+        wanted = LeaseState(
             version=(seen.version if seen else 0) + 1,
             token=uuid.uuid4().hex,
             owner=self._owner,
@@ -253,7 +253,10 @@ class Lease:
             last=seen.last if seen else "",
             next=seen.next if seen else "",
         )._replace(**changes)
-        payload = {VERSION: wanted.version, **{name: getattr(wanted, name) for name in State._fields[1:]}}
+        payload = {
+            VERSION: wanted.version,
+            **{name: getattr(wanted, name) for name in LeaseState._fields[1:]},
+        }
         point = m.PointStruct(id=control_point(self._workspace), vector={}, payload=payload)
         same = m.FieldCondition(key=VERSION, match=m.MatchValue(value=wanted.version - 1))
 
