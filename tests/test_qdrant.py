@@ -319,7 +319,10 @@ def test_a_check_finds_what_is_missing_or_too_many_and_repairs_it(remote: Remote
     with remote.open() as index:
         index.update()
         expected = places(index.search("flush queue", mode="semantic"))
-        page, _ = remote.client.scroll(remote.collection, limit=4, with_payload=True, with_vectors=True)
+        chunks = m.Filter(must=[m.FieldCondition(key=points.CHUNK, range=m.Range(gte=0))])
+        page, _ = remote.client.scroll(
+            remote.collection, chunks, limit=4, with_payload=True, with_vectors=True
+        )
         remote.client.delete(remote.collection, m.PointIdsList(points=[page[0].id, page[1].id]), wait=True)
         strange = m.PointStruct(
             id="00000000-0000-0000-0000-000000000001", vector=page[2].vector, payload=page[2].payload
