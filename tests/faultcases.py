@@ -136,6 +136,7 @@ POINTS: Final[Mapping[str, str]] = {
     # Chunks in a collection: tests/test_qdrant_server.py
     "remote.upsert.before": "remote",
     "remote.upsert.after": "remote",
+    "remote.sealed": "remote",
     "remote.purge.before": "remote",
     "remote.purge.after": "remote",
     "migrate.batch": "remote",

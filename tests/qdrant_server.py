@@ -18,9 +18,12 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
 from typing import Any, Final
 
 KEY: Final = os.environ.get("TEST_QDRANT_KEY", "")
+CERTIFICATE: Final = os.environ.get("TEST_QDRANT_CERTIFICATE", "")
+"""A certificate, NAME.pem beside NAME.key; then the server speaks TLS alone."""
 AUTH: Final = b"tests"
 
 
@@ -77,6 +80,11 @@ class Shard:
             if what == "upsert":
                 shard.update(
                     make.upsert_points([e.Point(uuid.UUID(i), vector(v), payload) for i, v, payload in value])
+                )
+            elif what == "upsert-if":
+                i, v, payload, where = value
+                shard.update(
+                    make.upsert_points([e.Point(uuid.UUID(i), vector(v), payload)], condition(where))
                 )
             elif what == "delete":
                 shard.update(make.delete_points([uuid.UUID(i) for i in value]))
@@ -311,6 +319,8 @@ def serve(folder: str, shards: int) -> None:
             for what, value in operations:
                 if what in ("upsert", "vectors"):
                     value = [row for row in value if node_of(row[0]) is node]
+                elif what == "upsert-if" and node_of(value[0]) is not node:
+                    continue
                 elif what == "delete":
                     value = [i for i in value if node_of(i) is node]
                 elif what in ("payload", "delete-vectors"):
@@ -389,7 +399,11 @@ def serve(folder: str, shards: int) -> None:
                 (str(G.convert_point_id(p.id)), vectors_of(p.vectors), payload_of(p.payload))
                 for p in request.points
             ]
-            return q.PointsOperationResponse(result=update(request.collection_name, [("upsert", rows)]))
+            operations: list[tuple[str, Any]] = [("upsert", rows)]
+            if request.HasField("update_filter"):
+                only = where(request, "update_filter")
+                operations = [("upsert-if", (*row, only)) for row in rows]
+            return q.PointsOperationResponse(result=update(request.collection_name, operations))
 
         def Delete(self, request: Any, context: Any) -> Message:
             return q.PointsOperationResponse(result=update(request.collection_name, [chosen(request.points)]))
@@ -523,7 +537,11 @@ def serve(folder: str, shards: int) -> None:
     )
     points_rpc.add_PointsServicer_to_server(Points(), server)
     collections_rpc.add_CollectionsServicer_to_server(Collections(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    if CERTIFICATE:
+        parts = [Path(CERTIFICATE).with_suffix(end).read_bytes() for end in (".key", ".pem")]
+        port = server.add_secure_port("127.0.0.1:0", transport.ssl_server_credentials([(parts[0], parts[1])]))
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(json.dumps({"port": port}), flush=True)
     sys.stdin.read()  # until the test closes it, or dies

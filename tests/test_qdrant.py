@@ -43,7 +43,9 @@ class Remote(NamedTuple):
         return self.address.rpartition("/")[2]
 
     def count(self) -> int:
-        return int(self.client.count(self.collection, exact=True).count)
+        """Points of chunks: all but the control points of leases."""
+        chunks = m.Filter(must=[m.FieldCondition(key=points.CHUNK, range=m.Range(gte=0))])
+        return int(self.client.count(self.collection, count_filter=chunks, exact=True).count)
 
 
 @pytest.fixture
@@ -236,7 +238,7 @@ def test_a_move_that_was_interrupted_goes_on_where_it_was(
         moved = index.migrate(remote.address)
 
         assert 0 < sent < moved == remote.count()
-        assert shared.calls.count("upsert") == 1
+        assert shared.calls.count("upsert") == 1 + 3  # the lease: taken, a publish announced, released
     with remote.open() as index:
         assert places(index.search("flush queue")) == expected
         assert index.check().ok
@@ -317,7 +319,10 @@ def test_a_check_finds_what_is_missing_or_too_many_and_repairs_it(remote: Remote
     with remote.open() as index:
         index.update()
         expected = places(index.search("flush queue", mode="semantic"))
-        page, _ = remote.client.scroll(remote.collection, limit=4, with_payload=True, with_vectors=True)
+        chunks = m.Filter(must=[m.FieldCondition(key=points.CHUNK, range=m.Range(gte=0))])
+        page, _ = remote.client.scroll(
+            remote.collection, chunks, limit=4, with_payload=True, with_vectors=True
+        )
         remote.client.delete(remote.collection, m.PointIdsList(points=[page[0].id, page[1].id]), wait=True)
         strange = m.PointStruct(
             id="00000000-0000-0000-0000-000000000001", vector=page[2].vector, payload=page[2].payload
@@ -531,6 +536,31 @@ def test_a_key_file_without_a_key_is_refused(remote: Remote, tmp_path: Path, con
     path.write_bytes(content)
     with remote.open(store_key_file=str(path)) as index, pytest.raises(ConfigError, match="store_key_file"):
         index.update()
+
+
+@local_only
+def test_a_quota_is_waited_for_and_named_without_the_breaker(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upsert, left = remote.client.upsert, [2]
+
+    def limited(*args: Any, **kwargs: Any) -> Any:
+        if left[0] > 0:
+            left[0] -= 1
+            raise Refused("RESOURCE_EXHAUSTED", "Write rate limit exceeded:\nretry later")
+        return upsert(*args, **kwargs)
+
+    monkeypatch.setattr(remote.client, "upsert", limited, raising=False)
+    with remote.open(retry_attempts=3, breaker_failures=1) as index:
+        index.update()
+        assert left == [0] and index.check().ok
+
+        left[0] = 1_000
+        (remote.root / "new.py").write_text("x = 1\n")
+        with pytest.raises(ProviderError, match="Write rate limit exceeded: retry later") as caught:
+            index.update()
+        assert "\n" not in str(caught.value)
+        assert not any(s.state == "open" for s in states(index.directory))
 
 
 @local_only

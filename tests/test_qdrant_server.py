@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +23,7 @@ pytest.importorskip("qdrant_client")
 pytest.importorskip("qdrant_edge")
 
 from spelunk import Index
-from spelunk.errors import ProviderDownError, ProviderError
+from spelunk.errors import ConfigError, ProviderDownError, ProviderError
 from tests.corpus import python_file
 
 KEY = "a-key-for-tests"
@@ -46,11 +48,16 @@ class Server(NamedTuple):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("q")
+    with running(tmp_path_factory.mktemp("q")) as made:
+        yield made
+
+
+@contextmanager
+def running(folder: Path, **variables: str) -> Iterator[Server]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.qdrant_server", str(folder), str(SHARDS)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent,
-        env=os.environ | {"TEST_QDRANT_KEY": KEY},
+        env=os.environ | {"TEST_QDRANT_KEY": KEY} | variables,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
     try:
@@ -146,6 +153,7 @@ def test_shards_killed_at_random_cost_time_and_nothing_else(
 KILLED_AT = [
     "remote.upsert.before",
     "remote.upsert.after",
+    "remote.sealed",
     "publish.manifest.before",
     "publish.manifest.after",
 ]
@@ -170,6 +178,50 @@ def test_a_writer_that_is_killed_leaves_the_last_generation(
         index.update()
         assert [h.path for h in index.search("zeppelin", mode="lexical").hits] == ["new.py"]
         assert index.check().ok
+
+
+@pytest.mark.parametrize("point", ["remote.purge.before", "remote.purge.after"])
+def test_a_purge_that_is_killed_is_ended_by_the_next_run(
+    server: Server, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    from spelunk.store.qdrant import writer
+
+    monkeypatch.setenv("QDRANT_API_KEY", KEY)
+    address = server.address(f"purged-{point.replace('.', '-')}")
+    with opened(tree, tmp_path, address) as index:
+        index.update()
+        (tree / "mod_0.py").write_text("def zeppelin():\n    return 'ballast'\n")
+        (tree / "mod_1.py").unlink()
+        index.close()
+
+        status = command(tree, tmp_path, address, "index", faults=f"{point}=kill", grace=0.0)
+
+        assert status == -signal.SIGKILL
+        assert [h.path for h in index.search("zeppelin", mode="lexical", refresh=False).hits] == ["mod_0.py"]
+        assert not any(h.path == "mod_1.py" for h in index.search("flush", limit=100, refresh=False).hits)
+        assert index.check().ok
+        monkeypatch.setattr(writer, "GRACE_SECONDS", 0.0)
+        (tree / "mod_2.py").unlink()
+        index.update()
+        assert index.check().ok
+        with index.snapshot() as reader:
+            assert points_in(address, KEY) == reader.documents
+
+
+def points_in(address: str, key: str) -> int:
+    """Points of chunks in a collection."""
+    from qdrant_client import models as m
+
+    from spelunk.store.qdrant.address import parse
+    from spelunk.store.qdrant.connection import new_client
+
+    place = parse(address)
+    client = new_client(place.hosts[0], tls=place.tls, key=key, timeout=60)
+    chunks = m.Filter(must=[m.FieldCondition(key="chunk", range=m.Range(gte=0))])
+    try:
+        return int(client.count(place.collection, count_filter=chunks, exact=True).count)
+    finally:
+        client.close()
 
 
 @pytest.mark.parametrize("point", ["migrate.batch", "migrate.switch.before", "migrate.switch.after"])
@@ -198,20 +250,134 @@ def test_a_move_that_is_killed_is_continued(
         assert index.check().ok
 
 
-def command(tree: Path, tmp_path: Path, store: str, name: str, *more: str, faults: str) -> int:
-    arguments = [
-        sys.executable,
-        "-m",
-        "spelunk",
-        name,
-        str(tree),
-        "--index-dir",
-        str(tmp_path / "index"),
-        *more,
-    ]
+def test_of_two_processes_one_writes_and_the_other_takes_over_when_it_is_killed(
+    server: Server, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two index directories with the points of one: the second was copied, as onto another machine."""
+    monkeypatch.setenv("QDRANT_API_KEY", KEY)
+    monkeypatch.setenv("SPELUNK_STORE_LEASE", "2")
+    address = server.address("leases")
+    with opened(tree, tmp_path, address) as index:
+        index.update()
+    there = tmp_path / "there"
+    there.mkdir()
+    shutil.copytree(tmp_path / "index", there / "index")
+    (tree / "new.py").write_text("def zeppelin():\n    return 'ballast'\n")
+    reached = tmp_path / "reached"
+    first = start(
+        tree,
+        tmp_path,
+        address,
+        "index",
+        faults=f"remote.upsert.after=note:{reached};remote.upsert.after=hang",
+    )
+    try:
+        wait_for(reached.exists)
+        status, _, said = ended(start(tree, there, address, "index"))
+        assert status == 2
+        assert (
+            "are being written by" in said and f"process {first.pid}" in said and len(said.splitlines()) == 1
+        )
+    finally:
+        first.kill()
+        first.communicate()
+
+    status, _, said = ended(start(tree, there, address, "index"))
+    assert status == 0, said
+    with opened(tree, there, address) as index:
+        assert [h.path for h in index.search("zeppelin", mode="lexical").hits] == ["new.py"]
+        assert index.check().ok
+    (tree / "newer.py").write_text("x = 1\n")
+    with (
+        opened(tree, tmp_path, address) as index,
+        pytest.raises(ConfigError, match="another copy of this index"),
+    ):
+        index.update()
+
+
+def test_tls_with_a_certificate_of_ones_own(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here to make a certificate")
+    certificate = tmp_path / "own.pem"
+    made = [
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+        "-keyout", str(tmp_path / "own.key"), "-out", str(certificate),
+    ]  # fmt: skip
+    subprocess.run(made, check=True, capture_output=True)
+    monkeypatch.setenv("QDRANT_API_KEY", KEY)
+    monkeypatch.setenv("SPELUNK_RETRY_ATTEMPTS", "1")
+    (tmp_path / "q").mkdir()
+    with running(tmp_path / "q", TEST_QDRANT_CERTIFICATE=str(certificate)) as server:
+        address = server.address("tls").replace("qdrant://", "qdrants://")
+        status, _, said = ended(start(tree, tmp_path, address, "index"))
+        assert status == 2
+        last = said.splitlines()[-1]
+        assert last.startswith("spelunk: qdrants://127.0.0.1") and "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH" in last
+        assert KEY not in said
+
+        monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(certificate))
+        status, printed, said = ended(start(tree, tmp_path, address, "index", "--verbose"))
+        assert status == 0, said
+        assert KEY not in printed + said
+        status, _, said = ended(start(tree, tmp_path, address, "check"))
+        assert status == 0, said
+        for path in (tmp_path / "index").rglob("*"):
+            assert path.is_dir() or KEY.encode() not in path.read_bytes()
+
+
+@pytest.mark.slow
+def test_the_smoke_script_of_a_cluster_runs_through(server: Server) -> None:
+    folder = Path(sys.executable).parent
+    if not (folder / "spelunk").exists():
+        pytest.skip("spelunk is not installed as a command")
+    done = subprocess.run(
+        ["sh", str(Path(__file__).parent.parent / "deploy" / "smoke.sh"), server.address("x").removesuffix("/x")],
+        env=os.environ | {"QDRANT_API_KEY": KEY, "PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all is well" in done.stdout and KEY not in done.stdout + done.stderr
+
+
+def wait_for(condition: Any) -> None:
+    import time
+
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def start(
+    tree: Path, place: Path, store: str, name: str, *more: str, faults: str = "", grace: float | None = None
+) -> Any:
+    """Start a command of the index directory in ``place``; ``grace`` is for points of replaced files."""
+    code = "import sys; from spelunk.cli import main; from spelunk.store.qdrant import writer\n"
+    if grace is not None:
+        code += f"writer.GRACE_SECONDS = {grace}\n"
+    code += "sys.exit(main(sys.argv[1:]))"
+    arguments = [sys.executable, "-c", code, name, str(tree), "--index-dir", str(place / "index"), *more]
     settings = {
         "SPELUNK_STORE": store, "SPELUNK_EMBEDDER": "hashed", "SPELUNK_MODE": "sequential",
         "SPELUNK_FAULTS": faults,
     }  # fmt: skip
-    done = subprocess.run(arguments, env=os.environ | settings, capture_output=True, timeout=300, check=False)
-    return done.returncode
+    return subprocess.Popen(
+        arguments, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def ended(process: Any) -> tuple[int, str, str]:
+    """Wait for a command: its status, and what it printed."""
+    out, err = process.communicate(timeout=300)
+    return int(process.returncode), out.decode(), err.decode()
+
+
+def command(
+    tree: Path, place: Path, store: str, name: str, *more: str, faults: str, grace: float | None = None
+) -> int:
+    process = start(tree, place, store, name, *more, faults=faults, grace=grace)
+    process.communicate(timeout=300)
+    return int(process.returncode)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from spelunk.files.repositories import RepositoriesSource
 from spelunk.files.repository_list import listed
 from spelunk.files.source import Walk
 from spelunk.testing import logical_content
-from spelunk.types import Failed, Skipped
+from spelunk.types import Document, Failed, Skipped
 from tests.corpus import write_tree
 
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgSign=false"]
@@ -347,3 +348,88 @@ def test_the_command_line(repos: Path, org: Path, tmp_path: Path) -> None:
     assert nothing.returncode == 2 and "no such file or folder" in nothing.stderr
     assert run("clear", str(tmp_path), "--yes").returncode == 0
     assert not (tmp_path / "index").exists()
+
+
+# --- contents that repositories share, and the commands that look at one path -----------------------
+
+
+def test_a_content_of_many_repositories_is_cut_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from spelunk.pipeline import worker
+
+    shared = {f"lib/part_{n}.py": f"def shared_{n}():\n    return {n}\n" for n in range(5)}
+    for name in ("one", "two", "three"):
+        repository(
+            tmp_path / "org" / name,
+            {**shared, "own.py": f"def own_{name}():\n    return 1\n", "README.md": "# The same\n\nText.\n"},
+        )
+    parsed: list[str] = []
+    parse = worker.parse
+
+    def counted(document: Document, options: Options) -> Any:
+        parsed.append(document.path)
+        return parse(document, options)
+
+    monkeypatch.setattr(worker, "parse", counted)
+    with Index.open(
+        repositories=tmp_path / "org", index_dir=str(tmp_path / "ix"), mode="sequential"
+    ) as index:
+        assert index.update().files.indexed == 3 * 7
+        assert len(parsed) == 5 + 1 + 3  # each content once
+        assert {h.path for h in index.search("sym:own_two").hits} == {"two/own.py"}
+        assert index.check().ok
+    together = logical_content(str(tmp_path / "ix"))
+    monkeypatch.setattr(worker, "_cut_key", lambda document: object())
+    with Index.open(
+        repositories=tmp_path / "org", index_dir=str(tmp_path / "iy"), mode="sequential"
+    ) as index:
+        index.update()
+    assert logical_content(str(tmp_path / "iy")) == together
+
+
+def test_a_worklog_by_its_folder_is_not_cut_as_its_copy_elsewhere(tmp_path: Path) -> None:
+    text = "# Notes\n\n## Log\n\n### 2026-11-28 10:00 · something\n\nDone.\n"
+    repository(tmp_path / "org" / "one", {"branchwork/a.md": text, "docs/a.md": text})
+    with Index.open(
+        repositories=tmp_path / "org", index_dir=str(tmp_path / "ix"), mode="sequential"
+    ) as index:
+        index.update()
+        hits = {
+            kind: index.search(f"done kind:{kind}", mode="lexical").hits for kind in ("branchwork", "section")
+        }
+    assert {k: [h.path for h in found] for k, found in hits.items()} == {
+        "branchwork": ["one/branchwork/a.md"],
+        "section": ["one/docs/a.md"],
+    }
+
+
+def test_why_says_what_the_index_of_repositories_holds(repos: Path, tmp_path: Path) -> None:
+    with Index.open(repositories=repos, index_dir=str(tmp_path / "ix"), mode="sequential") as index:
+        index.update()
+
+        held = index.why("core/src/mixed.py")
+        assert (held.verdict, held.language) == ("indexed", "python") and held.index is not None
+        assert index.why(str(tmp_path / "core@dev/x" / "src" / "mixed.py")).verdict == "indexed"
+        assert index.why("core/src").verdict == "indexed" and index.why(".").verdict == "indexed"
+        missing = index.why("core/src/none.py")
+        assert missing.verdict == "missing" and "NAME/PATH" in missing.detail
+
+
+def test_a_watcher_of_repositories_follows_their_branches(org: Path, tmp_path: Path) -> None:
+    import time
+
+    from spelunk.watch import events
+    from spelunk.watch.watcher import Watcher
+
+    seen: list[events.WatchEvent] = []
+    with Index.open(repositories=org, index_dir=str(tmp_path / "ix"), mode="sequential") as index:
+        index.update()
+        with Watcher(index, seen.append, poll_seconds=0.05):
+            commit(org / "core", {"src/zeppelin.py": "def ballast():\n    return 1\n"})
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                if index.search("ballast", mode="lexical", refresh=False).hits:
+                    break
+                time.sleep(0.05)
+        hits = index.search("ballast", mode="lexical", refresh=False).hits
+    assert [h.path for h in hits] == ["core/src/zeppelin.py"]
+    assert any(e.kind == events.UPDATED for e in seen)

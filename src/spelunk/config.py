@@ -220,6 +220,8 @@ class Options:
         "File that holds the store's API key, instead of the variable.", secret=True, widens=differs)  # fmt: skip
     store_timeout: float = setting(30.0, seconds(0.05, 3_600),
         "Seconds one request to the store may take.", widens=above)  # fmt: skip
+    store_lease: float = setting(30.0, seconds(1, 3_600),
+        "Seconds after which the lease of a lost writer may be taken over.", widens=differs)  # fmt: skip
     store_shards: int = setting(0, or_auto(integer(1, 10_000)),
         "Shards of a new collection; auto (0): one for each node.", widens=differs)  # fmt: skip
     store_replicas: int = setting(1, integer(1, 100),

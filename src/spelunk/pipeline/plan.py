@@ -104,6 +104,17 @@ def plan(
     )
 
 
+def equal_together(todo: Plan) -> Plan:
+    """The same plan with files of an equal stamp one behind the other.
+
+    For a source whose stamps name contents: a worker then cuts each content once.
+    """
+    groups: dict[bytes, list[Item]] = {}
+    for item in todo.items:
+        groups.setdefault(item.candidate.stamp, []).append(item)
+    return replace(todo, items=tuple(item for group in groups.values() for item in group))
+
+
 def isolate(todo: Plan, paths: Collection[str]) -> Plan:
     """The same plan with these files as suspects, because a run died while it worked on them."""
     if not paths:

@@ -29,7 +29,7 @@ from spelunk.pipeline.fill import adopt_embedder, fill_pending
 from spelunk.pipeline.first import FILES_PER_BATCH, LEAST_FILES, choose
 from spelunk.pipeline.job import Contents, Indexed, Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
-from spelunk.pipeline.plan import Plan, isolate, plan
+from spelunk.pipeline.plan import Plan, equal_together, isolate, plan
 from spelunk.pipeline.report import BackfillResult, Tally, dry_report, report, tell_piece, tell_plan
 from spelunk.pipeline.restoring import Restored, retains, split
 from spelunk.pipeline.reusable import with_reusable
@@ -188,6 +188,8 @@ def _update(
         anew = building is not None and not seeded
         indexed = _indexed(job, wanted.fingerprint, part, anew=anew, copy=building if seeded else None)
         todo = isolate(_plan(walked, indexed), machine.note.suspects())
+        if isinstance(source, RepositoriesSource):
+            todo = equal_together(todo)
     tell_plan(job.observer, todo)
     retain = retains(job, todo, indexed)
     restored: list[Restored] = []

@@ -28,6 +28,7 @@ from spelunk.store.document import document_of, path_document
 from spelunk.store.packet import FileFacts, FilePacket, Item, Packet, row_checksum
 from spelunk.store.records import ChunkRecord, FieldRecord
 from spelunk.store.relation_pack import Packer, row_count
+from spelunk.text import worklog
 from spelunk.types import MAX_SYMBOL, Chunk, Definition, Document, Entry, Failed, Skipped
 
 if TYPE_CHECKING:
@@ -80,6 +81,26 @@ def make_worker(config: WorkerConfig, limiter: AbstractContextManager[None] | No
     )
 
 
+_CutKey = tuple[bytes, str, str, bool]
+
+
+class _Cut(NamedTuple):
+    """What is made of a file's content; the fields that :class:`FilePacket` has too are named as there."""
+
+    digest: bytes
+    lines: int
+    text: bytes
+    line_map: bytes | None
+    records: list[ChunkRecord]
+    bodies: list[str]
+    names: list[str]
+    fields: list[FieldRecord]
+    imports: bytes | None
+    references: bytes
+    texts: list[str]
+    words: list[list[str]]
+
+
 class Worker:
     """Phase 1 in one process: parsers, lexicon and embedder are this process's own.
 
@@ -114,6 +135,8 @@ class Worker:
         self._packer = Packer()
         self._memo: dict[bytes, Any] = {}
         self._memo_chunks = 0
+        self._last: tuple[_CutKey, _Cut] | None = None
+        """The last file that was cut; a plan puts files of equal content one behind the other."""
 
     def prefetch(self, items: Sequence[Item]) -> None:
         """Have files read ahead: a hint, so errors are ignored."""
@@ -160,16 +183,22 @@ class Worker:
                 same.append(i)
                 continue
             try:
-                language = result.language
-                parsed = parse(result, self._options)
-                lap("parse", language, 1, result.size)
-                chunks = chunk(parsed)
-                lap("chunk", language)
-                related = relation_columns(parsed)
-                lap("relations", language)
-                chunked_at = perf_counter()
-                chunking += chunked_at - read_at
-                packet, chunk_texts, chunk_words = self._pack(i, result, chunks, related)
+                key, chunked_at = _cut_key(result), read_at
+                if self._last is None or self._last[0] != key:
+                    self._last = None
+                    language = result.language
+                    parsed = parse(result, self._options)
+                    lap("parse", language, 1, result.size)
+                    chunks = chunk(parsed)
+                    lap("chunk", language)
+                    related = relation_columns(parsed)
+                    lap("relations", language)
+                    chunked_at = perf_counter()
+                    chunking += chunked_at - read_at
+                    self._last = key, self._cut(result, chunks, related)
+                cut = self._last[1]
+                packet = self._pack(i, result, cut)
+                lap("pack", result.language)
                 tokenising += perf_counter() - chunked_at
             except MemoryError:
                 failed.append((i, "chunk", "not enough memory for this file"))
@@ -179,14 +208,14 @@ class Worker:
                 continue
             total += result.size
             donor = item.reusable.get(packet.cut_digest) if item.reusable else None
-            if not chunks:
+            if not cut.records:
                 pass
             elif donor is not None:
                 packet = packet._replace(donor=donor)
             elif self._embedder is not None:
-                texts += chunk_texts
-                text_words += chunk_words
-                fresh.append((packet.cut_digest, len(chunks)))
+                texts += cut.texts
+                text_words += cut.words
+                fresh.append((packet.cut_digest, len(cut.records)))
             files.append(packet)
         began = perf_counter()
         planes, scales, codes = self._vectors(fresh, texts, text_words)
@@ -212,9 +241,8 @@ class Worker:
         except Exception as error:  # one file's failure is data, whatever it was
             return Failed(candidate.path, "read", one_line(error))
 
-    def _pack(
-        self, i: int, document: Document, chunks: list[Chunk], related: RelationColumns
-    ) -> tuple[FilePacket, list[str], list[list[str]]]:
+    def _cut(self, document: Document, chunks: list[Chunk], related: RelationColumns) -> _Cut:
+        """What is made of a document's content: the same whatever its path is."""
         text = document.text
         records: list[ChunkRecord] = []
         bodies: list[str] = []
@@ -246,39 +274,42 @@ class Worker:
         imports = self._packer.imports(related.imports)
         references = self._packer.columns(related)
         lap("relations", language)
+        return _Cut(
+            _cut_digest(document, chunks), chunks[-1].end_line if chunks else 0, packed_text, line_map, records,
+            bodies, names, fields, imports, references, texts, chunk_words,
+        )  # fmt: skip
+
+    def _pack(self, i: int, document: Document, cut: _Cut) -> FilePacket:
         facts = FileFacts(
             document.path,
             document.digest,
             document.language,
             int(document.flags),
             document.encoding,
-            chunks[-1].end_line if chunks else 0,
+            cut.lines,
         )
-        packet = FilePacket(
+        rows = row_count(cut.references)
+        return FilePacket(
             item=i,
             digest=document.digest,
-            cut_digest=_cut_digest(document, chunks),
+            cut_digest=cut.digest,
             language=document.language,
             flags=facts.flags,
             encoding=document.encoding,
             size=document.size,
             lines=facts.lines,
-            text=packed_text,
-            line_map=line_map,
+            text=cut.text,
+            line_map=cut.line_map,
             path_terms=path_document(*(document.places or (document.path,))),
-            chunks=records,
-            bodies=bodies,
-            names=names,
-            fields=fields,
+            chunks=cut.records,
+            bodies=cut.bodies,
+            names=cut.names,
+            fields=cut.fields,
             donor=None,
-            checksum=row_checksum(
-                facts, records, fields, packed_text, line_map, imports, row_count(references)
-            ),
-            imports=imports,
-            references=references,
+            checksum=row_checksum(facts, cut.records, cut.fields, cut.text, cut.line_map, cut.imports, rows),
+            imports=cut.imports,
+            references=cut.references,
         )
-        lap("pack", language)
-        return packet, texts, chunk_words
 
     def _vectors(
         self, fresh: list[tuple[bytes, int]], texts: list[str], text_words: list[list[str]]
@@ -330,6 +361,12 @@ def _one_line_name(definition: Definition) -> Definition:
     """Return a definition whose name has no line breaks or runs of blanks."""
     name = " ".join(definition.name.split())
     return definition if name == definition.name else definition._replace(name=name)
+
+
+def _cut_key(document: Document) -> _CutKey:
+    """What the cuts of a file depend on; its path counts only where it makes a Markdown file a worklog."""
+    is_worklog = document.language == "markdown" and worklog.is_worklog(document.path, ())
+    return document.digest, document.language, document.encoding, is_worklog
 
 
 def _cut_digest(document: Document, chunks: Sequence[Chunk]) -> bytes:

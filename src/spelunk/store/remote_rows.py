@@ -109,9 +109,9 @@ def drop_tables(manifest: ManifestWriter) -> None:
         manifest._run(f"DROP TABLE IF EXISTS {table}")
 
 
-def forget_meta(manifest: ManifestWriter, first: str, second: str) -> None:
-    """Delete two values of the table ``meta``."""
-    manifest._run("DELETE FROM meta WHERE key IN (?, ?)", (first, second))
+def forget_meta(manifest: ManifestWriter, *keys: str) -> None:
+    """Delete values of the table ``meta``."""
+    manifest._many("DELETE FROM meta WHERE key = ?", [(key,) for key in keys])
 
 
 def put_packed(manifest: ManifestWriter, file: int, data: bytes) -> None:

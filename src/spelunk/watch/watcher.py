@@ -1,10 +1,9 @@
 """Watcher: keep the index of one workspace up to date while it runs.
 
-Events of the system are hints. What an update does follows from its own walk
-of the folders that were named, and everything is compared now and then. A
-watcher is an object with a loop: :meth:`Watcher.run` in a thread of the
-caller's, or :meth:`Watcher.start` in one of its own. It handles no signals and
-keeps no state outside itself.
+Events of the system are hints. What an update does follows from its own walk of the folders
+that were named, and everything is compared now and then. A watcher is an object with a loop:
+:meth:`Watcher.run` in a thread of the caller's, or :meth:`Watcher.start` in one of its own.
+It handles no signals and keeps no state outside itself.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from spelunk.errors import IndexBusyError, SpelunkError, UsageError, WorkspaceError
+from spelunk.files.folder import FolderSource
 from spelunk.settings_files import WORKSPACE_FILES
 from spelunk.watch import events
 from spelunk.watch.beside import names_beside
@@ -101,7 +101,7 @@ class Watcher:
         self.index = index
         self.how = ""
         self._tell = tell
-        self._backend = backend
+        self._backend = backend if isinstance(index.source, FolderSource) else "poll"  # branches move
         self._poll_seconds = poll_seconds
         self._whole_seconds = whole_seconds
         self._update = update or index.update

@@ -17,8 +17,15 @@ from spelunk.config import Options
 from spelunk.errors import IndexMissingError
 from spelunk.files.explain import Explanation, IndexedFile, why
 from spelunk.store.manifest import Manifest
+from spelunk.store.path_ranges import PathRanges
 from spelunk.types import Failed, Skipped
+from spelunk.workspace.repositories import place_of
 
+NO_INDEX: Final = "there is no index yet: run `spelunk index --repos`"
+NOT_COMMITTED: Final = (
+    "no listed repository has committed it, or a rule of its commit leaves it out; "
+    "paths are NAME/PATH, and NAME@BRANCH/PATH for what a further branch has otherwise"
+)
 PENDING: Final = "no rule leaves it out: the next `spelunk index` indexes it"
 
 
@@ -36,6 +43,8 @@ def explain(root: str, directory: str, path: str, options: Options) -> Explanati
         IndexFormatError: The index was written by a newer Spelunk.
         IndexBusyError: The manifest is locked by another process.
     """
+    if place_of(directory) is not None:
+        return _committed(root, directory, path)
     rules = why(root, path, options)
     if rules.verdict not in ("indexed", "skipped"):
         return rules
@@ -45,6 +54,26 @@ def explain(root: str, directory: str, path: str, options: Options) -> Explanati
         return _pending(rules)
     try:
         return _with_index(manifest, rules, root)
+    finally:
+        manifest.close()
+
+
+def _committed(root: str, directory: str, path: str) -> Explanation:
+    """The explanation of a path in an index of repositories: what is stored of it."""
+    relative = os.path.relpath(os.path.join(root, path), root)
+    rules = Explanation(relative, "missing", detail=NOT_COMMITTED)
+    try:
+        manifest = Manifest(directory)
+    except IndexMissingError:
+        return replace(rules, verdict="pending", detail=NO_INDEX)
+    try:
+        found = _with_index(manifest, replace(rules, verdict="indexed", detail=""), root)
+        if found.index is not None or found.verdict in ("skipped", "failed"):
+            return found
+        below = PathRanges((), () if relative == "." else (relative,))
+        if relative == "." or manifest.known(below):
+            return replace(rules, verdict="indexed", detail="holds files of the index")
+        return rules
     finally:
         manifest.close()
 

@@ -18,6 +18,7 @@ from spelunk.store.qdrant import collection, points, tenants
 from spelunk.store.qdrant.conditions import of_workspace
 from spelunk.store.qdrant.connection import Connection
 from spelunk.store.qdrant.documents import documents_of, with_chunks
+from spelunk.store.qdrant.lease import Lease, mark_of
 from spelunk.store.qdrant.point_writer import PointWriter
 from spelunk.store.qdrant.points import CHUNK, DENSE, EMBEDDER, FILE
 from spelunk.store.qdrant.reader import point_ids
@@ -178,10 +179,13 @@ def repair(manifest: ManifestWriter, options: Options) -> None:
         ProviderError: The cluster cannot be used; what is repaired stays.
     """
     connection = Connection(options, manifest.directory)
+    tenant = str(manifest.meta(tenants.TENANT, ""))
+    lease = Lease(connection, tenant, manifest.directory, options.store_lease)
     try:
         collection.ensure(connection, options, 0)
+        lease.acquire(mark_of(manifest))
         found = difference(manifest, connection)
-        writer = PointWriter(connection, str(manifest.meta(tenants.TENANT, "")))
+        writer = PointWriter(connection, tenant, lease)
         missing = set(found.missing)
         for file in with_chunks(manifest, found.missing):
             lost = [d for d in documents_of(manifest, file) if d.chunk in missing]
@@ -195,6 +199,7 @@ def repair(manifest: ManifestWriter, options: Options) -> None:
         if found.counts:
             count_again(manifest)
     finally:
+        lease.release(mark_of(manifest))
         connection.close()
 
 

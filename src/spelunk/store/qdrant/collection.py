@@ -8,7 +8,7 @@ from qdrant_client import models as m
 
 from spelunk.config import Options
 from spelunk.errors import ConfigError, ProviderDownError
-from spelunk.store.qdrant import points
+from spelunk.store.qdrant import lease, points
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "spelunk-"
 
 KEYWORDS: Final = (points.LANGUAGE, points.KIND, points.FLAG)
-LOOKED_UP: Final = (points.BODY, points.NAME, points.EMBEDDER)
+LOOKED_UP: Final = (points.BODY, points.NAME, points.EMBEDDER, lease.VERSION)
 RANGED: Final = (points.CHUNK, points.FILE, points.TIE)
 
 

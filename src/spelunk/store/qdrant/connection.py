@@ -40,6 +40,8 @@ TRANSIENT: Final = frozenset(
     ("UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED", "INTERNAL", "UNKNOWN", "DATA_LOSS")
 )
 """Status codes of gRPC after which another try, or another node, may succeed."""
+UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED: "
+"""In the message of a connection by TLS that was refused here."""
 KEY_CODES: Final = frozenset(("UNAUTHENTICATED", "PERMISSION_DENIED"))
 
 T = TypeVar("T")
@@ -144,6 +146,12 @@ class Connection:
             there = "is refused" if self._key else "is missing"
             return ProviderDownError(
                 f"{text}; the API key {there}: set {self._options.store_key_env or 'store_key_env'} or store_key_file"
+            )
+        if UNTRUSTED in message:
+            why = message.partition(UNTRUSTED)[2].partition(":")[0]
+            return ProviderDownError(
+                f"{self.address}: the certificate is not trusted ({self._clean(why)}); "
+                "for one of your own set GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
             )
         if code == "RESOURCE_EXHAUSTED":
             return TransientError(text, after, counts=False)

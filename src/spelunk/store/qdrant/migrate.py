@@ -8,6 +8,7 @@ The writer's lock is held.
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from spelunk.store.qdrant import collection, points, tenants
 from spelunk.store.qdrant.check import difference, held
 from spelunk.store.qdrant.connection import Connection
 from spelunk.store.qdrant.documents import documents_of
+from spelunk.store.qdrant.lease import MARK, Lease, mark_of
 from spelunk.store.qdrant.point_writer import BATCH, PointWriter
 from spelunk.store.qdrant.points import CHUNK, DENSE, EMBEDDER, SCALE, PointDocument
 from spelunk.store.qdrant.reader import codes_of, point_ids
@@ -71,8 +73,14 @@ def to_collection(
         ]
         collection.ensure(connection, options, segments[0].dimensions if segments else 0)
         vocabulary = VocabularyWriter(manifest)
-        _send(manifest, PointWriter(connection, tenant.name), vocabulary, segments, moved)
-        _switch(manifest, tenant, connection)
+        lease = Lease(connection, tenant.name, directory, options.store_lease)
+        lease.acquire(mark_of(manifest))
+        try:
+            writer = PointWriter(connection, tenant.name, lease)
+            _send(manifest, writer, vocabulary, segments, moved)
+            _switch(manifest, tenant, writer, lease)
+        finally:
+            lease.release(mark_of(manifest))
         remove_leftovers(directory, manifest)
         manifest.end_intents()
         sweep(directory, manifest, options, observer)
@@ -154,7 +162,7 @@ def _vectors(
     return vectors, scales
 
 
-def _switch(manifest: ManifestWriter, tenant: tenants.Tenant, connection: Connection) -> None:
+def _switch(manifest: ManifestWriter, tenant: tenants.Tenant, writer: PointWriter, lease: Lease) -> None:
     """Compare what was sent with the manifest, and use it from now on.
 
     Raises:
@@ -167,15 +175,18 @@ def _switch(manifest: ManifestWriter, tenant: tenants.Tenant, connection: Connec
     manifest.set_meta("lexical", 0)
     manifest.drop_segments()
     try:
-        found = difference(manifest, connection)  # of the manifest as it will be
+        found = difference(manifest, writer.connection)  # of the manifest as it will be
         if found.extra:
-            PointWriter(connection, tenant.name).delete_points(found.extra)
+            writer.delete_points(found.extra)
         if found.missing or found.lacking:
             raise IndexCorruptError(
                 f"{len(found.missing)} chunks and {len(found.lacking)} vectors are missing in {tenant.store}; "
                 "run the command again"
             )
         faults.reach("migrate.switch.before")
+        before, mark = mark_of(manifest), uuid.uuid4().hex
+        lease.seal(before, mark)
+        manifest.set_meta(MARK, mark)
         manifest.begin_intent(MIGRATE)  # until the old stores are deleted
         manifest.publish(settled=False)
     except BaseException:
@@ -197,10 +208,15 @@ def to_directory(directory: str, options: Options, moved: OnMoved, observer: Obs
         number = max(1, manifest.next_full_text())
         write_full_text(os.path.join(directory, full_text_name(number)), manifest)
         faults.reach("migrate.full-text")
-        segments = _fetch(manifest, connection, moved)
+        lease = Lease(connection, str(manifest.meta(tenants.TENANT)), directory, options.store_lease)
+        lease.acquire(mark_of(manifest))
+        try:
+            segments = _fetch(manifest, connection, moved)
+        finally:
+            lease.release(mark_of(manifest))
         manifest.start()
         manifest.switch_full_text(number)
-        remote_rows.forget_meta(manifest, tenants.STORE, tenants.TENANT)
+        remote_rows.forget_meta(manifest, tenants.STORE, tenants.TENANT, MARK)
         remote_rows.drop_tables(manifest)
         faults.reach("migrate.switch.before")
         manifest.publish(segments)

@@ -17,6 +17,7 @@ from spelunk.store.document import ChunkTerms, tie_of
 from spelunk.store.qdrant import points
 from spelunk.store.qdrant.conditions import of_workspace
 from spelunk.store.qdrant.connection import Connection
+from spelunk.store.qdrant.lease import Lease
 from spelunk.store.qdrant.points import DENSE, TERMS, PointDocument
 from spelunk.store.segment import Rows, stored_vector
 
@@ -38,15 +39,17 @@ def retry_unless_applied(result: Any) -> None:
 class PointWriter:
     """Sends, changes and deletes the points of one index; each call can be repeated."""
 
-    def __init__(self, connection: Connection, workspace: str) -> None:
+    def __init__(self, connection: Connection, workspace: str, lease: Lease | None = None) -> None:
         """Nothing is sent.
 
         Args:
             connection: The cluster.
             workspace: The name of the index in the collection.
+            lease: Confirmed before each write; None for points that no index shows any more.
         """
         self.connection = connection
         self.workspace = workspace
+        self._lease = lease
 
     def upsert(self, documents: Sequence[PointDocument], vectors: dict[int, NDArray[np.float32]], embedder: str,
                scales: dict[int, float]) -> None:  # fmt: skip
@@ -143,6 +146,9 @@ class PointWriter:
         self._apply(lambda client: client.delete(self.connection.collection, chosen, wait=True))
 
     def _apply(self, call: Any) -> None:
+        if self._lease is not None:
+            self._lease.confirm()
+
         def checked(client: QdrantClient) -> None:
             retry_unless_applied(call(client))
 

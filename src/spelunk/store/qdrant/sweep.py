@@ -11,6 +11,7 @@ from spelunk.store.location import REMOTE
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.qdrant import tenants
 from spelunk.store.qdrant.connection import Connection
+from spelunk.store.qdrant.lease import control_point, is_of_another
 from spelunk.store.qdrant.point_writer import PointWriter
 
 
@@ -60,7 +61,7 @@ def remove_all(directory: str, options: Options) -> None:
     for tenant in tenants.recorded(directory):
         connection = Connection(replace(options, store=tenant.store), directory)
         try:
-            delete_all(connection, tenant.name)
+            delete_all(connection, tenant.name, directory)
         except ProviderError as error:
             raise type(error)(
                 f"{error}; to delete the index and leave its points there, delete {REMOTE} in {directory} first"
@@ -70,14 +71,21 @@ def remove_all(directory: str, options: Options) -> None:
     tenants.record(directory, [])
 
 
-def delete_all(connection: Connection, name: str) -> None:
+def delete_all(connection: Connection, name: str, directory: str) -> None:
     """Delete all points of a name; a collection that is gone has none.
+
+    Points that another index directory wrote last stay: this one is a copy of it, or was moved.
 
     Raises:
         ProviderError: The cluster cannot be used.
     """
-    if connection.write(lambda client: client.collection_exists(connection.collection)):
-        PointWriter(connection, name).delete()
+    if not connection.write(lambda client: client.collection_exists(connection.collection)):
+        return
+    if is_of_another(connection, name, directory):
+        return
+    writer = PointWriter(connection, name)
+    writer.delete()
+    writer.delete_points([control_point(name)])
 
 
 def _deleted(directory: str, tenant: tenants.Tenant, options: Options, observer: Observer) -> bool:
@@ -87,7 +95,7 @@ def _deleted(directory: str, tenant: tenants.Tenant, options: Options, observer:
     except ConfigError:
         return False
     try:
-        delete_all(connection, tenant.name)
+        delete_all(connection, tenant.name, directory)
         return True
     except ProviderError:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from spelunk.observe import Observer, null_observer
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.qdrant import collection, tenants
 from spelunk.store.qdrant.connection import Connection
+from spelunk.store.qdrant.lease import MARK, Lease, mark_of
 from spelunk.store.qdrant.point_writer import PointWriter
 from spelunk.store.qdrant.reader import point_ids
 from spelunk.store.segment import Rows
@@ -31,7 +33,9 @@ class RemoteVectors:
         self._manifest = manifest
         self._options = options
         self._connection = connection or Connection(options, manifest.directory, observer)
-        self._points = PointWriter(self._connection, str(manifest.meta(tenants.TENANT, "")))
+        tenant = str(manifest.meta(tenants.TENANT, ""))
+        self._lease = Lease(self._connection, tenant, manifest.directory, options.store_lease)
+        self._points = PointWriter(self._connection, tenant, self._lease)
 
     def dimensions(self) -> int:
         """See :class:`~spelunk.store.vectors.VectorStore`."""
@@ -50,6 +54,7 @@ class RemoteVectors:
         if len(ids):
             rows = Rows.concat(parts)
             collection.ensure(self._connection, self._options, rows.codes.shape[1])
+            self._lease.acquire(mark_of(manifest))
             known = point_ids(manifest, self._points.workspace, ids.tolist())
             self._points.set_vectors(
                 [known[i] for i in ids.tolist()], rows, str(manifest.meta("embedder", ""))
@@ -57,9 +62,14 @@ class RemoteVectors:
         manifest.start()
         manifest.remove_pending(ids.tolist())
         manifest.refuse(refused)
+        if self._lease.held:
+            before, mark = mark_of(manifest), uuid.uuid4().hex
+            self._lease.seal(before, mark)
+            manifest.set_meta(MARK, mark)
         manifest.publish([])
 
     def compact(self, *, end: bool) -> None:
         """See :class:`~spelunk.store.vectors.VectorStore`; the last call closes the connection."""
         if end:
+            self._lease.release(mark_of(self._manifest))
             self._connection.close()

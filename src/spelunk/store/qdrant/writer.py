@@ -9,6 +9,7 @@ the generation before it have ended.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from spelunk.store.packet import FilePacket, Item, Packet
 from spelunk.store.qdrant import collection, points, tenants
 from spelunk.store.qdrant.conditions import in_ids
 from spelunk.store.qdrant.connection import Connection
+from spelunk.store.qdrant.lease import MARK, Lease, mark_of
 from spelunk.store.qdrant.point_writer import PointWriter, about, document_of
 from spelunk.store.qdrant.points import CHUNK, FILE
 from spelunk.store.qdrant.sweep import claimed, sweep
@@ -98,6 +100,11 @@ class RemoteWriter(StoreWriter):
         self._embedder = embed.identify(options)
         try:
             self.tenant = claimed(directory, manifest, options)
+        except BaseException:
+            self._close_connection()
+            raise
+        self._lease = Lease(self._connection, self.tenant.name, directory, options.store_lease)
+        try:
             self._dimensions: int | None = None  # the collection is made when the first points are
             if collection.exists(self._connection):
                 collection.ensure(self._connection, options, 0)
@@ -107,14 +114,16 @@ class RemoteWriter(StoreWriter):
                     f"{self._connection.address}: the collection of this index is gone; "
                     "run `spelunk index --rebuild` to fill a new one"
                 )
-            self._points = PointWriter(self._connection, self.tenant.name)
+            self._points = PointWriter(self._connection, self.tenant.name, self._lease)
+            if self._dimensions is not None:
+                self._lease.acquire(mark_of(manifest))
             if manifest.generation and str(manifest.meta(tenants.STORE)) != options.store:
                 self._points.expect(manifest.counts()[1], str(manifest.meta(tenants.STORE)))
             self._vocabulary = VocabularyWriter(manifest)
             super().__init__(directory, manifest, heap=0, threads=0)
         except BaseException:
-            if self._owned:
-                self._connection.close()
+            self._lease.release(mark_of(manifest))
+            self._close_connection()
             raise
 
     def _open_full_text(self, heap: int, threads: int) -> FullTextWriter:
@@ -177,6 +186,7 @@ class RemoteWriter(StoreWriter):
         if self._dimensions is None or (dimensions and self._dimensions != dimensions):
             collection.ensure(self._connection, self._options, dimensions)
             self._dimensions = dimensions
+            self._lease.acquire(mark_of(self.manifest))
 
     def _write_vectors(self) -> list[SegmentRow]:
         return []  # they were sent with their points
@@ -189,7 +199,12 @@ class RemoteWriter(StoreWriter):
         """Make everything applied visible as one generation; see :meth:`StoreWriter.publish`."""
         self._begin()
         self._vocabulary.store()
-        return super().publish(**{tenants.STORE: self.tenant.store, tenants.TENANT: self.tenant.name}, **meta)
+        values = {tenants.STORE: self.tenant.store, tenants.TENANT: self.tenant.name}
+        if self._lease.held:
+            values[MARK] = uuid.uuid4().hex
+            self._lease.seal(mark_of(self.manifest), values[MARK])
+        faults.reach("remote.sealed")
+        return super().publish(**values, **meta)
 
     def purge(self) -> None:
         """Retire the files that were replaced, and delete the points of those retired for long."""
@@ -217,5 +232,9 @@ class RemoteWriter(StoreWriter):
     def close(self, *, wait: bool = True) -> None:
         """Drop what was not published; its points are deleted by the next writer."""
         super().close(wait=wait)
+        self._lease.release(mark_of(self.manifest))
+        self._close_connection()
+
+    def _close_connection(self) -> None:
         if self._owned:
             self._connection.close()
