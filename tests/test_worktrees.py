@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -247,6 +248,18 @@ def test_a_file_that_is_edited_after_the_switch_back_is_cut(far: Path, tmp_path:
     git(far, "checkout", "-q", "main")
     edited = far / "pkg0" / "mod_3.py"
     edited.write_text(edited.read_text() + "\n# edited\n")
+    assert read_by(far, tmp_path / "note2") == {"pkg0/mod_3.py"}
+    assert_like_fresh(far, tmp_path / "fresh")
+
+
+def test_a_damaged_retained_version_is_cut_again(far: Path, tmp_path: Path) -> None:
+    git(far, "checkout", "-q", "far")
+    read_by(far, tmp_path / "note1")
+    git(far, "checkout", "-q", "main")
+    with Index.open(far) as index:
+        manifest = Path(index.directory) / "manifest.sqlite"
+    with closing(sqlite3.connect(manifest)) as db, db:
+        db.execute("UPDATE retained SET columns = x'00' WHERE path LIKE '%mod_3.py'")
     assert read_by(far, tmp_path / "note2") == {"pkg0/mod_3.py"}
     assert_like_fresh(far, tmp_path / "fresh")
 

@@ -12,6 +12,7 @@ from spelunk.config import LOCAL
 from spelunk.files.source import Source
 from spelunk.pipeline.job import Indexed, Job
 from spelunk.pipeline.plan import Plan
+from spelunk.store.packet import Item
 from spelunk.store.records import Retained
 from spelunk.types import Entry
 
@@ -21,10 +22,15 @@ branches does. To cut fewer again takes some tenths of a second."""
 
 
 class Restored(NamedTuple):
-    """A file that has the content of a retained version."""
+    """A file that has the content of a retained version: its item of the plan, and the version's id."""
 
-    entry: Entry
+    item: Item
     file: int
+
+    @property
+    def entry(self) -> Entry:
+        """The file as it was met."""
+        return self.item.candidate
 
 
 def retains(job: Job, todo: Plan, indexed: Indexed) -> bool:
@@ -59,5 +65,10 @@ def split(
         if version is None:
             left.append(item)
         else:
-            restored.append(Restored(entry, version.file))
+            restored.append(Restored(item, version.file))
     return replace(todo, items=tuple(left)), restored
+
+
+def with_items(todo: Plan, more: Sequence[Item]) -> Plan:
+    """The plan with further files to index."""
+    return replace(todo, items=tuple(sorted((*todo.items, *more), key=lambda item: item.candidate.path)))

@@ -31,7 +31,7 @@ from spelunk.pipeline.job import Contents, Indexed, Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, equal_together, isolate, plan
 from spelunk.pipeline.report import BackfillResult, Tally, dry_report, report, tell_piece, tell_plan
-from spelunk.pipeline.restoring import Restored, retains, split
+from spelunk.pipeline.restoring import Restored, retains, split, with_items
 from spelunk.pipeline.reusable import with_reusable
 from spelunk.pipeline.worker import WorkerConfig
 from spelunk.store import rebuild, schema
@@ -39,6 +39,7 @@ from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_retained import restorable
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.opening import open_writer, sweep_points
+from spelunk.store.packet import Item
 from spelunk.store.path_ranges import PathRanges
 from spelunk.store.writer_lock import WriterLock
 from spelunk.types import Report
@@ -236,7 +237,8 @@ def _update(
                 finished = False
                 try:
                     writer.use(indexed.known, segments, retain=retain)
-                    _restore(job, restored, writer, tally)
+                    damaged = _restore(job, restored, writer, tally)
+                    todo = with_items(todo, damaged) if damaged else todo
                     todo = _write(job, todo, walked, indexed, wanted, executor, writer, tally, until)
                     machine.sample(executor)
                     finished = True
@@ -395,12 +397,17 @@ def _write(
     return todo
 
 
-def _restore(job: Job, restored: list[Restored], writer: StoreWriter, tally: Tally) -> None:
-    """Show retained versions again, with the next publish."""
+def _restore(job: Job, restored: list[Restored], writer: StoreWriter, tally: Tally) -> tuple[Item, ...]:
+    """Show retained versions again, with the next publish; returns the files whose version is damaged."""
+    damaged = []
     for file in restored:
         chunks = writer.restore(file.entry, file.file)
+        if chunks is None:
+            damaged.append(file.item)
+            continue
         tally.add_restored(chunks, file.entry.size)
         job.observer(events.PieceTaken(1, 0, 0, 0, chunks, file.entry.size, (0.0,) * 4))
+    return tuple(damaged)
 
 
 def _publish(job: Job, writer: StoreWriter, meta: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from spelunk.config import format_size
 from spelunk.io.printable import printable, printable_name
 from spelunk.present.phrases import age, several, short
+from spelunk.store.check_report import CheckReport
 from spelunk.types import Failed, Flag, HistoryReport, Report, Skipped, StageTime
 from spelunk.workspace.state import ACTIONS
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from spelunk.files.explain import Explanation
     from spelunk.remote.breaker import BreakerState
     from spelunk.search.answer import Answer
-    from spelunk.store.check_report import CheckReport
     from spelunk.workspace.catalogue import Catalogue
     from spelunk.workspace.status import Status
 

@@ -81,31 +81,34 @@ class RetainedVersions(ReferenceTables):
         )  # fmt: skip
         self._changed = True
 
-    def restore(self, file: int, entry: Entry, generation: int) -> int:
+    def retained_version(self, file: int) -> tuple[Any, ...] | None:
+        """The rows of a retained version, for :meth:`restore`; None where they are damaged: it is let go then."""
+        ((packed, *rest),) = self.all(
+            "SELECT columns, path, digest, first_chunk, chunks, reference_rows, text, lines, imports,"
+            " cut_digest, checksum FROM retained WHERE file = ?",
+            (file,),
+        )
+        try:
+            columns, of_chunks, definitions, fields = json.loads(zstandard.ZstdDecompressor().decompress(packed))
+            language, flags, encoding, line_count = columns
+        except (zstandard.ZstdError, ValueError, TypeError):
+            self._run("INSERT OR IGNORE INTO purges VALUES (?)", (file,))
+            self._run("DELETE FROM retained WHERE file = ?", (file,))
+            self._changed = True
+            return None
+        return (language, flags, encoding, line_count), of_chunks, definitions, fields, *rest
+
+    def restore(self, file: int, version: tuple[Any, ...], entry: Entry, generation: int) -> int:
         """Show a retained version again, under its own ids; returns the number of its chunks.
 
         Args:
             file: Its id.
+            version: Its rows, from :meth:`retained_version`.
             entry: The file as it was met now, with the content of that version.
             generation: That shows it.
-
-        Raises:
-            IndexCorruptError: Its rows are damaged.
         """
-        ((path, digest, first, chunks, reference_rows, packed, text, lines, imports, cut, checksum),) = (
-            self.all(
-                "SELECT path, digest, first_chunk, chunks, reference_rows, columns, text, lines, imports,"
-                " cut_digest, checksum FROM retained WHERE file = ?",
-                (file,),
-            )
-        )
-        try:
-            rows: list[Any] = json.loads(zstandard.ZstdDecompressor().decompress(packed))
-            (language, flags, encoding, line_count), of_chunks, definitions, fields = rows
-        except (zstandard.ZstdError, ValueError, TypeError) as error:
-            raise IndexCorruptError(
-                f"{self.directory}: a retained version is damaged ({error}); run `spelunk check --repair`"
-            ) from None
+        (language, flags, encoding, line_count), of_chunks, definitions, fields, *rest = version
+        path, digest, first, chunks, reference_rows, text, lines, imports, cut, checksum = rest
         columns = FileColumns(
             id=file, path=path, size=entry.size, stamp=entry.stamp, digest=digest, cut_digest=cut,
             language=language, flags=flags, encoding=encoding, first_chunk=first, chunks=chunks,

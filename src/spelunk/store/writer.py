@@ -263,14 +263,19 @@ class StoreWriter:
             return None
         return Rows.concat(parts).take(np.argsort(np.concatenate(places)))
 
-    def restore(self, entry: Entry, file: int) -> int:
-        """Show a retained version of a file again; it comes with the next publish. Returns its chunks.
+    def restore(self, entry: Entry, file: int) -> int | None:
+        """Show a retained version of a file again; it comes with the next publish.
+
+        Returns its chunks, or None where the version is damaged: the file has to be indexed then.
 
         Args:
             entry: The file, with the content of that version.
             file: Id of the version.
         """
         self._begin()
+        version = self.manifest.retained_version(file)
+        if version is None:
+            return None
         known = self._known.get(entry.path)
         if known is not None:
             self._forget(known)
@@ -278,7 +283,7 @@ class StoreWriter:
             self.manifest.remove_unindexed(entry.path)
         self.pending_files += 1
         faults.reach("restore.rows", entry.path)
-        return self.manifest.restore(file, entry, self._generation)
+        return self.manifest.restore(file, version, entry, self._generation)
 
     def remove(self, path: str, known: Known | None) -> None:
         """Remove a file that is gone; it leaves with the next publish."""
