@@ -92,7 +92,7 @@ def test_strict_returns_no_hit_whose_content_was_never_on_disk_after_the_search_
     root: Path, storm: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the moment a hit was let through, its file had exactly the content that the hit shows."""
-    from spelunk import index as index_module
+    from spelunk import index_refresh as index_module
 
     real, kept = stale_paths, []
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from spelunk import Index
+from spelunk.observe.check_report import CheckReport, Problem
 from spelunk.present.objects import SCHEMA_VERSION, catalogue_text, check_text, status_text, to_json
-from spelunk.store.check_report import CheckReport, Problem
 from spelunk.workspace.catalogue import Catalogue, CatalogueEntry, catalogue
 from spelunk.workspace.status import Status
 

@@ -61,7 +61,7 @@ def test_only_the_manifest_speaks_sql() -> None:
     allowed = {
         SOURCE / "store" / f"{name}.py"
         for name in (
-            *("manifest", "manifest_writer", "manifest_references", "relation_queries"),
+            *("manifest", "manifest_writer", "manifest_references", "manifest_retained", "relation_queries"),
             *("schema", "where", "commits", "commit_writer", "remote_rows"),
         )
     }
@@ -180,7 +180,12 @@ def test_an_index_of_an_older_format_is_missing_and_never_damaged(tmp_path: Path
 # Readers beside a writer
 
 
-def test_a_view_opened_before_a_merge_has_its_vectors_after_it(tmp_path: Path) -> None:
+def test_a_view_opened_before_a_merge_has_its_vectors_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "spelunk.pipeline.restoring.RETAIN_FROM", 1_000
+    )  # what is retained is not merged away
     root, place = build(tmp_path, 30)
     with Index.open(root, index_dir=str(place)) as index:
         snapshot = Snapshot(str(place))

@@ -447,7 +447,7 @@ def test_a_search_behind_a_keeper_sees_every_change_and_compares_no_file(
     watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An index with a keeper answers as a fresh one would, right after each change, from the keeper's word."""
-    from spelunk import index as index_module
+    from spelunk import index_refresh as index_module
 
     compared: list[int] = []
     believed = 0

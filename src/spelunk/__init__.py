@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from spelunk.graph.answer import Edge, GraphAnswer, Package, RepositoryMap, Symbol
     from spelunk.graph.many import ask_many
     from spelunk.index import Index
+    from spelunk.observe.check_report import CheckReport, Problem
     from spelunk.remote.breaker import BreakerState
     from spelunk.search.answer import Answer, Facets, Matched, MissingWord
     from spelunk.search.many import search_many
     from spelunk.search.request import SearchRequest
     from spelunk.settings import Untrusted
-    from spelunk.store.check_report import CheckReport, Problem
     from spelunk.store.snapshot import Snapshot
     from spelunk.types import (
         Copy,
@@ -59,7 +59,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "Answer": "search.answer",
     "BreakerState": "remote.breaker",
-    "CheckReport": "store.check_report",
+    "CheckReport": "observe.check_report",
     "ConfigError": "errors",
     "Copy": "types",
     "Definition": "types",
@@ -86,7 +86,7 @@ _MODULES = {
     "Outline": "workspace.contents",
     "Package": "graph.answer",
     "Passage": "workspace.contents",
-    "Problem": "store.check_report",
+    "Problem": "observe.check_report",
     "ProviderDownError": "errors",
     "ProviderError": "errors",
     "QuerySyntaxError": "errors",

@@ -33,10 +33,10 @@ from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
     from spelunk.files.explain import Explanation
+    from spelunk.observe.check_report import CheckReport
     from spelunk.observe.progress import OnProgress
     from spelunk.pipeline.job import Job
     from spelunk.search.request import SearchOverrides, SearchRequest
-    from spelunk.store.check_report import CheckReport
     from spelunk.workspace.focus import Focus
 
 

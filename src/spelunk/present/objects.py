@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from spelunk.config import format_size
 from spelunk.io.printable import printable, printable_name
+from spelunk.observe.check_report import CheckReport
 from spelunk.present.phrases import age, several, short
-from spelunk.store.check_report import CheckReport
 from spelunk.types import Failed, Flag, HistoryReport, Report, Skipped, StageTime
 from spelunk.workspace.state import ACTIONS
 

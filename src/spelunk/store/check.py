@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk.config import DEFAULTS, LOCAL, Options
 from spelunk.errors import IndexBusyError, IndexCorruptError, IndexMissingError, IndexStateError, SpelunkError
+from spelunk.observe.check_report import CheckReport, Problem
 from spelunk.store.check_references import compare_references
-from spelunk.store.check_report import CheckReport, Problem
 from spelunk.store.full_text import LexicalReader
 from spelunk.store.leftovers import leftovers
 from spelunk.store.location import refuse_remote, store_of

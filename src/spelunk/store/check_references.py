@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from spelunk.errors import IndexCorruptError
-from spelunk.store.check_report import Problem
+from spelunk.observe.check_report import Problem
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_references import unpack_files
 from spelunk.store.paths import GRAPH

@@ -89,7 +89,9 @@ class RetainedVersions(ReferenceTables):
             (file,),
         )
         try:
-            columns, of_chunks, definitions, fields = json.loads(zstandard.ZstdDecompressor().decompress(packed))
+            columns, of_chunks, definitions, fields = json.loads(
+                zstandard.ZstdDecompressor().decompress(packed)
+            )
             language, flags, encoding, line_count = columns
         except (zstandard.ZstdError, ValueError, TypeError):
             self._run("INSERT OR IGNORE INTO purges VALUES (?)", (file,))

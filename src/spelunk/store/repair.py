@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from spelunk import faults
 from spelunk.config import LOCAL, Options
 from spelunk.errors import IndexCorruptError
+from spelunk.observe.check_report import Problem
 from spelunk.store import check
 from spelunk.store import full_text as lexical
 from spelunk.store.check_references import REFERENCES, compare_references
-from spelunk.store.check_report import Problem
 from spelunk.store.document import ChunkTerms, document_of, path_document
 from spelunk.store.full_text import LexicalWriter
 from spelunk.store.full_text_query import flag_terms

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from spelunk.config import DEFAULTS, LOCAL, Options
 from spelunk.errors import IndexFormatError, IndexMissingError
+from spelunk.observe.check_report import CheckReport, Problem
 from spelunk.store import check as stores
-from spelunk.store.check_report import CheckReport, Problem
 from spelunk.store.commits import CommitStore
 from spelunk.store.paths import HISTORY, manifest_name
 from spelunk.store.writer_lock import WriterLock

@@ -10,8 +10,8 @@ from qdrant_client import models as m
 
 from spelunk.config import Options
 from spelunk.errors import ProviderError
+from spelunk.observe.check_report import Problem
 from spelunk.store import remote_rows
-from spelunk.store.check_report import Problem
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.qdrant import collection, points, tenants
