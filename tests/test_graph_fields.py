@@ -9,6 +9,7 @@ from spelunk.graph.fields import fields_named
 from spelunk.graph.names import find
 from spelunk.graph.references import references
 from spelunk.graph.sites import uses_of
+from spelunk.store.records import FileRow
 from tests.graphcases import Repository, places
 from tests.test_relations import parsed
 
@@ -188,3 +189,13 @@ def test_uses_are_looked_for_near_the_definition_first() -> None:
 
     assert answer.total >= 1
     assert {repository.view.row(site.file).path for site in near} == {"src/b.rs"}
+
+
+def test_the_file_of_the_type_is_read_first(rust: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spelunk.graph.fields.MOST_FILES", 1)
+
+    def last_first(name: str, most: int) -> list[FileRow]:
+        return sorted(rust.finder(name, most), key=lambda file: file.path != "src/b.rs")
+
+    assert fields_named(rust.view, "limit", last_first) == []
+    assert [rust.place(r) for r in fields_named(rust.view, "Other.limit", last_first)] == ["src/a.rs:7"]

@@ -31,7 +31,7 @@ def fields_named(view: GraphView, asked: str, finder: Finder) -> list[Definition
     parts = [part for part in SEPARATOR.split(asked.strip().removesuffix("()")) if part]
     if not parts or not parts[-1].isidentifier():
         return []
-    rows = list(_fields_of_name(view, parts[-1], finder))
+    rows = list(_fields_of_name(view, parts[-1], finder, parts[-2] if parts[:-1] else ""))
     return within(view, rows, parts[:-1]) if parts[:-1] else rows
 
 
@@ -46,8 +46,11 @@ def fields_beside(view: GraphView, rows: Sequence[DefinitionRow], finder: Finder
     ]
 
 
-def _fields_of_name(view: GraphView, name: str, finder: Finder) -> Iterator[DefinitionRow]:
+def _fields_of_name(view: GraphView, name: str, finder: Finder, owner: str = "") -> Iterator[DefinitionRow]:
     files = finder(name, 10 * MOST_FILES)
+    if owner:  # where the type is defined comes first: not all files are parsed
+        homes = {row.file for row in view.reader.definitions_named([owner])}
+        files = sorted(files, key=lambda file: file.id not in homes)
     view.load(file.id for file in files[:MOST_FILES])
     size = 0
     for n, file in enumerate(files):
