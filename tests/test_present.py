@@ -269,6 +269,7 @@ def test_notices_say_what_the_hits_do_not() -> None:
         "degraded: qdrant is down",
         "only 99 % of the files are indexed so far",
     ]
+    assert present.notices(answer(coverage=0.002)) == ["less than 1 % of the files are indexed so far"]
     assert present.notices(answer(stale=True)) == [
         "files have changed since they were indexed",
     ]

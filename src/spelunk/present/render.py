@@ -181,7 +181,8 @@ def notices(answer: Answer) -> list[str]:
     if answer.degraded:
         found.append(f"degraded: {printable(answer.degraded)}")
     if answer.coverage < 1:
-        found.append(f"only {math.floor(answer.coverage * 100)} % of the files are indexed so far")
+        share = math.floor(answer.coverage * 100)
+        found.append(f"{f'only {share}' if share else 'less than 1'} % of the files are indexed so far")
     elif answer.stale:
         found.append("files have changed since they were indexed")
     if answer.dropped or answer.truncated:
