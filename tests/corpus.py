@@ -49,3 +49,14 @@ def write_tree(root: Path, files: int, seed: int = 0, functions: int = 6) -> Non
         path.write_text(python_file(seed * 100_003 + n, functions))
     (root / "README.md").write_text("# Tree\n\nAbout batches.\n\n## Flushing\n\nHow queues are flushed.\n")
     (root / "core.c").write_text('#include "x.h"\n\nint flush_queue(int n)\n{\n\treturn n + 1;\n}\n')
+
+
+def write_large_tree(root: Path, files: int, *, functions: int) -> Path:
+    """Write so many modules of so many functions each, and one module about otters."""
+    for n in range(files):
+        folder = root / f"part{n % 20}"
+        folder.mkdir(exist_ok=True)
+        lines = [f"def step_{n}_{i}(value):\n    return value * {n} + {i}\n" for i in range(functions)]
+        (folder / f"module_{n}.py").write_text("\n".join(lines))
+    (root / "part7" / "otter_pool.py").write_text("def admit(otter):\n    return swim(otter)\n")
+    return root

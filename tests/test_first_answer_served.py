@@ -12,6 +12,7 @@ from spelunk.adapters.indexes import OpenIndexes
 from spelunk.adapters.scope import Scope
 from spelunk.adapters.tools import Tools
 from spelunk.pipeline.child import UpdateProcesses
+from tests.corpus import write_large_tree
 from tests.http_process import GENEROUS, serving, wait_for
 
 FILES = 1_100
@@ -23,14 +24,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("large")
-    for n in range(FILES):
-        folder = root / f"part{n % 20}"
-        folder.mkdir(exist_ok=True)
-        lines = [f"def step_{n}_{i}(value):\n    return value * {n} + {i}\n" for i in range(190)]
-        (folder / f"module_{n}.py").write_text("\n".join(lines))
-    (root / "part7" / "otter_pool.py").write_text("def admit(otter):\n    return swim(otter)\n")
-    return root
+    return write_large_tree(tmp_path_factory.mktemp("large"), FILES, functions=190)
 
 
 def test_the_first_search_over_http_is_answered_from_a_part_and_the_rest_follows(

@@ -76,14 +76,13 @@ def hit(path: str, content: str) -> Hit:
     )  # fmt: skip
 
 
+def flushing() -> Answer:
+    found = (hit("a.py", "def f():\n    flush()\n"),)
+    return Answer("flush", "hybrid", 1.0, found, matched=Matched(frozenset(["flush"])))
+
+
 def test_a_hit_leads_to_its_best_line_and_each_line_to_itself():
-    answer = Answer(
-        "flush",
-        "hybrid",
-        1.0,
-        (hit("a.py", "def f():\n    flush()\n"),),
-        matched=Matched(frozenset(["flush"])),
-    )
+    answer = flushing()
     view = View(color=True, links=Hyperlinks("vscode"))
 
     urls = [url for url, _ in LINK.findall(render(answer, "text", view).text)]
@@ -92,13 +91,7 @@ def test_a_hit_leads_to_its_best_line_and_each_line_to_itself():
 
 
 def test_links_change_nothing_that_is_seen():
-    answer = Answer(
-        "flush",
-        "hybrid",
-        1.0,
-        (hit("a.py", "def f():\n    flush()\n"),),
-        matched=Matched(frozenset(["flush"])),
-    )
+    answer = flushing()
     plain = render(answer, "text", View(color=True)).text
 
     linked = render(answer, "text", View(color=True, links=Hyperlinks("file"))).text

@@ -13,31 +13,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
 from spelunk.config import Options, Untrusted, load
-from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.graph.questions import GraphQuestions
 from spelunk.index_refresh import IndexRefresh
-from spelunk.observe import Observer, broadcast, null_observer
+from spelunk.observe import Observer, null_observer
 from spelunk.search.answer import Answer
-from spelunk.store import writer_lock
 from spelunk.types import Report
-from spelunk.workspace import background, locate
+from spelunk.workspace import locate
 from spelunk.workspace.freshness import Age, seconds_allowed
-from spelunk.workspace.repositories import named, record, source_of
+from spelunk.workspace.repositories import named, source_of
 from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
     from spelunk.files.explain import Explanation
     from spelunk.observe.check_report import CheckReport
     from spelunk.observe.progress import OnProgress
-    from spelunk.pipeline.job import Job
     from spelunk.search.request import SearchOverrides, SearchRequest
-    from spelunk.workspace.focus import Focus
 
 
 class Index(IndexRefresh, GraphQuestions):
@@ -64,8 +59,6 @@ class Index(IndexRefresh, GraphQuestions):
         self._given: dict[str, Any] = {}
         self.source: Source = source_of(root, directory)
         self.age = Age(seconds_allowed(options.freshness))
-        self.updater: Callable[[Job], Report] | None = None
-        """Runs updates instead of this process: see :class:`spelunk.pipeline.child.UpdateProcesses`."""
 
     @classmethod
     def open(
@@ -163,62 +156,6 @@ class Index(IndexRefresh, GraphQuestions):
             progress, command=command, rebuild=rebuild, dry_run=dry_run, wait=wait, patient=patient,
             changed=changed, profile=profile,
         )  # fmt: skip
-
-    def _update(
-        self,
-        progress: OnProgress | None,
-        *,
-        command: str | None = None,
-        changed: Iterable[Any] | None = None,
-        rebuild: bool = False,
-        dry_run: bool = False,
-        wait: bool = False,
-        patient: bool = True,
-        focus: Focus | None = None,
-        profile: bool = False,
-    ) -> Report:
-        from spelunk.pipeline.job import Job
-
-        if not dry_run:
-            record(self.root, self.directory, self.source)
-        observer = self.observer
-        if progress is not None:
-            from spelunk.observe.progress import FileProgress
-
-            observer = broadcast(observer, FileProgress(progress))
-        job = Job(
-            root=self.root,
-            directory=self.directory,
-            options=self.options,
-            command=command or writer_lock.command_line(),
-            observer=observer,
-            run_id=self._run_id,
-            rebuild=rebuild,
-            dry_run=dry_run,
-            wait=wait,
-            patient=patient,
-            changed=None if changed is None else tuple(changed),
-            focus=focus,
-            profile=profile,
-            source=None if isinstance(self.source, FolderSource) else self.source,
-        )
-        began = self.age.now()
-        report = self._run(job)
-        if not dry_run and not report.remaining and changed is None:
-            background.forget(self.directory)
-            report = replace(report, history=self._update_history(whole=patient or wait, rebuild=rebuild))
-            self.age.reset(began)
-        return report
-
-    def _run(self, job: Job) -> Report:
-        if self.updater is not None:
-            return self.updater(job)
-        from spelunk.pipeline.update import update
-
-        try:
-            return update(job)
-        finally:
-            self.source.close()
 
     def search(
         self,

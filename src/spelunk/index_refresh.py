@@ -1,8 +1,9 @@
-"""Bring an index up to date before a search: compare it with the files, then update it, or begin with a first answer."""
+"""Bring an index up to date: an update that is asked for, and before a search a comparison and what it calls for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spelunk import embed
@@ -11,8 +12,11 @@ from spelunk.errors import IndexBusyError, IndexCorruptError, StorageError
 from spelunk.files.folder import FolderSource
 from spelunk.files.source import Source
 from spelunk.index_views import IndexViews
+from spelunk.observe import broadcast
 from spelunk.pipeline.background import start
+from spelunk.store import writer_lock
 from spelunk.types import HistoryReport, Report
+from spelunk.workspace import background
 from spelunk.workspace.freshness import (
     KEEPER_SECONDS,
     Age,
@@ -23,23 +27,28 @@ from spelunk.workspace.freshness import (
     stale_paths,
     wait_for_generation,
 )
+from spelunk.workspace.repositories import record
 from spelunk.workspace.state import BEHIND, CURRENT, MISSING
 
 if TYPE_CHECKING:
     from spelunk.observe.progress import OnProgress
+    from spelunk.pipeline.job import Job
     from spelunk.store.protocols import Reader
     from spelunk.workspace.focus import Focus
 
 
 class IndexRefresh(IndexViews):
-    """The part of :class:`spelunk.Index` that makes it current as the freshness setting requires."""
+    """The part of :class:`spelunk.Index` that makes it current: asked to, or as the freshness setting requires."""
 
     root: str
     source: Source
     age: Age
+    _run_id: str
 
     def __init__(self) -> None:
         super().__init__()
+        self.updater: Callable[[Job], Report] | None = None
+        """Runs updates instead of this process: see :class:`spelunk.pipeline.child.UpdateProcesses`."""
         self.complete_later: Callable[[str, str, Options], object] = start
         """Called with root, directory and options where a search indexed a part; a server has its own."""
         self.waits = True
@@ -58,9 +67,51 @@ class IndexRefresh(IndexViews):
         wait: bool = False,
         patient: bool = True,
         focus: Focus | None = None,
+        profile: bool = False,
     ) -> Report:
-        """Make an update; see :meth:`spelunk.Index.update`."""
-        raise NotImplementedError
+        """Make an update, of the files that fit ``focus`` first; see :meth:`spelunk.Index.update`."""
+        from spelunk.pipeline.job import Job
+
+        if not dry_run:
+            record(self.root, self.directory, self.source)
+        observer = self.observer
+        if progress is not None:
+            from spelunk.observe.progress import FileProgress
+
+            observer = broadcast(observer, FileProgress(progress))
+        job = Job(
+            root=self.root,
+            directory=self.directory,
+            options=self.options,
+            command=command or writer_lock.command_line(),
+            observer=observer,
+            run_id=self._run_id,
+            rebuild=rebuild,
+            dry_run=dry_run,
+            wait=wait,
+            patient=patient,
+            changed=None if changed is None else tuple(changed),
+            focus=focus,
+            profile=profile,
+            source=None if isinstance(self.source, FolderSource) else self.source,
+        )
+        began = self.age.now()
+        report = self._run(job)
+        if not dry_run and not report.remaining and changed is None:
+            background.forget(self.directory)
+            report = replace(report, history=self._update_history(whole=patient or wait, rebuild=rebuild))
+            self.age.reset(began)
+        return report
+
+    def _run(self, job: Job) -> Report:
+        if self.updater is not None:
+            return self.updater(job)
+        from spelunk.pipeline.update import update
+
+        try:
+            return update(job)
+        finally:
+            self.source.close()
 
     @property
     def answers_early(self) -> bool:

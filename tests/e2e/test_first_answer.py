@@ -5,20 +5,15 @@ import time
 
 import pytest
 
+from tests.corpus import write_large_tree
+
 FILES = 1_100
 """Above what is indexed whole."""
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    root = tmp_path_factory.mktemp("large")
-    for n in range(FILES):
-        folder = root / f"part{n % 20}"
-        folder.mkdir(exist_ok=True)
-        lines = [f"def step_{n}_{i}(value):\n    return value * {n} + {i}\n" for i in range(130)]
-        (folder / f"module_{n}.py").write_text("\n".join(lines))
-    (root / "part7" / "otter_pool.py").write_text("def admit(otter):\n    return swim(otter)\n")
-    return root
+    return write_large_tree(tmp_path_factory.mktemp("large"), FILES, functions=130)
 
 
 def status(cli, root):

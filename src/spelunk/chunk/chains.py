@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from spelunk.chunk.nodes import first_field, short_text
 from spelunk.chunk.parse import Parsed
 
 MAX_LINKS: Final = 60
@@ -16,7 +17,7 @@ MAX_LINKS: Final = 60
 MAX_CHAIN: Final = 400
 """Characters of a chain; a longer one is none."""
 MAX_LEAF: Final = 200
-"""Bytes of the expression that a chain begins with."""
+"""Bytes of a name in a chain, and of the expression that it begins with."""
 
 _CALLS: Final = frozenset({"call_expression", "call", "invocation_expression"})
 _MEMBERS: Final = frozenset(
@@ -48,23 +49,23 @@ def chain_of(node: Any, source: bytes) -> str:
             tail.append("()")
             node = node.child_by_field_name("function")
         elif kind == "method_invocation":  # of Java: object and name are fields of the call
-            name = _text(node.child_by_field_name("name"), source)
+            name = short_text(node.child_by_field_name("name"), source, MAX_LEAF)
             node = node.child_by_field_name("object")
             if node is None:
                 return _joined(name, ["()", *tail[::-1]])
             tail += ["()", f".{name}"]
         elif kind in _MEMBERS:
-            name = _text(_field(node, _NAMES), source)
-            arrow = _text(node.child_by_field_name("operator"), source) == "->"
+            name = short_text(first_field(node, _NAMES), source, MAX_LEAF)
+            arrow = short_text(node.child_by_field_name("operator"), source, MAX_LEAF) == "->"
             tail.append(f"{'->' if arrow else '.'}{name}")
-            node = _field(node, _OBJECTS)
+            node = first_field(node, _OBJECTS)
         elif kind in _INDEXED:
             tail.append("[]")
-            node = _field(node, _OBJECTS) or node.named_child(0)
+            node = first_field(node, _OBJECTS) or node.named_child(0)
         elif kind in _THROUGH:
-            node = _field(node, _OBJECTS) or node.named_child(0)
+            node = first_field(node, _OBJECTS) or node.named_child(0)
         else:
-            return _joined(_text(node, source), tail[::-1])
+            return _joined(short_text(node, source, MAX_LEAF), tail[::-1])
     return ""
 
 
@@ -76,8 +77,8 @@ def receiver_at(parsed: Parsed, name: str, line: int) -> str:
         parent = node.parent
         if parent is None:
             continue
-        if parent.type in _MEMBERS and _field(parent, _NAMES) == node:
-            return chain_of(_field(parent, _OBJECTS), parsed.source)
+        if parent.type in _MEMBERS and first_field(parent, _NAMES) == node:
+            return chain_of(first_field(parent, _OBJECTS), parsed.source)
         if parent.type == "method_invocation" and parent.child_by_field_name("name") == node:
             return chain_of(parent.child_by_field_name("object"), parsed.source)
     return ""
@@ -106,20 +107,6 @@ def row_of(parsed: Parsed, line: int) -> int:
         return max(0, line - 1)
     rows = parsed.rows
     return next((n for n in range(rows.count) if rows.raw_line(n) >= line), rows.count - 1)
-
-
-def _field(node: Any, names: tuple[str, ...]) -> Any:
-    for name in names:
-        child = node.child_by_field_name(name)
-        if child is not None:
-            return child
-    return None
-
-
-def _text(node: Any, source: bytes) -> str:
-    if node is None or node.end_byte - node.start_byte > MAX_LEAF:
-        return ""
-    return source[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
 def _joined(leaf: str, tail: list[str]) -> str:

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from spelunk.chunk.chains import nodes_at
 from spelunk.chunk.generics import bounds_at
 from spelunk.chunk.grammar import compile_query
+from spelunk.chunk.nodes import short_text
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.relations import MATCH_LIMIT
 from spelunk.chunk.type_names import clean_type, element_type
@@ -210,7 +211,7 @@ def _read(captures: dict[str, list[Any]], parsed: Parsed, language: str) -> Iter
     for node in captures[role]:
         written = _whole(types[0], source) if types else ""
         if role == "positions":
-            before = f"{_text(captures['_of'][0], source)}." if "_of" in captures else ""
+            before = f"{short_text(captures['_of'][0], source, MAX_TYPE)}." if "_of" in captures else ""
             for n, part in enumerate(node.children_by_field_name("type")):
                 yield _field(parsed, f"{before}{n}", FIELD, part, part, _whole(part, source))
             continue
@@ -219,17 +220,25 @@ def _read(captures: dict[str, list[Any]], parsed: Parsed, language: str) -> Iter
             if name is None:
                 continue
             yield _field(
-                parsed, _text(name, source), FIELD, name, node.parent, written, _c_owner(node, source)
+                parsed,
+                short_text(name, source, MAX_TYPE),
+                FIELD,
+                name,
+                node.parent,
+                written,
+                _c_owner(node, source),
             )
             continue
         if role == "embedded":
-            name = _LAST_NAME.search(_text(node, source))
+            name = _LAST_NAME.search(short_text(node, source, MAX_TYPE))
             if name is not None:
                 yield _field(parsed, name.group(1), FIELD, node, node, _whole(node, source))
             continue
         kind = VARIANT if role == "variant" else FIELD
         whole = node.parent if role in ("field", "variant") else node
-        yield _field(parsed, _text(node, source), kind, node, whole, written, inside=role == "attribute")
+        yield _field(
+            parsed, short_text(node, source, MAX_TYPE), kind, node, whole, written, inside=role == "attribute"
+        )
 
 
 def _field(
@@ -294,16 +303,12 @@ def _c_owner(node: Any, source: bytes) -> str:
         if node.type in _C_OWNERS:
             name = node.child_by_field_name("name")
             if name is not None:
-                return _text(name, source)
+                return short_text(name, source, MAX_TYPE)
             if node.parent is not None and node.parent.type == "type_definition":
-                return _text(node.parent.child_by_field_name("declarator"), source).lstrip("* ")
+                return short_text(node.parent.child_by_field_name("declarator"), source, MAX_TYPE).lstrip(
+                    "* "
+                )
     return ""
-
-
-def _text(node: Any, source: bytes) -> str:
-    if node is None or node.end_byte - node.start_byte > MAX_TYPE:
-        return ""
-    return source[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
 _KEYS: Final = frozenset(

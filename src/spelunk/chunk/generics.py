@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from spelunk.chunk.nodes import first_field, short_text
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.scopes import ancestors
 
 MAX_PARAMETERS: Final = 60
 """Type parameters of one definition."""
+MAX_NAME: Final = 200
+"""Bytes of the name or the bound of one; a longer one is none."""
 
 _PARAMETERS: Final = frozenset(["type_parameter", "constrained_type_parameter", "type_parameter_declaration"])
 _NAMES: Final = ("name", "left")
@@ -23,15 +26,17 @@ def bounds_of(node: Any, source: bytes) -> dict[str, str]:
     if parameters is not None:
         for child in parameters.named_children[:MAX_PARAMETERS]:
             if child.type in _PARAMETERS:
-                name = _first(child, _NAMES) or (child.named_child(0) if child.named_child_count else None)
-                text = _text(name, source)
+                name = first_field(child, _NAMES) or (
+                    child.named_child(0) if child.named_child_count else None
+                )
+                text = short_text(name, source, MAX_NAME)
                 if text:
                     found[text] = _bound(child, name, source)
     for child in node.named_children:
         if child.type == "where_clause":
             for predicate in child.named_children[:MAX_PARAMETERS]:
                 name = predicate.child_by_field_name("left")
-                text = _text(name, source)
+                text = short_text(name, source, MAX_NAME)
                 if text and not found.get(text):
                     found[text] = _bound(predicate, name, source)
     return found
@@ -61,7 +66,7 @@ def bounds_at_row(parsed: Parsed, row: int) -> dict[str, str]:
 
 
 def _bound(parameter: Any, name: Any, source: bytes) -> str:
-    bound = _first(parameter, _BOUNDS)
+    bound = first_field(parameter, _BOUNDS)
     if bound is None:
         bound = next((c for c in parameter.named_children if c.type in _BOUND_TYPES), None)
     if bound is None or bound == name:
@@ -73,18 +78,4 @@ def _bound(parameter: Any, name: Any, source: bytes) -> str:
         if inner is None:
             return ""
         bound = inner
-    return _text(bound, source)
-
-
-def _first(node: Any, names: tuple[str, ...]) -> Any:
-    for name in names:
-        child = node.child_by_field_name(name)
-        if child is not None:
-            return child
-    return None
-
-
-def _text(node: Any, source: bytes) -> str:
-    if node is None or node.end_byte - node.start_byte > 200:
-        return ""
-    return source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+    return short_text(bound, source, MAX_NAME)

@@ -8,7 +8,7 @@ and above its package clause (``//go:build !windows``).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 MOST_LINES: Final = 60
@@ -93,20 +93,18 @@ def _holds(tokens: list[str]) -> bool:
             return value
         return token in _HAVE or bool(_VERSION.fullmatch(token))
 
-    def both() -> bool:
+    def joined(operator: str, operand: Callable[[], bool]) -> list[bool]:
         nonlocal at
-        value = term()
-        while at < len(tokens) and tokens[at] == "&&":
+        values = [operand()]
+        while at < len(tokens) and tokens[at] == operator:
             at += 1
-            value = term() and value
-        return value
+            values.append(operand())
+        return values
+
+    def both() -> bool:
+        return all(joined("&&", term))
 
     def either() -> bool:
-        nonlocal at
-        value = both()
-        while at < len(tokens) and tokens[at] == "||":
-            at += 1
-            value = both() or value
-        return value
+        return any(joined("||", both))
 
     return either()
