@@ -1,0 +1,133 @@
+"""The scaling model: rates from measured points, a simulated run, and both as Markdown."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Rates(NamedTuple):
+    """What the model is made of, each a measured figure.
+
+    Attributes:
+        bytes_per_core: Source bytes that a core reads, cuts, tokenises and embeds in a second.
+        bytes_per_chunk: Source bytes of a chunk.
+        writer: Seconds of the writing process for a chunk.
+        server: Seconds of all servers together for a chunk; 0 for the embedded stores.
+        start: Seconds before the first task is done.
+    """
+
+    bytes_per_core: float
+    bytes_per_chunk: float
+    writer: float
+    server: float = 0.0
+    start: float = 4.0
+
+
+class Run(NamedTuple):
+    """The result of a simulation."""
+
+    hours: float
+    busy_workers: float
+    busy_writer: float
+
+
+def simulate(chunks: float, cores: int, rates: Rates, server_cores: int = 0, task_bytes: float = 2 * 2**20,
+             most_tasks: int = 200_000) -> Run:  # fmt: skip
+    """A run, task by task: two tasks a core under way, one writer that takes their results one by one.
+
+    Above ``most_tasks`` each simulated task stands for several.
+    """
+    total = chunks * rates.bytes_per_chunk
+    tasks = max(1, math.ceil(total / task_bytes))
+    factor = max(1.0, tasks / most_tasks)
+    tasks = math.ceil(tasks / factor)
+    of_task = total / tasks
+    service = of_task / rates.bytes_per_core / factor  # a core does its part of the stand-in
+    per_chunk = max(rates.writer, rates.server / server_cores if server_cores else 0.0)
+    write = of_task / rates.bytes_per_chunk * per_chunk / factor
+    free = [rates.start] * cores
+    heapq.heapify(free)
+    done: list[float] = []  # when each result was written, for the bound on what is under way
+    writer = rates.start
+    busy = 0.0
+    for n in range(tasks):
+        at = heapq.heappop(free)
+        if n >= 2 * cores:
+            at = max(at, done[n - 2 * cores])
+        ready = at + service
+        heapq.heappush(free, ready)
+        writer = max(writer, ready) + write
+        done.append(writer)
+        busy += service
+    seconds = rates.start + (writer - rates.start) * factor
+    span = writer - rates.start
+    return Run(seconds / 3600, busy / (cores * span), tasks * write / span)
+
+
+def read_points(path: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines() if line.startswith("{")]
+
+
+def rates_of(points: Sequence[dict[str, Any]], store: str) -> Rates:
+    """The model's rates: those that a point names for all runs (``rates``), and of a store its largest point.
+
+    All are CPU seconds, so that other work on the machine does not count as waiting.
+    """
+    named = next(p for p in points if p["what"] == "rates")
+    if store == "local":
+        writer, server = named["writer_us"] / 1e6, 0.0
+    else:
+        of_store = [p for p in points if p["what"] == "store" and p["store"] == store]
+        largest = max(of_store, key=lambda p: p["chunks"])
+        writer = largest["client_cpu_s"] / largest["chunks"]
+        server = (largest["server_cpu_s"] + largest["server_cpu_after_s"]) / largest["chunks"]
+    return Rates(1e9 / named["ms_per_mb"], named["bytes_per_chunk"], writer, server)
+
+
+def print_model(path: str) -> None:
+    points = read_points(path)
+    stores = [s for s in ("local", "qdrant") if any(p["what"] == "store" and p["store"] == s for p in points)]
+    print(
+        "| Store | MB source/s and core | Bytes a chunk | Writer, us a chunk | Servers, us a chunk |\n|-|-|-|-|-|"
+    )
+    for store in stores:
+        r = rates_of(points, store)
+        print(
+            f"| {store} | {r.bytes_per_core / 1e6:.2f} | {r.bytes_per_chunk:.0f} | {1e6 * r.writer:.0f} "
+            f"| {1e6 * r.server:.0f} |"
+        )
+    print("\n| Run | Workers | MB | Measured, s | Simulated, s | Ratio |\n|-|-|-|-|-|-|")
+    for p in points:
+        if p["what"] != "run":
+            continue
+        r = rates_of(points, "local")._replace(start=4.0 if p["executor"] == "ray" else 0.5)
+        chunks = p["bytes"] / r.bytes_per_chunk
+        cores = p["cores"]
+        shared = r.start + (p["bytes"] / r.bytes_per_core + chunks * r.writer) / cores
+        said = shared if p["workers"] == 1 else max(shared, 3600 * simulate(chunks, p["workers"], r).hours)
+        print(
+            f"| {p['name']}, {p['executor']} | {p['workers']} | {p['bytes'] / 1e6:.0f} | {p['wall_s']:.1f} "
+            f"| {said:.1f} | {said / p['wall_s']:.2f} |"
+        )
+    for store in stores:
+        r = rates_of(points, store)
+        print(f"\n{store}: hours for a first run\n")
+        sizes = (1e6, 1e7, 1e8)
+        print(
+            "| Cores for phase 1 | "
+            + " | ".join(f"{s:,.0f} chunks" for s in sizes)
+            + " | writer busy at the last |"
+        )
+        print("|-|" + "-|" * (len(sizes) + 1))
+        for cores in (1, 4, 8, 16, 64):
+            runs = [simulate(s, cores, r, server_cores=24) for s in sizes]
+            print(
+                f"| {cores} | "
+                + " | ".join(f"{run.hours:.2f}" for run in runs)
+                + f" | {runs[-1].busy_writer:.0%} |"
+            )
