@@ -32,7 +32,6 @@ from spelunk.search.rank.signals import (
     query_stems,
     text_stems,
 )
-from spelunk.search.related import with_related
 from spelunk.search.request import SearchRequest
 from spelunk.search.terms import heaviest, query_text, rarest, term_weights, text_weights
 from spelunk.store.protocols import ChunkId, Filter, Scored
@@ -113,6 +112,8 @@ def search(
         groups = grouped(targets, ranked, request)
     hits = present(targets, query, groups, request)
     if request.related:
+        from spelunk.search.related import with_related
+
         hits = with_related(targets, groups, hits, request.related)
     found = findings(corpus, query, request.mode, hits, groups, known, partial(_finds, targets, request))
     facets = count_candidates(ranked, targets, complete=complete) if request.facets else None

@@ -15,7 +15,6 @@ from spelunk.errors import UsageError
 from spelunk.files.git_dir import branch_of
 from spelunk.observe import Observer, null_observer
 from spelunk.search.answer import NOTHING_MATCHED, Answer, Matched
-from spelunk.search.related import related_paths, without_paths
 from spelunk.search.request import SearchOverrides, SearchRequest, request_of
 from spelunk.text import worklog
 from spelunk.types import COMMIT, Hit
@@ -309,13 +308,19 @@ def _without_changed(
     for index, target in zip(indexes, targets, strict=True):
         prefix = target.prefix
         own = [h for h in hits if h.root == index.root]
-        shown = {h.path for h in own} | related_paths(own)
+        shown = {h.path for h in own}
+        related = [h.related for h in own if h.related is not None]
+        for found in related:
+            shown.update(one.path for one in (*found.callers, *found.uses))
         paths = {path[len(prefix) :] for path in shown}
         changed = index.changed_paths(target.reader, paths, freshness) if paths else ()
         if changed:
             gone = {prefix + path for path in changed}
             kept = [h for h in kept if h.root != index.root or h.path not in gone]
-            kept = [without_paths(h, gone) if h.root == index.root else h for h in kept]
+            if related:
+                from spelunk.search.related import without_paths
+
+                kept = [without_paths(h, gone) if h.root == index.root else h for h in kept]
     return tuple(kept)
 
 

@@ -74,12 +74,6 @@ def mapped(found: Neighbours, path_of: Callable[[str], str]) -> Neighbours:
     return found._replace(callers=tuple(map(other, found.callers)), uses=tuple(map(other, found.uses)))
 
 
-def related_paths(hits: Sequence[Hit]) -> set[str]:
-    """The files that the neighbours of hits are in."""
-    found = [hit.related for hit in hits if hit.related is not None]
-    return {one.path for related in found for one in (*related.callers, *related.uses)}
-
-
 def without_paths(hit: Hit, paths: Collection[str]) -> Hit:
     """A hit without the neighbours that are in some files; it says how many were left out."""
     if hit.related is None:
