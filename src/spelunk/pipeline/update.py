@@ -317,7 +317,7 @@ def _indexed(
             stale=manifest.meta("fingerprint", "") not in ("", wanted),
             settled=manifest.generation > 0 and not manifest.unfinished(),
             complete=bool(manifest.meta("complete", 0)),
-            retained=restorable(manifest),
+            retained=restorable(manifest, part),
         )
 
 

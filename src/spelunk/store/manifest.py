@@ -162,18 +162,19 @@ class Manifest:
     def known(self, part: PathRanges | None = None) -> dict[str, Known]:
         """Return every indexed file by path, or those of a part."""
         select = "SELECT path, id, stamp, digest, first_chunk, chunks FROM files"
-        return {decode_path(r[0]): Known._make(r[1:]) for r in self._of_part(select, part)}
+        return {decode_path(r[0]): Known._make(r[1:]) for r in self.of_part(select, part)}
 
     def unindexed(self, part: PathRanges | None = None) -> dict[str, tuple[Skipped | Failed, bytes]]:
         """Return every file that was offered and skipped, or failed, with its stamp; or those of a part."""
         out: dict[str, tuple[Skipped | Failed, bytes]] = {}
         select = "SELECT path, failed, reason, detail, stamp FROM unindexed"
-        for path, failed, reason, detail, stamp in self._of_part(select, part):
+        for path, failed, reason, detail, stamp in self.of_part(select, part):
             name = decode_path(path)
             out[name] = (_unindexed(name, failed, reason, detail), stamp)
         return out
 
-    def _of_part(self, select: str, part: PathRanges | None) -> Iterator[Any]:
+    def of_part(self, select: str, part: PathRanges | None) -> Iterator[Any]:
+        """Yield the rows that a query without conditions gives, or those whose ``path`` is in a part."""
         if part is None:
             yield from self.all(select)
             return

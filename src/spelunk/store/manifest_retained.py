@@ -17,6 +17,7 @@ import zstandard
 from spelunk.errors import IndexCorruptError
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_references import ReferenceTables, pack_files, unpack_files
+from spelunk.store.path_ranges import PathRanges
 from spelunk.store.paths import VECTORS
 from spelunk.store.records import FileColumns, Known, Retained
 from spelunk.store.reference_segment import ReferenceSegment, reference_path
@@ -40,6 +41,10 @@ CREATE TABLE IF NOT EXISTS retained (
   text BLOB NOT NULL, lines BLOB, imports BLOB, cut_digest BLOB NOT NULL, checksum BLOB NOT NULL
 )
 """
+INDEX: Final = """
+CREATE INDEX IF NOT EXISTS retained_of_path ON retained (path, file, size, digest, reference_rows)
+"""
+"""Each update looks for versions by path, and must not read past the packed rows."""
 
 
 class RetainedVersions(ReferenceTables):
@@ -74,6 +79,7 @@ class RetainedVersions(ReferenceTables):
         _, text, lines, imports, reference_rows, checksum = content
         size = len(packed) + len(text) + len(lines or b"") + len(imports or b"")
         self._run(TABLE)
+        self._run(INDEX)
         self._run(
             f"INSERT INTO retained VALUES ({','.join('?' * 15)})",
             (known.id, columns.path, columns.size, columns.digest, *span[:1], known.chunks, reference_rows,
@@ -220,21 +226,20 @@ def retained_chunks(manifest: Manifest) -> list[tuple[int, int]]:
     return [(first, chunks) for first, chunks in manifest.all("SELECT first_chunk, chunks FROM retained")]
 
 
-def restorable(manifest: Manifest) -> dict[str, list[Retained]]:
-    """The retained versions by path whose references are all there still."""
+def restorable(manifest: Manifest, part: PathRanges | None = None) -> dict[str, list[Retained]]:
+    """The retained versions by path whose references are all there still, or those of a part."""
     if manifest.meta(KEY) is None:
         return {}
+    rows = list(manifest.of_part("SELECT path, file, size, digest, reference_rows FROM retained", part))
     referenced: set[int] = set()
-    for row in manifest.reference_segments():
+    for row in manifest.reference_segments() if rows else ():
         try:
             segment = ReferenceSegment(reference_path(manifest.directory, row.name), row.rows)
         except IndexCorruptError:
             continue  # a check reports it
         referenced |= segment.counts.keys()
     out: dict[str, list[Retained]] = {}
-    for path, file, size, digest, rows in manifest.all(
-        "SELECT path, file, size, digest, reference_rows FROM retained"
-    ):
-        if not rows or file in referenced:
+    for path, file, size, digest, reference_rows in rows:
+        if not reference_rows or file in referenced:
             out.setdefault(decode_path(path), []).append(Retained(file, size, digest))
     return out
