@@ -166,3 +166,8 @@ class RepositoryMap:
     generation: int = 0
     stale: bool = False
     took_ms: float = 0.0
+
+
+def doubt(confidence: float, sure: float) -> float:
+    """A key to sort by: the least doubtful first, and all from the confidence ``sure`` on alike."""
+    return 0.0 if confidence >= sure else 1 - confidence

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from spelunk.errors import UsageError
-from spelunk.graph.answer import Edge, GraphAnswer, Symbol
+from spelunk.graph.answer import Edge, GraphAnswer, Symbol, doubt
 
 if TYPE_CHECKING:
     from spelunk.graph.questions import GraphQuestions
@@ -81,7 +81,7 @@ def merged(asked: str, answers: Sequence[tuple[str, GraphAnswer]], limit: int) -
     knowing = [part for part in parts if part.targets]
     if parts[0].question == "definition" and len(knowing) > 1:
         parts = [_shared(part, knowing) for part in parts]
-    edges = sorted((e for part in parts for e in part.edges), key=_doubt)
+    edges = sorted((e for part in parts for e in part.edges), key=lambda e: doubt(e.confidence, SURE))
     total = sum(part.total for part in parts)
     left = [
         f"{prefix.rstrip('/')}: {line}"
@@ -113,10 +113,6 @@ def _shared(part: GraphAnswer, knowing: Sequence[GraphAnswer]) -> GraphAnswer:
         for e in part.edges
     )
     return replace(part, edges=edges)
-
-
-def _doubt(edge: Edge) -> float:
-    return 0.0 if edge.confidence >= SURE else 1 - edge.confidence
 
 
 def prefixed(answer: GraphAnswer, prefix: str) -> GraphAnswer:

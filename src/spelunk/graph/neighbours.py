@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role
+from spelunk.graph.answer import doubt
 from spelunk.graph.callers import CALLS, grouped
 from spelunk.graph.grading import group_of
 from spelunk.graph.languages import CALLABLE, CLASSES
@@ -155,11 +156,7 @@ def _uses(resolver: Resolver, lines: LineRange, left: list[str]) -> list[_Found]
         known = found.get(best.row)
         if known is None or known.site.confidence < best.confidence:
             found[best.row] = _Found(best.row.file, best.row, site)
-    return sorted(found.values(), key=lambda one: (_doubt(one), one.site.reference.line))
-
-
-def _doubt(one: _Found) -> float:
-    return 0.0 if one.site.confidence >= SURE else 1 - one.site.confidence
+    return sorted(found.values(), key=lambda one: (doubt(one.site.confidence, SURE), one.site.reference.line))
 
 
 def _caller(view: GraphView, one: _Found) -> Neighbour:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from spelunk.chunk.relation import Role
-from spelunk.graph.answer import GraphAnswer
+from spelunk.graph.answer import GraphAnswer, doubt
 from spelunk.graph.fields import Finder, fields_beside, is_field
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import (
     MOST_USE_FILES,
-    Located,
     in_order,
     sites_of,
     sites_of_undefined,
@@ -20,7 +20,7 @@ from spelunk.graph.tell import edge_at, left_out
 from spelunk.graph.view import MOST_PARSES
 from spelunk.store.relation_reader import DefinitionRow
 
-SURE = 0.6
+SURE: Final = 0.6
 """From this confidence on, references are ordered by place alone."""
 
 
@@ -58,7 +58,7 @@ def references(
         )
     if inside is not None:
         sites = [site for site in sites if inside(view.row(site.file).path)]
-    sites = sorted(sites, key=_doubt)
+    sites = sorted(sites, key=lambda site: doubt(site.confidence, SURE))
     shown = sites[:limit]
     view.load(site.file for site in shown)
     edges = tuple(edge_at(view, site, view.symbol_around(site.file, site.reference.line)) for site in shown)
@@ -70,7 +70,3 @@ def references(
         total=len(sites),
         left_out=left_out(view, beyond=len(sites) - len(shown), what="references", looked=[looked]),
     )
-
-
-def _doubt(site: Located) -> float:
-    return 0.0 if site.confidence >= SURE else 1 - site.confidence

@@ -20,7 +20,9 @@ STEP_WEIGHT: Final = 0.7
 CALLED_AFTER: Final = "called-after"
 """The rule of a test file that is called after a changed file."""
 CALLED_AFTER_TRUST: Final = 0.7
+"""Its confidence: set by hand, as for a name that is called alike."""
 MOST_TESTS_OF_A_NAME: Final = 20
+"""Test files called after one name; where more are, the name says nothing."""
 CHANGED_WITH: Final = "changed-with"
 """The rule of a test file that earlier commits changed together with a changed file."""
 LEAST_TOGETHER: Final = 0.02
@@ -32,6 +34,7 @@ NAMED_ALIKE: Final = "named-alike"
 ALIKE_WEIGHT: Final = 0.5
 """Of that likeness in the urgency, and of the confidence that it gives alone."""
 LEAST_ALIKE: Final = 0.2
+"""Of a likeness that counts; with less, words are shared by chance."""
 MOST_SOURCES: Final = 50
 """Changed files whose companions and likenesses are looked for."""
 
