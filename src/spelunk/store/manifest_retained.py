@@ -82,7 +82,7 @@ class RetainedVersions(ReferenceTables):
         self._run(INDEX)
         self._run(
             f"INSERT INTO retained VALUES ({','.join('?' * 15)})",
-            (known.id, columns.path, columns.size, columns.digest, *span[:1], known.chunks, reference_rows,
+            (known.id, columns.path, columns.size, columns.digest, known.first_chunk, known.chunks, reference_rows,
              self.generation + 1, size, packed, text, lines, imports, columns.cut_digest, checksum),
         )  # fmt: skip
         self._changed = True
