@@ -122,10 +122,11 @@ def _fixed(args: argparse.Namespace) -> str:
     """The pattern of a text that has to be found as it is."""
     import re
 
-    from spelunk.search.query import whole_words_pattern
+    if args.word_regexp and args.query:
+        from spelunk.text.whole_words import whole_words_literal
 
-    pattern = re.escape(args.query)
-    return whole_words_pattern(args.query, pattern) if args.word_regexp and args.query else pattern
+        return whole_words_literal(args.query)
+    return re.escape(args.query)
 
 
 def _types(args: argparse.Namespace) -> tuple[list[str], list[str]]:
