@@ -8,7 +8,6 @@ from typing import Final
 
 from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.grading import IMPORT, OUTSIDE, UNKNOWN, Resolution, graded
-from spelunk.graph.imports import Imports
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.relation_reader import DefinitionRow
 
@@ -33,7 +32,6 @@ def is_variable(view: GraphView, file: int, reference: Reference) -> bool:
 
 def in_module(
     view: GraphView,
-    imports: Imports,
     named: Callable[[str], Iterable[DefinitionRow]],
     file: int,
     reference: Reference,
@@ -43,13 +41,12 @@ def in_module(
 
     Args:
         view: The generation.
-        imports: Its imports.
         named: The definitions of a name.
         file: The file of the reference.
         reference: A reference whose receiver :func:`names_module`.
         pool: The definitions of its name.
     """
-    for module in _meant(view, imports, file, reference):
+    for module in _meant(view, file, reference):
         found = [row for row in pool if row.scope == module]
         if found:
             return graded(view, file, found, IMPORT)
@@ -63,12 +60,16 @@ def in_module(
     return OUTSIDE
 
 
-def _meant(view: GraphView, imports: Imports, file: int, reference: Reference) -> list[str]:
+def _meant(view: GraphView, file: int, reference: Reference) -> list[str]:
     """The full names that a module's name may stand for, the nearest first."""
     head, dot, rest = reference.receiver.partition(".")
     around = [qualified(row) for row in view.around(file, reference.line) if row.kind in _KINDS]
     if head == "__MODULE__":
         return [f"{scope}{dot}{rest}" for scope in around[-1:]]
-    aliased = [one.module for one in imports.bound(file, head).imports if one.name != "*"]
+    aliased = [
+        one.module
+        for one in view.imports(file)
+        if not one.name and head == (one.alias or one.module.rpartition(".")[2])
+    ]
     nested = [f"{scope}.{head}" for scope in reversed(around)]
     return [f"{module}{dot}{rest}" for module in dict.fromkeys([*aliased, *nested, head])]

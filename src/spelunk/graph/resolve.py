@@ -39,6 +39,7 @@ from spelunk.graph.grading import (
     fitting,
     graded,
 )
+from spelunk.graph.import_paths.tree import folder_of
 from spelunk.graph.imports import Imports
 from spelunk.graph.languages import (
     CALLABLE,
@@ -152,7 +153,7 @@ class Resolver:
             f"`{name}` has more than {CROWDED:,} definitions; each reference was held against those in its file, "
             "in its folder and in the files that it imports"
         )
-        folder = named.by_folder.get(_folder(self.view.row(file).path), [])
+        folder = named.by_folder.get(folder_of(self.view.row(file).path), [])
         near = [row for other in sorted(self.imports.reach(file)) for row in named.by_file.get(other, ())]
         return list(dict.fromkeys([*near, *folder[:CROWDED]]))
 
@@ -199,7 +200,7 @@ class Resolver:
         if bound.is_outside:
             return OUTSIDE
         if family in IMPLICIT_SELF:
-            for owner in self._owners(file, reference, around):
+            for owner in self._owners(file, reference):
                 members = self.classes.find(owner, reference.name).members
                 if members:
                     rule = INHERITED if members[0].steps else OWN_MEMBER
@@ -259,14 +260,13 @@ class Resolver:
                 return graded(self.view, file, members, MEMBER)
         return UNKNOWN
 
-    def _owners(
-        self, file: int, reference: Reference, around: Sequence[DefinitionRow]
-    ) -> list[DefinitionRow]:
+    def _owners(self, file: int, reference: Reference) -> list[DefinitionRow]:
         """The types whose members a bare name reaches: those around it, of a base those around its type."""
         types = self.view.classes_around(file, reference.line)[reference.role is Role.INHERIT :]
-        if not types and reference.role is not Role.INHERIT:
-            types = [row for row in (self._owner_by_scope(file, around),) if row is not None]
-        return types[:1] if family_of(self.view.row(file).language) == "ruby" else types
+        if types or reference.role is Role.INHERIT:
+            return types[:1] if family_of(self.view.row(file).language) == "ruby" else types
+        by_scope = self._owner_by_scope(file, self.view.around(file, reference.line))
+        return [] if by_scope is None else [by_scope]
 
     def _owner_by_scope(self, file: int, around: Sequence[DefinitionRow]) -> DefinitionRow | None:
         """The type of a method that is defined outside its type's braces (``void C::run()``)."""
@@ -292,8 +292,8 @@ class Resolver:
             if found:
                 return graded(self.view, file, definitions_first(found), WIDE_IMPORT)
         if family in FOLDER_PACKAGES:
-            folder = _folder(self.view.row(file).path)
-            found = [row for row in pool if _folder(self.view.row(row.file).path) == folder]
+            folder = folder_of(self.view.row(file).path)
+            found = [row for row in pool if folder_of(self.view.row(row.file).path) == folder]
             if found:
                 return graded(self.view, file, found, PACKAGE)
         seen = [row for row in pool if not self._is_hidden(row, file)]
@@ -327,7 +327,7 @@ class Resolver:
         self, file: int, reference: Reference, pool: list[DefinitionRow], family: str
     ) -> Resolution:
         if names_module(self.view, file, reference.receiver):
-            return in_module(self.view, self.imports, self.classes.named, file, reference, pool)
+            return in_module(self.view, self.classes.named, file, reference, pool)
         if is_value(reference) and family in FIELDS_APART:
             pool = [row for row in pool if row.kind not in CALLABLE]
         if not pool:  # no member has the name, and a module may still offer it under another
@@ -418,7 +418,3 @@ class Resolver:
             return graded(self.view, file, near, IN_REACH, share * value)
         share = value * (COMMON_SHARE if is_common_member(reference.name, family) else 1.0)
         return graded(self.view, file, members, ONLY_ONE if len(members) == 1 else NAME, share)
-
-
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0]
