@@ -236,13 +236,15 @@ def targets_of(args: argparse.Namespace) -> list[Target]:
     Raises:
         WorkspaceError: One does not exist, or is a file outside every workspace.
     """
+    import os
+
     from spelunk.errors import WorkspaceError
     from spelunk.workspace.targets import targets
 
     try:
         return targets(args.paths, args.index_dir)
     except WorkspaceError as error:
-        if len(args.paths) < 2 and " " in args.query:
+        if all(map(os.path.lexists, args.paths)) or (len(args.paths) < 2 and " " in args.query):
             raise
         raise WorkspaceError(f"{error}; a query of several words needs quotes") from None
 
