@@ -101,9 +101,9 @@ def _in_class(members: list[Any], character: str) -> bool:
 
 def _is_member(name: str, argument: Any, character: str) -> bool:
     if name == "LITERAL":
-        return ord(character) == argument
+        return bool(ord(character) == argument)
     if name == "NOT_LITERAL":
-        return ord(character) != argument
+        return bool(ord(character) != argument)
     if name == "RANGE":
         return bool(argument[0] <= ord(character) <= argument[1])
     if name == "CATEGORY":

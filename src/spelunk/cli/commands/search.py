@@ -126,7 +126,7 @@ def _fixed(args: argparse.Namespace) -> str:
         from spelunk.text.whole_words import whole_words_literal
 
         return whole_words_literal(args.query)
-    return re.escape(args.query)
+    return str(re.escape(args.query))
 
 
 def _types(args: argparse.Namespace) -> tuple[list[str], list[str]]:
