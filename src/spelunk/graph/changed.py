@@ -12,6 +12,7 @@ from spelunk.errors import UsageError
 from spelunk.files.git_dir import Repository, repository_of
 from spelunk.files.git_run import run_git
 from spelunk.graph.impact import Changed
+from spelunk.graph.languages import NOT_CODE
 from spelunk.graph.view import GraphView
 from spelunk.io.program import Finished
 from spelunk.store.relation_reader import DefinitionRow
@@ -24,10 +25,12 @@ MOST_LINES: Final = 20_000
 """Lines of a file that are compared line by line; a longer one counts as changed as a whole."""
 
 _SAYS_NOTHING: Final = re.compile(
-    r"$|//|/?\*|--|;|%|\"\"\"|'''|[)\]}(,;]+$|#(?!\s*(?:define|undef|if|ifdef|ifndef|elif|else|endif|pragma))"
+    r"$|//(?!go:|\s*\+build\b)|/?\*|--|;|%|\"\"\"|'''|[)\]}(,;]+$"
+    r"|#(?!!?\[|\s*(?:define|undef|if|ifdef|ifndef|elif|else|endif|pragma)\b)"
     r"|(?:from|import|use|using|package|require|include|export \*|alias)\b"
 )
-"""Lines outside any definition that change no behaviour by themselves: comments, brackets, imports."""
+"""Lines outside any definition that change no behaviour by themselves: comments, brackets, imports. Directives of a
+compiler that are written as comments (``//go:build``) and attributes (``#[cfg(…)]``) are none of them."""
 
 
 def changed_since(view: GraphView, root: str, revision: str) -> Changed:
@@ -57,15 +60,19 @@ def changed_since(view: GraphView, root: str, revision: str) -> Changed:
         left.append(f"{len(rows_at) - MOST_FILES:,} more changed files were not compared")
     rows: dict[DefinitionRow, None] = {}
     files: dict[int, None] = {}
+    touched: list[int] = []
     for path in sorted(rows_at)[:MOST_FILES]:
         row = rows_at[path]
         view.load_rows([row.id])
         before = _text(repository, commit, prefix + path)
-        inner, outer = _definitions(view, row.id, _lines(before, view.lines(row.id)))
+        lines = _lines(before, view.lines(row.id))
+        inner, outer = _definitions(view, row.id, lines)
         rows.update(dict.fromkeys(inner))
         if outer:
             files[row.id] = None
-    return Changed(list(rows), list(files), left)
+        elif lines and not inner and row.language not in NOT_CODE:
+            touched.append(row.id)
+    return Changed(list(rows), list(files), left, touched)
 
 
 def _definitions(view: GraphView, file: int, lines: Iterable[int]) -> tuple[list[DefinitionRow], bool]:

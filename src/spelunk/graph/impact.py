@@ -35,11 +35,14 @@ class Changed(NamedTuple):
         rows: Definitions.
         files: Files of which something outside any definition changes, or all.
         left_out: What could not be taken into account, a sentence each.
+        touched: Files of code of which only lines differ that change no behaviour by themselves, such as
+            imports and comments: no reference is followed from them.
     """
 
     rows: Sequence[DefinitionRow]
     files: Sequence[int] = ()
     left_out: Sequence[str] = ()
+    touched: Sequence[int] = ()
 
 
 class _Reached(NamedTuple):
@@ -79,7 +82,7 @@ def impact(
     tests = tests_to_run(
         resolver,
         [_reached_test(resolver, r) for r in reached if _is_test(resolver, r)],
-        own,
+        own | set(changed.touched),
         companions,
         inside,
         limit,
