@@ -10,7 +10,7 @@ import pytest
 
 from spelunk import Index
 from spelunk.graph.answer import GraphAnswer
-from spelunk.graph.changed import _definitions
+from spelunk.graph.changed import _definitions, _difference
 from spelunk.graph.impact import Changed, impact
 from tests.graphcases import Repository
 
@@ -169,3 +169,42 @@ def test_a_file_in_which_only_imports_differ_names_the_tests_that_are_called_aft
     assert ("tests/test_store.py", "called-after") in named(answer)
     assert "tests/test_page.py" not in dict(named(answer))
     assert not answer.edges
+
+
+SAID = {
+    "app/rules.py": "def check():\n    return 1\n",
+    "tests/test_ignore_comments.py": "def test_nothing():\n    pass\n",
+    "tests/test_string.py": "def test_nothing():\n    pass\n",
+    "tests/test_rates.py": "from zoo import ExchangeRate\n\n\ndef test_rate():\n    ExchangeRate(1)\n",
+    **{
+        f"tests/test_many{n}.py": "from zoo import everywhere\n\n\ndef test_it():\n    everywhere()\n"
+        for n in range(9)
+    },
+    "tests/test_pair_a.py": "def test_it():\n    shared_by_two()\n",
+    "tests/test_pair_b.py": "def test_it():\n    shared_by_two()\n",
+}
+
+
+def said(text: str) -> dict[str, tuple[str, float]]:
+    """Rule and confidence of each test that a change with these lines names."""
+    repository = Repository(SAID)
+    changed = Changed(repository.rows("check"), text=text)
+    answer = impact(repository.resolver, "check", changed, 20, companions=lambda _: {"tests/test_x.py": 0.9})
+    return {edge.path: (edge.rule, edge.confidence) for edge in answer.tests}
+
+
+def test_a_test_called_after_a_name_of_several_words_in_the_changed_lines_is_named() -> None:
+    for line in ("    settings.ignore_comments = string", "IgnoreComments(string)", "ignoreComment"):
+        assert said(line) == {"tests/test_ignore_comments.py": ("named-in-change", 0.5)}
+
+
+def test_a_test_that_uses_a_rare_name_of_the_changed_lines_is_named() -> None:
+    found = said("rate = ExchangeRate(2); everywhere(); shared_by_two()")
+
+    assert found == {"tests/test_rates.py": ("same-names", 0.25)}
+
+
+def test_lines_that_are_gone_count_as_changed_lines() -> None:
+    found = _difference("a\nremoved_name\nb\n", ["a", "b", ""])
+
+    assert found == ([2], ["removed_name"])
