@@ -137,7 +137,7 @@ def _git(repository: Repository, arguments: Sequence[str]) -> Finished:
     return run_git(repository, arguments, timeout=TIMEOUT)
 
 
-class Difference(NamedTuple):
+class LineDifference(NamedTuple):
     """How a text differs from an earlier one.
 
     Attributes:
@@ -149,11 +149,11 @@ class Difference(NamedTuple):
     texts: list[str]
 
 
-def _difference(before: str, after: Sequence[str]) -> Difference:
+def _difference(before: str, after: Sequence[str]) -> LineDifference:
     """The lines in which a file differs from its text before."""
     old = before.split("\n")
     if len(old) > MOST_LINES or len(after) > MOST_LINES:
-        return Difference(list(range(1, len(after) + 1)) if old != list(after) else [], [])
+        return LineDifference(list(range(1, len(after) + 1)) if old != list(after) else [], [])
     old = [line.rstrip("\r") for line in old]
     new = [line.rstrip("\r") for line in after]
     first = 0
@@ -174,4 +174,4 @@ def _difference(before: str, after: Sequence[str]) -> Difference:
             lines.add(min(first + start + 1, max(1, len(new))))
         else:
             lines.update(range(first + start + 1, first + end + 1))
-    return Difference(sorted(lines), texts)
+    return LineDifference(sorted(lines), texts)
