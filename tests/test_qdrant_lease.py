@@ -24,9 +24,7 @@ from spelunk.store.qdrant import lease as leases
 from spelunk.store.qdrant.connection import Connection
 from spelunk.store.qdrant.lease import Lease, state_of
 from tests.corpus import python_file
-from tests.qdrant import URL, collection
-
-local_only = pytest.mark.skipif(bool(URL), reason="counts the calls of the client's local mode")
+from tests.qdrant import collection
 
 
 class Place(NamedTuple):
@@ -117,7 +115,6 @@ def test_a_lost_lease_is_taken_over_after_its_time_and_its_holder_publishes_noth
     assert state is not None and (state.last, state.held, state.owner) == ("other", False, taker._owner)
 
 
-@local_only
 def test_the_next_run_of_the_same_directory_does_not_wait(place: Place) -> None:
     lost = place.lease(place.one, 3_600.0)
     lost.acquire("")
