@@ -146,7 +146,11 @@ def main() -> None:
     repos = [r for r in dict.fromkeys(q.repo for q in queries) if not args.only or r in args.only]
     settings = {"store_shards": args.shards, "store_replicas": args.replicas}
     all_pairs: dict[str, list[Pair]] = {mode: [] for mode in MODES}
-    print("| Corpus | Chunks | Vectors in graphs | Queries | " + " | ".join(f"{m}: overlap, equal" for m in MODES) + " |")
+    print(
+        "| Corpus | Chunks | Vectors in graphs | Queries | "
+        + " | ".join(f"{m}: overlap, equal" for m in MODES)
+        + " |"
+    )
     print("|-|-|-|-|" + "-|" * len(MODES))
     for repo in repos:
         of_repo = [q for q in queries if q.repo == repo]

@@ -547,6 +547,26 @@ def test_what_is_wrong_with_a_key_is_said(
         index.update()
 
 
+def test_a_shard_that_is_lost_is_said_before_the_words_of_the_server(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words are those of Qdrant 1.18.3 with a node of three killed."""
+    said = (
+        "Service internal error: 1 of 1 read operations failed: Service internal error: Tonic status error: "
+        "code: 'The service is currently unavailable', "
+        'message: "Failed to connect to http://127.0.0.1:6355/, error: transport error"'
+    )
+    with remote.open(retry_attempts=1) as index:
+        index.update()
+
+        def lost(*_: Any, **__: Any) -> Any:
+            raise Refused("INTERNAL", said)
+
+        monkeypatch.setattr(remote.client, "query_points", lost, raising=False)
+        with pytest.raises(ProviderError, match="is down, and a shard has no other copy .*1 of 1 read"):
+            index.search("flush queue", mode="lexical", refresh=False)
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"a\nb"])
 def test_a_key_file_without_a_key_is_refused(remote: Remote, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "key"

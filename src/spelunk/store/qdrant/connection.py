@@ -42,6 +42,9 @@ TRANSIENT: Final = frozenset(
 """Status codes of gRPC after which another try, or another node, may succeed."""
 UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED: "
 """In the message of a connection by TLS that was refused here."""
+SHARD_LOST: Final = ("operations failed:", "no active replica", "Failed to connect to http")
+"""Words of a node that answers, about a shard that it cannot reach."""
+NO_COPY: Final = "a node of the cluster is down, and a shard has no other copy"
 KEY_CODES: Final = frozenset(("UNAUTHENTICATED", "PERMISSION_DENIED"))
 
 T = TypeVar("T")
@@ -167,7 +170,8 @@ class Connection:
         if code == "NOT_FOUND":
             return ProviderDownError(f"{text}; run `spelunk index --rebuild` to fill a new collection")
         if code in TRANSIENT or not code:
-            return TransientError(text)
+            lost = any(words in message for words in SHARD_LOST)
+            return TransientError(f"{self.address}: {NO_COPY} ({self._clean(message)})" if lost else text)
         return ProviderDownError(text)
 
     def _key_fault(self, message: str) -> str:
