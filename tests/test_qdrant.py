@@ -529,6 +529,7 @@ def test_a_key_is_in_no_message(remote: Remote, monkeypatch: pytest.MonkeyPatch,
         ("PERMISSION_DENIED", "ExpiredSignature", "the API key has expired: set QDRANT_API_KEY"),
         ("PERMISSION_DENIED", "Forbidden: Write access to collection c is required", "does not allow this"),
         ("PERMISSION_DENIED", "Forbidden: Global manage access is required", "does not allow this"),
+        ("PERMISSION_DENIED", "Forbidden: Access to collection c is required", "does not allow this"),
         ("PERMISSION_DENIED", "InvalidSignature", "the API key is refused"),
         ("UNAUTHENTICATED", "Invalid API key or JWT", "the API key is refused"),
     ],
@@ -563,7 +564,7 @@ def test_a_shard_that_is_lost_is_said_before_the_words_of_the_server(
             raise Refused("INTERNAL", said)
 
         monkeypatch.setattr(remote.client, "query_points", lost, raising=False)
-        with pytest.raises(ProviderError, match="is down, and a shard has no other copy .*1 of 1 read"):
+        with pytest.raises(ProviderError, match=r"is down, and a shard has no other copy .*1 of 1 read"):
             index.search("flush queue", mode="lexical", refresh=False)
 
 

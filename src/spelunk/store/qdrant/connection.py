@@ -180,7 +180,7 @@ class Connection:
             return "is missing"
         if "ExpiredSignature" in message:
             return "has expired"
-        if "access" in message and "is required" in message:
+        if "access" in message.lower() and "is required" in message:
             return "does not allow this"
         return "is refused"
 
