@@ -185,8 +185,9 @@ def test_a_rebuild_replaces_all_points_and_the_old_ones_serve_until_then(remote:
         assert remote.count() == 0
 
 
-def test_a_move_there_and_back_makes_the_same_index(remote: Remote, tmp_path: Path) -> None:
-    with remote.open(store="local") as index:
+@pytest.mark.parametrize("embedder", ["hashed", "static"])
+def test_a_move_there_and_back_makes_the_same_index(remote: Remote, tmp_path: Path, embedder: str) -> None:
+    with remote.open(store="local", embedder=embedder) as index:
         index.update()
         with Snapshot(index.directory) as snapshot:
             before = [snapshot.vector(i) for i in snapshot.listed(Filter(), 1000)]
@@ -197,14 +198,14 @@ def test_a_move_there_and_back_makes_the_same_index(remote: Remote, tmp_path: Pa
         with pytest.raises(ConfigError, match="set store to it"):
             index.search("flush")
         assert not any(name.startswith("lexical") for name in os.listdir(index.directory))
-    with remote.open() as index:
+    with remote.open(embedder=embedder) as index:
         assert remote.count() == moved
         assert places(index.search("flush queue")) == expected
         assert index.check().ok
         assert index.update().files.indexed == 0
 
         assert index.migrate("local") == moved
-    with remote.open(store="local") as index:
+    with remote.open(store="local", embedder=embedder) as index:
         assert remote.count() == 0
         assert index.check().ok
         assert places(index.search("flush queue")) == expected
