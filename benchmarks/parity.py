@@ -74,7 +74,7 @@ def client_of(store: str) -> Any:
 
 
 def settled(store: str, graph: bool) -> int:
-    """Wait until a collection is optimised; the number of its vectors that are in graphs."""
+    """Wait until a collection is optimised; the number of its vectors that are indexed: sparse ones at once, dense ones in graphs."""
     name = parse(store).collection
     with closing(client_of(store)) as client:
         if graph:
@@ -97,7 +97,7 @@ def compare(
     corpus: str, queries: Sequence[measures.LabelledQuery], store: str, limit: int, graph: bool,
     settings: dict[str, Any],
 ) -> tuple[dict[str, list[Pair]], int, int]:  # fmt: skip
-    """The hits of all queries of a corpus by mode, its chunks, and the vectors that are in graphs."""
+    """The hits of all queries of a corpus by mode, its chunks, and the vectors that are indexed."""
     with tempfile.TemporaryDirectory() as place:
         here = Index.open(corpus, index_dir=os.path.join(place, "here"), **settings)
         address = f"{store}/parity-{uuid.uuid4().hex[:8]}"
@@ -147,7 +147,7 @@ def main() -> None:
     settings = {"store_shards": args.shards, "store_replicas": args.replicas}
     all_pairs: dict[str, list[Pair]] = {mode: [] for mode in MODES}
     print(
-        "| Corpus | Chunks | Vectors in graphs | Queries | "
+        "| Corpus | Chunks | Vectors indexed | Queries | "
         + " | ".join(f"{m}: overlap, equal" for m in MODES)
         + " |"
     )
