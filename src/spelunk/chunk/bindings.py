@@ -9,13 +9,16 @@ from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.binding_tables import QUERIES
 from spelunk.chunk.chains import chain_of, row_of
+from spelunk.chunk.contexts import place_of
 from spelunk.chunk.generics import bounds_at_row
 from spelunk.chunk.grammar import compile_query
+from spelunk.chunk.nodes import short_text
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.receivers import MAX_READ
 from spelunk.chunk.relations import MATCH_LIMIT, extractor_for
 from spelunk.chunk.scopes import ancestors, local_scope
 from spelunk.chunk.type_names import NO_NAMES, PATH, clean_type, element_type
+from spelunk.chunk.type_shapes import SAME_MEMBERS
 
 MAX_BINDINGS: Final = 50_000
 """Variables of one file that are looked at."""
@@ -39,6 +42,11 @@ _THIS: Final = {
 }
 _CALLS_CONSTRUCT: Final = frozenset({"python", "kotlin", "scala", "swift", "cpp", "rust"})
 """Languages where ``Foo(x)`` makes a Foo, if the name begins with a capital letter."""
+
+_NAMED_TYPES: Final = frozenset(
+    {"type_identifier", "nested_type_identifier", "predefined_type", "array_type", "literal_type"}
+)
+"""Node types of TypeScript whose text tells the type of a variable, or that of its elements."""
 
 _GENERIC: Final = frozenset({"rust", "typescript", "tsx", "java", "go"})
 """Languages whose type parameters have bounds that say which members their values have."""
@@ -88,7 +96,8 @@ def bindings(parsed: Parsed, line: int) -> dict[str, str]:
     Returns:
         Variable -> type as written, without what surrounds it (``Foo``,
         ``pkg.Foo``), ``f()`` for a variable that holds what f returns, ``A::new().f()``
-        where that is called on another value, ``(self.x)`` for one with the value of a field.
+        where that is called on another value, ``(self.x)`` for one with the value of a field,
+        ``~12:4`` for one whose surroundings tell its type: its row and column.
         ``x[]`` has the type of the elements of x, where x is a list whose type says that.
         Fields of the class around the line are there as they are written
         inside it: ``self.x``, ``this.x``, and ``x`` where the language allows it. What is bound last before the line counts;
@@ -152,6 +161,7 @@ class _Binding(NamedTuple):
 
 
 _RANKS: Final = {
+    "surrounded": 0,
     "same": 0,
     "payload": 1,
     "shape": 1,
@@ -233,6 +243,9 @@ def _written(captures: dict[str, list[Any]], source: bytes, language: str) -> tu
             continue
         node = nodes[0]
         text = _text(node, source)
+        if role == "surrounded" or (role == "type" and _must_be_asked(node, source, language)):
+            variable = captures.get("variable")
+            return (place_of(variable[0]) if variable else clean_type(text)), rank
         if role == "same":
             return "=" + text, rank
         if role == "value":
@@ -244,6 +257,15 @@ def _written(captures: dict[str, list[Any]], source: bytes, language: str) -> tu
             return (f"({chain}{_BEHIND[role]})" if chain else ""), rank
         return clean_type(text), rank
     return "", 0
+
+
+def _must_be_asked(node: Any, source: bytes, language: str) -> bool:
+    """Whether a written type is more than a name with arguments, or one that stands for its argument."""
+    if language not in ("typescript", "tsx"):
+        return False
+    if node.type == "generic_type":
+        return short_text(node.child_by_field_name("name"), source, MAX_READ) in SAME_MEMBERS
+    return node.type not in _NAMED_TYPES
 
 
 def _text(node: Any, source: bytes) -> str:

@@ -66,8 +66,8 @@ MOST_RESOLVED: Final = 300_000
 """References that one question resolves, those that others ask for among them: a minute at worst."""
 MOST_NESTED: Final = 24
 """Questions that one reference asks, each for the next: its receiver's type, what that returns, a base."""
-_Key = tuple[int, str, Role, str, int, DefinitionRow | None]
-"""File, name, role, receiver, line where it counts, and the definition around a reference."""
+_Key = tuple[int, str, Role, str, int, DefinitionRow | None, str]
+"""File, name, role, receiver, line where it counts, the definition around a reference, its variable's type."""
 
 
 class Resolver:
@@ -89,7 +89,8 @@ class Resolver:
         if reference.receiver or self._may_be_chained(file, reference):
             reference = reference._replace(receiver=self.view.whole_receiver(file, reference))
         is_key = reference.role is Role.WRITE and not reference.receiver  # of a literal, each of its own type
-        key = (file, reference.name, reference.role, reference.receiver, reference.line * is_key, inside)
+        local = self.receivers.local_type(file, reference)
+        key = (file, reference.name, reference.role, reference.receiver, reference.line * is_key, inside, local)
         known = self._known.get(key)
         if known is not None:
             return known

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,6 +12,7 @@ from spelunk.chunk.receivers import MAX_RECEIVER
 from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
 from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
+from spelunk.graph.kept_trees import KEPT_TREES, TREES
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, NOT_CODE, VALUES, family_of
 from spelunk.graph.signature import doc_line, signature
 from spelunk.graph.spans import Spans
@@ -28,32 +27,10 @@ MOST_PARSES: Final = 400
 """Files that one question parses again: some 2 s of source code in all."""
 MOST_PARSED_CHARS: Final = 20_000_000
 """Characters of source that one question parses again."""
-KEPT_TREES: Final = 64
-"""Trees kept in memory: some 2 MB each for a file of 20 KB."""
 MOST_TEXTS: Final = 2_000
 """Texts kept in memory at a time."""
 MOST_LINE: Final = 200
 """Characters of a line that is quoted."""
-
-
-class _Trees(threading.local):
-    """Files parsed lately in this thread, for the next question; a parser serves one thread."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[bytes, str], Parsed] = OrderedDict()
-
-    def get(self, digest: bytes, path: str) -> Parsed | None:
-        """The file of a content and a path."""
-        return self._kept.get((digest, path))
-
-    def keep(self, parsed: Parsed) -> None:
-        """Keep a file, and let go the one kept longest."""
-        self._kept[(parsed.document.digest, parsed.document.path)] = parsed
-        while len(self._kept) > KEPT_TREES:
-            self._kept.popitem(last=False)
-
-
-_trees: Final = _Trees()
 
 
 class GraphView:
@@ -94,6 +71,7 @@ class GraphView:
         self._most_parses = most_parses
         self._most_chars = MOST_PARSED_CHARS * most_parses // MOST_PARSES
         self._fields: dict[int, list[DefinitionRow]] = {}
+        self._locals: dict[int, list[DefinitionRow]] = {}
         self._field_types: dict[DefinitionRow, tuple[str, str]] = {}
         self._assigned: set[DefinitionRow] = set()
         self._parses = 0
@@ -192,7 +170,7 @@ class GraphView:
             raise _BoundReachedError
         self._parses += 1
         self._chars += row.size
-        kept = _trees.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
+        kept = TREES.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
         if kept is not None:
             return kept
         from spelunk.chunk import parse
@@ -202,7 +180,7 @@ class GraphView:
         if row.size > options.max_parse_size and self.definitions(file):  # it was parsed when it was indexed
             options = replace(options, max_parse_size=row.size)
         parsed = parse(Document(row.path, text, row.digest, row.language, size=row.size), options)
-        _trees.keep(parsed)
+        TREES.keep(parsed)
         return parsed
 
     def has_table(self, file: int) -> bool:
@@ -287,6 +265,18 @@ class GraphView:
             if family_of(self.row(file).language) not in FIELDS_APART:
                 members = {(row.scope, row.name) for row in self.definitions(file)}
             found = self._fields[file] = [row for key, row in first.items() if key not in members]
+        return found
+
+    def locals(self, file: int) -> list[DefinitionRow]:
+        """The functions and types inside functions of a file, by line; none where a bound on parsing is reached."""
+        found = self._locals.get(file)
+        if found is None:
+            from spelunk.chunk.local_definitions import local_definitions
+
+            parsed = self.parsed(file)
+            inner = local_definitions(parsed) if parsed is not None else ()
+            found = [DefinitionRow(file, d.name, d.kind, d.scope, d.line, d.end_line) for d in inner]
+            self._locals[file] = found
         return found
 
     def field_type(self, row: DefinitionRow, *, element: bool = False) -> str:
