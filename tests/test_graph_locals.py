@@ -28,7 +28,7 @@ LOCALS = {
     ),
     "kotlin": (
         "fun f() {\n  val x = object : Sink {\n    override fun write() {}\n  }\n}\n",
-        [("write", "method", 3, "f")],
+        [("write", "function", 3, "f")],
     ),
     "php": (
         "<?php\nfunction f() {\n  return new class {\n    public function get() {}\n  };\n}\n",

@@ -55,7 +55,8 @@ def chain_of(node: Any, source: bytes) -> str:
             tail.append("()")
             node = node.child_by_field_name("constructor")
         elif kind in _CASTS:
-            node = node.named_child(1 if node.named_child(1).type in _CAST_TYPES else 0)
+            target = node.named_child(1) if node.named_child_count > 1 else None  # none in ``as const``
+            node = target if target is not None and target.type in _CAST_TYPES else node.named_child(0)
         elif kind in _GENERIC_TYPES:
             node = node.child_by_field_name("name") or node.named_child(0)
         elif kind == "method_invocation":  # of Java: object and name are fields of the call

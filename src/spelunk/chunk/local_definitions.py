@@ -37,7 +37,9 @@ def local_definitions(parsed: Parsed) -> list[Definition]:
         return []
     found = tree_sitter.QueryCursor(query).captures(parsed.tree.root_node).get("d", ())
     nodes = sorted(found, key=lambda node: (node.start_byte, -node.end_byte))[:MAX_NODES]
-    known = {(d.name, d.line) for piece in chunk(parsed) for d in piece.definitions}
+    stored = [d for piece in chunk(parsed) for d in piece.definitions]
+    known = {(d.name, d.line) for d in stored}
+    merged = {(d.name, d.scope): d for d in stored if d.end_line > d.line}  # several signatures are one
     out: list[Definition] = []
     around: list[tuple[int, str, str]] = []  # end, scope and kind of the definitions around a node
     for node in nodes:
@@ -54,7 +56,8 @@ def local_definitions(parsed: Parsed) -> list[Definition]:
             line = parsed.rows.raw_line(one.row)
             scope = ".".join(filter(None, (inside[1], one.scope)))
             around.append((node.end_byte, ".".join(filter(None, (scope, name))), kind))
-            if (name, line) not in known:
+            whole = merged.get((name, scope))
+            if (name, line) not in known and not (whole and whole.line < line <= whole.end_line):
                 known.add((name, line))
                 last = node.end_point[0] - (node.end_point[1] == 0 and node.end_point[0] > node.start_point[0])
                 out.append(Definition(name, kind, line, scope, parsed.rows.raw_line(last)))

@@ -124,6 +124,11 @@ def is_type(node: Any) -> bool:
     return node.type in _TYPES
 
 
+def is_getter(node: Any) -> bool:
+    """Whether a method is read and not called."""
+    return any(child.type == "get" for child in node.children[:4])
+
+
 def is_object(node: Any) -> bool:
     """Whether a type is written as its members."""
     return node.type in _BODIES

@@ -208,7 +208,7 @@ class Contexts:
 
     def _declarations(self, row: DefinitionRow, arguments: Sequence[_Typed]) -> Iterator[_Typed]:
         """The same, of a type with arguments."""
-        from spelunk.chunk.type_shapes import declarations, inner, is_object, is_type
+        from spelunk.chunk.type_shapes import declarations, inner, is_getter, is_object, is_type, results
 
         parsed = self._view.parsed(row.file)
         if parsed is None or parsed.tree is None:
@@ -217,6 +217,9 @@ class Contexts:
             known = self._parameters(node, row.file, arguments, {})
             if is_type(node):
                 yield _Typed(row.file, node, known, row)
+                continue
+            if is_getter(node):
+                yield from (_Typed(row.file, result, known) for result in results(node))
                 continue
             value = inner(node)
             value = node if value is None else value
