@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +23,9 @@ from spelunk.chunk.type_shapes import SAME_MEMBERS
 
 MAX_BINDINGS: Final = 50_000
 """Variables of one file that are looked at."""
+
+KEPT_FILES: Final = 64
+"""Files whose bindings are kept in memory: some 0.1 MB each."""
 
 MAX_SAME: Final = 50
 """Bindings of one name that are compared with an assignment of it to a field."""
@@ -60,23 +64,30 @@ class _Queries(threading.local):
 _queries: Final = _Queries()
 
 
-class _Last(threading.local):
-    """The bindings of the file asked for last in this thread: questions ask about many lines of one file."""
+class _Kept(threading.local):
+    """The bindings of the files asked for lately in this thread: the references of one name alternate between files."""
 
     def __init__(self) -> None:
-        self.parsed: Parsed | None = None
-        self.found: list[_Binding] = []
+        self.found: OrderedDict[tuple[str, bytes], list[_Binding]] = OrderedDict()
+
+    def keep(self, key: tuple[str, bytes], found: list[_Binding]) -> None:
+        """Keep those of a language and a text, and let go those kept longest."""
+        self.found[key] = found
+        while len(self.found) > KEPT_FILES:
+            self.found.popitem(last=False)
 
 
-_last: Final = _Last()
+_kept: Final = _Kept()
 
 
 def _found(parsed: Parsed, query: Any, language: str) -> list[_Binding]:
     """Every binding of a file, in order."""
     import tree_sitter
 
-    if _last.parsed is parsed:
-        return _last.found
+    key = (language, parsed.source)
+    known = _kept.found.get(key)
+    if known is not None:
+        return known
     cursor = tree_sitter.QueryCursor(query, match_limit=MATCH_LIMIT)
     found: list[_Binding] = []
     for n, (_, captures) in enumerate(cursor.matches(parsed.tree.root_node)):
@@ -86,7 +97,7 @@ def _found(parsed: Parsed, query: Any, language: str) -> list[_Binding]:
     found.sort(key=lambda b: (b.place, b.rank))
     _follow(found)
     found = [binding for binding in found if not binding.written.startswith("=")]
-    _last.parsed, _last.found = parsed, found
+    _kept.keep(key, found)
     return found
 
 

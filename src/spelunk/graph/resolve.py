@@ -80,6 +80,8 @@ class Resolver:
         self.receivers = Receivers(view, self.imports, self.classes, self.types, self.meanings)
         self._known: dict[_Key, Resolution] = {}
         self._active: dict[_Key, int] = {}
+        self._fit: dict[tuple[str, str, Role], tuple[Sequence[DefinitionRow], list[DefinitionRow]]] = {}
+        self._members: dict[DefinitionRow, bool] = {}
         self._cut = MOST_NESTED
         self._resolved = 0
 
@@ -134,12 +136,21 @@ class Resolver:
         family = family_of(self.view.row(file).language)
         if reference.role is Role.IMPORT:
             return self._imported_here(file, reference)
-        pool = fitting(self._pool(file, reference.name, family), reference.role)
+        pool = self._fitting(file, reference, family)
         if family == "rust" and reference.role is Role.MACRO:  # ``f!()`` is no function
             pool = [row for row in pool if row.kind == "macro"]
         if reference.receiver:
             return self._with_receiver(file, reference, pool, family)
         return self._bare(file, reference, pool, family)
+
+    def _fitting(self, file: int, reference: Reference, family: str) -> list[DefinitionRow]:
+        """The definitions that a reference may mean by its role."""
+        rows = self._pool(file, reference.name, family)
+        key = (reference.name, family, reference.role)
+        known = self._fit.get(key)
+        if known is None or known[0] is not rows:
+            known = self._fit[key] = rows, fitting(rows, reference.role)
+        return known[1]
 
     def _pool(self, file: int, name: str, family: str) -> Sequence[DefinitionRow]:
         """The definitions that a name in a file may mean; of a name that very many files define the near ones."""
@@ -298,7 +309,10 @@ class Resolver:
         return family in ("python", "rust", "go", "zig")
 
     def _is_member(self, row: DefinitionRow) -> bool:
-        return self.imports.is_member(row)
+        known = self._members.get(row)
+        if known is None:
+            known = self._members[row] = self.imports.is_member(row)
+        return known
 
     def is_static(self, row: DefinitionRow) -> bool:
         """Whether a definition of C is seen in its own file alone."""

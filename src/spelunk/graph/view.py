@@ -63,11 +63,13 @@ class GraphView:
         self._lines: dict[int, list[str]] = {}
         self._relations: dict[int, Relations] = {}
         self._read: dict[int, Relations] = {}
+        self._within: dict[tuple[int, int, int], list[Reference]] = {}
         if shared is not None:
             self._rows, self._definitions, self._imports = shared._rows, shared._definitions, shared._imports
             self._spans, self._by_name, self._lines = shared._spans, shared._by_name, shared._lines
             self._read = shared._read
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
+        self._around: dict[tuple[int, int], list[DefinitionRow]] = {}
         self._most_parses = most_parses
         self._most_chars = MOST_PARSED_CHARS * most_parses // MOST_PARSES
         self._fields: dict[int, list[DefinitionRow]] = {}
@@ -209,9 +211,24 @@ class GraphView:
 
     def references_in(self, definition: DefinitionRow) -> list[Reference]:
         """References within the lines of a definition, by line."""
-        references = self.relations(definition.file).references
-        first = bisect_left(references, definition.line, key=_line_of)
-        return references[first : bisect_right(references, last_line(definition), key=_line_of)]
+        return self.references_within(definition.file, definition.line, last_line(definition))
+
+    def references_within(self, file: int, first: int, last: int) -> list[Reference]:
+        """References on some lines, by line, without reading the rest of the file; none where a bound is reached."""
+        known = self._relations.get(file)
+        if known is None:
+            key = (file, first, last)
+            found = self._within.get(key)
+            if found is None:
+                from spelunk.chunk.relations import references_within
+
+                parsed = self.parsed(file)
+                found = [] if parsed is None else references_within(parsed, first, last)
+                self._within[key] = found
+            return found
+        references = known.references
+        begin = bisect_left(references, first, key=_line_of)
+        return references[begin : bisect_right(references, last, key=_line_of)]
 
     def bindings(self, file: int, line: int) -> dict[str, str]:
         """The types of variables that are written down and hold at a line; none where a bound is reached."""
@@ -320,8 +337,12 @@ class GraphView:
 
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
-        found = self.spans(file).holding(line)
-        return sorted(found, key=lambda row: (-last_line(row), row.line, row.kind in VALUES))
+        found = self._around.get((file, line))
+        if found is None:
+            rows = self.spans(file).holding(line)
+            found = sorted(rows, key=lambda row: (-last_line(row), row.line, row.kind in VALUES))
+            self._around[file, line] = found
+        return found
 
     def enclosing(self, file: int, line: int) -> DefinitionRow | None:
         """The function, else the type, else the value that a line lies in; None at the top of the file."""
