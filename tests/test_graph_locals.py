@@ -6,9 +6,9 @@ import pytest
 
 from spelunk.chunk.local_definitions import local_definitions
 from spelunk.graph.callers import callers
+from spelunk.graph.columns import rows_at
 from spelunk.graph.fields import fields_named
 from spelunk.graph.names import find
-from spelunk.graph.columns import rows_at
 from tests.graphcases import Repository, places
 from tests.test_relations import parsed
 

@@ -80,7 +80,9 @@ def test_a_type_without_all_methods_of_an_interface_of_go_does_not_implement_it(
 
 
 def test_what_constructs_a_base_does_not_construct_its_subclass() -> None:
-    files = {"a.py": "class A:\n    def __init__(self): pass\n\nclass B(A):\n    def __init__(self): pass\n\nA()\n"}
+    files = {
+        "a.py": "class A:\n    def __init__(self): pass\n\nclass B(A):\n    def __init__(self): pass\n\nA()\n"
+    }
     repository = Repository(files)
 
     assert places(callers(repository.resolver, "B.__init__", repository.rows("B.__init__"), 50)) == []

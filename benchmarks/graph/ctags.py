@@ -128,7 +128,10 @@ def _reason(root: Any, language: str, kind: str, text: str, line: int, at: int, 
         chain.append(node)
         node = node.parent
     types = [node.type for node in chain]
-    if any(re.search(r"string|comment|heredoc|haddock|quoted_content", one) and one != "string_body" for one in types):
+    if any(
+        re.search(r"string|comment|heredoc|haddock|quoted_content", one) and one != "string_body"
+        for one in types
+    ):
         return "in a string or a comment"
     if language == "Haskell":
         if kind == "module":
@@ -140,8 +143,14 @@ def _reason(root: Any, language: str, kind: str, text: str, line: int, at: int, 
     if language == "Sh" and "variable_assignment" in types[:3]:
         return "an array"
     if language in ("JavaScript", "TypeScript") and kind == "class":
-        around = next((n for n in chain if n.type in ("pair", "variable_declarator", "assignment_expression")), None)
-        value = None if around is None else around.child_by_field_name("value") or around.child_by_field_name("right")
+        around = next(
+            (n for n in chain if n.type in ("pair", "variable_declarator", "assignment_expression")), None
+        )
+        value = (
+            None
+            if around is None
+            else around.child_by_field_name("value") or around.child_by_field_name("right")
+        )
         if value is not None and value.type == "object":
             return "an object"
     return ""

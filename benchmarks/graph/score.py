@@ -98,7 +98,9 @@ class Scorer:
         if place[0] not in self.indexed:
             return
         answer = self.ask("definition", (*place, row["column"]))
-        known = any((t.path, t.name) == (place[0], row["name"]) and self.is_at(place[1], t) for t in answer.targets)
+        known = any(
+            (t.path, t.name) == (place[0], row["name"]) and self.is_at(place[1], t) for t in answer.targets
+        )
         self.known[(group == "values", known)] += 1
         if not known:
             self.error("not defined", row, place)

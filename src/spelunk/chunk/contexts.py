@@ -32,7 +32,11 @@ PLACE: Final = re.compile(r"~(\d+):(\d+)")
 """How :func:`spelunk.chunk.bindings.bindings` writes the type of a variable that must be asked for here."""
 
 _LITERALS: Final = frozenset({"arrow_function", "function_expression", "function", "generator_function"})
-_FUNCTIONS: Final = _LITERALS | {"method_definition", "function_declaration", "generator_function_declaration"}
+_FUNCTIONS: Final = _LITERALS | {
+    "method_definition",
+    "function_declaration",
+    "generator_function_declaration",
+}
 _PARAMETERS: Final = frozenset({"required_parameter", "optional_parameter"})
 _SAME: Final = frozenset({"parenthesized_expression", "ternary_expression", "binary_expression"})
 """Expressions whose surroundings are those of a part."""
@@ -90,7 +94,9 @@ def origin_at(parsed: Parsed, row: int, column: int) -> Origin | None:
             if written is not None:
                 return Origin(tuple(reversed(steps)), written)
             return _of_parameter(parent, steps, parsed.source)
-        elif kind == "formal_parameters" or (kind == "arrow_function" and parent.child_by_field_name("parameter") == node):
+        elif kind == "formal_parameters" or (
+            kind == "arrow_function" and parent.child_by_field_name("parameter") == node
+        ):
             return _of_parameter(node, steps, parsed.source)
         elif kind == "variable_declarator":
             written = _annotation(parent)
@@ -139,7 +145,10 @@ def _around(node: Any, steps: list[str], source: bytes) -> Origin | None:
             left = parent.child_by_field_name("left")
             return None if left == node else _of_value(left, steps, source)
         if kind == "pair":
-            steps = [*steps, MEMBER + short_text(parent.child_by_field_name("key"), source, MAX_NAME).strip("'\"")]
+            steps = [
+                *steps,
+                MEMBER + short_text(parent.child_by_field_name("key"), source, MAX_NAME).strip("'\""),
+            ]
             node = parent.parent
         elif kind == "object" and node.type == "method_definition":
             steps = [*steps, MEMBER + short_text(node.child_by_field_name("name"), source, MAX_NAME)]
@@ -183,7 +192,12 @@ def _of_attribute(attribute: Any, steps: list[str], source: bytes) -> Origin | N
     """An attribute of an element in JSX is a property of what its component is called with."""
     element = attribute.parent
     name = None if element is None else element.child_by_field_name("name")
-    component, key = short_text(name, source, MAX_NAME), short_text(attribute.named_child(0), source, MAX_NAME)
+    if name is None:
+        return None
+    component, key = (
+        short_text(name, source, MAX_NAME),
+        short_text(attribute.named_child(0), source, MAX_NAME),
+    )
     if not component[:1].isupper() or not key:
         return None
     steps = [*steps, MEMBER + key]

@@ -18,6 +18,8 @@ from spelunk.types import MAX_SYMBOL, Definition
 
 MAX_NODES: Final = 100_000
 """Nodes of one file that may define something."""
+_NO_DEFINITIONS: Final = frozenset({"pair"})
+"""Nodes that a question asks about as what they stand for: the key of an object is a property of its type."""
 _KINDS: Final = frozenset(
     ["function", "method", "constructor", "macro", "class", "interface", "trait", "struct", "enum", "object", "record",
      "protocol", "type", "module", "union"]
@@ -59,7 +61,9 @@ def local_definitions(parsed: Parsed) -> list[Definition]:
             whole = merged.get((name, scope))
             if (name, line) not in known and not (whole and whole.line < line <= whole.end_line):
                 known.add((name, line))
-                last = node.end_point[0] - (node.end_point[1] == 0 and node.end_point[0] > node.start_point[0])
+                last = node.end_point[0] - (
+                    node.end_point[1] == 0 and node.end_point[0] > node.start_point[0]
+                )
                 out.append(Definition(name, kind, line, scope, parsed.rows.raw_line(last)))
     return out
 
@@ -73,6 +77,7 @@ def _patterns(grammar: LanguageGrammar) -> str:
             for kind, rule in grammar.rules.items()
             if rule.role in (Verb.DEF, Verb.BOX) and language.node_kind_is_named(kind)
         }
+        - _NO_DEFINITIONS
     )
     return f"[{' '.join(f'({name})' for name in names)}] @d" if names else ""
 
@@ -83,5 +88,7 @@ def _names(node: Any, source: bytes, rule: NodeRule) -> list[NamedNode]:
         found = rule.describe(node, source, rule)
         return [] if found is BELONGS_BELOW else list(found)
     name = node.child_by_field_id(rule.field) if rule.field else None
+    if name is None:
+        return []
     text = short_text(name, source, 4 * MAX_SYMBOL)
     return [NamedNode(text, rule.kind, name.start_point[0])] if text else []

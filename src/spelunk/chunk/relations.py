@@ -111,7 +111,11 @@ def references_within(parsed: Parsed, first: int, last: int) -> list[Reference]:
     marks, _ = _read(cursor.captures(parsed.tree.root_node), parsed.source, extractor)
     starts = line_starts(parsed)
     found = ((bisect_right(starts, at), mark) for at, mark in sorted(marks.items()))
-    return [Reference(name, role, line, receiver) for line, (name, role, receiver) in found if first <= line <= last]
+    return [
+        Reference(name, role, line, receiver)
+        for line, (name, role, receiver) in found
+        if first <= line <= last
+    ]
 
 
 def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list[Part]]:

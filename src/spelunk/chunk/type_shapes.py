@@ -29,7 +29,9 @@ _SIGNATURES: Final = frozenset(
      "function_expression"]
 )  # fmt: skip
 _BODIES: Final = frozenset({"object_type", "interface_body"})
-_TYPES: Final = frozenset({"interface_declaration", "class_declaration", "abstract_class_declaration", "class"})
+_TYPES: Final = frozenset(
+    {"interface_declaration", "class_declaration", "abstract_class_declaration", "class"}
+)
 _DECLARED: Final = _SIGNATURES | _TYPES | {
     "property_signature", "public_field_definition", "variable_declarator", "type_alias_declaration",
     "required_parameter", "optional_parameter",
@@ -77,7 +79,13 @@ def type_name(node: Any, source: bytes) -> TypeName | None:
         given = node.child_by_field_name("type_arguments")
         arguments = [] if given is None else list(given.named_children)
         node = node.child_by_field_name("name") or node.named_child(0)
-    if node.type not in ("type_identifier", "identifier", "nested_type_identifier", "nested_identifier", "this_type"):
+    if node.type not in (
+        "type_identifier",
+        "identifier",
+        "nested_type_identifier",
+        "nested_identifier",
+        "this_type",
+    ):
         return None
     receiver, _, name = short_text(node, source, MAX_NAME).rpartition(".")
     return TypeName(receiver, name, arguments) if name else None
@@ -110,8 +118,13 @@ def _signatures_beside(declared: Any, name: str, source: bytes) -> list[Any]:
         return [declared]
     found = []
     for child in holder.named_children:
-        inner = child.named_child(0) if child.type == "export_statement" and child.named_child_count else child
-        if inner.type in _SIGNATURES and short_text(inner.child_by_field_name("name"), source, MAX_NAME) == name:
+        inner = (
+            child.named_child(0) if child.type == "export_statement" and child.named_child_count else child
+        )
+        if (
+            inner.type in _SIGNATURES
+            and short_text(inner.child_by_field_name("name"), source, MAX_NAME) == name
+        ):
             found.append(inner)
         if len(found) == MAX_SIGNATURES:
             break
@@ -227,7 +240,12 @@ def elements(node: Any, number: int) -> list[Any]:
         if not parts:
             return []
         part = parts[min(max(number, 0), len(parts) - 1)]
-        if part.type in ("required_parameter", "optional_parameter", "tuple_parameter", "optional_tuple_parameter"):
+        if part.type in (
+            "required_parameter",
+            "optional_parameter",
+            "tuple_parameter",
+            "optional_tuple_parameter",
+        ):
             part = _annotation(part) or part
         if part.type == "rest_type" and part.named_child_count:
             return elements(part.named_child(0), 0)
@@ -277,4 +295,8 @@ def _is_this(parameter: Any) -> bool:
 
 def _annotation(node: Any) -> Any:
     written = node.child_by_field_name("type")
-    return None if written is None else (written.named_child(0) if written.type == "type_annotation" else written)
+    return (
+        None
+        if written is None
+        else (written.named_child(0) if written.type == "type_annotation" else written)
+    )

@@ -31,7 +31,22 @@ MOST_TYPES: Final = 8
 """Types that a variable may have."""
 
 _ELEMENTS: Final = frozenset(
-    [(name, "(0") for name in "map forEach filter find findLast findIndex some every flatMap sort toSorted".split()]
+    [
+        (name, "(0")
+        for name in [
+            "map",
+            "forEach",
+            "filter",
+            "find",
+            "findLast",
+            "findIndex",
+            "some",
+            "every",
+            "flatMap",
+            "sort",
+            "toSorted",
+        ]
+    ]
     + [(name, "(1") for name in ("sort", "toSorted", "reduce", "reduceRight")]
 )
 """Functions of lists, and the parameter of their argument that is an element."""

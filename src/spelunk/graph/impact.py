@@ -25,6 +25,8 @@ MOST_CHANGED: Final = 2_000
 """Definitions from which references are followed."""
 LEAST_CONFIDENCE: Final = 0.1
 """Of a chain, below which it is not followed."""
+
+
 class Changed(NamedTuple):
     """What changes.
 

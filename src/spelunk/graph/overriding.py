@@ -13,6 +13,9 @@ from spelunk.store.relation_reader import DefinitionRow
 
 BASE_TRUST: Final = 0.7
 """Trust in that a call of a member of a base reaches a member that overrides it."""
+NOMINAL: Final = frozenset({"js", "jvm", "csharp", "go"})
+"""Families in which a call through an interface counts for what implements it. In Python and Rust the places were
+wrong by what their servers say: precision of callers fell from 1.00 to 0.83 and from 0.99 to 0.97, recall stayed."""
 MOST_INTERFACES: Final = 60
 """Interfaces with a method of one name that a type is compared with."""
 
@@ -51,11 +54,14 @@ def _of_interfaces(resolver: Resolver, row: DefinitionRow, owner: DefinitionRow)
 
 
 def bases_of(resolver: Resolver, rows: Sequence[DefinitionRow]) -> list[DefinitionRow]:
-    """The members that some members override, and that are not among them."""
+    """The members that some members override, and that are not among them, where calls of those count for them."""
+    rows = [row for row in rows if family_of(resolver.view.row(row.file).language) in NOMINAL]
     return list(dict.fromkeys(base for row in rows for base in overridden(resolver, row) if base not in rows))
 
 
-def through(sites: Sequence[Located], rows: Sequence[DefinitionRow], bases: Sequence[DefinitionRow]) -> list[Located]:
+def through(
+    sites: Sequence[Located], rows: Sequence[DefinitionRow], bases: Sequence[DefinitionRow]
+) -> list[Located]:
     """References to members and to those that they override: the latter with less trust and a rule of their own."""
     known = set(bases) - set(rows)
     return [

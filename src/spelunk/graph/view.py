@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from spelunk.chunk.receivers import MAX_RECEIVER
@@ -122,18 +123,15 @@ class GraphView:
 
     def definitions(self, file: int) -> list[DefinitionRow]:
         """The definitions of a file, by line."""
-        found = self._definitions.get(file)
-        if found is None:
-            found = self.reader.definitions_in([file]).get(file, [])
-            self._definitions[file] = found
-        return found
+        if file not in self._definitions:
+            self._definitions[file] = self.reader.definitions_in([file]).get(file, [])
+        return self._definitions[file]
 
     def imports(self, file: int) -> list[Import]:
         """The imports of a file."""
-        found = self._imports.get(file)
-        if found is None:
-            found = self._imports[file] = self.reader.imports_of([file]).get(file, [])
-        return found
+        if file not in self._imports:
+            self._imports[file] = self.reader.imports_of([file]).get(file, [])
+        return self._imports[file]
 
     def preload_imports(self, files: Iterable[int]) -> None:
         """Read the imports of many files at once."""
@@ -405,12 +403,11 @@ class GraphView:
         )
 
 
+_line_of: Final = attrgetter("line")
+
+
 class _BoundReachedError(Exception):
     """A bound on parsing is reached."""
-
-
-def _line_of(reference: Reference) -> int:
-    return reference.line
 
 
 def last_line(row: DefinitionRow) -> int:
