@@ -16,11 +16,13 @@ LOCALS = {
     "typescript": (
         "test('a', () => {\n  class Mine extends Error { run() {} }\n  function help() {}\n  const arrow = () => 1\n})\n"
         "export function outer() {\n  return function inner() {}\n}\n",
-        [("Mine", "class", 2, ""), ("run", "method", 2, "Mine"), ("help", "function", 3, ""), ("arrow", "function", 4, "")],
+        [("Mine", "class", 2, ""), ("run", "method", 2, "Mine"), ("help", "function", 3, ""), ("arrow", "function", 4, ""),
+         ("inner", "function", 7, "outer")],
     ),
     "javascript": (
-        "(function () {\n  function show() {}\n})();\nmodule.exports = {\n  async redirects() { return [] },\n};\n",
-        [("show", "function", 2, ""), ("redirects", "method", 5, "")],
+        "(function () {\n  function show() {}\n})();\nmodule.exports = {\n  async redirects() { return [] },\n  run: () => 1,\n};\n"
+        "app.use(function named() {});\n",
+        [("show", "function", 2, ""), ("redirects", "method", 5, ""), ("named", "function", 8, "")],
     ),
     "python": (
         "def test():\n    class A:\n        def __repr__(self): pass\n    def go(): pass\n",
@@ -33,6 +35,10 @@ LOCALS = {
     "php": (
         "<?php\nfunction f() {\n  return new class {\n    public function get() {}\n  };\n}\n",
         [("get", "method", 4, "f")],
+    ),
+    "bash": (
+        "print -l ${(k)fpath[(r)*]}\nif [[ -n $x ]] {\n  zsh_only() {\n    echo\n  }\n}\n# old() {\n",
+        [("zsh_only", "function", 3, "")],
     ),
     "elixir": (
         "defmodule A do\n  defmacro __using__(_) do\n    quote do\n      def update!(x), do: x\n    end\n  end\nend\n",

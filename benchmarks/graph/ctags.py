@@ -52,6 +52,8 @@ KINDS = {
 }
 CLAUSES = frozenset({"Elixir", "Haskell", "Erlang"})
 """A function has several clauses there: the first one counts."""
+SEVERAL = CLAUSES | {"TypeScript"}
+"""One definition has several clauses, equations or signatures."""
 CONSTRAINT = re.compile(r"\bwhere\s+\w+\s*:")
 TYPES = frozenset(
     {"class", "interface", "struct", "enum", "trait", "object", "module", "namespace", "implementation"}
@@ -112,8 +114,12 @@ def why_not(parsed: Any, language: str, kind: str, name: str, line: int) -> str:
     lines = parsed.document.text.split("\n")
     text = lines[line - 1] if line <= len(lines) else ""
     places = [m.start() for m in re.finditer(rf"(?<!\w){re.escape(name)}", text)]
+    if not re.search(r"\w", name):
+        return "no name"
     if not places:
-        return "the name is not on the line"
+        # ``operator =`` for ``operator=``, and what Kotlin itself names
+        is_there = name in text or "operator" in text or name == "Companion"
+        return "" if is_there else "the name is not on the line"
     if parsed.tree is None:
         return ""
     reasons = [_reason(parsed.tree.root_node, language, kind, text, line, at, len(name)) for at in places]
@@ -192,14 +198,15 @@ def definitions_of(tree: Path, paths: list[str]) -> Known:
             ):
                 for one in rows:
                     # ``A.B`` of a nested module, ``I.run`` of an explicit implementation, ``update!`` of Elixir
-                    for name in {one.name, one.name.rpartition(".")[2], one.name.rstrip("!?")}:
+                    spaced = re.sub(r"^operator(?=\W)", "operator ", one.name)
+                    for name in {one.name, one.name.rpartition(".")[2], one.name.rstrip("!?"), spaced}:
                         where[path, name].append((one.line, max(one.line, one.end_line)))
     return found
 
 
 def _is_at(line: int, span: tuple[int, int], language: str) -> bool:
     """Whether a tag's line is the definition's: any of its lines where it has several equations or clauses."""
-    return line == span[0] or (language in CLAUSES and span[0] <= line <= span[1])
+    return line == span[0] or (language in SEVERAL and span[0] <= line <= span[1])
 
 
 def main() -> int:

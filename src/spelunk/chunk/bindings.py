@@ -276,6 +276,9 @@ def _must_be_asked(node: Any, source: bytes, language: str) -> bool:
         return False
     if node.type == "generic_type":
         return short_text(node.child_by_field_name("name"), source, MAX_READ) in SAME_MEMBERS
+    if node.type == "union_type":  # of one type and null
+        parts = (_text(part, source) for part in node.named_children)
+        return sum(part not in NO_NAMES for part in parts) != 1
     return node.type not in _NAMED_TYPES
 
 

@@ -43,7 +43,7 @@ _SAME: Final = frozenset({"parenthesized_expression", "ternary_expression", "bin
 _TYPED: Final = frozenset({"as_expression", "satisfies_expression"})
 
 
-class Origin(NamedTuple):
+class TypeOrigin(NamedTuple):
     """What tells the type of a variable.
 
     Attributes:
@@ -69,7 +69,7 @@ def place_of(variable: Any) -> str:
     return f"~{row}:{column}"
 
 
-def origin_at(parsed: Parsed, row: int, column: int) -> Origin | None:
+def origin_at(parsed: Parsed, row: int, column: int) -> TypeOrigin | None:
     """What tells the type of the variable whose name begins at a row and a byte column; None where nothing does."""
     root = parsed.tree.root_node
     node = root.descendant_for_point_range((row, column), (row, column + 1))
@@ -92,7 +92,7 @@ def origin_at(parsed: Parsed, row: int, column: int) -> Origin | None:
         elif kind in _PARAMETERS:
             written = _annotation(parent)
             if written is not None:
-                return Origin(tuple(reversed(steps)), written)
+                return TypeOrigin(tuple(reversed(steps)), written)
             return _of_parameter(parent, steps, parsed.source)
         elif kind == "formal_parameters" or (
             kind == "arrow_function" and parent.child_by_field_name("parameter") == node
@@ -101,7 +101,7 @@ def origin_at(parsed: Parsed, row: int, column: int) -> Origin | None:
         elif kind == "variable_declarator":
             written = _annotation(parent)
             if written is not None:
-                return Origin(tuple(reversed(steps)), written)
+                return TypeOrigin(tuple(reversed(steps)), written)
             return _of_value(parent.child_by_field_name("value"), steps, parsed.source)
         elif kind == "for_in_statement":
             return _of_value(parent.child_by_field_name("right"), [*steps, ELEMENT], parsed.source)
@@ -111,13 +111,13 @@ def origin_at(parsed: Parsed, row: int, column: int) -> Origin | None:
     return None
 
 
-def _of_value(value: Any, steps: list[str], source: bytes) -> Origin | None:
+def _of_value(value: Any, steps: list[str], source: bytes) -> TypeOrigin | None:
     """The type of an expression that a pattern takes apart."""
     chain = "" if value is None else chain_of(value, source)
-    return Origin(tuple(reversed(steps)), None, chain, row=value.start_point[0]) if chain else None
+    return TypeOrigin(tuple(reversed(steps)), None, chain, row=value.start_point[0]) if chain else None
 
 
-def _of_parameter(parameter: Any, steps: list[str], source: bytes) -> Origin | None:
+def _of_parameter(parameter: Any, steps: list[str], source: bytes) -> TypeOrigin | None:
     """The type of a parameter without a written one: its function's surroundings tell it."""
     holder = parameter.parent
     function = holder if holder.type in _FUNCTIONS else holder.parent
@@ -127,7 +127,7 @@ def _of_parameter(parameter: Any, steps: list[str], source: bytes) -> Origin | N
     return _around(function, [*steps, f"{CALLED}{number}"], source)
 
 
-def _around(node: Any, steps: list[str], source: bytes) -> Origin | None:
+def _around(node: Any, steps: list[str], source: bytes) -> TypeOrigin | None:
     """The type that the surroundings of an expression ask of it."""
     for _ in range(MAX_CLIMB):
         parent = node.parent
@@ -135,12 +135,12 @@ def _around(node: Any, steps: list[str], source: bytes) -> Origin | None:
             return None
         kind = parent.type
         if kind in _TYPED:
-            return Origin(tuple(reversed(steps)), parent.named_child(1))
+            return TypeOrigin(tuple(reversed(steps)), parent.named_child(1))
         if kind == "arguments":
             return _of_argument(parent, node, steps, source)
         if kind in ("variable_declarator", "public_field_definition", "required_parameter"):
             written = _annotation(parent)
-            return None if written is None else Origin(tuple(reversed(steps)), written)
+            return None if written is None else TypeOrigin(tuple(reversed(steps)), written)
         if kind == "assignment_expression":
             left = parent.child_by_field_name("left")
             return None if left == node else _of_value(left, steps, source)
@@ -161,7 +161,7 @@ def _around(node: Any, steps: list[str], source: bytes) -> Origin | None:
                 return None
             written = _annotation(function, "return_type")
             if written is not None:
-                return Origin(tuple(reversed(steps)), written)
+                return TypeOrigin(tuple(reversed(steps)), written)
             steps, node = [*steps, RESULT], function
         elif kind == "jsx_expression" and parent.parent is not None and parent.parent.type == "jsx_attribute":
             return _of_attribute(parent.parent, steps, source)
@@ -172,7 +172,7 @@ def _around(node: Any, steps: list[str], source: bytes) -> Origin | None:
     return None
 
 
-def _of_argument(arguments: Any, node: Any, steps: list[str], source: bytes) -> Origin | None:
+def _of_argument(arguments: Any, node: Any, steps: list[str], source: bytes) -> TypeOrigin | None:
     call = arguments.parent
     function = call.child_by_field_name("function") or call.child_by_field_name("constructor")
     chain = "" if function is None else chain_of(function, source)
@@ -185,10 +185,10 @@ def _of_argument(arguments: Any, node: Any, steps: list[str], source: bytes) -> 
     if call.type == "new_expression":
         chain += ".constructor"
     # the name stands at the end of the function: a chain may go over many lines
-    return Origin(tuple(reversed(steps)), None, chain, number, len(given), function.end_point[0])
+    return TypeOrigin(tuple(reversed(steps)), None, chain, number, len(given), function.end_point[0])
 
 
-def _of_attribute(attribute: Any, steps: list[str], source: bytes) -> Origin | None:
+def _of_attribute(attribute: Any, steps: list[str], source: bytes) -> TypeOrigin | None:
     """An attribute of an element in JSX is a property of what its component is called with."""
     element = attribute.parent
     name = None if element is None else element.child_by_field_name("name")
@@ -201,7 +201,7 @@ def _of_attribute(attribute: Any, steps: list[str], source: bytes) -> Origin | N
     if not component[:1].isupper() or not key:
         return None
     steps = [*steps, MEMBER + key]
-    return Origin(tuple(reversed(steps)), None, component, 0, 1, name.start_point[0])
+    return TypeOrigin(tuple(reversed(steps)), None, component, 0, 1, name.start_point[0])
 
 
 def _function_around(node: Any) -> Any:

@@ -7,15 +7,27 @@ rule for, wherever they stand.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from typing import Any, Final
 
 from spelunk.chunk import chunk
 from spelunk.chunk.grammar import METHOD_HOLDERS, LanguageGrammar, NodeRule, Verb
 from spelunk.chunk.grammars._nodes import BELONGS_BELOW, NamedNode
 from spelunk.chunk.nodes import short_text
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parse import Parsed, line_starts
 from spelunk.types import MAX_SYMBOL, Definition
 
+_LINES: Final = {
+    "bash": re.compile(
+        rb"^[ \t]*(?:function[ \t]+)?([\w:.+@-]*[A-Za-z_][\w:.+@-]*)[ \t]*\(\)[ \t]*\{", re.MULTILINE
+    ),
+    "c": re.compile(rb"^[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)", re.MULTILINE),
+}
+_LINES_OF: Final = {"bash": ("bash", "function"), "c": ("c", "macro"), "cpp": ("c", "macro")}
+"""What is found line by line where the tree has errors: functions of Zsh, macros behind a brace that is open."""
+_FURTHER: Final = dict.fromkeys(("javascript", "typescript", "tsx"), " (function_expression name: (_))")
+"""Nodes that define something where they have a name, and that no table has a rule for."""
 MAX_NODES: Final = 100_000
 """Nodes of one file that may define something."""
 _NO_DEFINITIONS: Final = frozenset({"pair"})
@@ -25,6 +37,10 @@ _KINDS: Final = frozenset(
      "protocol", "type", "module", "union"]
 )  # fmt: skip
 """Kinds of the definitions that are given; variables inside functions are none."""
+
+
+_NAMED: Final = NodeRule(Verb.DEF, "function")
+_TEXT: Final = re.compile("string|comment|heredoc|raw")
 
 
 def local_definitions(parsed: Parsed) -> list[Definition]:
@@ -48,7 +64,7 @@ def local_definitions(parsed: Parsed) -> list[Definition]:
         while around and around[-1][0] <= node.start_byte:
             around.pop()
         inside = around[-1] if around else (0, "", "")
-        rule = grammar.rules[node.kind_id]
+        rule = grammar.rules.get(node.kind_id) or _NAMED
         for one in _names(node, parsed.source, rule):
             name, kind = one.name.strip()[:MAX_SYMBOL], one.kind
             if not name or kind not in _KINDS:
@@ -65,7 +81,7 @@ def local_definitions(parsed: Parsed) -> list[Definition]:
                     node.end_point[1] == 0 and node.end_point[0] > node.start_point[0]
                 )
                 out.append(Definition(name, kind, line, scope, parsed.rows.raw_line(last)))
-    return out
+    return sorted([*out, *_by_line(parsed, known)], key=lambda d: d.line)
 
 
 def _patterns(grammar: LanguageGrammar) -> str:
@@ -79,7 +95,28 @@ def _patterns(grammar: LanguageGrammar) -> str:
         }
         - _NO_DEFINITIONS
     )
-    return f"[{' '.join(f'({name})' for name in names)}] @d" if names else ""
+    further = _FURTHER.get(grammar.name, "")
+    return f"[{' '.join(f'({name})' for name in names)}{further}] @d" if names else ""
+
+
+def _by_line(parsed: Parsed, known: set[tuple[str, int]]) -> list[Definition]:
+    """What lines of a tree with errors define, outside comments and strings."""
+    grammar = parsed.grammar
+    how = _LINES_OF.get(grammar.name) if grammar is not None else None
+    root = parsed.tree.root_node
+    if how is None or not root.has_error:
+        return []
+    found = []
+    starts = line_starts(parsed)
+    for match in _LINES[how[0]].finditer(parsed.source):
+        at = match.start(1)
+        line, name = parsed.rows.raw_line(bisect_right(starts, at) - 1), match.group(1).decode()
+        if (name, line) in known or len(name) > MAX_SYMBOL:
+            continue
+        node = root.descendant_for_byte_range(at, match.end(1))
+        if node is not None and not _TEXT.search(node.type):
+            found.append(Definition(name, how[1], line, "", line))
+    return found
 
 
 def _names(node: Any, source: bytes, rule: NodeRule) -> list[NamedNode]:
@@ -87,7 +124,7 @@ def _names(node: Any, source: bytes, rule: NodeRule) -> list[NamedNode]:
     if rule.describe is not None:
         found = rule.describe(node, source, rule)
         return [] if found is BELONGS_BELOW else list(found)
-    name = node.child_by_field_id(rule.field) if rule.field else None
+    name = node.child_by_field_id(rule.field) if rule.field else node.child_by_field_name("name")
     if name is None:
         return []
     text = short_text(name, source, 4 * MAX_SYMBOL)

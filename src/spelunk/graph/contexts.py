@@ -19,7 +19,7 @@ from spelunk.graph.view import GraphView
 from spelunk.store.relation_reader import DefinitionRow
 
 if TYPE_CHECKING:
-    from spelunk.chunk.contexts import Origin
+    from spelunk.chunk.contexts import TypeOrigin
 
 MOST_DEPTH: Final = 24
 """Names, alternatives and steps that are followed, one after the other."""
@@ -186,7 +186,7 @@ class Contexts:
         rows = self._values.expression(file, line, chain).types if chain else ()
         return self._after(self._of_rows(rows), origin.steps[first:])
 
-    def _taken(self, file: int, line: int, origin: Origin) -> Iterator[_Typed] | None:
+    def _taken(self, file: int, line: int, origin: TypeOrigin) -> Iterator[_Typed] | None:
         """The types of an argument that a function takes; None where the function is not known."""
         from spelunk.chunk.type_shapes import parameter_type, takes
 
@@ -392,7 +392,7 @@ class Contexts:
         return b"" if parsed is None else parsed.source
 
 
-def _given_by_list(origin: Origin) -> str:
+def _given_by_list(origin: TypeOrigin) -> str:
     """The expression that a function of a list calls its argument with; "" of any other function."""
     receiver, _, name = origin.chain.rpartition(".")
     if not receiver or origin.argument != 0 or not origin.steps:

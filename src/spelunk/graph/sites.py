@@ -259,5 +259,6 @@ def _is_definition(
     resolver: Resolver, file: int, reference: Reference, wanted: Collection[DefinitionRow]
 ) -> bool:
     """Whether a place is the name of a definition itself."""
-    rows = [*resolver.view.definitions(file), *(row for row in wanted if row.file == file)]
+    view = resolver.view
+    rows = [*view.definitions(file), *view.locals(file), *(row for row in wanted if row.file == file)]
     return any(d.name == reference.name and d.line == reference.line for d in rows)
