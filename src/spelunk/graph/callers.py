@@ -19,7 +19,7 @@ CALLS: Final = (Role.CALL, Role.DECORATE, Role.MACRO)
 MOST_DEPTH: Final = 10
 MOST_NODES: Final = 500
 """Callers, or callees, of a whole tree."""
-MOST_LINES: Final = 50
+MOST_LINES: Final = 1_000
 """Further lines that one caller is shown with."""
 
 
