@@ -94,6 +94,24 @@ def test_memory(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert row["chunks"] >= 12
 
 
+def test_io(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = bench(capsys, "io", str(folder), "--files", "10", "--rounds", "1")
+
+    assert made["about"]["files"] == 10
+    assert [(r["what"], r["cache"], r.get("at_a_time")) for r in made["results"]] == [
+        *(("read", cache, n) for cache in ("cold", "warm") for n in (1, 2, 4, 8)),
+        ("index", "cold", None), ("index", "warm", None),
+    ]  # fmt: skip
+    for row in made["results"]:
+        assert row["seconds"] > 0 and row["files_per_second"] > 0
+    assert all(r["from_disk"] == 0 for r in made["results"] if r["what"] == "read" and r["cache"] == "warm")
+
+
+def test_io_takes_one_sample(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "io", str(folder), "--files", "5,10"]) == 2
+    assert "one number" in capsys.readouterr().err
+
+
 def test_memory_counts_children(tmp_path: Path) -> None:
     import subprocess
     import sys

@@ -280,6 +280,19 @@ def test_no_batch_is_handed_out_when_the_time_is_over(root: Path) -> None:
     assert not Batches(items, 8, 2, until=over).left
 
 
+def test_some_bytes_are_handed_out_even_if_the_time_is_over(root: Path) -> None:
+    walked = FolderSource(str(root)).walk(DEFAULTS)
+    items = list(plan(walked.rows, walked.skipped, walked.failed, {}, {}).items)
+    wanted = sum(item.candidate.size for item in items[:30])
+
+    batches = Batches(items, 8, 2, until=time.monotonic() - 1, least=4, least_bytes=wanted)
+    taken = []
+    while batches.left:
+        taken += batches.take()
+
+    assert taken == items[:32]
+
+
 # --- the update ----------------------------------------------------------------------------------
 
 
@@ -375,6 +388,7 @@ def no_time(monkeypatch: pytest.MonkeyPatch, never_small: None) -> None:
     """Let the time of a first answer be over at once, so that the least is indexed."""
     monkeypatch.setattr(first, "MAX_SECONDS", 0.0)
     monkeypatch.setattr("spelunk.pipeline.update.LEAST_FILES", 10)
+    monkeypatch.setattr("spelunk.pipeline.update.LEAST_BYTES", 0)
 
 
 def test_a_first_search_answers_from_a_part(

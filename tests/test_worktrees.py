@@ -264,6 +264,36 @@ def test_a_damaged_retained_version_is_cut_again(far: Path, tmp_path: Path) -> N
     assert_like_fresh(far, tmp_path / "fresh")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE retained SET columns = x'00' WHERE path LIKE '%mod_3.py'",
+        "UPDATE retained SET text = x'0102' WHERE path LIKE '%mod_3.py'",
+        "UPDATE retained SET digest = x'0102' WHERE path LIKE '%mod_3.py'",
+        "UPDATE retained SET first_chunk = first_chunk + 1 WHERE path LIKE '%mod_3.py'",
+        "DELETE FROM retained WHERE path LIKE '%mod_3.py'",
+    ],
+)
+def test_a_check_finds_damaged_retained_versions_and_lets_them_go(
+    far: Path, tmp_path: Path, damage: str
+) -> None:
+    git(far, "checkout", "-q", "far")
+    read_by(far, tmp_path / "note1")
+    with Index.open(far) as index:
+        index.update()
+        manifest = Path(index.directory) / "manifest.sqlite"
+    with closing(sqlite3.connect(manifest)) as db, db:
+        assert db.execute(damage).rowcount
+    with Index.open(far) as index:
+        problems = check(index.directory).problems
+        assert problems and "retained" in {p.what for p in problems}
+        assert index.check(repair=True).ok
+        assert check(index.directory).ok
+    git(far, "checkout", "-q", "main")
+    assert read_by(far, tmp_path / "note2") >= {"pkg0/mod_3.py"}
+    assert_like_fresh(far, tmp_path / "fresh")
+
+
 def test_what_is_retained_is_hidden_and_bounded(
     far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

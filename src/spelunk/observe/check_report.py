@@ -10,7 +10,8 @@ class Problem:
     """A disagreement between the stores and the manifest.
 
     Attributes:
-        what: ``manifest``, ``text``, ``full-text``, ``vectors``, ``leftover`` or ``orphans``.
+        what: ``manifest``, ``text``, ``full-text``, ``vectors``, ``references``, ``retained``,
+            ``leftover`` or ``orphans``.
         where: The file or path it concerns.
         detail: One line for people.
         repaired: Whether it was repaired.

@@ -88,6 +88,7 @@ class Batches:
         *,
         until: float = math.inf,
         least: int = 0,
+        least_bytes: int = 0,
     ) -> None:
         """Cut ``items`` for this many workers, at most ``files_per_batch`` files in a batch.
 
@@ -97,7 +98,8 @@ class Batches:
             workers: That take the batches.
             until: When to stop, of ``time.monotonic``: what is not taken then is not done.
                 Batches are then as small as pieces.
-            least: Files handed out even if the time is over.
+            least: Files handed out even if the time is over,
+            least_bytes: and bytes of files.
         """
         self._items = items
         self._next = 0
@@ -106,6 +108,7 @@ class Batches:
         self._share = 4 * workers if until == math.inf else max(1, self._bytes)
         self._until = until
         self._least = least
+        self._least_left = self._bytes - least_bytes
         self._again: deque[list[Item]] = deque()
 
     def put_back(self, items: list[Item]) -> None:
@@ -122,7 +125,10 @@ class Batches:
     def left(self) -> bool:
         """Whether there is work to hand out, and time for it."""
         return (bool(self._again) or self._next < len(self._items)) and (
-            self._until == math.inf or self._next < self._least or time.monotonic() < self._until
+            self._until == math.inf
+            or self._next < self._least
+            or self._bytes > self._least_left
+            or time.monotonic() < self._until
         )
 
     def take(self) -> list[Item]:

@@ -26,7 +26,7 @@ from spelunk.pipeline import seeding
 from spelunk.pipeline.directory import acquire, make_private
 from spelunk.pipeline.executor import Batches, Executor
 from spelunk.pipeline.fill import adopt_embedder, fill_pending
-from spelunk.pipeline.first import FILES_PER_BATCH, LEAST_FILES, choose
+from spelunk.pipeline.first import FILES_PER_BATCH, LEAST_BYTES, LEAST_FILES, choose
 from spelunk.pipeline.job import Contents, Indexed, Job
 from spelunk.pipeline.local import PARALLEL, SEQUENTIAL, Machine
 from spelunk.pipeline.plan import Plan, equal_together, isolate, plan
@@ -374,7 +374,10 @@ def _write(
     if job.changed is not None:
         meta["planned"] = manifest.counts()[0] + sum(1 for i in todo.items if i.known_digest is None)
     together = options.files_per_batch if until == math.inf else min(options.files_per_batch, FILES_PER_BATCH)
-    batches = Batches(list(todo.items), together, executor.workers, until=until, least=LEAST_FILES)
+    batches = Batches(
+        list(todo.items), together, executor.workers,
+        until=until, least=LEAST_FILES, least_bytes=LEAST_BYTES,
+    )  # fmt: skip
     for items, packet in executor.run(batches, list(todo.suspects)):
         laps.add_all(packet.profile)
         with Stage(job.observer, "write"):

@@ -10,6 +10,7 @@ vectors             made again for the chunks that lost theirs, from the
                     stored texts; intact ones are kept. A chunk recorded as
                     pending has no vector, and that is no problem
 references          made again for the files that lost theirs, by parsing the stored texts
+retained versions   let go: such a file is read again when its content comes back
 leftovers, orphans  deleted
 ==================  =====================================================
 """
@@ -28,7 +29,7 @@ from spelunk.store.full_text import LexicalReader
 from spelunk.store.leftovers import leftovers
 from spelunk.store.location import refuse_remote, store_of
 from spelunk.store.manifest import Manifest
-from spelunk.store.manifest_retained import retained_chunks
+from spelunk.store.manifest_retained import damaged_retained, retained_chunks
 from spelunk.store.packet import FileFacts, row_checksum
 from spelunk.store.paths import MANIFEST, MAX_KINDS, VECTORS, manifest_name
 from spelunk.store.segment_file import segment_path
@@ -48,6 +49,7 @@ FULL_TEXT: Final = "full-text"
 VECTOR: Final = "vectors"
 LEFTOVER: Final = "leftover"
 ORPHANS: Final = "orphans"
+RETAINED: Final = "retained"
 
 
 ATTEMPTS: Final = 20
@@ -109,7 +111,7 @@ def _check(directory: str, options: Options) -> CheckReport:
         if problems:
             return CheckReport(False, tuple(problems), 0, 0, 0)
         files, chunks = manifest.counts()
-        problems += [*_texts(manifest), *_orphans(manifest)]
+        problems += [*_texts(manifest), *_retained(manifest), *_orphans(manifest)]
         of_chunks, alive = _of_chunks(manifest, options)
         problems += [*of_chunks, *compare_references(manifest).problems, *_leftovers(manifest)]
         return CheckReport(not problems, tuple(problems), files, chunks, alive, sum(manifest.pending()))
@@ -189,6 +191,12 @@ def _texts(manifest: Manifest) -> Iterator[Problem]:
                 raise IndexCorruptError("rows differ from what was written")
         except (IndexCorruptError, TypeError, ValueError, OverflowError) as error:
             yield Problem(TEXT, file.path, str(error))
+
+
+def _retained(manifest: Manifest) -> Iterator[Problem]:
+    """Yield a problem for each retained file version that is damaged."""
+    for _, path, detail in damaged_retained(manifest):
+        yield Problem(RETAINED, path or manifest.name, detail)
 
 
 def _full_text(manifest: Manifest) -> Iterator[Problem]:

@@ -10,19 +10,26 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import zstandard
 
 from spelunk.errors import IndexCorruptError
 from spelunk.store.manifest import Manifest
-from spelunk.store.manifest_references import ReferenceTables, pack_files, unpack_files
+from spelunk.store.manifest_references import (
+    ReferenceTables,
+    pack_files,
+    retained_files,
+    unpack_files,
+)
+from spelunk.store.packet import FileFacts, row_checksum
 from spelunk.store.path_ranges import PathRanges
 from spelunk.store.paths import VECTORS
-from spelunk.store.records import FileColumns, Known, Retained
+from spelunk.store.records import ChunkRecord, FieldRecord, FileColumns, Known, Retained
 from spelunk.store.reference_segment import ReferenceSegment, reference_path
 from spelunk.store.schema import decode_path
-from spelunk.types import Entry
+from spelunk.types import Definition, Entry
 
 RETAINED_BYTES: Final = 64 * 1024 * 1024
 """Packed rows and texts of retained versions, in bytes; the oldest leave first."""
@@ -89,22 +96,18 @@ class RetainedVersions(ReferenceTables):
 
     def retained_version(self, file: int) -> tuple[Any, ...] | None:
         """The rows of a retained version, for :meth:`restore`; None where they are damaged: it is let go then."""
-        ((packed, *rest),) = self.all(
-            "SELECT columns, path, digest, first_chunk, chunks, reference_rows, text, lines, imports,"
-            " cut_digest, checksum FROM retained WHERE file = ?",
-            (file,),
-        )
         try:
-            columns, of_chunks, definitions, fields = json.loads(
-                zstandard.ZstdDecompressor().decompress(packed)
-            )
-            language, flags, encoding, line_count = columns
-        except (zstandard.ZstdError, ValueError, TypeError):
+            return intact_version(self, file)
+        except IndexCorruptError:
+            self.let_go([file])
+            return None
+
+    def let_go(self, files: Iterable[int]) -> None:
+        """Let retained versions go: their documents are purged with the next purge."""
+        for file in files:
             self._run("INSERT OR IGNORE INTO purges VALUES (?)", (file,))
             self._run("DELETE FROM retained WHERE file = ?", (file,))
             self._changed = True
-            return None
-        return (language, flags, encoding, line_count), of_chunks, definitions, fields, *rest
 
     def restore(self, file: int, version: tuple[Any, ...], entry: Entry, generation: int) -> int:
         """Show a retained version again, under its own ids; returns the number of its chunks.
@@ -217,6 +220,58 @@ class RetainedVersions(ReferenceTables):
     def add_pending(self, chunks: Any) -> None:
         """Record chunks that wait for a vector."""
         self._many("INSERT OR IGNORE INTO pending (chunk) VALUES (?)", ((i,) for i in chunks))
+
+
+def intact_version(manifest: Manifest, file: int) -> tuple[Any, ...]:
+    """The rows of a retained version, verified by the checksum that its file had.
+
+    Returns:
+        Columns of the file, its chunks, definitions and fields, then path, digest, first chunk, number of
+        chunks, reference rows, text, lines, imports, digest of the settings, and checksum.
+
+    Raises:
+        IndexCorruptError: They are not what was retained.
+    """
+    ((packed, *rest),) = manifest.all(
+        "SELECT columns, path, digest, first_chunk, chunks, reference_rows, text, lines, imports,"
+        " cut_digest, checksum FROM retained WHERE file = ?",
+        (file,),
+    )
+    path, digest, first, count, reference_rows, text, lines, imports, _, checksum = rest
+    try:
+        columns, of_chunks, definitions, fields = json.loads(zstandard.ZstdDecompressor().decompress(packed))
+        language, flags, encoding, line_count = columns
+        defined: dict[int, list[Definition]] = {}
+        for chunk, _number, *definition in definitions:
+            defined.setdefault(chunk, []).append(Definition._make(definition))
+        written = row_checksum(
+            FileFacts(decode_path(path), digest, language, flags, encoding, line_count),
+            [ChunkRecord._make((row[0] - first, *row[1:], tuple(defined.get(row[0], ())))) for row in of_chunks],
+            [FieldRecord(chunk - first, key, value) for chunk, _file, key, value in fields],
+            text, lines, imports, reference_rows,
+        )  # fmt: skip
+    except (zstandard.ZstdError, ValueError, TypeError, OverflowError) as error:
+        raise IndexCorruptError(f"a retained version cannot be read: {error}") from None
+    if written != checksum or len(of_chunks) != count:
+        raise IndexCorruptError("a retained version differs from what was written")
+    return (language, flags, encoding, line_count), of_chunks, definitions, fields, *rest
+
+
+def damaged_retained(manifest: Manifest) -> Iterator[tuple[int, str, str]]:
+    """Yield id, path and what is wrong of each retained version that is damaged.
+
+    An id that readers are told without a row, or a row that they are not told, has an empty path.
+    """
+    if manifest.meta(KEY) is None:
+        return
+    rows = manifest.all("SELECT file, path FROM retained ORDER BY file")
+    for file, path in rows:
+        try:
+            intact_version(manifest, file)
+        except IndexCorruptError as error:
+            yield file, decode_path(path), str(error)
+    for file in sorted(retained_files(manifest) ^ {file for file, _ in rows}):
+        yield file, "", "a retained version is recorded in one of two places"
 
 
 def retained_chunks(manifest: Manifest) -> list[tuple[int, int]]:

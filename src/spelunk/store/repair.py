@@ -20,6 +20,7 @@ from spelunk.store.full_text import LexicalWriter
 from spelunk.store.full_text_query import flag_terms
 from spelunk.store.leftovers import remove_leftovers
 from spelunk.store.manifest import Manifest
+from spelunk.store.manifest_retained import damaged_retained
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.paths import MAX_KINDS, full_text_name
 from spelunk.store.records import SegmentRow
@@ -52,6 +53,10 @@ def repair(directory: str, problems: tuple[Problem, ...], options: Options) -> b
             faults.reach("repair.texts.after")
         if check.ORPHANS in kinds or lost:
             _drop_orphans(manifest)
+        if check.RETAINED in kinds:
+            manifest.start()
+            manifest.let_go([file for file, _, _ in damaged_retained(manifest)])
+            manifest.publish()
         if options.store != LOCAL:
             from spelunk.store.qdrant.check import repair as repair_collection
 

@@ -20,6 +20,7 @@ BENCHMARKS: Final = {
     "incremental": "an update of little against a full build",
     "memory": "peak memory over all processes, by number of files",
     "search": "time of an answer by mode, and of the warm command",
+    "io": "reading files and indexing them, with a cold and a warm page cache",
 }
 TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "parallel": ("files", "workers"),
@@ -27,6 +28,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "incremental": ("files", "changed"),
     "memory": ("files", "memory_limit"),
     "search": ("queries", "modes", "embedder"),
+    "io": ("files",),
 }
 """Flags that are not for every benchmark."""
 
@@ -42,7 +44,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=".",
         help="the folder (default: the current one); only read",
     )
-    add("--files", metavar="N,…", type=_several, help="sizes of the samples (parallel, incremental, memory)")
+    add(
+        "--files",
+        metavar="N,…",
+        type=_several,
+        help="sizes of the samples (parallel, incremental, memory, io)",
+    )
     add("--workers", metavar="N,…", type=_several, help="numbers of processes (parallel)")
     add("--changed", metavar="N,…", type=_several, help="how many files change (incremental)")
     add("--memory-limit", metavar="SIZE", help="cap of the runs (memory)")

@@ -1,8 +1,9 @@
 // Calls to the HTTP API: one function for JSON, one hook for answers that replace one another.
-import { useEffect, useRef, useState } from "./vendor/hooks.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./vendor/hooks.js";
 
 const KEPT = 60; // answers kept for "back", by address
 const RETRY = 1000; // ms until the next try while a first index is made
+const SOON = 60; // ms within which a change follows another one of the same burst
 const kept = new Map();
 
 export class ApiError extends Error {
@@ -56,21 +57,26 @@ export function address(endpoint, values) {
 
 /**
  * The answer of an address. While a new one is on its way the old one stays, so that
- * nothing flickers; a request whose address is no longer wanted is aborted.
+ * nothing flickers; a request whose address is no longer wanted is aborted. With `quick` a change
+ * soon after another waits a moment for the next one, so that fast keys make few requests.
  * @returns {{value, error, busy: boolean, at: string}} `at` is the address that `value` belongs to.
  */
-export function useAnswer(url, { delay = 0, every = 0 } = {}) {
+export function useAnswer(url, { quick = false, every = 0 } = {}) {
   const [state, set] = useState(() => ({ value: kept.get(url) || null, error: null, at: kept.has(url) ? url : "" }));
   const [tick, again] = useState(0);
   const previous = useRef(url);
-  useEffect(() => {
+  const asked = useRef(0);
+  useLayoutEffect(() => { // before the page is painted: the request is on its way meanwhile
     const changed = previous.current !== url;
     previous.current = url;
     if (!url) { set({ value: null, error: null, at: "" }); return undefined; }
     if (kept.has(url) && (changed || tick === 0)) set({ value: kept.get(url), error: null, at: url });
     const stop = new AbortController();
     let retry = 0;
-    const timer = setTimeout(async () => {
+    const now = performance.now();
+    const wait = quick && !kept.has(url) && now - asked.current < SOON ? SOON : 0;
+    asked.current = now;
+    const ask = async () => {
       try {
         const value = await call(url, { signal: stop.signal });
         kept.delete(url);
@@ -82,7 +88,9 @@ export function useAnswer(url, { delay = 0, every = 0 } = {}) {
         set((old) => ({ value: old.value, error, at: url }));
         if (error.code === "indexing") retry = setTimeout(() => again((n) => n + 1), RETRY);
       }
-    }, kept.has(url) ? 0 : delay);
+    };
+    const timer = wait ? setTimeout(ask, wait) : 0;
+    if (!wait) ask();
     return () => { clearTimeout(timer); clearTimeout(retry); stop.abort(); };
   }, [url, tick]);
   useEffect(() => {

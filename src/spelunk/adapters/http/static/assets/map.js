@@ -77,7 +77,7 @@ export function Treemap({ route, go }) {
   const { params } = route;
   const [q, mode, path] = ["q", "mode", "path"].map((name) => params.get(name) || "");
   const url = address("/api/map", { path, q: q.trim(), mode: q.trim() ? mode : "", depth: 7, nodes: NODES });
-  const { value, error, busy } = useAnswer(url, { delay: 60 });
+  const { value, error, busy } = useAnswer(url, { quick: true });
   const [over, setOver] = useState(null);
   if (error && !busy) return html`<main class="narrow" id="main" tabindex="-1"><h1>Map</h1><${Problem} error=${error} query=${q} onFix=${(fixed) => go(pageAddress("/map", { q: fixed, mode, path }))} /></main>`;
   if (!value) return html`<main class="map" id="main" tabindex="-1" aria-busy="true"></main>`;

@@ -9,7 +9,8 @@ const PAGE = 50; // hits asked for at a time
 const SHOWN_HITS = 3; // of a file before "more"
 const SHOWN_VALUES = 8; // of a facet before "more"
 const CUT = 60; // characters before the first mark of a line whose beginning is cut off
-const TYPING = 30; // ms that a key waits for the next one
+const FIRST = 10; // hits asked for while someone types: the rest follows when the keys rest
+const REST = 400; // ms without a key after which it follows
 
 const FACETS = [
   ["language", "Language", "lang"],
@@ -19,9 +20,9 @@ const FACETS = [
   ["repo", "Repository", "repo"],
 ];
 
-export function searchAddress(route) {
+export function searchAddress(route, most = 1000) {
   const p = route.params;
-  const limit = Math.min(1000, Number(p.get("n")) || PAGE);
+  const limit = Math.min(most, Number(p.get("n")) || PAGE);
   const shown = { limit, lines: 6, highlight: 1, content: 0 };
   if (route.page === "related") {
     return address("/api/related", { path: p.get("path"), line: p.get("line"), ...shown, limit: Math.min(limit, 20) });
@@ -49,9 +50,22 @@ export function group(hits) {
 
 const wantsTests = (q) => /\btests?\b/i.test(words(q)) || has(q, "is", "test");
 
+/** Whether all hits are wanted: not while someone types. */
+function useRested(route) {
+  const [rested, set] = useState(0); // the entry for which the keys have rested
+  useEffect(() => {
+    if (!route.typed) return undefined;
+    const timer = setTimeout(() => set(route.entry), REST);
+    return () => clearTimeout(timer);
+  }, [route.entry]);
+  return !route.typed || rested === route.entry;
+}
+
 export function Search({ route, go, setQuery }) {
-  const url = searchAddress(route);
-  const { value, error, busy } = useAnswer(url, { delay: TYPING });
+  const first = searchAddress(route, FIRST);
+  const url = useRested(route) ? searchAddress(route) : first;
+  const { value, error, busy: loading, at } = useAnswer(url, { quick: true });
+  const busy = loading && at !== first; // the first hits are an answer
   const q = route.params.get("q") || "";
   const mode = route.params.get("mode") || "";
   const related = route.page === "related";
