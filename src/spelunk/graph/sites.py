@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role, last_part
-from spelunk.graph.fields import Finder, is_field
+from spelunk.graph.fields import Finder, is_field, is_stored
 from spelunk.graph.grading import group_of
 from spelunk.graph.languages import CLASSES, family_of, fits
 from spelunk.graph.nearness import steps_between
@@ -72,7 +72,7 @@ def sites_of(
     wanted = set(rows)
     fields = [row for row in rows if is_field(resolver.view, row)]
     assigned = {(row.file, row.line) for row in fields}
-    resolver.classes.add_fields(fields)
+    resolver.classes.add_fields(row for row in rows if not is_stored(resolver.view, row))
     sites: list[Located] = []
     elsewhere = unread = 0
     for name in sorted({row.name for row in rows} | _names_of_owners(resolver, rows)):
@@ -259,5 +259,6 @@ def _is_definition(
     resolver: Resolver, file: int, reference: Reference, wanted: Collection[DefinitionRow]
 ) -> bool:
     """Whether a place is the name of a definition itself."""
-    rows = [*resolver.view.definitions(file), *(row for row in wanted if row.file == file)]
+    view = resolver.view
+    rows = [*view.definitions(file), *view.locals(file), *(row for row in wanted if row.file == file)]
     return any(d.name == reference.name and d.line == reference.line for d in rows)

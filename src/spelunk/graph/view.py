@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from spelunk.chunk.receivers import MAX_RECEIVER
 from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
 from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
+from spelunk.graph.kept_trees import KEPT_TREES, TREES
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, NOT_CODE, VALUES, family_of
 from spelunk.graph.signature import doc_line, signature
 from spelunk.graph.spans import Spans
@@ -28,32 +28,10 @@ MOST_PARSES: Final = 400
 """Files that one question parses again: some 2 s of source code in all."""
 MOST_PARSED_CHARS: Final = 20_000_000
 """Characters of source that one question parses again."""
-KEPT_TREES: Final = 64
-"""Trees kept in memory: some 2 MB each for a file of 20 KB."""
 MOST_TEXTS: Final = 2_000
 """Texts kept in memory at a time."""
 MOST_LINE: Final = 200
 """Characters of a line that is quoted."""
-
-
-class _Trees(threading.local):
-    """Files parsed lately in this thread, for the next question; a parser serves one thread."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[bytes, str], Parsed] = OrderedDict()
-
-    def get(self, digest: bytes, path: str) -> Parsed | None:
-        """The file of a content and a path."""
-        return self._kept.get((digest, path))
-
-    def keep(self, parsed: Parsed) -> None:
-        """Keep a file, and let go the one kept longest."""
-        self._kept[(parsed.document.digest, parsed.document.path)] = parsed
-        while len(self._kept) > KEPT_TREES:
-            self._kept.popitem(last=False)
-
-
-_trees: Final = _Trees()
 
 
 class GraphView:
@@ -86,14 +64,17 @@ class GraphView:
         self._lines: dict[int, list[str]] = {}
         self._relations: dict[int, Relations] = {}
         self._read: dict[int, Relations] = {}
+        self._within: dict[tuple[int, int, int], list[Reference]] = {}
         if shared is not None:
             self._rows, self._definitions, self._imports = shared._rows, shared._definitions, shared._imports
             self._spans, self._by_name, self._lines = shared._spans, shared._by_name, shared._lines
             self._read = shared._read
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
+        self._around: dict[tuple[int, int], list[DefinitionRow]] = {}
         self._most_parses = most_parses
         self._most_chars = MOST_PARSED_CHARS * most_parses // MOST_PARSES
         self._fields: dict[int, list[DefinitionRow]] = {}
+        self._locals: dict[int, list[DefinitionRow]] = {}
         self._field_types: dict[DefinitionRow, tuple[str, str]] = {}
         self._assigned: set[DefinitionRow] = set()
         self._parses = 0
@@ -142,18 +123,15 @@ class GraphView:
 
     def definitions(self, file: int) -> list[DefinitionRow]:
         """The definitions of a file, by line."""
-        found = self._definitions.get(file)
-        if found is None:
-            found = self.reader.definitions_in([file]).get(file, [])
-            self._definitions[file] = found
-        return found
+        if file not in self._definitions:
+            self._definitions[file] = self.reader.definitions_in([file]).get(file, [])
+        return self._definitions[file]
 
     def imports(self, file: int) -> list[Import]:
         """The imports of a file."""
-        found = self._imports.get(file)
-        if found is None:
-            found = self._imports[file] = self.reader.imports_of([file]).get(file, [])
-        return found
+        if file not in self._imports:
+            self._imports[file] = self.reader.imports_of([file]).get(file, [])
+        return self._imports[file]
 
     def preload_imports(self, files: Iterable[int]) -> None:
         """Read the imports of many files at once."""
@@ -192,7 +170,7 @@ class GraphView:
             raise _BoundReachedError
         self._parses += 1
         self._chars += row.size
-        kept = _trees.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
+        kept = TREES.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
         if kept is not None:
             return kept
         from spelunk.chunk import parse
@@ -202,7 +180,7 @@ class GraphView:
         if row.size > options.max_parse_size and self.definitions(file):  # it was parsed when it was indexed
             options = replace(options, max_parse_size=row.size)
         parsed = parse(Document(row.path, text, row.digest, row.language, size=row.size), options)
-        _trees.keep(parsed)
+        TREES.keep(parsed)
         return parsed
 
     def has_table(self, file: int) -> bool:
@@ -231,9 +209,24 @@ class GraphView:
 
     def references_in(self, definition: DefinitionRow) -> list[Reference]:
         """References within the lines of a definition, by line."""
-        references = self.relations(definition.file).references
-        first = bisect_left(references, definition.line, key=_line_of)
-        return references[first : bisect_right(references, last_line(definition), key=_line_of)]
+        return self.references_within(definition.file, definition.line, last_line(definition))
+
+    def references_within(self, file: int, first: int, last: int) -> list[Reference]:
+        """References on some lines, by line, without reading the rest of the file; none where a bound is reached."""
+        known = self._relations.get(file)
+        if known is None:
+            key = (file, first, last)
+            found = self._within.get(key)
+            if found is None:
+                from spelunk.chunk.relations import references_within
+
+                parsed = self.parsed(file)
+                found = [] if parsed is None else references_within(parsed, first, last)
+                self._within[key] = found
+            return found
+        references = known.references
+        begin = bisect_left(references, first, key=_line_of)
+        return references[begin : bisect_right(references, last, key=_line_of)]
 
     def bindings(self, file: int, line: int) -> dict[str, str]:
         """The types of variables that are written down and hold at a line; none where a bound is reached."""
@@ -289,6 +282,18 @@ class GraphView:
             found = self._fields[file] = [row for key, row in first.items() if key not in members]
         return found
 
+    def locals(self, file: int) -> list[DefinitionRow]:
+        """The functions and types inside functions of a file, by line; none where a bound on parsing is reached."""
+        found = self._locals.get(file)
+        if found is None:
+            from spelunk.chunk.local_definitions import local_definitions
+
+            parsed = self.parsed(file)
+            inner = local_definitions(parsed) if parsed is not None else ()
+            found = [DefinitionRow(file, d.name, d.kind, d.scope, d.line, d.end_line) for d in inner]
+            self._locals[file] = found
+        return found
+
     def field_type(self, row: DefinitionRow, *, element: bool = False) -> str:
         """The type of a field, or of its elements, as it is written in its declaration; "" where it is not."""
         return self._field_types.get(row, ("", ""))[element]
@@ -330,8 +335,12 @@ class GraphView:
 
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
-        found = self.spans(file).holding(line)
-        return sorted(found, key=lambda row: (-last_line(row), row.line, row.kind in VALUES))
+        found = self._around.get((file, line))
+        if found is None:
+            rows = self.spans(file).holding(line)
+            found = sorted(rows, key=lambda row: (-last_line(row), row.line, row.kind in VALUES))
+            self._around[file, line] = found
+        return found
 
     def enclosing(self, file: int, line: int) -> DefinitionRow | None:
         """The function, else the type, else the value that a line lies in; None at the top of the file."""
@@ -398,12 +407,11 @@ class GraphView:
         )
 
 
+_line_of: Final = attrgetter("line")
+
+
 class _BoundReachedError(Exception):
     """A bound on parsing is reached."""
-
-
-def _line_of(reference: Reference) -> int:
-    return reference.line
 
 
 def last_line(row: DefinitionRow) -> int:
