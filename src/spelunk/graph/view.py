@@ -24,14 +24,10 @@ if TYPE_CHECKING:
     from spelunk.chunk import Parsed
     from spelunk.store.records import FileRow
 
-MOST_PARSES: Final = 400
-"""Files that one question parses again: some 2 s of source code in all."""
-MOST_PARSED_CHARS: Final = 20_000_000
-"""Characters of source that one question parses again."""
-MOST_TEXTS: Final = 2_000
-"""Texts kept in memory at a time."""
-MOST_LINE: Final = 200
-"""Characters of a line that is quoted."""
+MOST_PARSES: Final = 400  # Files that one question parses again: some 2 s of source code in all.
+MOST_PARSED_CHARS: Final = 20_000_000  # Characters of source that one question parses again.
+MOST_TEXTS: Final = 2_000  # Texts kept in memory at a time.
+MOST_LINE: Final = 200  # Characters of a line that is quoted.
 
 
 class GraphView:
