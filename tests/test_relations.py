@@ -155,6 +155,7 @@ def test_deep_nesting_ends():
 
 @settings(max_examples=150, deadline=None)
 @given(TEXTS, st.sampled_from(sorted({*LANGUAGES, *FAMILY_OF})))
+@example("0/", "ruby")
 def test_any_text_of_any_language(text, language):
     document = parsed(text, language)
     found = relations(document)

@@ -250,7 +250,7 @@ def _add_bare_calls(marks: dict[int, Mark], found: dict[str, list[Any]], source:
     for node in found["maybe"]:
         end = node.end_byte
         name = source[node.start_byte : end]
-        if name in local or end - 1 in taken or len(name) > MAX_SYMBOL:
+        if not name or name in local or end - 1 in taken or len(name) > MAX_SYMBOL:  # empty: a missing operand
             continue
         mark = known.get(name)
         if mark is None:
