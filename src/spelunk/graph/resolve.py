@@ -66,6 +66,7 @@ MOST_RESOLVED: Final = 300_000
 """References that one question resolves, those that others ask for among them: a minute at worst."""
 MOST_NESTED: Final = 24
 """Questions that one reference asks, each for the next: its receiver's type, what that returns, a base."""
+_CALLED: Final = (Role.CALL, Role.MACRO)
 _Key = tuple[int, str, Role, str, int, DefinitionRow | None]
 """File, name, role, receiver, line where it counts, and the definition around a reference."""
 
@@ -79,12 +80,17 @@ class Resolver:
         self.classes = Classes(view, self.types)
         self.receivers = Receivers(view, self.imports, self.classes, self.types, self.meanings)
         self._known: dict[_Key, Resolution] = {}
+        self._far_known: dict[tuple[object, ...], Resolution] = {}
         self._active: dict[_Key, int] = {}
         self._cut = MOST_NESTED
         self._resolved = 0
 
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
+        if self.is_plain(file, reference.role, reference.receiver):
+            pool = fitting(self._pool(file, reference.name, "c"), reference.role)
+            if all(row.file != file for row in pool):
+                return self._far_in_c(file, reference, [row for row in pool if not self._is_member(row)])
         inside = self.view.enclosing(file, reference.line)
         if reference.receiver or self._may_be_chained(file, reference):
             reference = reference._replace(receiver=self.view.whole_receiver(file, reference))
@@ -113,6 +119,10 @@ class Resolver:
                 self._known[key] = found
         self.receivers.is_cut = depth > 0 and (before or self.receivers.is_cut)
         return found
+
+    def is_plain(self, file: int, role: Role, receiver: str) -> bool:
+        """Whether a reference is a call of C, which means the same all over a file that does not define the name."""
+        return not receiver and role in _CALLED and self.view.row(file).language == "c"
 
     def _may_be_chained(self, file: int, reference: Reference) -> bool:
         """Whether a call without a receiver may be the end of a long chain, whose beginning was not read."""
@@ -267,6 +277,8 @@ class Resolver:
 
     def _far(self, file: int, reference: Reference, pool: list[DefinitionRow], family: str) -> Resolution:
         """Definitions at the top of other files that no import names."""
+        if family == "c":
+            return self._far_in_c(file, reference, pool)
         wide = {row.id for row in self.imports.wide_files(file)}
         if wide:
             found = [row for row in pool if row.file in wide]
@@ -274,8 +286,6 @@ class Resolver:
                 found = fitting(
                     self.imports.exported(self.imports.wide_files(file), reference.name), reference.role
                 )
-            if family == "c" and found:  # declared in the header, defined elsewhere
-                found = [row for row in pool if not self._is_hidden(row, file)] or found
             if found:
                 return graded(self.view, file, definitions_first(found), WIDE_IMPORT)
         if family in FOLDER_PACKAGES:
@@ -289,6 +299,25 @@ class Resolver:
         if self._is_strict(file, family):
             return UNKNOWN
         return graded(self.view, file, seen, ONLY_ONE if len(seen) == 1 else NAME)
+
+    def _far_in_c(self, file: int, reference: Reference, pool: list[DefinitionRow]) -> Resolution:
+        """Functions, macros and variables of C that a file sees, declared in a header or not.
+
+        Files of a folder that include the same ones of the headers see the same.
+        """
+        here = self.view.row(file)
+        wide = self.imports.wide_among(file, frozenset(row.file for row in pool))
+        key = (reference.name, reference.role, _folder(here.path), int(here.flags), wide, len(pool))
+        known = self._far_known.get(key)
+        if known is None or len(pool) > CROWDED:
+            seen = [row for row in pool if not self._is_hidden(row, file)]
+            found = [row for row in pool if row.file in wide]
+            if found:  # declared in the header, defined elsewhere
+                known = graded(self.view, file, definitions_first(seen or found), WIDE_IMPORT)
+            else:
+                known = graded(self.view, file, definitions_first(seen), SHARED)
+            self._far_known[key] = known
+        return known
 
     def _is_strict(self, file: int, family: str) -> bool:
         """Whether every name from another file is imported by name or star in this language."""

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
 
-from spelunk.store.relation_reader import DefinitionRow
+from spelunk.graph.languages import VALUES
+from spelunk.store.relation_reader import DefinitionRow, Place
+
+if TYPE_CHECKING:
+    from spelunk.graph.view import GraphView
+
+MOST_COMPARED: Final = 5_000
+"""Lines of a file times its chunks up to which the definitions around the lines are looked up, and not all loaded."""
 
 
 class Spans:
@@ -21,7 +29,7 @@ class Spans:
         size = 1
         while size < len(rows):
             size *= 2
-        ends = [max(row.line, row.end_line) for row in rows]
+        ends = [last_line(row) for row in rows]
         greatest = [0] * size + ends + [0] * (size - len(rows))
         for n in range(size - 1, 0, -1):
             greatest[n] = max(greatest[2 * n], greatest[2 * n + 1])
@@ -47,3 +55,46 @@ class Spans:
     def starting(self, first: int, last: int) -> Sequence[DefinitionRow]:
         """The definitions that begin within some lines."""
         return self._rows[bisect_right(self._starts, first - 1) : bisect_right(self._starts, last)]
+
+
+class Surroundings:
+    """The definitions around places, for one question."""
+
+    def __init__(self) -> None:
+        self._known: dict[Place, list[DefinitionRow]] = {}
+
+    def around(self, view: GraphView, file: int, line: int) -> list[DefinitionRow]:
+        """The definitions that a line lies in, the innermost last."""
+        found = self._known.get((file, line))
+        if found is None:
+            found = self._known[file, line] = sorted(view.spans(file).holding(line), key=_outermost_first)
+        return found
+
+    def load(self, view: GraphView, places: Iterable[Place]) -> None:
+        """Find the definitions around many places at once, without the rest of their files' definitions.
+
+        Files with many places, or very many definitions, are left to :meth:`around`.
+        """
+        lacking: dict[int, set[int]] = {}
+        for place in places:
+            if place not in self._known:
+                lacking.setdefault(place[0], set()).add(place[1])
+        view.load_rows(lacking)
+        few = [
+            (file, line)
+            for file, lines in lacking.items()
+            if len(lines) * view.row(file).chunks <= MOST_COMPARED
+            for line in lines
+        ]
+        found = view.reader.definitions_around(few) if few else {}
+        for at in few:
+            self._known[at] = sorted(found.get(at, ()), key=_outermost_first)
+
+
+def _outermost_first(row: DefinitionRow) -> tuple[int, int, bool]:
+    return -last_line(row), row.line, row.kind in VALUES
+
+
+def last_line(row: DefinitionRow) -> int:
+    """The last line of a definition; its first where that is all that is known."""
+    return max(row.line, row.end_line)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,10 +12,12 @@ from spelunk.chunk.receivers import MAX_RECEIVER
 from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role
 from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
+from spelunk.graph.kept_trees import KEPT_TREES, TREES
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, NOT_CODE, VALUES, family_of
 from spelunk.graph.signature import doc_line, signature
-from spelunk.graph.spans import Spans
-from spelunk.store.relation_reader import DefinitionRow, RelationReader
+from spelunk.graph.spans import Spans, Surroundings
+from spelunk.graph.spans import last_line as last_line
+from spelunk.store.relation_reader import DefinitionRow, Place, RelationReader
 from spelunk.types import Document
 
 if TYPE_CHECKING:
@@ -28,32 +28,10 @@ MOST_PARSES: Final = 400
 """Files that one question parses again: some 2 s of source code in all."""
 MOST_PARSED_CHARS: Final = 20_000_000
 """Characters of source that one question parses again."""
-KEPT_TREES: Final = 64
-"""Trees kept in memory: some 2 MB each for a file of 20 KB."""
 MOST_TEXTS: Final = 2_000
 """Texts kept in memory at a time."""
 MOST_LINE: Final = 200
 """Characters of a line that is quoted."""
-
-
-class _Trees(threading.local):
-    """Files parsed lately in this thread, for the next question; a parser serves one thread."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[bytes, str], Parsed] = OrderedDict()
-
-    def get(self, digest: bytes, path: str) -> Parsed | None:
-        """The file of a content and a path."""
-        return self._kept.get((digest, path))
-
-    def keep(self, parsed: Parsed) -> None:
-        """Keep a file, and let go the one kept longest."""
-        self._kept[(parsed.document.digest, parsed.document.path)] = parsed
-        while len(self._kept) > KEPT_TREES:
-            self._kept.popitem(last=False)
-
-
-_trees: Final = _Trees()
 
 
 class GraphView:
@@ -91,6 +69,8 @@ class GraphView:
             self._spans, self._by_name, self._lines = shared._spans, shared._by_name, shared._lines
             self._read = shared._read
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
+        self._surroundings = Surroundings()
+        self._at: dict[str, FileRow | None] = {}
         self._most_parses = most_parses
         self._most_chars = MOST_PARSED_CHARS * most_parses // MOST_PARSES
         self._fields: dict[int, list[DefinitionRow]] = {}
@@ -115,6 +95,10 @@ class GraphView:
             found = self.reader.definitions_in(lacking)
             self._definitions.update({file: found.get(file, []) for file in lacking})
 
+    def load_around(self, places: Iterable[Place]) -> None:
+        """Find the definitions around many places at once; see :class:`spelunk.graph.spans.Surroundings`."""
+        self._surroundings.load(self, places)
+
     def row(self, file: int) -> FileRow:
         """A file's row."""
         if file not in self._rows:
@@ -130,9 +114,12 @@ class GraphView:
 
     def rows_at(self, paths: Collection[str]) -> list[FileRow]:
         """The rows of those of the paths that are indexed, in their order."""
-        found = self.reader.files_at(paths)
-        self._rows.update((row.id, row) for row in found.values())
-        return [found[path] for path in paths if path in found]
+        lacking = [path for path in paths if path not in self._at]
+        if lacking:
+            found = self.reader.files_at(lacking)
+            self._rows.update((row.id, row) for row in found.values())
+            self._at.update((path, found.get(path)) for path in lacking)
+        return [row for row in map(self._at.get, paths) if row is not None]
 
     def lives(self, file: int) -> bool:
         """Whether a file is of this generation."""
@@ -192,7 +179,7 @@ class GraphView:
             raise _BoundReachedError
         self._parses += 1
         self._chars += row.size
-        kept = _trees.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
+        kept = TREES.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
         if kept is not None:
             return kept
         from spelunk.chunk import parse
@@ -202,7 +189,7 @@ class GraphView:
         if row.size > options.max_parse_size and self.definitions(file):  # it was parsed when it was indexed
             options = replace(options, max_parse_size=row.size)
         parsed = parse(Document(row.path, text, row.digest, row.language, size=row.size), options)
-        _trees.keep(parsed)
+        TREES.keep(parsed)
         return parsed
 
     def has_table(self, file: int) -> bool:
@@ -330,8 +317,7 @@ class GraphView:
 
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
-        found = self.spans(file).holding(line)
-        return sorted(found, key=lambda row: (-last_line(row), row.line, row.kind in VALUES))
+        return self._surroundings.around(self, file, line)
 
     def enclosing(self, file: int, line: int) -> DefinitionRow | None:
         """The function, else the type, else the value that a line lies in; None at the top of the file."""
@@ -400,11 +386,6 @@ class _BoundReachedError(Exception):
 
 def _line_of(reference: Reference) -> int:
     return reference.line
-
-
-def last_line(row: DefinitionRow) -> int:
-    """The last line of a definition; its first where that is all that is known."""
-    return max(row.line, row.end_line)
 
 
 def qualified(row: DefinitionRow) -> str:
