@@ -16,6 +16,8 @@ MOST_HOPS: Final = 6
 """Re-exports that are followed, one after the other."""
 MOST_VISITED: Final = 2_000
 """Files looked at for one name that is re-exported."""
+MOST_HEADERS: Final = 50
+"""Headers whose includes are looked up by their names; of more the includes of each file are read."""
 MOST_FILES: Final = 400
 """Files of one imported module that are looked at."""
 
@@ -107,7 +109,9 @@ class Imports:
         known = self._included.get(wanted)
         if known is None:
             names = {self._view.row(w).path.rpartition("/")[2] for w in wanted}
-            is_told = all(name.count(".") == 1 and name[0] != "." for name in names)  # by what is before it
+            is_told = len(names) <= MOST_HEADERS and all(  # by what is before the dot
+                name.count(".") == 1 and name[0] != "." for name in names
+            )
             stems = {name.partition(".")[0] for name in names}
             known = names, self._view.reader.importers(stems) if is_told else None
             self._included[wanted] = known

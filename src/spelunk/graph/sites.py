@@ -155,7 +155,7 @@ def _aliased(
         path = view.row(row.file).path
         folder, _, base = path.rpartition("/")
         modules |= {last_part("./" + base), base.partition(".")[0], folder.rpartition("/")[2]}
-    for file, imports in view.reader.importing(modules - {""}).items():
+    for file, imports in view.reader.importing(modules - {""}, names={*names, "default"}).items():
         aliases = {one.alias for one in imports if one.alias and (one.name in names or one.name == "default")}
         for alias in sorted(aliases - names):
             found = view.relations(file).references
@@ -212,8 +212,6 @@ def uses_of(
 
     What is left out because of a bound is told in the view.
     """
-    from spelunk.chunk.uses import uses
-
     view = resolver.view
     rows = [*rows, *_twins(resolver, rows)]
     wanted = set(rows)
@@ -242,10 +240,10 @@ def uses_of(
             size += file.size
             if file.language in ("c", "cpp") and not in_code_of_c(text, places):
                 continue
-            parsed = view.parsed(file.id)
-            if parsed is None:
+            uses = view.uses(file.id, name)
+            if uses is None:
                 break
-            found = [r for r in uses(parsed, name) if r.role is Role.USE]
+            found = [r for r in uses if r.role is Role.USE]
             view.load_around((file.id, reference.line) for reference in found)
             for reference in found:
                 if reference.line not in defined.lines(file.id) and not _is_wanted(file.id, reference, wanted):

@@ -12,8 +12,8 @@ from spelunk.store.relation_reader import DefinitionRow, Place
 if TYPE_CHECKING:
     from spelunk.graph.view import GraphView
 
-MOST_COMPARED: Final = 5_000
-"""Lines of a file times its chunks up to which the definitions around the lines are looked up, and not all loaded."""
+MOST_LINES: Final = 6
+"""Lines of a file up to which the definitions around them are looked up; for more it is cheaper to load all of the file."""
 
 
 class Spans:
@@ -73,7 +73,7 @@ class Surroundings:
     def load(self, view: GraphView, places: Iterable[Place]) -> None:
         """Find the definitions around many places at once, without the rest of their files' definitions.
 
-        Files with many places, or very many definitions, are left to :meth:`around`.
+        Files with many places are left to :meth:`around`.
         """
         lacking: dict[int, set[int]] = {}
         for place in places:
@@ -83,7 +83,7 @@ class Surroundings:
         few = [
             (file, line)
             for file, lines in lacking.items()
-            if len(lines) * view.row(file).chunks <= MOST_COMPARED
+            if len(lines) <= MOST_LINES
             for line in lines
         ]
         found = view.reader.definitions_around(few) if few else {}

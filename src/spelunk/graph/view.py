@@ -76,7 +76,7 @@ class GraphView:
         self._fields: dict[int, list[DefinitionRow]] = {}
         self._field_types: dict[DefinitionRow, tuple[str, str]] = {}
         self._assigned: set[DefinitionRow] = set()
-        self._parses = 0
+        self._counted: set[int] = set()
         self._chars = 0
         self._tree = lru_cache(KEPT_TREES)(self._parse)
 
@@ -173,12 +173,35 @@ class GraphView:
             self.unparsed.add(file)
             return None
 
+    def uses(self, file: int, name: str) -> list[Reference] | None:
+        """Every use of a name in a file, by line; None where a bound on parsing is reached."""
+        from spelunk.chunk.uses import uses
+
+        row = self.row(file)
+        kept = TREES.uses(row.digest, row.path, name)
+        if kept is not None and self._may_parse(file):
+            return kept
+        parsed = self.parsed(file)
+        if parsed is None:
+            return None
+        found = uses(parsed, name)
+        TREES.keep_uses(row.digest, row.path, name, found)
+        return found
+
+    def _may_parse(self, file: int) -> bool:
+        """Count a file among those parsed, once; False where a bound is reached."""
+        size = self.row(file).size
+        if file not in self._counted:
+            if len(self._counted) >= self._most_parses or self._chars + size > self._most_chars:
+                return False
+            self._counted.add(file)
+            self._chars += size
+        return True
+
     def _parse(self, file: int) -> Parsed:
         row = self.row(file)
-        if self._parses >= self._most_parses or self._chars + row.size > self._most_chars:
+        if not self._may_parse(file):
             raise _BoundReachedError
-        self._parses += 1
-        self._chars += row.size
         kept = TREES.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
         if kept is not None:
             return kept

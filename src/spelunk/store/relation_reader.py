@@ -105,13 +105,16 @@ class RelationReader(Protocol):
     def importers(self, modules: Collection[str]) -> set[int]:
         """The ids of the files that :meth:`importing` finds, without a limit."""
 
-    def importing(self, modules: Collection[str], limit: int = 10_000) -> dict[int, list[Import]]:
+    def importing(
+        self, modules: Collection[str], limit: int = 10_000, names: Collection[str] = ()
+    ) -> dict[int, list[Import]]:
         """Files with an import whose module's last part is one of these, and those imports; by path.
 
         Args:
             modules: Names as :func:`spelunk.store.relation_pack.module_names` takes them from a
                 module: the name of a module, of a file with its extension or without it, of a folder.
             limit: Files at most.
+            names: Of these files only imports that take one of these names; all where none is given.
         """
 
     def name_uses(self, roles: Collection[Role]) -> Iterator[NameUse]:

@@ -201,7 +201,9 @@ class SnapshotRelations:
             if place >= first and file not in dead
         }
 
-    def importing(self, modules: Collection[str], limit: int = 10_000) -> dict[int, list[Import]]:
+    def importing(
+        self, modules: Collection[str], limit: int = 10_000, names: Collection[str] = ()
+    ) -> dict[int, list[Import]]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`.
 
         Raises:
@@ -209,11 +211,13 @@ class SnapshotRelations:
         """
         wanted = set(modules)
         ordered = self._ordered(self.importers(wanted))[:limit]
-        imports = self.imports_of(ordered)
-        return {
+        packed = relation_queries.packed_imports(self._manifest, ordered)
+        imports = {file: unpack_imports(data, names) for file, data in packed.items()}
+        found = {
             file: [i for i in imports.get(file, ()) if not wanted.isdisjoint(module_names(i.module))]
             for file in ordered
         }
+        return {file: rows for file, rows in found.items() if rows} if names else found
 
 
 def _line(row: tuple[int, int, Any]) -> int:

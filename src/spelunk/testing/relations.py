@@ -113,14 +113,18 @@ class MemoryRelations:
         """See the protocol."""
         return {*self.importing(modules, len(self._files))}
 
-    def importing(self, modules: Collection[str], limit: int = 10_000) -> dict[int, list[Import]]:
+    def importing(
+        self, modules: Collection[str], limit: int = 10_000, names: Collection[str] = ()
+    ) -> dict[int, list[Import]]:
         """See the protocol."""
         wanted = set(modules)
         found = {
             i: [made for made in file.imports if not wanted.isdisjoint(module_names(made.module))]
             for i, file in self._files.items()
         }
-        return dict([(i, imports) for i, imports in found.items() if imports][:limit])
+        first = dict([(i, imports) for i, imports in found.items() if imports][:limit])
+        taken = {i: [made for made in imports if not names or made.name in names] for i, imports in first.items()}
+        return {i: imports for i, imports in taken.items() if imports}
 
     def name_uses(self, roles: Collection[Role]) -> Iterator[NameUse]:
         """See the protocol."""
