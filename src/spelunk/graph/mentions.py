@@ -11,7 +11,9 @@ _SKIPPED_IN_C: Final = re.compile(
 )
 """Comments, strings and characters of C and C++."""
 _RAW_STRING: Final = re.compile(r'R"[^()\\\s]{0,16}\(')
-_UNBALANCED: Final = re.compile(r"^[ \t]*#[ \t]*(?:error|warning|pragma|include|import)\b.*(?:/\*|//|['\"]).*", re.M)
+_UNBALANCED: Final = re.compile(
+    r"^[ \t]*#[ \t]*(?:error|warning|pragma|include|import)\b.*(?:/\*|//|['\"]).*", re.M
+)
 """Directives whose text is no code: a quote or the begin of a comment there means nothing."""
 
 

@@ -233,12 +233,12 @@ def uses_of(
                 )
                 break
             text = "" if file.language == "notebook" else view.reader.text_of_file(file.id)
-            places = _unknown_places(text, file.id, name, defined.lines(file.id), told)
-            if not places:
+            offsets = _unknown_places(text, file.id, name, defined.lines(file.id), told)
+            if not offsets:
                 continue
             read += 1
             size += file.size
-            if file.language in ("c", "cpp") and not in_code_of_c(text, places):
+            if file.language in ("c", "cpp") and not in_code_of_c(text, offsets):
                 continue
             uses = view.uses(file.id, name)
             if uses is None:
@@ -246,7 +246,9 @@ def uses_of(
             found = [r for r in uses if r.role is Role.USE]
             view.load_around((file.id, reference.line) for reference in found)
             for reference in found:
-                if reference.line not in defined.lines(file.id) and not _is_wanted(file.id, reference, wanted):
+                if reference.line not in defined.lines(file.id) and not _is_wanted(
+                    file.id, reference, wanted
+                ):
                     located = located_at(resolver, file.id, reference, wanted)
                     if located is not None:
                         out.append(located)

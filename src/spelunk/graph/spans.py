@@ -80,12 +80,7 @@ class Surroundings:
             if place not in self._known:
                 lacking.setdefault(place[0], set()).add(place[1])
         view.load_rows(lacking)
-        few = [
-            (file, line)
-            for file, lines in lacking.items()
-            if len(lines) <= MOST_LINES
-            for line in lines
-        ]
+        few = [(file, line) for file, lines in lacking.items() if len(lines) <= MOST_LINES for line in lines]
         found = view.reader.definitions_around(few) if few else {}
         for at in few:
             self._known[at] = sorted(found.get(at, ()), key=_outermost_first)

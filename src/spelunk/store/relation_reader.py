@@ -8,7 +8,6 @@ from typing import NamedTuple, Protocol
 from spelunk.chunk.relation import Import, Role
 from spelunk.store.records import FileRow
 
-
 Place = tuple[int, int]
 """Id of a file version, and a line in it, 1-based."""
 

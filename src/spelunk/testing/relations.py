@@ -123,7 +123,9 @@ class MemoryRelations:
             for i, file in self._files.items()
         }
         first = dict([(i, imports) for i, imports in found.items() if imports][:limit])
-        taken = {i: [made for made in imports if not names or made.name in names] for i, imports in first.items()}
+        taken = {
+            i: [made for made in imports if not names or made.name in names] for i, imports in first.items()
+        }
         return {i: imports for i, imports in taken.items() if imports}
 
     def name_uses(self, roles: Collection[Role]) -> Iterator[NameUse]:
