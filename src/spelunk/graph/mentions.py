@@ -50,9 +50,9 @@ def in_code_of_c(text: str, offsets: Collection[int]) -> bool:
             return True
         while d < len(directives) and directives[d][1] <= found.start():
             d += 1
-        if d < len(directives) and directives[d][0] <= found.start():
-            if found.end() > directives[d][1]:  # it would swallow the lines behind
-                return True
+        inside = d < len(directives) and directives[d][0] <= found.start()
+        if inside and found.end() > directives[d][1]:  # it would swallow the lines behind
+            return True
         while n < len(left) and left[n] < found.end():
             n += 1
         at = found.end()

@@ -76,7 +76,9 @@ class GraphView:
         self._fields: dict[int, list[DefinitionRow]] = {}
         self._field_types: dict[DefinitionRow, tuple[str, str]] = {}
         self._assigned: set[DefinitionRow] = set()
-        self._counted: set[int] = set()
+        self._parses = 0
+        self._parsed: set[int] = set()
+        self._paid: set[int] = set()
         self._chars = 0
         self._tree = lru_cache(KEPT_TREES)(self._parse)
 
@@ -178,29 +180,30 @@ class GraphView:
         from spelunk.chunk.uses import uses
 
         row = self.row(file)
-        kept = TREES.uses(row.digest, row.path, name)
-        if kept is not None and self._may_parse(file):
-            return kept
-        parsed = self.parsed(file)
-        if parsed is None:
+        if file not in self._parsed and not self._count(row):
+            self.unparsed.add(file)
             return None
-        found = uses(parsed, name)
-        TREES.keep_uses(row.digest, row.path, name, found)
+        self._paid.add(file)  # whether its uses are kept or not: an answer depends on the files alone
+        found = TREES.uses(row.digest, row.path, name)
+        if found is None:
+            found = uses(self._tree(file), name)
+            TREES.keep_uses(row.digest, row.path, name, found)
         return found
 
-    def _may_parse(self, file: int) -> bool:
-        """Count a file among those parsed, once; False where a bound is reached."""
-        size = self.row(file).size
-        if file not in self._counted:
-            if len(self._counted) >= self._most_parses or self._chars + size > self._most_chars:
-                return False
-            self._counted.add(file)
-            self._chars += size
+    def _count(self, row: FileRow) -> bool:
+        """Count a file among those parsed; False where a bound is reached."""
+        if row.id in self._paid:
+            return True
+        if self._parses >= self._most_parses or self._chars + row.size > self._most_chars:
+            return False
+        self._parses += 1
+        self._chars += row.size
+        self._parsed.add(row.id)
         return True
 
     def _parse(self, file: int) -> Parsed:
         row = self.row(file)
-        if not self._may_parse(file):
+        if not self._count(row):
             raise _BoundReachedError
         kept = TREES.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
         if kept is not None:
