@@ -244,8 +244,7 @@ class Snapshot:
         return self._rows_of([span.file for span in spans[:limit]])
 
     def _rows_of(self, ids: Sequence[FileId]) -> list[FileRow]:
-        rows = self._manifest.files(ids)
-        return [rows[i] for i in ids]
+        return [*map(self._manifest.files(ids).__getitem__, ids)]
 
     @cached_property
     def _holding(self) -> Holding:
