@@ -1,7 +1,7 @@
 """Questions about symbols measured: names asked in one open index, and from a saved edit to an answer that knows it.
 
 python -m benchmarks.graph.latency questions FOLDER NAME...   of a finished index, which is not brought up to date
-python -m benchmarks.graph.latency edits COPY [SAVES]         edits Python files of COPY behind `spelunk serve`
+python -m benchmarks.graph.latency edits COPY [SAVES]         edits Python files of COPY beside `spelunk watch`
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ import json
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from benchmarks.mcp import resident
-from benchmarks.serve import Server
-from benchmarks.watch import until
+from benchmarks.watch import Watcher, until
 
 from spelunk import Index
 
@@ -60,43 +57,33 @@ def questions(folder: str, names: Sequence[str]) -> dict[str, Any]:
     return out
 
 
-def edits(folder: str, saves: int) -> dict[str, Any]:
-    subprocess.run([sys.executable, "-m", "spelunk", "index", folder, "-q"], check=True)
+def edits(folder: str, saves: int, out: Path) -> dict[str, Any]:
+    watcher = Watcher(folder, out)
     root, chance, words = Path(folder), random.Random(3), random.Random()
     files = sorted(p for p in root.rglob("*.py") if _TOP_FUNCTION.search(p.read_text("utf-8", "replace")))
-    server = Server(folder)
-    took: dict[str, list[float]] = {"relaxed": [], "strict": []}
-    late = 0
-    for turn in range(saves):
-        freshness = ("relaxed", "strict")[turn % 2]
+    index = Index.open(folder)
+    took: list[float] = []
+    never = 0
+    for _ in range(saves):
         file = chance.choice(files)
         text = file.read_text("utf-8", "replace")
         target = chance.choice([*_TOP_FUNCTION.finditer(text)])
         caller = "zq" + "".join(words.choices("bcdfghjklmnpqrstvwxz", k=12))
         place = f"{file.relative_to(root).as_posix()}:{text.count(chr(10), 0, target.start()) + 1}"
-        ask = f"api/symbol?question=callers&limit=1000&freshness={freshness}&symbol={quote(place)}"
         began = time.perf_counter()
-        with open(file, "a") as out:
-            out.write(f"\n\ndef {caller}():\n    return {target[1]}()\n")
-        asked = 0
+        with open(file, "a") as changed:
+            changed.write(f"\n\ndef {caller}():\n    return {target[1]}()\n")
 
-        def known(ask: str = ask, caller: str = caller) -> bool:
-            nonlocal asked
-            asked += 1
-            return any(e["symbol"]["name"] == caller for e in json.loads(server.get(ask))["edges"])
+        def known(place: str = place, caller: str = caller) -> bool:
+            answer = index.callers(place, limit=1000, refresh=False)
+            return any(edge.symbol is not None and edge.symbol.name == caller for edge in answer.edges)
 
-        late += not until(known, 20, 0.004)
-        took[freshness].append((time.perf_counter() - began) * 1000)
-        if freshness == "strict":
-            late += asked > 1  # a strict answer knows every saved file
+        never += not until(known, 20, 0.004)
+        took.append((time.perf_counter() - began) * 1000)
         time.sleep(chance.uniform(0.2, 0.5))
-    server.close()
-    return {
-        "saves": saves,
-        "not_at_once_or_never": late,
-        **{f"{freshness}_ms": spread(values) for freshness, values in took.items()},
-        "load": os.getloadavg(),
-    }
+    watcher.process.terminate()
+    watcher.process.wait()
+    return {"saves": saves, "never": never, "told_ms": spread(took), "load": os.getloadavg()}
 
 
 def main(words: list[str]) -> None:
@@ -105,7 +92,7 @@ def main(words: list[str]) -> None:
         return
     with tempfile.TemporaryDirectory() as base:
         os.environ.setdefault("SPELUNK_HOME", f"{base}/home")
-        print(json.dumps(edits(words[1], int((words[2:] or ["40"])[0]))))
+        print(json.dumps(edits(words[1], int((words[2:] or ["40"])[0]), Path(base) / "out")))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from spelunk.chunk.relation import Reference, Role
+from spelunk.graph.c_names import CNames
 from spelunk.graph.classes import Classes, types_among
 from spelunk.graph.grading import (
     CALLED_LIKE,
@@ -80,7 +81,7 @@ class Resolver:
         self.classes = Classes(view, self.types)
         self.receivers = Receivers(view, self.imports, self.classes, self.types, self.meanings)
         self._known: dict[_Key, Resolution] = {}
-        self._far_known: dict[tuple[object, ...], Resolution] = {}
+        self._c_names = CNames(view, self.imports, self._is_hidden)
         self._active: dict[_Key, int] = {}
         self._cut = MOST_NESTED
         self._resolved = 0
@@ -90,7 +91,7 @@ class Resolver:
         if self.is_plain(file, reference.role, reference.receiver):
             pool = fitting(self._pool(file, reference.name, "c"), reference.role)
             if all(row.file != file for row in pool):
-                return self._far_in_c(file, reference, [row for row in pool if not self._is_member(row)])
+                return self._c_names.meant(file, reference, [row for row in pool if not self._is_member(row)])
         inside = self.view.enclosing(file, reference.line)
         if reference.receiver or self._may_be_chained(file, reference):
             reference = reference._replace(receiver=self.view.whole_receiver(file, reference))
@@ -278,7 +279,7 @@ class Resolver:
     def _far(self, file: int, reference: Reference, pool: list[DefinitionRow], family: str) -> Resolution:
         """Definitions at the top of other files that no import names."""
         if family == "c":
-            return self._far_in_c(file, reference, pool)
+            return self._c_names.meant(file, reference, pool)
         wide = {row.id for row in self.imports.wide_files(file)}
         if wide:
             found = [row for row in pool if row.file in wide]
@@ -299,25 +300,6 @@ class Resolver:
         if self._is_strict(file, family):
             return UNKNOWN
         return graded(self.view, file, seen, ONLY_ONE if len(seen) == 1 else NAME)
-
-    def _far_in_c(self, file: int, reference: Reference, pool: list[DefinitionRow]) -> Resolution:
-        """Functions, macros and variables of C that a file sees, declared in a header or not.
-
-        Files of a folder that include the same ones of the headers see the same.
-        """
-        here = self.view.row(file)
-        wide = self.imports.wide_among(file, frozenset(row.file for row in pool))
-        key = (reference.name, reference.role, _folder(here.path), int(here.flags), wide, len(pool))
-        known = self._far_known.get(key)
-        if known is None or len(pool) > CROWDED:
-            seen = [row for row in pool if not self._is_hidden(row, file)]
-            found = [row for row in pool if row.file in wide]
-            if found:  # declared in the header, defined elsewhere
-                known = graded(self.view, file, definitions_first(seen or found), WIDE_IMPORT)
-            else:
-                known = graded(self.view, file, definitions_first(seen), SHARED)
-            self._far_known[key] = known
-        return known
 
     def _is_strict(self, file: int, family: str) -> bool:
         """Whether every name from another file is imported by name or star in this language."""
