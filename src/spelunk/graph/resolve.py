@@ -1,8 +1,7 @@
 """Resolve a reference: the definitions that it may mean, each with a confidence and the rule that gave it.
 
-The rules are tried in the order of their trust; the first one that finds
-something decides (docs/symbol-graph.md). Where an import or a written type says that
-the name comes from outside the index, nothing is guessed.
+The rules are tried in the order of their trust; the first one that finds something decides
+(docs/symbol-graph.md). Where an import or a written type says that the name is of no file, nothing is guessed.
 """
 
 from __future__ import annotations
@@ -67,7 +66,6 @@ MOST_RESOLVED: Final = 300_000
 """References that one question resolves, those that others ask for among them: a minute at worst."""
 MOST_NESTED: Final = 24
 """Questions that one reference asks, each for the next: its receiver's type, what that returns, a base."""
-_CALLED: Final = (Role.CALL, Role.MACRO)
 _Key = tuple[int, str, Role, str, int, DefinitionRow | None]
 """File, name, role, receiver, line where it counts, and the definition around a reference."""
 
@@ -89,9 +87,9 @@ class Resolver:
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
         if self.is_plain(file, reference.role, reference.receiver):
-            pool = fitting(self._pool(file, reference.name, "c"), reference.role)
-            if all(row.file != file for row in pool):
-                return self._c_names.meant(file, reference, [row for row in pool if not self._is_member(row)])
+            rows = fitting(self._pool(file, reference.name, "c"), reference.role)
+            if all(row.file != file for row in rows):
+                return self._c_names.meant(file, reference, [r for r in rows if not self._is_member(r)])
         inside = self.view.enclosing(file, reference.line)
         if reference.receiver or self._may_be_chained(file, reference):
             reference = reference._replace(receiver=self.view.whole_receiver(file, reference))
@@ -122,8 +120,8 @@ class Resolver:
         return found
 
     def is_plain(self, file: int, role: Role, receiver: str) -> bool:
-        """Whether a reference is a call of C, which means the same all over a file that does not define the name."""
-        return not receiver and role in _CALLED and self.view.row(file).language == "c"
+        """Whether a reference is a call of C: the same all over a file that does not define the name."""
+        return not receiver and role in (Role.CALL, Role.MACRO) and self.view.row(file).language == "c"
 
     def _may_be_chained(self, file: int, reference: Reference) -> bool:
         """Whether a call without a receiver may be the end of a long chain, whose beginning was not read."""
@@ -219,14 +217,8 @@ class Resolver:
         """Before the prototypes of a C function in the file itself its definition in another one."""
         if any(c.row.kind != "declaration" or self.is_static(c.row) for c in found.candidates):
             return found
-        defined = [
-            row
-            for row in pool
-            if row.kind == "function"
-            and not row.scope
-            and row.file != file
-            and not self._is_hidden(row, file)
-        ]
+        top = [row for row in pool if row.kind == "function" and not row.scope and row.file != file]
+        defined = [row for row in top if not self._is_hidden(row, file)]
         return Resolution([*graded(self.view, file, defined, SAME_FILE).candidates, *found.candidates])
 
     def resolve_at(self, file: int, reference: Reference) -> Resolution:
