@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from spelunk.graph.languages import VALUES
-from spelunk.store.relation_reader import DefinitionRow, Place
-
-if TYPE_CHECKING:
-    from spelunk.graph.view import GraphView
+from spelunk.store.relation_reader import DefinitionRow, Place, RelationReader
 
 MOST_LINES: Final = 6
 """Lines of a file up to which the definitions around them are looked up; for more it is cheaper to load all of the file."""
@@ -60,17 +57,18 @@ class Spans:
 class Surroundings:
     """The definitions around places, for one question."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: RelationReader, spans: Callable[[int], Spans]) -> None:
+        self._reader, self._spans = reader, spans
         self._known: dict[Place, list[DefinitionRow]] = {}
 
-    def around(self, view: GraphView, file: int, line: int) -> list[DefinitionRow]:
+    def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
         found = self._known.get((file, line))
         if found is None:
-            found = self._known[file, line] = sorted(view.spans(file).holding(line), key=_outermost_first)
+            found = self._known[file, line] = sorted(self._spans(file).holding(line), key=_outermost_first)
         return found
 
-    def load(self, view: GraphView, places: Iterable[Place]) -> None:
+    def load(self, places: Iterable[Place]) -> None:
         """Find the definitions around many places at once, without the rest of their files' definitions.
 
         Files with many places are left to :meth:`around`.
@@ -79,9 +77,8 @@ class Surroundings:
         for place in places:
             if place not in self._known:
                 lacking.setdefault(place[0], set()).add(place[1])
-        view.load_rows(lacking)
         few = [(file, line) for file, lines in lacking.items() if len(lines) <= MOST_LINES for line in lines]
-        found = view.reader.definitions_around(few) if few else {}
+        found = self._reader.definitions_around(few) if few else {}
         for at in few:
             self._known[at] = sorted(found.get(at, ()), key=_outermost_first)
 

@@ -69,7 +69,7 @@ class GraphView:
             self._spans, self._by_name, self._lines = shared._spans, shared._by_name, shared._lines
             self._read = shared._read
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
-        self._surroundings = Surroundings()
+        self._surroundings = Surroundings(reader, self.spans)
         self._at: dict[str, FileRow | None] = {}
         self._most_parses = most_parses
         self._most_chars = MOST_PARSED_CHARS * most_parses // MOST_PARSES
@@ -99,7 +99,7 @@ class GraphView:
 
     def load_around(self, places: Iterable[Place]) -> None:
         """Find the definitions around many places at once; see :class:`spelunk.graph.spans.Surroundings`."""
-        self._surroundings.load(self, places)
+        self._surroundings.load(places)
 
     def row(self, file: int) -> FileRow:
         """A file's row."""
@@ -343,7 +343,7 @@ class GraphView:
 
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
-        return self._surroundings.around(self, file, line)
+        return self._surroundings.around(file, line)
 
     def enclosing(self, file: int, line: int) -> DefinitionRow | None:
         """The function, else the type, else the value that a line lies in; None at the top of the file."""
