@@ -107,14 +107,15 @@ def cpu_of(pids: Sequence[int]) -> float:
     return total
 
 
-def memory_of(pids: Sequence[int]) -> int:
-    """Resident bytes of processes that no file backs, and those that one does."""
-    total = 0
+def memory_of(pids: Sequence[int]) -> tuple[int, int]:
+    """Resident bytes of processes that no file backs, and all resident bytes."""
+    total = {"RssAnon": 0, "VmRSS": 0}
     for pid in pids:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("RssAnon"):
-                total += int(line.split()[1]) * 1024
-    return total
+            name, _, value = line.partition(":")
+            if name in total:
+                total[name] += int(value.split()[0]) * 1024
+    return total["RssAnon"], total["VmRSS"]
 
 
 def bytes_below(folder: str) -> int:
@@ -166,11 +167,12 @@ def measure_store(
             wall = time.monotonic() - began
             used, server_used = time.process_time() - cpu - prepared, cpu_of(pids) - server
             waited = settle(pids)
+            anonymous, resident = memory_of(pids)
             point: dict[str, Any] = {
                 "what": "store", "store": "qdrant" if store != "local" else "local", "chunks": chunks,
                 "wall_s": round(wall, 2), "client_cpu_s": round(used, 2), "server_cpu_s": round(server_used, 2),
                 "server_cpu_after_s": round(waited, 2), "prepare_cpu_s": round(prepared, 2),
-                "server_memory": memory_of(pids), "server_disk": sum(map(bytes_below, data)) - data_before,
+                "server_memory": anonymous, "server_resident": resident, "server_disk": sum(map(bytes_below, data)) - data_before,
                 "disk": {
                     name: bytes_below(os.path.join(directory, name)) if os.path.isdir(os.path.join(directory, name))
                     else os.stat(os.path.join(directory, name)).st_blocks * 512
@@ -183,7 +185,18 @@ def measure_store(
                 point["client_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
                 print(json.dumps(point), flush=True)
                 if store != "local":
-                    index.clear()
+                    forget(address)
+
+
+def forget(address: str) -> None:
+    """Delete a collection."""
+    from spelunk.store.qdrant.address import parse
+    from spelunk.store.qdrant.connection import new_client
+
+    place = parse(address)
+    key = os.environ.get("QDRANT_API_KEY")
+    with closing(new_client(place.hosts[0], tls=place.tls, key=key, timeout=60)) as client:
+        client.delete_collection(place.collection)
 
 
 def settle(pids: Sequence[int]) -> float:

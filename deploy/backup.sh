@@ -24,12 +24,28 @@ create() {
 	node=0
 	for url; do
 		node=$((node + 1))
-		name=$(ask -X POST "$url/collections/$collection/snapshots?wait=true" | field result.name)
+		answer=$(ask -X POST "$url/collections/$collection/snapshots?wait=true") || {
+			echo "backup: no snapshot from $url; nothing was backed up" >&2
+			exit 1
+		}
+		name=$(printf %s "$answer" | field result.name)
 		ask -o "$backup/node-$node.snapshot" "$url/collections/$collection/snapshots/$name"
 		ask -X DELETE -o /dev/null "$url/collections/$collection/snapshots/$name?wait=true"
 	done
 	tar -C "$directory" --exclude=writer.lock -cf "$backup/index.tar" .
 	echo "backup: $node nodes and the index directory are in $backup"
+}
+
+moving() { ask "$1/collections/$collection/cluster" | python3 -c '
+import json, sys; print(len(json.load(sys.stdin)["result"]["shard_transfers"]))'; }
+
+settle() { # a snapshot that arrives while shards are moved ends their transfer, and a copy stays unused
+	tries=600
+	while [ "$(moving "$1")" != 0 ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { echo "backup: $1 is still moving shards after 10 minutes" >&2; exit 1; }
+		sleep 1
+	done
 }
 
 restore() {
@@ -38,6 +54,7 @@ restore() {
 		node=$((node + 1))
 		ask -X POST -o /dev/null -F "snapshot=@$backup/node-$node.snapshot" \
 			"$url/collections/$collection/snapshots/upload?priority=snapshot&wait=true"
+		settle "$url"
 	done
 	find "$directory" -mindepth 1 ! -name writer.lock -delete
 	tar -C "$directory" -xf "$backup/index.tar"

@@ -310,6 +310,7 @@ def test_without_git_the_files_are_indexed_and_the_status_says_why(
     with Index.open(repo.root) as index:
         assert index.search("retry").hits
         status = read_status(index.root, index.directory, index.options)
+        assert index.history("a.txt").notice == "git is not installed"
 
     assert report is not None and "git: not found" in report.error
     assert status.history is not None and "git: not found" in status.history.error

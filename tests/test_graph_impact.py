@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
+from spelunk import Index
 from spelunk.graph.answer import GraphAnswer
-from spelunk.graph.changed import _definitions
+from spelunk.graph.changed import _definitions, _difference
 from spelunk.graph.impact import Changed, impact
 from tests.graphcases import Repository
 
@@ -89,6 +92,8 @@ LINES = {
     "a.py": "import os\n\n# A comment.\nLIMIT = 3\n\n\ndef f():\n    pass\n\n\nprint(LIMIT)\n",
     "a.c": "#include <stdio.h>\n/* about */\n#define LIMIT 3\n\nint f(void) { return 1; }\n",
     "a.go": 'package a\n\nimport (\n\t"os"\n)\n\nfunc f() {}\n',
+    "b.go": "//go:build linux\n// +build linux\n// About.\n\npackage a\n",
+    "a.rs": "#![no_std]\n\npub mod b;\n",
 }
 
 
@@ -104,6 +109,10 @@ LINES = {
         ("a.c", 2, False),
         ("a.go", 4, False),
         ("a.go", 5, False),
+        ("b.go", 1, True),
+        ("b.go", 2, True),
+        ("b.go", 3, False),
+        ("a.rs", 1, True),
     ],
 )
 def test_blank_lines_comments_and_imports_change_no_file(path: str, line: int, outside: bool) -> None:
@@ -122,3 +131,80 @@ def test_a_changed_line_in_a_definition_is_that_definition() -> None:
     assert row is not None
 
     assert [d.name for d in _definitions(repository.view, row.id, [8])[0]] == ["f"]
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_a_file_in_which_only_imports_differ_names_the_tests_that_are_called_after_it(
+    tmp_path: Path,
+) -> None:
+    work = tmp_path / "work"
+    files = {
+        "app/store.py": "import os\n\n\ndef read():\n    pass\n",
+        "app/page.py": "from app.store import read\n\n\ndef page():\n    read()\n",
+        "notes.yaml": "a: 1\n",
+        "tests/test_store.py": "def test_nothing():\n    pass\n",
+        "tests/test_page.py": "from app.page import page\n\n\ndef test_page():\n    page()\n",
+        "tests/test_notes.py": "def test_notes():\n    pass\n",
+    }
+    for path, text in files.items():
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_text(text)
+    git(work, "init", "-q")
+    git(work, "add", ".")
+    git(work, "commit", "-qm", "first")
+    (work / "app/store.py").write_text("import os\nimport sys\n\n\ndef read():\n    pass\n")
+    (work / "notes.yaml").write_text("# b\na: 1\n")
+
+    with Index.open(work, index_dir=str(tmp_path / "index"), history=0) as index:
+        answer = index.impact(diff="HEAD")
+
+    assert ("tests/test_store.py", "called-after") in named(answer)
+    assert "tests/test_page.py" not in dict(named(answer))
+    assert not answer.edges
+
+
+SAID = {
+    "app/rules.py": "def check():\n    return 1\n",
+    "tests/test_ignore_comments.py": "def test_nothing():\n    pass\n",
+    "tests/test_string.py": "def test_nothing():\n    pass\n",
+    "tests/test_rates.py": "from zoo import ExchangeRate\n\n\ndef test_rate():\n    ExchangeRate(1)\n",
+    **{
+        f"tests/test_many{n}.py": "from zoo import everywhere\n\n\ndef test_it():\n    everywhere()\n"
+        for n in range(9)
+    },
+    "tests/test_pair_a.py": "def test_it():\n    shared_by_two()\n",
+    "tests/test_pair_b.py": "def test_it():\n    shared_by_two()\n",
+}
+
+
+def said(text: str) -> dict[str, tuple[str, float]]:
+    """Rule and confidence of each test that a change with these lines names."""
+    repository = Repository(SAID)
+    changed = Changed(repository.rows("check"), text=text)
+    answer = impact(repository.resolver, "check", changed, 20, companions=lambda _: {"tests/test_x.py": 0.9})
+    return {edge.path: (edge.rule, edge.confidence) for edge in answer.tests}
+
+
+def test_a_test_called_after_a_name_of_several_words_in_the_changed_lines_is_named() -> None:
+    for line in ("    settings.ignore_comments = string", "IgnoreComments(string)", "ignoreComment"):
+        assert said(line) == {"tests/test_ignore_comments.py": ("named-in-change", 0.5)}
+
+
+def test_a_test_that_uses_a_rare_name_of_the_changed_lines_is_named() -> None:
+    found = said("rate = ExchangeRate(2); everywhere(); shared_by_two()")
+
+    assert found == {"tests/test_rates.py": ("same-names", 0.25)}
+
+
+def test_lines_that_are_gone_count_as_changed_lines() -> None:
+    found = _difference("a\nremoved_name\nb\n", ["a", "b", ""])
+
+    assert found == ([2], ["removed_name"])

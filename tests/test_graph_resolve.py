@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spelunk.chunk.relation import Role
+from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.grading import TRUST
 from spelunk.graph.names import find
 from spelunk.graph.signature import doc_line, signature
@@ -317,3 +317,64 @@ def test_heads_and_documentation(text: str, language: str, head: str, doc: str) 
 )
 def test_what_a_question_means(python: Repository, asked: str, places: list[str]) -> None:
     assert [python.place(row) for row in find(python.view, asked)] == places
+
+
+ELIXIR = {
+    "lib/shop.ex": "defmodule Shop do\n  def open(x), do: x\nend\n",
+    "lib/shop/config.ex": "defmodule Shop.Config do\n  def merge(a, b), do: {a, b}\n  def read(x), do: merge(x, x)\nend\n",
+    "lib/shop/cart.ex": (
+        "defmodule Shop.Cart do\n"
+        "  alias Shop.Config\n  alias Shop.Cart.Line, as: Row\n  use GenServer\n\n"
+        "  defmodule Line do\n    def total(x), do: x\n  end\n\n"
+        "  def init(x) do\n"
+        "    Shop.Config.merge(x, x)\n    Config.merge(x, x)\n    Row.total(x)\n    Shop.open(x)\n"
+        "    Line.total(x)\n    __MODULE__.Line.total(x)\n    Map.merge(x, x)\n    Shop.Config.made_by_a_macro(x)\n"
+        "    merge = x\n    {merge, x}\n  end\nend\n"
+    ),
+    "lib/map.ex": "defmodule Other.Map do\n  def merge(a, b), do: {a, b}\nend\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "place", "rule"),
+    [
+        ("merge", 11, "lib/shop/config.ex:2", "import"),
+        ("merge", 12, "lib/shop/config.ex:2", "import"),
+        ("total", 13, "lib/shop/cart.ex:7", "import"),
+        ("open", 14, "lib/shop.ex:2", "import"),
+        ("total", 15, "lib/shop/cart.ex:7", "import"),
+        ("total", 16, "lib/shop/cart.ex:7", "import"),
+        ("merge", 17, "", "outside"),
+        ("made_by_a_macro", 18, "", ""),
+    ],
+)
+def test_modules_of_elixir_are_named_in_full_or_by_an_alias(
+    name: str, line: int, place: str, rule: str
+) -> None:
+    assert Repository(ELIXIR).meaning("lib/shop/cart.ex", name, line=line) == (place, rule)
+
+
+def test_a_variable_of_elixir_is_no_function() -> None:
+    repository = Repository(ELIXIR)
+    file = repository.view.row_at("lib/shop/cart.ex")
+
+    assert file is not None
+    assert not repository.resolver.resolve(file.id, Reference("merge", Role.USE, 20)).candidates
+
+
+def test_types_of_a_base_are_seen_in_the_types_inside() -> None:
+    repository = Repository(
+        {
+            "p/Policy.java": "package p;\ninterface Policy {\n  interface Eviction {\n    int size();\n  }\n}\n",
+            "p/Cache.java": (
+                "package p;\nclass Cache {\n  class Own implements Policy {\n"
+                "    class Bounded implements Eviction {\n      public int size() { return 1; }\n    }\n  }\n}\n"
+            ),
+            "q/Eviction.java": "package q;\nenum Eviction { A }\n",
+        }
+    )
+
+    assert repository.meaning("p/Cache.java", "Eviction", role=Role.INHERIT) == (
+        "p/Policy.java:3",
+        "inherited",
+    )

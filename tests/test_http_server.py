@@ -229,6 +229,17 @@ def test_html_is_escaped_and_holds_nothing_but_spans(server: ServerProcess) -> N
     assert values["marked"] == [3]
 
 
+def test_of_a_single_name_the_name_alone_is_marked() -> None:
+    from spelunk.adapters.http.views import _matched_in
+    from spelunk.present.snippet import finder
+
+    text = "def flush_batches():\n    flush()\n    batches = 1\n"
+    whole, parts = (finder(_matched_in(t, "flush_batches", "hybrid")) for t in (text, "flush()\n"))
+
+    assert [len(whole.spans(line)) for line in text.splitlines()] == [1, 0, 0]
+    assert len(parts.spans("flush()")) == 1
+
+
 def test_a_file_is_given_in_ranges(server: ServerProcess) -> None:
     whole = server.get("/api/file", path="src/writer.py").json
     part = server.get("/api/file", path="src/writer.py", start=4, end=5).json

@@ -198,6 +198,12 @@ def test_errors_and_the_constant_pieces_of_messages(
     assert message is None or message in read.messages
 
 
+def test_a_message_behind_the_label_of_the_first_line_counts() -> None:
+    read = read_pasted('Error: Failed to resolve "x.vue". Does the file exist?\n    at f (/x/a.js:51:20)\n')
+
+    assert read.messages == ("Failed to resolve", "Does the file exist")
+
+
 @pytest.mark.parametrize(
     ("text", "test", "subject"),
     [

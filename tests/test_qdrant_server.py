@@ -1,6 +1,7 @@
 """A Qdrant over a real socket: gRPC, keys, shards that are killed while an index is made and searched.
 
-The server is :mod:`tests.qdrant_server`, over Qdrant's own shard engine.
+The server is :mod:`tests.qdrant_server`, over Qdrant's own shard engine; or the cluster
+that SPELUNK_TEST_QDRANT_URL names, with the key in QDRANT_API_KEY if it needs one.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,26 +23,44 @@ from typing import Any, NamedTuple
 import pytest
 
 pytest.importorskip("qdrant_client")
-pytest.importorskip("qdrant_edge")
+
+from tests.qdrant import URL
+
+if not URL:
+    pytest.importorskip("qdrant_edge")
 
 from spelunk import Index
+from spelunk.config import resolve
 from spelunk.errors import ConfigError, ProviderDownError, ProviderError
+from spelunk.observe.events import CallRetried
+from spelunk.store.qdrant.connection import Connection
 from tests.corpus import python_file
 
-KEY = "a-key-for-tests"
+KEY = os.environ.get("QDRANT_API_KEY", "a-key-for-tests") if URL else "a-key-for-tests"
+own_server = pytest.mark.skipif(bool(URL), reason="starts and kills the server of the tests")
+with_key = pytest.mark.skipif(
+    bool(URL) and "QDRANT_API_KEY" not in os.environ, reason="the cluster is used without a key"
+)
 SHARDS = 2
 MOST_RUNS = 60
 """Runs of an update that is disturbed again and again; each gets further."""
 
 
 class Server(NamedTuple):
-    """A running server."""
+    """A running server.
 
-    port: int
+    Attributes:
+        url: Its address without a collection.
+        folder: Of the shards of the server of the tests.
+        prefix: Of the names of this run's collections.
+    """
+
+    url: str
     folder: Path
+    prefix: str = ""
 
     def address(self, name: str = "code") -> str:
-        return f"qdrant://127.0.0.1:{self.port}/{name}"
+        return f"{self.url}/{self.prefix}{name}"
 
     def kill_shard(self, number: int) -> None:
         """Kill the process of a shard; the server starts it again at the next call."""
@@ -48,8 +69,33 @@ class Server(NamedTuple):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("q")) as made:
-        yield made
+    folder = tmp_path_factory.mktemp("q")
+    if not URL:
+        with running(folder) as made:
+            yield made
+        return
+    named = Server(URL, folder, f"test-{uuid.uuid4().hex[:12]}-")
+    try:
+        yield named
+    finally:
+        with client_of(named.address()) as client:
+            for found in client.get_collections().collections:
+                if found.name.startswith(named.prefix):
+                    client.delete_collection(found.name)
+
+
+@contextmanager
+def client_of(address: str) -> Iterator[Any]:
+    """A client of the first host of an address."""
+    from spelunk.store.qdrant.address import parse
+    from spelunk.store.qdrant.connection import new_client
+
+    place = parse(address)
+    client = new_client(place.hosts[0], tls=place.tls, key=KEY, timeout=60)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 @contextmanager
@@ -61,7 +107,7 @@ def running(folder: Path, **variables: str) -> Iterator[Server]:
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
     try:
-        yield Server(json.loads(process.stdout.readline())["port"], folder)
+        yield Server(f"qdrant://127.0.0.1:{json.loads(process.stdout.readline())['port']}", folder)
     finally:
         process.stdin.close()
         process.wait(timeout=60)
@@ -91,6 +137,7 @@ def places(answer: Any) -> list[tuple[str, int, float]]:
     return [(h.path, h.start_line, h.score) for h in answer.hits]
 
 
+@with_key
 def test_a_wrong_key_is_one_clear_line_without_the_key(
     server: Server, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +157,7 @@ def test_a_wrong_key_is_one_clear_line_without_the_key(
         assert index.check().ok
 
 
+@own_server
 @pytest.mark.parametrize("seed", [1, 2])
 def test_shards_killed_at_random_cost_time_and_nothing_else(
     server: Server, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -148,6 +196,31 @@ def test_shards_killed_at_random_cost_time_and_nothing_else(
                 assert places(index.search("flush queue total", mode=mode, refresh=False)) == expected
         assert kills[0] > 3
         assert index.check().ok
+
+
+def test_a_node_that_hangs_is_left_after_the_time_of_a_query(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket takes connections and never answers."""
+    monkeypatch.setenv("QDRANT_API_KEY", KEY)
+    retried: list[str] = []
+
+    def note(event: object) -> None:
+        if isinstance(event, CallRetried):
+            retried.append(event.reason)
+
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        place = f"127.0.0.1:{hung.getsockname()[1]}"
+        address = server.address("hangs").replace("qdrant://", f"qdrant://{place},")
+        settings = {"store": address, "query_timeout": 0.5, "store_timeout": 3_000.0}
+        connection = Connection(resolve(str(tmp_path), settings), observer=note)
+        try:
+            for _ in range(3):
+                assert connection.read(lambda client: client.collection_exists("hangs")) is False
+        finally:
+            connection.close()
+
+    assert retried == [f"{address}: no answer within 0.5 s"]  # the others went to the next node at once
 
 
 KILLED_AT = [
@@ -205,23 +278,16 @@ def test_a_purge_that_is_killed_is_ended_by_the_next_run(
         index.update()
         assert index.check().ok
         with index.snapshot() as reader:
-            assert points_in(address, KEY) == reader.documents
+            assert points_in(address) == reader.documents
 
 
-def points_in(address: str, key: str) -> int:
+def points_in(address: str) -> int:
     """Points of chunks in a collection."""
     from qdrant_client import models as m
 
-    from spelunk.store.qdrant.address import parse
-    from spelunk.store.qdrant.connection import new_client
-
-    place = parse(address)
-    client = new_client(place.hosts[0], tls=place.tls, key=key, timeout=60)
     chunks = m.Filter(must=[m.FieldCondition(key="chunk", range=m.Range(gte=0))])
-    try:
-        return int(client.count(place.collection, count_filter=chunks, exact=True).count)
-    finally:
-        client.close()
+    with client_of(address) as client:
+        return int(client.count(address.rpartition("/")[2], count_filter=chunks, exact=True).count)
 
 
 @pytest.mark.parametrize("point", ["migrate.batch", "migrate.switch.before", "migrate.switch.after"])
@@ -295,6 +361,7 @@ def test_of_two_processes_one_writes_and_the_other_takes_over_when_it_is_killed(
         index.update()
 
 
+@own_server
 def test_tls_with_a_certificate_of_ones_own(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,7 +401,7 @@ def test_the_smoke_script_of_a_cluster_runs_through(server: Server) -> None:
     if not (folder / "spelunk").exists():
         pytest.skip("spelunk is not installed as a command")
     done = subprocess.run(
-        ["sh", str(Path(__file__).parent.parent / "deploy" / "smoke.sh"), server.address("x").removesuffix("/x")],
+        ["sh", str(Path(__file__).parent.parent / "deploy" / "smoke.sh"), server.url],
         env=os.environ | {"QDRANT_API_KEY": KEY, "PATH": f"{folder}:{os.environ['PATH']}"},
         capture_output=True, text=True, timeout=600,
     )  # fmt: skip

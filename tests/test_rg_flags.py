@@ -14,10 +14,11 @@ from spelunk.files.rg_glob import path_globs
 from spelunk.files.type_names import TYPES, languages_of_type, type_list
 from spelunk.present.places import from_here, places_text
 from spelunk.search.answer import Answer, Matched
-from spelunk.search.query import as_matched, whole_words_pattern
+from spelunk.search.query import as_matched
 from spelunk.search.query import parse as parse_query
 from spelunk.store.path_filter import path_predicate
 from spelunk.text import regex
+from spelunk.text.whole_words import whole_words_literal, whole_words_regex
 from spelunk.types import Hit
 
 
@@ -109,8 +110,12 @@ def test_braces_are_bounded():
     [
         ("flush", "self.flush()", True),
         ("flush", "flush_batches", False),
-        ("flush(", "x.flush(y)", True),
+        ("flush(", "x.flush(y)", False),
+        ("flush(", "x.flush( y)", True),
         ("-Wall", "gcc -Wall", True),
+        ("-Wall", "gcc=x-Wall", False),
+        ("()", "f()", False),
+        ("()", "(())", True),
         ("größe", "die größe ist", True),
         ("größe", "größen", False),
         ("ärger", "kein ärger", True),
@@ -118,9 +123,33 @@ def test_braces_are_bounded():
     ],
 )
 def test_whole_words_of_a_literal(literal, text, found):
-    import re
+    assert bool(regex.compile(whole_words_literal(literal)).search(text)) is found
 
-    assert bool(regex.compile(whole_words_pattern(literal, re.escape(literal))).search(text)) is found
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        (r"fo+", "a fooo b", True),
+        (r"fo+", "a fooob", False),
+        (r"\(x\)", "f(x)", False),
+        (r"\(x\)", "f (x) + 1", True),
+        (r"\(\w\)|y", "f(x)", False),
+        (r"\(\w\)|y", "f((x))", True),
+        (r"\(\w\)|y", "f y", True),
+        (r"\(\w\)|y", "fy", False),
+        (r"x|xy", "xy", True),
+        (r"^#\s*if", "#if", True),
+        (r"[^a-z]\d{2,}", "a-12", False),
+        (r"[^a-z]\d{2,}", "a -12", True),
+        (r"-?\d+", "a-1", True),
+        (r"-?\d+", "a -1", True),
+        (r"\pL+", "größe", True),
+        (r"[[:alpha:]]+x", "ax1", False),
+        (r"\w*", "a", True),
+    ],
+)
+def test_whole_words_of_a_regex_have_no_word_character_beside_them(pattern, text, found):
+    assert bool(regex.compile(whole_words_regex(pattern)).search(text)) is found
 
 
 def test_whole_words_and_case_of_a_query():
@@ -251,6 +280,24 @@ def test_places_of_an_answer():
     assert places_text(ANSWER, "vimgrep", {}, "/w") == (
         "b/two.py:6:1:flush, ä flush\nb/two.py:6:11:flush, ä flush\nb/two.py:9:1:flush\na.py:1:1:none of it\n"
     )
+
+
+def matched_by(pattern, *hits):
+    return Answer(pattern, "regex", 1.0, hits, matched=Matched(frozenset(), regexes=(pattern,)))
+
+
+def test_lines_that_match_the_empty_text_count():
+    answer = matched_by("^$", hit("a.py", 1, "x\n\ny\n\n\n"))
+
+    assert places_text(answer, "count", {}, "/w") == "a.py:3\n"
+    assert places_text(answer, "vimgrep", {}, "/w") == "a.py:2:1:\na.py:4:1:\na.py:5:1:\n"
+
+
+def test_a_match_across_lines_counts_where_it_begins():
+    answer = matched_by(r"f\(\s*b", hit("a.py", 4, "x\nyf(\n  b\n"), hit("b.py", 8, "f(\n"))
+
+    assert places_text(answer, "count", {}, "/w") == "a.py:1\nb.py:1\n"
+    assert places_text(answer, "vimgrep", {}, "/w") == "a.py:5:2:yf(\nb.py:8:1:f(\n"
 
 
 def test_places_of_several_workspaces_are_found_on_the_disk():

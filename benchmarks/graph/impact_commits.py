@@ -162,14 +162,25 @@ class Variants:
         impact_module.tests_to_run = self._original
 
     def _ask(
-        self, resolver: Any, reached: Any, changed: Any, companions: Any, inside: Any, limit: int
+        self,
+        resolver: Any,
+        reached: Any,
+        changed: Any,
+        companions: Any,
+        inside: Any,
+        limit: int,
+        text: str,
     ) -> Any:
-        def first(companions: Any, limit: int) -> list[str]:
-            edges = self._original(resolver, reached, changed, companions, inside, limit)
+        def first(companions: Any, limit: int, text: str) -> list[str]:
+            edges = self._original(resolver, reached, changed, companions, inside, limit, text)
             return [edge.path for edge in edges[:FIRST]]
 
-        self.found = {"without_history": first(None, limit), "graph_and_name": first(None, 0)}
-        return self._original(resolver, reached, changed, companions, inside, limit)
+        self.found = {
+            "without_words": first(companions, limit, ""),
+            "without_history": first(None, limit, ""),
+            "graph_and_name": first(None, 0, ""),
+        }
+        return self._original(resolver, reached, changed, companions, inside, limit, text)
 
 
 def measure(index: Index, clone: Path, case: Case) -> dict[str, Any]:
@@ -209,7 +220,7 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
         for row in rows:
             parts[row[kind]].append(row)
         groups |= dict(sorted(parts.items()))
-    kinds = ("named", "without_history", "graph_and_name", "by_name")
+    kinds = ("named", "without_words", "without_history", "graph_and_name", "by_name")
     print("In each cell the mean share among the first 20, the median, and the mean among the first 5.\n")
     print(f"| | commits | test files there (median) | {' | '.join(kinds)} |")
     print("|-|-|-|" + "-|" * len(kinds))
@@ -278,7 +289,11 @@ def main() -> None:
             clone, index_dir=str(args.work / f"{name}.index"), history=HISTORY, mode="sequential"
         ) as index:
             for case in todo:
-                prepare(clone, case)
+                try:
+                    prepare(clone, case)
+                except subprocess.CalledProcessError as error:  # the clone lacks a large file of that tree
+                    print(f"{name} {case.commit}: left out, {error}", flush=True)
+                    continue
                 row = {"repository": name, **measure(index, clone, case)}
                 with args.out.open("a") as out:
                     out.write(json.dumps(row) + "\n")

@@ -53,6 +53,8 @@ class IndexRefresh(IndexViews):
         """Called with root, directory and options where a search indexed a part; a server has its own."""
         self.waits = True
         """Whether ``first_answer = auto`` means to wait; False where a person or an agent waits for the answer."""
+        self.listed = True
+        """Whether an update makes this the index that the workspace is searched in."""
         self.keeper: Keeper | None = None
         """Keeps the index up to date meanwhile, so that most searches compare no file."""
 
@@ -93,6 +95,7 @@ class IndexRefresh(IndexViews):
             changed=None if changed is None else tuple(changed),
             focus=focus,
             profile=profile,
+            listed=self.listed,
             source=None if isinstance(self.source, FolderSource) else self.source,
         )
         began = self.age.now()

@@ -75,6 +75,25 @@ def test_log_format_verbose_and_color_before_branchwork_are_honoured(box: Sandbo
     assert "\x1b[" in colored.stdout
 
 
+def test_the_index_of_the_documents_is_not_that_of_the_repository(box: Sandbox, tmp_path: Path) -> None:
+    box.env["SPELUNK_HOME"] = str(tmp_path / "home")
+    box.branch("feat/a")
+    box.work.create()
+    box.work.log("Fixed the deadlock", author="ada")
+
+    first = spelunk_here(box, "branchwork", "search", "deadlock")
+    before = json.loads(spelunk_here(box, "status", "--json").stdout)
+    spelunk_here(box, "index")
+    own = json.loads(spelunk_here(box, "status", "--json").stdout)
+    spelunk_here(box, "branchwork", "search", "deadlock")
+    after = json.loads(spelunk_here(box, "status", "--json").stdout)
+
+    assert first.returncode == 0, first.stderr
+    assert before["state"] == "missing"
+    assert own["state"] == after["state"] == "current"
+    assert own["directory"] == after["directory"] and "spelunk-branchwork" not in own["directory"]
+
+
 def test_no_command_changes_the_environment_or_the_folder_of_the_process(box: Sandbox) -> None:
     box.branch("feat/a")
     box.work.create()

@@ -47,6 +47,7 @@ def test_a_path_that_does_not_exist(cli, command):
 
 def test_an_unquoted_query_is_told_so(cli):
     assert "needs quotes" in cli.refused("search", "where", "are", "batches")
+    assert "needs quotes" not in cli.refused("search", "where", "/dev/null")
 
 
 def test_a_path_that_is_a_file(cli, tree):

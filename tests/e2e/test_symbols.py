@@ -58,6 +58,26 @@ def test_def(cli, repo):
     assert cli.ok("def", "store.py:4-6", cwd=repo / "py") == out
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("callers", "main", "py"), "nothing in the index calls it"),
+        (("refs", "MemoryStore"), "nothing in the index refers to it"),
+        (("impl", "MemoryStore"), "nothing in the index implements or overrides it"),
+        (("callees", "ring_push"), "it calls nothing"),
+        (
+            ("path", "draw", "ring_push"),
+            "no chain of calls and references leads from the first to the second",
+        ),
+        (("impact", "nowhere/at.py"), "nothing has this name, and there is no such file"),
+    ],
+)
+def test_an_empty_answer_says_so(cli, repo, words, said):
+    done = cli(*words, cwd=repo)
+
+    assert done.returncode == 1 and said in done.stderr
+
+
 def test_refs_and_their_uses(cli, repo):
     found = cli.json("refs", "encode_batch", repo)
 

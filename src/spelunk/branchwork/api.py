@@ -333,4 +333,6 @@ class Branchwork:
 
         pattern = f"/{self.settings.dir}/*.md"
         where = directory or os.path.join(self.repo.gitdir, "spelunk-branchwork")
-        return Index.open(self.repo.root, index_dir=where, include=(pattern,), exclude=(f"!{pattern}",))
+        index = Index.open(self.repo.root, index_dir=where, include=(pattern,), exclude=(f"!{pattern}",))
+        index.listed = False  # or the code would be searched in it
+        return index

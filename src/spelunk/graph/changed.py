@@ -6,15 +6,17 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from spelunk.errors import UsageError
 from spelunk.files.git_dir import Repository, repository_of
 from spelunk.files.git_run import run_git
 from spelunk.graph.impact import Changed
+from spelunk.graph.languages import NOT_CODE
 from spelunk.graph.view import GraphView
 from spelunk.io.program import Finished
 from spelunk.store.relation_reader import DefinitionRow
+from spelunk.types import Flag
 
 TIMEOUT: Final = 30.0
 """Seconds for one call of git."""
@@ -22,12 +24,16 @@ MOST_FILES: Final = 1_000
 """Changed files that are compared line by line."""
 MOST_LINES: Final = 20_000
 """Lines of a file that are compared line by line; a longer one counts as changed as a whole."""
+MOST_TEXTS: Final = 5_000
+"""Differing lines whose words and names are looked at."""
 
 _SAYS_NOTHING: Final = re.compile(
-    r"$|//|/?\*|--|;|%|\"\"\"|'''|[)\]}(,;]+$|#(?!\s*(?:define|undef|if|ifdef|ifndef|elif|else|endif|pragma))"
+    r"$|//(?!go:|\s*\+build\b)|/?\*|--|;|%|\"\"\"|'''|[)\]}(,;]+$"
+    r"|#(?!!?\[|\s*(?:define|undef|if|ifdef|ifndef|elif|else|endif|pragma)\b)"
     r"|(?:from|import|use|using|package|require|include|export \*|alias)\b"
 )
-"""Lines outside any definition that change no behaviour by themselves: comments, brackets, imports."""
+"""Lines outside any definition that change no behaviour by themselves: comments, brackets, imports. Directives of a
+compiler that are written as comments (``//go:build``) and attributes (``#[cfg(…)]``) are none of them."""
 
 
 def changed_since(view: GraphView, root: str, revision: str) -> Changed:
@@ -57,15 +63,22 @@ def changed_since(view: GraphView, root: str, revision: str) -> Changed:
         left.append(f"{len(rows_at) - MOST_FILES:,} more changed files were not compared")
     rows: dict[DefinitionRow, None] = {}
     files: dict[int, None] = {}
+    touched: list[int] = []
+    texts: list[str] = []
     for path in sorted(rows_at)[:MOST_FILES]:
         row = rows_at[path]
         view.load_rows([row.id])
         before = _text(repository, commit, prefix + path)
-        inner, outer = _definitions(view, row.id, _lines(before, view.lines(row.id)))
+        lines, differing = _difference(before, view.lines(row.id))
+        inner, outer = _definitions(view, row.id, lines)
+        if row.language not in NOT_CODE and not row.flags & Flag.TEST:
+            texts += differing[: MOST_TEXTS - len(texts)]
         rows.update(dict.fromkeys(inner))
         if outer:
             files[row.id] = None
-    return Changed(list(rows), list(files), left)
+        elif lines and not inner and row.language not in NOT_CODE:
+            touched.append(row.id)
+    return Changed(list(rows), list(files), left, touched, "\n".join(texts))
 
 
 def _definitions(view: GraphView, file: int, lines: Iterable[int]) -> tuple[list[DefinitionRow], bool]:
@@ -124,11 +137,23 @@ def _git(repository: Repository, arguments: Sequence[str]) -> Finished:
     return run_git(repository, arguments, timeout=TIMEOUT)
 
 
-def _lines(before: str, after: Sequence[str]) -> list[int]:
-    """Lines of the new text that are new or changed, or that follow removed ones, 1-based."""
+class LineDifference(NamedTuple):
+    """How a text differs from an earlier one.
+
+    Attributes:
+        lines: Of the new text those that are new or changed, or that follow removed ones, 1-based.
+        texts: The lines themselves, and those that are gone; none where they were not compared.
+    """
+
+    lines: list[int]
+    texts: list[str]
+
+
+def _difference(before: str, after: Sequence[str]) -> LineDifference:
+    """The lines in which a file differs from its text before."""
     old = before.split("\n")
     if len(old) > MOST_LINES or len(after) > MOST_LINES:
-        return list(range(1, len(after) + 1)) if old != list(after) else []
+        return LineDifference(list(range(1, len(after) + 1)) if old != list(after) else [], [])
     old = [line.rstrip("\r") for line in old]
     new = [line.rstrip("\r") for line in after]
     first = 0
@@ -139,9 +164,14 @@ def _lines(before: str, after: Sequence[str]) -> list[int]:
         last += 1
     a, b = old[first : len(old) - last], new[first : len(new) - last]
     lines: set[int] = set()
-    for tag, _, _, start, end in difflib.SequenceMatcher(None, a, b, autojunk=len(a) > 2_000).get_opcodes():
+    texts: list[str] = []
+    matcher = difflib.SequenceMatcher(None, a, b, autojunk=len(a) > 2_000)
+    for tag, was, was_end, start, end in matcher.get_opcodes():
+        if tag == "equal":
+            continue
+        texts += a[was:was_end] + b[start:end]
         if tag == "delete":
             lines.add(min(first + start + 1, max(1, len(new))))
-        elif tag != "equal":
+        else:
             lines.update(range(first + start + 1, first + end + 1))
-    return sorted(lines)
+    return LineDifference(sorted(lines), texts)

@@ -35,11 +35,16 @@ class Changed(NamedTuple):
         rows: Definitions.
         files: Files of which something outside any definition changes, or all.
         left_out: What could not be taken into account, a sentence each.
+        touched: Files of code of which only lines differ that change no behaviour by themselves, such as
+            imports and comments: no reference is followed from them.
+        text: The lines that differ, before and after, as far as they are known.
     """
 
     rows: Sequence[DefinitionRow]
     files: Sequence[int] = ()
     left_out: Sequence[str] = ()
+    touched: Sequence[int] = ()
+    text: str = ""
 
 
 class _Reached(NamedTuple):
@@ -79,10 +84,11 @@ def impact(
     tests = tests_to_run(
         resolver,
         [_reached_test(resolver, r) for r in reached if _is_test(resolver, r)],
-        own,
+        own | set(changed.touched),
         companions,
         inside,
         limit,
+        changed.text,
     )
     others = [r for r in reached if not view.row(r.file).flags & Flag.TEST]
     covered = {r.file for r in others if r.inside is not None}

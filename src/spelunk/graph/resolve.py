@@ -12,6 +12,7 @@ from typing import Final
 from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.c_names import CNames
 from spelunk.graph.classes import Classes, types_among
+from spelunk.graph.elixir import in_module, is_variable, names_module
 from spelunk.graph.grading import (
     CALLED_LIKE,
     COMMON_REACHED,
@@ -38,6 +39,7 @@ from spelunk.graph.grading import (
     fitting,
     graded,
 )
+from spelunk.graph.import_paths.tree import folder_of
 from spelunk.graph.imports import Imports
 from spelunk.graph.languages import (
     CALLABLE,
@@ -142,6 +144,8 @@ class Resolver:
         family = family_of(self.view.row(file).language)
         if reference.role is Role.IMPORT:
             return self._imported_here(file, reference)
+        if is_variable(self.view, file, reference):
+            return UNKNOWN
         pool = fitting(self._pool(file, reference.name, family), reference.role)
         if family == "rust" and reference.role is Role.MACRO:  # ``f!()`` is no function
             pool = [row for row in pool if row.kind == "macro"]
@@ -158,7 +162,7 @@ class Resolver:
             f"`{name}` has more than {CROWDED:,} definitions; each reference was held against those in its file, "
             "in its folder and in the files that it imports"
         )
-        folder = named.by_folder.get(_folder(self.view.row(file).path), [])
+        folder = named.by_folder.get(folder_of(self.view.row(file).path), [])
         near = [row for other in sorted(self.imports.reach(file)) for row in named.by_file.get(other, ())]
         return list(dict.fromkeys([*near, *folder[:CROWDED]]))
 
@@ -189,11 +193,13 @@ class Resolver:
             inner = [
                 row
                 for row in here
-                if row.scope == scope and (family in IMPLICIT_SELF or not self._is_member(row))
+                if row.scope == scope and (family in IMPLICIT_SELF or not self.imports.is_member(row))
             ]
             if inner:
                 return graded(self.view, file, inner, LOCAL)
-        top = [row for row in here if not row.scope] or [row for row in here if not self._is_member(row)]
+        top = [row for row in here if not row.scope] or [
+            row for row in here if not self.imports.is_member(row)
+        ]
         if top:
             found = graded(self.view, file, top, SAME_FILE)
             return self._defined_elsewhere(file, found, pool) if family == "c" else found
@@ -203,15 +209,14 @@ class Resolver:
         if bound.is_outside:
             return OUTSIDE
         if family in IMPLICIT_SELF:
-            owner = self.view.class_around(file, reference.line) or self._owner_by_scope(file, around)
-            if owner is not None:
+            for owner in self._owners(file, reference):
                 members = self.classes.find(owner, reference.name).members
                 if members:
                     rule = INHERITED if members[0].steps else OWN_MEMBER
                     return graded(self.view, file, [m.row for m in members], rule)
         for owner in self.receivers.variant_of(file, reference.line, reference.name) if pool else ():
             return graded(self.view, file, self.classes.fields_of(owner, reference.name), IMPORT)
-        return self._far(file, reference, [row for row in pool if not self._is_member(row)], family)
+        return self._far(file, reference, [row for row in pool if not self.imports.is_member(row)], family)
 
     def _defined_elsewhere(self, file: int, found: Resolution, pool: list[DefinitionRow]) -> Resolution:
         """Before the prototypes of a C function in the file itself its definition in another one."""
@@ -258,6 +263,14 @@ class Resolver:
                 return graded(self.view, file, members, MEMBER)
         return UNKNOWN
 
+    def _owners(self, file: int, reference: Reference) -> list[DefinitionRow]:
+        """The types whose members a bare name reaches: those around it, of a base those around its type."""
+        types = self.view.classes_around(file, reference.line)[reference.role is Role.INHERIT :]
+        if types or reference.role is Role.INHERIT:
+            return types[:1] if family_of(self.view.row(file).language) == "ruby" else types
+        by_scope = self._owner_by_scope(file, self.view.around(file, reference.line))
+        return [] if by_scope is None else [by_scope]
+
     def _owner_by_scope(self, file: int, around: Sequence[DefinitionRow]) -> DefinitionRow | None:
         """The type of a method that is defined outside its type's braces (``void C::run()``)."""
         for row in reversed(around):
@@ -282,8 +295,8 @@ class Resolver:
             if found:
                 return graded(self.view, file, definitions_first(found), WIDE_IMPORT)
         if family in FOLDER_PACKAGES:
-            folder = _folder(self.view.row(file).path)
-            found = [row for row in pool if _folder(self.view.row(row.file).path) == folder]
+            folder = folder_of(self.view.row(file).path)
+            found = [row for row in pool if folder_of(self.view.row(row.file).path) == folder]
             if found:
                 return graded(self.view, file, found, PACKAGE)
         seen = [row for row in pool if not self._is_hidden(row, file)]
@@ -298,9 +311,6 @@ class Resolver:
         if family == "js":
             return bool(self.view.imports(file))
         return family in ("python", "rust", "go", "zig")
-
-    def _is_member(self, row: DefinitionRow) -> bool:
-        return self.imports.is_member(row)
 
     def is_static(self, row: DefinitionRow) -> bool:
         """Whether a definition of C is seen in its own file alone."""
@@ -319,6 +329,8 @@ class Resolver:
     def _with_receiver(
         self, file: int, reference: Reference, pool: list[DefinitionRow], family: str
     ) -> Resolution:
+        if names_module(self.view, file, reference.receiver):
+            return in_module(self.view, self.classes.named, file, reference, pool)
         if is_value(reference) and family in FIELDS_APART:
             pool = [row for row in pool if row.kind not in CALLABLE]
         if not pool:  # no member has the name, and a module may still offer it under another
@@ -349,7 +361,7 @@ class Resolver:
                 return graded(self.view, file, below, NAME)
         if meaning.modules or complete or meaning.above:
             return UNKNOWN
-        members = [row for row in pool if row.scope and self._is_member(row)]
+        members = [row for row in pool if row.scope and self.imports.is_member(row)]
         if reference.role is Role.USE and family in FIELDS_APART:
             members = [row for row in members if row.kind not in CALLABLE]
         return self._by_name(file, reference, members, pool, family)
@@ -409,7 +421,3 @@ class Resolver:
             return graded(self.view, file, near, IN_REACH, share * value)
         share = value * (COMMON_SHARE if is_common_member(reference.name, family) else 1.0)
         return graded(self.view, file, members, ONLY_ONE if len(members) == 1 else NAME, share)
-
-
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0]

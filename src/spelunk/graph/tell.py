@@ -45,7 +45,12 @@ def left_out(
         out.append(f"{unread:,} references of the name were not looked at")
     elsewhere = sum(one.elsewhere for one in looked)
     if elsewhere:
-        out.append(f"{elsewhere:,} references of the name mean something else, or cannot be told apart")
+        what = (
+            "1 reference of the name means"
+            if elsewhere == 1
+            else f"{elsewhere:,} references of the name mean"
+        )
+        out.append(f"{what} something else, or cannot be told apart")
     if view.unparsed:
         out.append(f"types of receivers were not read in {len(view.unparsed):,} files")
     return (*out, *sorted(view.told))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
 from spelunk.files.path_rules import path_flags
 from spelunk.graph.answer import Edge
+from spelunk.graph.changed_words import names_in, spelling, tests_that_use
 from spelunk.graph.languages import NOT_CODE
 from spelunk.graph.resolve import Resolver
 from spelunk.types import Flag
@@ -35,11 +36,19 @@ ALIKE_WEIGHT: Final = 0.5
 """Of that likeness in the urgency, and of the confidence that it gives alone."""
 LEAST_ALIKE: Final = 0.2
 """Of a likeness that counts; with less, words are shared by chance."""
+SAME_NAMES: Final = "same-names"
+"""The rule of a test file that uses rare names of the changed lines."""
+SAME_NAMES_TRUST: Final = 0.5
+"""Its confidence, times the share of :func:`~spelunk.graph.changed_words.tests_that_use`; as the next one set by hand."""
+NAMED_IN_CHANGE: Final = "named-in-change"
+"""The rule of a test file that is called after a name of several words in the changed lines."""
+NAMED_IN_CHANGE_TRUST: Final = 0.5
+"""Its confidence, and its weight in the urgency."""
 MOST_SOURCES: Final = 50
 """Changed files whose companions and likenesses are looked for."""
 
 _TEST_WORD: Final = re.compile(
-    r"(?:^|[_.\-])(?:tests?|specs?)(?=$|[_.\-])|(?<=[a-z0-9])(?:Tests?|Spec|TestCase|IT)$|^Test(?=[A-Z])"
+    r"(?:^|[_.\-])(?:tests?|specs?)(?=$|[_.\-])|(?<=[a-z0-9])(?:Tests?|Testers?|Spec|TestCase|IT)$|^Test(?=[A-Z])"
 )
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _COMMON_WORDS: Final = frozenset(
@@ -109,6 +118,7 @@ def tests_to_run(
     companions: Callable[[Sequence[str]], Mapping[str, float]] | None,
     inside: Callable[[str], bool] | None,
     limit: int,
+    text: str = "",
 ) -> list[Edge]:
     """One edge for each test file, the most urgent first: its best test, with the lines of others.
 
@@ -119,6 +129,7 @@ def tests_to_run(
         companions: How often files changed in the same commits as files at some paths, from 0 to 1.
         inside: Only files at these paths.
         limit: Tests wanted; without companions those that are merely named alike fill up to it.
+        text: The changed lines, where they are known.
     """
     view = resolver.view
     view.load_rows(changed)
@@ -142,6 +153,11 @@ def tests_to_run(
         often = {p: c for p, c in companions(sources).items() if c >= LEAST_TOGETHER}
         together = {path: min(1.0, count / SURELY_TOGETHER) for path, count in often.items()}
         rules.append((together, CHANGED_WITH, 1.0))
+    if text:
+        names = names_in(text)
+        used = {p: SAME_NAMES_TRUST * share for p, share in tests_that_use(view, names).items()}
+        rules.append((used, SAME_NAMES, 1.0))
+        rules.append((_named_in(resolver, names), NAMED_IN_CHANGE, 1.0))
     known = set(edges).union(*(weights for weights, _, _ in rules))
     if not often and len(known) < limit:
         alike = {p: ALIKE_WEIGHT * share for p, share in _alike(resolver, sources).items()}
@@ -158,6 +174,17 @@ def tests_to_run(
                 edges[row.path] = Edge(row.path, "test", row.path, 1, "", symbol, confidence, rule)
             urgency[row.path] = urgency.get(row.path, 0.0) + weight
     return [edges[path] for path in sorted(edges, key=lambda path: (-urgency[path], path))]
+
+
+def _named_in(resolver: Resolver, names: Iterable[str]) -> dict[str, float]:
+    """Test files that are called after a name of several words."""
+    said = {spelling(name) for name in names} - {""}
+    found: dict[str, float] = {}
+    for path in resolver.view.reader.all_paths() if said else ():
+        name = path.rpartition("/")[2].partition(".")[0]
+        if spelling(_TEST_WORD.sub("", name).strip("_-")) in said and path_flags(path) & Flag.TEST:
+            found[path] = NAMED_IN_CHANGE_TRUST
+    return found
 
 
 def _called_after(resolver: Resolver, sources: Sequence[str]) -> set[str]:

@@ -356,8 +356,12 @@ class GraphView:
 
     def class_around(self, file: int, line: int) -> DefinitionRow | None:
         """The innermost type, or addition to a type, that a line lies in."""
-        inner = [row for row in self.around(file, line) if row.kind in CLASSES or row.kind in EXTENDING]
-        return inner[-1] if inner else None
+        return next(iter(self.classes_around(file, line)), None)
+
+    def classes_around(self, file: int, line: int) -> list[DefinitionRow]:
+        """The types, and additions to types, that a line lies in, the innermost first."""
+        kinds = CLASSES | EXTENDING
+        return [row for row in reversed(self.around(file, line)) if row.kind in kinds]
 
     def symbol(self, row: DefinitionRow) -> Symbol:
         """A definition as callers see it, with its head and the first line of its documentation."""

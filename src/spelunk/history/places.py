@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -105,6 +106,8 @@ def _past_of(root: str, path: str, lines: tuple[int, int] | None, limit: int) ->
     repository = repository_of(root)
     if repository is None:
         return [], "in no git repository"
+    if shutil.which("git") is None:
+        return [], "git is not installed"
     inside = _inside(repository, root, path)
     arguments = ["log", "--format=%H", f"--max-count={limit}"]
     notice = ""

@@ -141,15 +141,17 @@ class _Reading:
         code = region in (CODE, SOURCE_LINE) or line.fenced
         weight = NAMES[region]
         error = False
+        whole = row
         if region == TITLE:
-            whole, row = row, regions.without_label(row)
+            row = regions.without_label(row)
             self.count(whole.removesuffix(row), WORDS[TEMPLATE])
         if region == TITLE and not self.title:
             self.title = " ".join(row.split())
             self._scope(row)
         linkless = _LINK.sub(" ", row) if "://" in row else row
         if region not in (ENVIRONMENT, TEMPLATE, COMMENT):
-            self._pieces(mentions.labelled(linkless) or "")
+            # A title begins with its label: ``Error: cannot open …``
+            self._pieces(mentions.labelled(_LINK.sub(" ", whole) if whole is not row else linkless) or "")
         for name in mentions.names(linkless, code=code):
             if mentions.is_error(name.text) and region != ENVIRONMENT:
                 self.errors.setdefault(name.text)

@@ -34,6 +34,7 @@ class Job:
         source: Where the files come from; None for the workspace's folder.
         part: The folder of another index directory that this one is a part of, without
             a name of its own; "" where it is a whole one.
+        listed: Whether the index becomes the one that the workspace is searched in.
         focus: What a query that waits says of the files. Where the index was never
             complete and much is to do, only what fits it is indexed now
             (``Report.remaining``), without the calls of a provider.
@@ -53,6 +54,7 @@ class Job:
     changed: tuple[str, ...] | None = None
     source: Source | None = None
     part: str = ""
+    listed: bool = True
     focus: Focus | None = None
     profile: bool = False
 

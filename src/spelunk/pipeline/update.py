@@ -110,7 +110,7 @@ def _locked(job: Job, began: float, laps: Laps) -> Report:
     embed.check(job.options)
     machine = Machine(job.options, job.directory, job.observer, laps)
     if not job.part:
-        locate.claim(job.directory, job.root)
+        locate.claim(job.directory, job.root, listed=job.listed)
     else:
         os.makedirs(job.directory, mode=0o700, exist_ok=True)
     lock = WriterLock(job.directory)

@@ -18,6 +18,15 @@ from spelunk.workspace.contents import Outline
 SCHEMA_VERSION: Final = 1
 SURE: Final = 0.75
 """An edge with less confidence is marked in the text."""
+_NONE: Final = {
+    "references": "nothing in the index refers to it",
+    "callers": "nothing in the index calls it",
+    "callees": "it calls nothing",
+    "implementations": "nothing in the index implements or overrides it",
+    "impact": "a change of it reaches nothing else in the index",
+    "route": "no chain of calls and references leads from the first to the second",
+}
+"""What an answer without a result says, by its question."""
 SHOWN_TARGETS: Final = 5
 SHOWN_LINES: Final = 8
 
@@ -245,7 +254,9 @@ def graph_notices(answer: GraphAnswer) -> list[str]:
         names = ", ".join(f"`{printable_name(name)}`" for name in answer.nearest)
         out.append(f"nothing has this name; near it are {names}")
     elif not answer.targets and not answer.edges:
-        out.append("nothing has this name")
+        out.append("nothing has this name" + (", and there is no such file" if "/" in answer.asked else ""))
+    elif not answer.edges and not answer.tests and answer.question in _NONE:
+        out.insert(0, _NONE[answer.question])
     if answer.stale:
         out.append("files have changed since they were indexed")
     return out

@@ -340,7 +340,7 @@ def status_text(status: Status, *, verbose: bool = False) -> str:
         run = status.background
         rows.append(("background", printable_name(f"{run.state}: {run.describe()}")))
     if status.skipped:
-        rows.append(("skipped", _reasons(status.skipped)))
+        rows.append(("skipped", f"{_reasons(status.skipped)}, once they were read"))
     if status.failures:
         rows.append(("failed", several(len(status.failures), "file")))
     out = [f"{name:<12} {value}" for name, value in rows]

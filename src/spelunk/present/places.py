@@ -74,6 +74,7 @@ def places_text(
         if path in files or limit is None or len(files) < limit:
             files.setdefault(path, []).append(hit)
     find = finder(answer.matched)
+    across = bool(answer.matched.regexes)
     out: list[str] = []
     for path, hits in files.items():
         name = from_here(path, here)
@@ -82,9 +83,9 @@ def places_text(
         if form == FILES:
             out.append(shown + ("\0" if null else "\n"))
         elif form == COUNT:
-            out.append(f"{shown}{end}{len(_matches(hits, find))}\n")
+            out.append(f"{shown}{end}{len(_matches(hits, find, across))}\n")
         else:
-            rows = _matches(hits, find) or _first_lines(hits)
+            rows = _matches(hits, find, across) or _first_lines(hits)
             out += (f"{shown}{end}{row}\n" for found in rows for row in _vimgrep(found, color))
     return "".join(out)
 
@@ -93,15 +94,38 @@ _Found = tuple[int, str, list[tuple[int, int]]]
 """A line's number, its text, and what matches in it."""
 
 
-def _matches(hits: Sequence[Hit], find: Finder) -> list[_Found]:
-    """The lines that match, in their order, each once."""
+def _matches(hits: Sequence[Hit], find: Finder, across: bool) -> list[_Found]:
+    """The lines that match, in their order, each once.
+
+    Args:
+        hits: Hits in one file.
+        find: What matches in a line.
+        across: Where no line of a hit matches by itself, take the lines in which a match begins that
+            runs over their ends.
+    """
     lines: dict[int, _Found] = {}
     for hit in hits:
-        for number, text in enumerate(lines_of(hit.content), hit.start_line):
-            spans = find.spans(text)
-            if spans:
-                lines[number] = (number, text, spans)
+        own = [
+            (number, text, find.spans(text) or [(0, 0)])
+            for number, text in enumerate(lines_of(hit.content), hit.start_line)
+            if find.terms(text)  # a regex may match the empty text, which has no span
+        ]
+        for found in own or (_across(hit, find) if across else ()):
+            lines[found[0]] = found
     return [row for _, row in sorted(lines.items())]
+
+
+def _across(hit: Hit, find: Finder) -> list[_Found]:
+    """The lines of a hit in which a match begins that ends in a later one."""
+    rows = {}
+    lines = lines_of(hit.content)
+    for start, _ in find.spans(hit.content):
+        line = hit.content.count("\n", 0, start)
+        if line < len(lines):
+            column = start - (hit.content.rfind("\n", 0, start) + 1)
+            text = lines[line]
+            rows[line] = (hit.start_line + line, text, [(min(column, len(text)), len(text))])
+    return list(rows.values()) or _first_lines([hit])[0:1]
 
 
 def _first_lines(hits: Sequence[Hit]) -> list[_Found]:

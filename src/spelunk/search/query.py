@@ -63,6 +63,7 @@ from spelunk.search.query_syntax import (
     regex_term,
 )
 from spelunk.text.tokens import words
+from spelunk.text.whole_words import whole_words_literal, whole_words_regex
 
 if TYPE_CHECKING:
     from spelunk.pasted import Pasted
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILTER", "FILTERS", "PHRASE", "REGEX", "SYMBOL", "WORD",
     "Filters", "Match", "Query", "Term", "as_matched", "canonical_language", "kind_of_text", "narrow", "parse",
-    "phrase_test", "whole_words_pattern", "with_known_fields",
+    "phrase_test", "with_known_fields",
 ]  # fmt: skip
 
 
@@ -273,7 +274,7 @@ def as_matched(query: Query, *, whole_words: bool = False, ignore_case: bool = F
     Args:
         query: The query.
         whole_words: Each of its words has to stand in the text as a whole word, in any case,
-            and a match of a regex between word boundaries.
+            and no word character right before and behind a match of a regex.
         ignore_case: Its regexes match in any case.
 
     Raises:
@@ -282,7 +283,7 @@ def as_matched(query: Query, *, whole_words: bool = False, ignore_case: bool = F
     """
     terms = query.terms
     if whole_words:
-        terms = tuple(replace(t, value=rf"\b(?:{t.value})\b") if t.kind == REGEX else t for t in terms)
+        terms = tuple(replace(t, value=whole_words_regex(t.value)) if t.kind == REGEX else t for t in terms)
     if ignore_case:
         terms = tuple(replace(t, value=f"(?i){t.value}") if t.kind == REGEX else t for t in terms)
     if whole_words:
@@ -291,21 +292,9 @@ def as_matched(query: Query, *, whole_words: bool = False, ignore_case: bool = F
             raise UsageError("whole words are asked for, and the query has no word")
         if len(found) > MAX_WHOLE_WORDS:
             raise UsageError(f"{len(found):,} whole words are asked for; at most {MAX_WHOLE_WORDS}")
-        patterns = ("(?i)" + whole_words_pattern(word, re.escape(word)) for word in found)
+        patterns = (f"(?i){whole_words_literal(word)}" for word in found)
         terms += tuple(Term(REGEX, pattern) for pattern in patterns)
     return replace(query, terms=terms)
-
-
-def whole_words_pattern(literal: str, pattern: str) -> str:
-    r"""The pattern of a literal text that stands between word boundaries, where it begins or ends with a word.
-
-    RE2 knows ``\b`` for ASCII only; beside another letter the character before or behind it matches too.
-    """
-    edges = []
-    for edge, end in ((literal[:1], "^"), (literal[-1:], "$")):
-        other = rf"(?:{end}|[^\pL\pN_])"
-        edges.append((r"\b" if edge.isascii() else other) if edge.isalnum() or edge == "_" else "")
-    return f"{edges[0]}(?:{pattern}){edges[1]}"
 
 
 def with_known_fields(query: Query, known: Collection[str]) -> Query:

@@ -63,7 +63,7 @@ class SearchRequest:
         kinds: Only these kinds, as ``kind:``.
         not_languages: None of these, as ``-lang:``.
         whole_words: Only chunks that have each word of the query as a whole word, in any
-            case; of a regex, only matches between word boundaries.
+            case; of a regex, only matches without a word character right before or behind them.
         ignore_case: Match regexes in any case, as all else is.
         within: For each index the files and folders to stay in, relative to its
             root; empty for no restriction.

@@ -26,6 +26,8 @@ from spelunk.store.segment_file import (
 
 LITTLE: Final = "little"
 """Order of bits in a byte, in sign planes and tombstones."""
+TRACE: Final = 2.0**-8
+"""Of a code's unit: rounds to the code 0, is no zero in half precision, and moves a cosine by less than 2**-11."""
 
 
 class Rows(NamedTuple):
@@ -75,18 +77,40 @@ def quantise(matrix: NDArray[np.float32]) -> Rows:
     Args:
         matrix: ``(n, dimensions)`` float32; dimensions a multiple of 64.
     """
-    n, dimensions = matrix.shape
+    n = len(matrix)
     peak = np.abs(matrix).max(axis=1) if n else np.zeros(0, np.float32)
     scales = (peak / 127).astype(np.float32)
     inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
     codes = np.rint(matrix * inverse[:, None]).astype(np.int8)
-    packed = np.packbits(matrix > 0, axis=1, bitorder=LITTLE).view("<u8")
-    return Rows(np.ascontiguousarray(packed.reshape(n, dimensions // 64).T), scales, codes)
+    return Rows(planes_of(matrix > 0), scales, codes)
+
+
+def planes_of(positive: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Sign planes, ``(dimensions // 64, n)``, of ``(n, dimensions)`` signs."""
+    n, dimensions = positive.shape
+    packed = np.packbits(positive, axis=1, bitorder=LITTLE).view("<u8")
+    return np.ascontiguousarray(packed.reshape(n, dimensions // 64).T)
 
 
 def stored_vector(codes: NDArray[np.int8], scale: np.float32) -> NDArray[np.float32]:
     """Return a quantised vector as numbers, ``(dimensions,)`` float32."""
     vector: NDArray[np.float32] = codes.astype(np.float32) * scale
+    return vector
+
+
+def signed_vector(
+    codes: NDArray[np.int8], scale: np.float32, planes: NDArray[np.uint64]
+) -> NDArray[np.float32]:
+    """A quantised vector as numbers that keep the sign bits: a code 0 of a positive number is a trace.
+
+    Args:
+        codes: ``(dimensions,)``.
+        scale: Of the codes.
+        planes: ``(dimensions // 64,)`` sign bits of the row.
+    """
+    positive = np.unpackbits(np.ascontiguousarray(planes).view(np.uint8), bitorder=LITTLE)
+    trace = np.where((codes == 0) & (positive > 0), np.float32(TRACE), np.float32(0))
+    vector: NDArray[np.float32] = (codes.astype(np.float32) + trace) * scale
     return vector
 
 

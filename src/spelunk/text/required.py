@@ -29,7 +29,7 @@ _WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01
 _FOLDS_BEYOND_ASCII: Final = frozenset("kKsS\u212a\u017f")
 """Ignoring case, RE2 lets k match the Kelvin sign and s the long s, and the reverse."""
 
-_DIFFERENT_IN_PYTHON: Final = re.compile(r"\[:|\{,")
+DIFFERENT_IN_PYTHON: Final = re.compile(r"\[:|\{,")
 """``[[:alpha:]]`` is a class and ``{,5}`` is literal in RE2 alone."""
 
 _NOTHING: Final = frozenset(("",))
@@ -65,7 +65,7 @@ def required(pattern: str, *, ignore_case: bool = False) -> list[frozenset[Run]]
         nothing is required or the pattern is not understood: every text has to be
         scanned.
     """
-    if _DIFFERENT_IN_PYTHON.search(pattern):
+    if DIFFERENT_IN_PYTHON.search(pattern):
         return None
     try:
         with warnings.catch_warnings():

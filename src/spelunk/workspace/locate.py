@@ -106,8 +106,14 @@ def has_index(directory: str) -> bool:
     return manifest_name(directory) is not None
 
 
-def claim(directory: str, root: str) -> None:
+def claim(directory: str, root: str, *, listed: bool = True) -> None:
     """Create the index directory (mode 0700), record its workspace and register it.
+
+    Args:
+        directory: The index directory.
+        root: The workspace.
+        listed: Whether it becomes the index that the workspace is searched in; not one that
+            holds a part of the files for a purpose of its own.
 
     Raises:
         WorkspaceError: It holds the workspace, belongs to another one, or holds files that are not Spelunk's.
@@ -129,7 +135,7 @@ def claim(directory: str, root: str) -> None:
         elif owner != root:
             raise WorkspaceError(f"{directory}: the index of {owner}; choose another folder with --index-dir")
         pointer = _default_directory(root)
-        if directory != pointer:
+        if listed and directory != pointer:
             os.makedirs(pointer, mode=0o700, exist_ok=True)
             _write(os.path.join(pointer, WORKSPACE), {"root": root, "directory": directory})
     except OSError as error:

@@ -233,11 +233,11 @@ class Views:
         """The answer of ``/api/file``."""
         workspace, file = place
         index = workspace.index()
-        find = finder(_matched(args["q"], args["mode"]) if args["q"] else NOTHING_MATCHED)
         with index.snapshot() as reader:
             row = _unchanged_file(index, reader, file, args["freshness"])
             text = reader.text(row.id)
             generation = reader.generation
+        find = finder(_matched_in(text.text, args["q"], args["mode"]) if args["q"] else NOTHING_MATCHED)
         lines = lines_of(text.text)
         first, last = _range(args, lines, text.line_map)
         stop = _fitting(lines, first, min(last, first + MAX_FILE_LINES))
@@ -339,6 +339,13 @@ def _matched(query: str, mode: str) -> Matched:
     from spelunk.search.terms import matched_by
 
     return matched_by(parse(query, mode=mode), mode)
+
+
+def _matched_in(text: str, query: str, mode: str) -> Matched:
+    """What of a query is marked in a file: of a single name the name alone, where the file has it."""
+    matched = _matched(query, mode)
+    names = [name for name in matched.literals if name.lower() == query.strip().lower()]
+    return Matched(literals=tuple(names)) if names and names[0].lower() in text.lower() else matched
 
 
 def _range(args: dict[str, Any], lines: Sequence[str], line_map: Sequence[int] | None) -> tuple[int, int]:

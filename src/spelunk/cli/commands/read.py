@@ -193,7 +193,9 @@ def _meant(args: argparse.Namespace, index: Index, place: Place, passage: Passag
     if not place.first:
         return 1, passage.lines
     if place.first > passage.lines:
-        raise UsageError(f"{place.path}: no line {place.first}; it has {passage.lines:,} lines")
+        from spelunk.present.phrases import several
+
+        raise UsageError(f"{place.path}: no line {place.first}; it has {several(passage.lines, 'line')}")
     return place.first, min(place.last or passage.lines, passage.lines)
 
 
@@ -203,10 +205,15 @@ def _definition(args: argparse.Namespace, index: Index, place: Place, passage: P
     fit = [d for d in outline.definitions if _parts(f"{d.scope}.{d.name}")[-len(wanted) :] == wanted]
     if not fit:
         import difflib
+        import shlex
 
         names = sorted({d.name for d in outline.definitions})
         near = difflib.get_close_matches(place.symbol, names, 1)
-        hint = f"did you mean {near[0]}?" if near else f"`spelunk outline {place.path}` lists what it defines"
+        hint = (
+            f"did you mean {near[0]}?"
+            if near
+            else f"`spelunk outline {shlex.quote(place.path)}` lists what it defines"
+        )
         raise UsageError(f"{place.path}: defines no {place.symbol}; {hint}")
     if len(fit) > 1:
         from spelunk.cli.output import note

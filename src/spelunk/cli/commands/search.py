@@ -122,10 +122,11 @@ def _fixed(args: argparse.Namespace) -> str:
     """The pattern of a text that has to be found as it is."""
     import re
 
-    from spelunk.search.query import whole_words_pattern
+    if args.word_regexp and args.query:
+        from spelunk.text.whole_words import whole_words_literal
 
-    pattern = re.escape(args.query)
-    return whole_words_pattern(args.query, pattern) if args.word_regexp and args.query else pattern
+        return whole_words_literal(args.query)
+    return str(re.escape(args.query))
 
 
 def _types(args: argparse.Namespace) -> tuple[list[str], list[str]]:
@@ -235,13 +236,15 @@ def targets_of(args: argparse.Namespace) -> list[Target]:
     Raises:
         WorkspaceError: One does not exist, or is a file outside every workspace.
     """
+    import os
+
     from spelunk.errors import WorkspaceError
     from spelunk.workspace.targets import targets
 
     try:
         return targets(args.paths, args.index_dir)
     except WorkspaceError as error:
-        if len(args.paths) < 2 and " " in args.query:
+        if all(map(os.path.lexists, args.paths)) or (len(args.paths) < 2 and " " in args.query):
             raise
         raise WorkspaceError(f"{error}; a query of several words needs quotes") from None
 

@@ -5,7 +5,7 @@ Failures are distinguished, because each has its own remedy:
 =============================================  ===================================
 no connection, too slow, a node or shard lost  tried again, at the next host; counted by the breaker
 too many requests                              tried again after the time that is named
-key missing, refused or expired                :class:`ProviderDownError`
+key missing, refused, expired, or too weak     :class:`ProviderDownError`
 no such collection, an argument refused        :class:`ProviderDownError`
 =============================================  ===================================
 """
@@ -25,7 +25,7 @@ from spelunk.io.cache_dir import expand_user
 from spelunk.io.regular import read_regular
 from spelunk.observe import Observer, null_observer
 from spelunk.remote.breaker import Breaker, TransientError
-from spelunk.remote.calls import Calls
+from spelunk.remote.calls import Calls, within
 from spelunk.store.qdrant.address import Address, Host, parse
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ TRANSIENT: Final = frozenset(
 """Status codes of gRPC after which another try, or another node, may succeed."""
 UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED: "
 """In the message of a connection by TLS that was refused here."""
+SHARD_LOST: Final = ("operations failed:", "no active replica", "Failed to connect to http")
+"""Words of a node that answers, about a shard that it cannot reach."""
+NO_COPY: Final = "a node of the cluster is down, and a shard has no other copy"
 KEY_CODES: Final = frozenset(("UNAUTHENTICATED", "PERMISSION_DENIED"))
 
 T = TypeVar("T")
@@ -107,16 +110,25 @@ class Connection:
     def read(self, call: Callable[[QdrantClient], T]) -> T:
         """Make a call of a search: a try for each host, and two at least, without a wait between them.
 
+        All tries but the last end after ``query_timeout``: a node that hangs refuses
+        no connection, and another may answer at once.
+
         Raises:
             ProviderError: It failed, or the breaker is open.
         """
         seconds = self._options.store_timeout
-        return self._quick.patiently(lambda: self._ask(call, seconds), seconds + 1)
+        hasty = [min(self._options.query_timeout, seconds)] * (len(self.address.hosts) - 1)
+        return self._quick.patiently(
+            lambda: self._ask(call, seconds, hasty.pop() if hasty else None), seconds + 1
+        )
 
-    def _ask(self, call: Callable[[QdrantClient], T], seconds: float) -> T:
+    def _ask(self, call: Callable[[QdrantClient], T], seconds: float, patience: float | None = None) -> T:
         client, turn = self._current(seconds)
         try:
-            return call(client)
+            return call(client) if patience is None else within(patience, lambda: call(client))
+        except TransientError as error:
+            self._next_host(turn)
+            raise TransientError(f"{self.address}: {error}", error.after, counts=error.counts) from None
         except (ProviderError, AssertionError):
             raise
         except Exception as error:  # of gRPC, httpx or the client: told apart by what they say
@@ -143,9 +155,9 @@ class Connection:
         code, message, after = facts(error)
         text = f"{self.address}: {self._clean(message)}"
         if code in KEY_CODES:
-            there = "is refused" if self._key else "is missing"
             return ProviderDownError(
-                f"{text}; the API key {there}: set {self._options.store_key_env or 'store_key_env'} or store_key_file"
+                f"{text}; the API key {self._key_fault(message)}: "
+                f"set {self._options.store_key_env or 'store_key_env'} or store_key_file"
             )
         if UNTRUSTED in message:
             why = message.partition(UNTRUSTED)[2].partition(":")[0]
@@ -158,8 +170,19 @@ class Connection:
         if code == "NOT_FOUND":
             return ProviderDownError(f"{text}; run `spelunk index --rebuild` to fill a new collection")
         if code in TRANSIENT or not code:
-            return TransientError(text)
+            lost = any(words in message for words in SHARD_LOST)
+            return TransientError(f"{self.address}: {NO_COPY} ({self._clean(message)})" if lost else text)
         return ProviderDownError(text)
+
+    def _key_fault(self, message: str) -> str:
+        """What is wrong with the key, by the words of Qdrant's server (``AuthError``, ``rbac``)."""
+        if not self._key:
+            return "is missing"
+        if "ExpiredSignature" in message:
+            return "has expired"
+        if "access" in message.lower() and "is required" in message:
+            return "does not allow this"
+        return "is refused"
 
     def _clean(self, message: str) -> str:
         """A message as one short line, without the key."""

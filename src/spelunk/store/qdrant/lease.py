@@ -2,6 +2,9 @@
 
 A control point in the collection holds the lease. Each change is a compare-and-set:
 an upsert under the condition that the point still has the version that was read.
+A version is raised by a random number, so two changes of one version never agree.
+Changes go through the highest replica that is alive (the ordering ``medium``): with
+``strong`` no change would be possible while the node with the highest one is down.
 
 No clock is compared with that of another machine. The holder raises the version
 three times in the length of a lease; whoever wants the lease takes it over after
@@ -15,6 +18,7 @@ whose original has published since, learns so before it sends anything.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import threading
 import time
@@ -38,6 +42,8 @@ RENEWALS: Final = 3
 """Renewals in the length of a lease: one may fail without loss."""
 LOOKS: Final = 20
 """Looks at a lease that another holds, in its length."""
+STEP: Final = 1 << 32
+"""Largest number by which a change raises the version."""
 
 
 class LeaseState(NamedTuple):
@@ -243,8 +249,9 @@ class Lease:
 
         Repeated after a failure it finds its own token, so a write that was applied counts.
         """
+        before = seen.version if seen else 0
         wanted = LeaseState(
-            version=(seen.version if seen else 0) + 1,
+            version=before + 1 + secrets.randbelow(STEP),
             token=uuid.uuid4().hex,
             owner=self._owner,
             where=f"{socket.gethostname()}, process {os.getpid()}",
@@ -258,11 +265,11 @@ class Lease:
             **{name: getattr(wanted, name) for name in LeaseState._fields[1:]},
         }
         point = m.PointStruct(id=control_point(self._workspace), vector={}, payload=payload)
-        same = m.FieldCondition(key=VERSION, match=m.MatchValue(value=wanted.version - 1))
+        same = m.FieldCondition(key=VERSION, match=m.MatchValue(value=before))
 
         def put(client: QdrantClient) -> None:
             client.upsert(
-                self._connection.collection, [point], wait=True, ordering=m.WriteOrdering.STRONG,
+                self._connection.collection, [point], wait=True, ordering=m.WriteOrdering.MEDIUM,
                 update_filter=m.Filter(must=[same]),
             )  # fmt: skip
 

@@ -36,7 +36,7 @@ from spelunk.store.qdrant.sweep import sweep
 from spelunk.store.qdrant.vocabulary import VocabularyWriter, count, total
 from spelunk.store.records import SegmentRow
 from spelunk.store.repair import write_full_text
-from spelunk.store.segment import Rows, Segment, quantise, stored_vector, write_segment
+from spelunk.store.segment import Rows, Segment, planes_of, signed_vector, write_segment
 from spelunk.store.segment_file import segment_path
 
 MIGRATE: Final = "migrate"
@@ -157,7 +157,7 @@ def _vectors(
     for segment in segments:
         for row in segment.lookup(wanted).tolist():
             chunk = int(segment.ids[row])
-            vectors[chunk] = stored_vector(segment.codes[row], segment.scales[row])
+            vectors[chunk] = signed_vector(segment.codes[row], segment.scales[row], segment.planes[:, row])
             scales[chunk] = float(segment.scales[row])
     return vectors, scales
 
@@ -245,6 +245,7 @@ def _fetch(manifest: ManifestWriter, connection: Connection, moved: OnMoved) -> 
     for start in range(0, len(rows), ROWS):
         part = rows[start : start + ROWS]
         found: dict[int, tuple[NDArray[np.int8], float]] = {}
+        positive: dict[int, NDArray[np.bool_]] = {}
         known = point_ids(manifest, workspace, [i for i, _ in part])
         for ids in points.batches(list(known.values()), PAGE):
 
@@ -258,7 +259,9 @@ def _fetch(manifest: ManifestWriter, connection: Connection, moved: OnMoved) -> 
 
             for record in connection.write(ask):
                 if record.payload.get(EMBEDDER) == mine and isinstance(record.vector, dict):
-                    found[record.payload[CHUNK]] = codes_of(record.vector[DENSE], record.payload[SCALE])
+                    values, chunk = record.vector[DENSE], record.payload[CHUNK]
+                    found[chunk] = codes_of(values, record.payload[SCALE])
+                    positive[chunk] = np.asarray(values, np.float32) > 0
             moved(start + len(found), len(rows))
         if len(found) < len(part):
             raise IndexCorruptError(
@@ -268,7 +271,7 @@ def _fetch(manifest: ManifestWriter, connection: Connection, moved: OnMoved) -> 
         ids_, kinds = np.asarray([i for i, _ in part], np.int64), [code.get(k, 0) for _, k in part]
         codes = np.stack([found[i][0] for i, _ in part])
         scales = np.asarray([found[i][1] for i, _ in part], np.float32)
-        planes = quantise(codes.astype(np.float32)).planes
+        planes = planes_of(np.stack([positive[i] for i, _ in part]))
         name = manifest.segment_name(part[0][0])
         out.append(
             write_segment(

@@ -19,7 +19,7 @@ from spelunk.store.qdrant.conditions import of_workspace
 from spelunk.store.qdrant.connection import Connection
 from spelunk.store.qdrant.lease import Lease
 from spelunk.store.qdrant.points import DENSE, TERMS, PointDocument
-from spelunk.store.segment import Rows, stored_vector
+from spelunk.store.segment import Rows, signed_vector
 
 BATCH: Final = 256
 """Points of one request: some 1 MB."""
@@ -94,7 +94,11 @@ class PointWriter:
                         points=[
                             m.PointVectors(
                                 id=ids[n],
-                                vector={DENSE: stored_vector(rows.codes[n], rows.scales[n]).tolist()},
+                                vector={
+                                    DENSE: signed_vector(
+                                        rows.codes[n], rows.scales[n], rows.planes[:, n]
+                                    ).tolist()
+                                },
                             )
                             for n in part
                         ]

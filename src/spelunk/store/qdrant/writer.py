@@ -35,7 +35,7 @@ from spelunk.store.qdrant.sweep import claimed, sweep
 from spelunk.store.qdrant.vocabulary import VocabularyWriter, count
 from spelunk.store.records import Known, SegmentRow
 from spelunk.store.reference_merge import compact_references
-from spelunk.store.segment import Rows, stored_vector
+from spelunk.store.segment import Rows, signed_vector
 from spelunk.store.writer import FullTextWriter, StoreWriter
 from spelunk.types import Entry
 
@@ -173,7 +173,7 @@ class RemoteWriter(StoreWriter):
             self._agree(rows.codes.shape[1] if rows is not None else 0)
         if rows is not None:
             for n, chunk in enumerate(self._ids):
-                vectors[chunk] = stored_vector(rows.codes[n], rows.scales[n])
+                vectors[chunk] = signed_vector(rows.codes[n], rows.scales[n], rows.planes[:, n])
                 scales[chunk] = float(rows.scales[n])
         self._points.upsert(documents, vectors, self._embedder, scales)
         self._buffer.documents.clear()
