@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from spelunk.chunk.relation import Reference
+from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.grading import SHARED, WIDE_IMPORT, Resolution, definitions_first, graded
 from spelunk.graph.imports import Imports
 from spelunk.graph.view import GraphView
@@ -23,6 +23,10 @@ class CNames:
     ) -> None:
         self._view, self._imports, self._is_hidden = view, imports, is_hidden
         self._known: dict[tuple[object, ...], Resolution] = {}
+
+    def is_plain(self, file: int, role: Role, receiver: str) -> bool:
+        """Whether a reference is a call of C: the same all over a file that does not define the name."""
+        return not receiver and role in (Role.CALL, Role.MACRO) and self._view.row(file).language == "c"
 
     def meant(self, file: int, reference: Reference, pool: list[DefinitionRow]) -> Resolution:
         """The definitions that a name in a file may mean.

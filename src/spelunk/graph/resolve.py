@@ -81,17 +81,17 @@ class Resolver:
         self.classes = Classes(view, self.types)
         self.receivers = Receivers(view, self.imports, self.classes, self.types, self.meanings)
         self._known: dict[_Key, Resolution] = {}
-        self._c_names = CNames(view, self.imports, self._is_hidden)
+        self.c_names = CNames(view, self.imports, self._is_hidden)
         self._active: dict[_Key, int] = {}
         self._cut = MOST_NESTED
         self._resolved = 0
 
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
-        if self.is_plain(file, reference.role, reference.receiver):
+        if self.c_names.is_plain(file, reference.role, reference.receiver):
             rows = fitting(self._pool(file, reference.name, "c"), reference.role)
             if all(row.file != file for row in rows):
-                return self._c_names.meant(file, reference, [r for r in rows if not self._is_member(r)])
+                return self.c_names.meant(file, reference, [r for r in rows if not self.imports.is_member(r)])
         inside = self.view.enclosing(file, reference.line)
         if reference.receiver or self._may_be_chained(file, reference):
             reference = reference._replace(receiver=self.view.whole_receiver(file, reference))
@@ -120,10 +120,6 @@ class Resolver:
                 self._known[key] = found
         self.receivers.is_cut = depth > 0 and (before or self.receivers.is_cut)
         return found
-
-    def is_plain(self, file: int, role: Role, receiver: str) -> bool:
-        """Whether a reference is a call of C: the same all over a file that does not define the name."""
-        return not receiver and role in (Role.CALL, Role.MACRO) and self.view.row(file).language == "c"
 
     def _may_be_chained(self, file: int, reference: Reference) -> bool:
         """Whether a call without a receiver may be the end of a long chain, whose beginning was not read."""
@@ -284,7 +280,7 @@ class Resolver:
     def _far(self, file: int, reference: Reference, pool: list[DefinitionRow], family: str) -> Resolution:
         """Definitions at the top of other files that no import names."""
         if family == "c":
-            return self._c_names.meant(file, reference, pool)
+            return self.c_names.meant(file, reference, pool)
         wide = {row.id for row in self.imports.wide_files(file)}
         if wide:
             found = [row for row in pool if row.file in wide]

@@ -81,8 +81,8 @@ def sites_of(
         found = resolver.view.reader.references_to(name, roles, min(most, CROWDED_SITES) if crowded else most)
         unread += max(0, found.total - len(found.sites))
         resolver.view.load_rows(site.file for site in found.sites)
-        resolver.view.load_around(
-            (s.file, s.line) for s in found.sites if not resolver.is_plain(s.file, s.role, s.receiver)
+        resolver.view.surroundings.load(
+            (s.file, s.line) for s in found.sites if not resolver.c_names.is_plain(s.file, s.role, s.receiver)
         )
         for site in found.sites:
             if (site.file, site.line) in assigned and site.role is Role.WRITE:
@@ -244,7 +244,7 @@ def uses_of(
             if uses is None:
                 break
             found = [r for r in uses if r.role is Role.USE]
-            view.load_around((file.id, reference.line) for reference in found)
+            view.surroundings.load((file.id, reference.line) for reference in found)
             for reference in found:
                 if reference.line not in defined.lines(file.id) and not _is_wanted(
                     file.id, reference, wanted

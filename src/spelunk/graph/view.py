@@ -41,6 +41,7 @@ class GraphView:
         reader: The generation.
         unparsed: Files that were not parsed because a bound was reached.
         told: What an answer has to say about its bounds, one sentence each.
+        surroundings: The definitions around places.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class GraphView:
             self._spans, self._by_name, self._lines = shared._spans, shared._by_name, shared._lines
             self._read = shared._read
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
-        self._surroundings = Surroundings(reader, self.spans)
+        self.surroundings = Surroundings(reader, self.spans)
         self._at: dict[str, FileRow | None] = {}
         self._most_parses = most_parses
         self._most_chars = MOST_PARSED_CHARS * most_parses // MOST_PARSES
@@ -96,10 +97,6 @@ class GraphView:
         if lacking:
             found = self.reader.definitions_in(lacking)
             self._definitions.update({file: found.get(file, []) for file in lacking})
-
-    def load_around(self, places: Iterable[Place]) -> None:
-        """Find the definitions around many places at once; see :class:`spelunk.graph.spans.Surroundings`."""
-        self._surroundings.load(places)
 
     def row(self, file: int) -> FileRow:
         """A file's row."""
@@ -343,7 +340,7 @@ class GraphView:
 
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
-        return self._surroundings.around(file, line)
+        return self.surroundings.around(file, line)
 
     def enclosing(self, file: int, line: int) -> DefinitionRow | None:
         """The function, else the type, else the value that a line lies in; None at the top of the file."""
