@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spelunk.graph import impact as impact_module
+from spelunk.graph import pools as pools_module
 from spelunk.graph import resolve as resolve_module
 from spelunk.graph import sites as sites_module
 from spelunk.graph import view as view_module
@@ -96,7 +97,7 @@ def crowd(count: int) -> Repository:
 
 
 def test_a_name_that_very_many_files_define(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolve_module, "CROWDED", 20)
+    monkeypatch.setattr(pools_module, "CROWDED", 20)
     monkeypatch.setattr(sites_module, "CROWDED", 20)
     repository = crowd(60)
     told = "`init` has more than 20 definitions"
@@ -115,17 +116,17 @@ def test_a_name_that_very_many_files_define(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_crowded_name_is_held_against_few_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolve_module, "CROWDED", 20)
+    monkeypatch.setattr(pools_module, "CROWDED", 20)
     monkeypatch.setattr(sites_module, "CROWDED", 20)
     sizes: list[int] = []
-    original = resolve_module.Resolver._pool
+    original = pools_module.Pools._named
 
     def counted(self, file, name, family):  # type: ignore[no-untyped-def]
         found = original(self, file, name, family)
         sizes.append(len(found))
         return found
 
-    monkeypatch.setattr(resolve_module.Resolver, "_pool", counted)
+    monkeypatch.setattr(pools_module.Pools, "_named", counted)
     repository = crowd(90)
     callers(repository.resolver, "init", repository.rows("init"), 10)
 

@@ -98,7 +98,9 @@ class Scorer:
         if place[0] not in self.indexed:
             return
         answer = self.ask("definition", (*place, row["column"]))
-        known = any((t.path, t.line, t.name) == (*place, row["name"]) for t in answer.targets)
+        known = any(
+            (t.path, t.name) == (place[0], row["name"]) and self.is_at(place[1], t) for t in answer.targets
+        )
         self.known[(group == "values", known)] += 1
         if not known:
             self.error("not defined", row, place)
@@ -135,6 +137,11 @@ class Scorer:
         for asked in row["definitions"]:
             self.definition(row, asked, group)
 
+    def is_at(self, line: int, symbol: Any) -> bool:
+        """Whether a definition is at a line: at its own, or at that of one more signature of TypeScript."""
+        first, last = symbol.line, symbol.end_line
+        return bool(line == first or (self.oracle == "typescript" and first < line <= last))
+
     def callers(self, row: dict[str, Any], group: str, known: bool, references: set[Place]) -> None:
         true = self.places((c["path"], line) for c in row["callers"] for line in c["calls"])
         true = {p for p in true if self.is_reference(p, row["name"])}
@@ -157,6 +164,8 @@ class Scorer:
             elif verdict == "unknown":
                 del found[place]
         self.tallies[f"callers {group}"].add(found, true)
+        for missing in sorted(true - set(found)):
+            self.error("missing caller", row, missing)
         for wrong in sorted(set(found) - true):
             self.error(f"wrong caller, rule {found[wrong]}", row, wrong)
 

@@ -3,7 +3,7 @@
 ``variable`` (or ``field``, which belongs to the class around it) is a name.
 ``type`` is its written type, ``new`` the type of an object that is constructed,
 ``value`` the function whose result it holds, ``expression`` the field whose value
-it has, ``each`` the list whose elements it has in turn, ``payload`` the variant whose only value it has, ``shape`` the type whose field of its name it has, ``same`` a variable with
+it has, ``surrounded`` the variable itself, whose surroundings tell its type, ``each`` the list whose elements it has in turn, ``payload`` the variant whose only value it has, ``shape`` the type whose field of its name it has, ``same`` a variable with
 the same value.
 """
 
@@ -53,6 +53,20 @@ _JAVASCRIPT: Final = """
 (variable_declarator name: (identifier) @variable value: (member_expression) @expression)
 
 (for_in_statement left: (identifier) @variable "of" right: (_) @each)
+
+(object_pattern [(shorthand_property_identifier_pattern) @variable @surrounded (object_assignment_pattern left: (shorthand_property_identifier_pattern) @variable @surrounded)])
+
+(pair_pattern value: (identifier) @variable @surrounded)
+
+(array_pattern [(identifier) @variable @surrounded (assignment_pattern left: (identifier) @variable @surrounded)])
+
+(arrow_function parameter: (identifier) @variable @surrounded)
+"""
+
+_UNTYPED: Final = """
+(arrow_function parameters: (formal_parameters (identifier) @variable @surrounded))
+
+(function_expression parameters: (formal_parameters (identifier) @variable @surrounded))
 """
 
 _FIELDS: Final = """
@@ -62,6 +76,12 @@ _FIELDS: Final = """
 _TYPESCRIPT: Final = (
     _JAVASCRIPT
     + """
+(arrow_function parameters: (formal_parameters (required_parameter pattern: (identifier) @variable @surrounded !type)))
+
+(function_expression parameters: (formal_parameters (required_parameter pattern: (identifier) @variable @surrounded !type)))
+
+(object (method_definition parameters: (formal_parameters (required_parameter pattern: (identifier) @variable @surrounded !type))))
+
 (required_parameter pattern: (identifier) @variable type: (type_annotation (_) @type))
 
 (optional_parameter pattern: (identifier) @variable type: (type_annotation (_) @type))
@@ -310,7 +330,7 @@ _DART: Final = """
 
 QUERIES: Final = {
     "python": _PYTHON,
-    "javascript": _JAVASCRIPT + _FIELDS,
+    "javascript": _JAVASCRIPT + _UNTYPED + _FIELDS,
     "typescript": _TYPESCRIPT,
     "tsx": _TYPESCRIPT,
     "c": _C,

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.binding_tables import QUERIES
 from spelunk.chunk.chains import chain_of, row_of
+from spelunk.chunk.contexts import place_of
 from spelunk.chunk.generics import bounds_at_row
 from spelunk.chunk.grammar import compile_query
+from spelunk.chunk.nodes import short_text
 from spelunk.chunk.parse import Parsed
 from spelunk.chunk.receivers import MAX_READ
 from spelunk.chunk.relations import MATCH_LIMIT, extractor_for
 from spelunk.chunk.scopes import ancestors, local_scope
 from spelunk.chunk.type_names import NO_NAMES, PATH, clean_type, element_type
+from spelunk.chunk.type_shapes import SAME_MEMBERS
 
 MAX_BINDINGS: Final = 50_000
 """Variables of one file that are looked at."""
+
+KEPT_FILES: Final = 64
+"""Files whose bindings are kept in memory: some 0.1 MB each."""
 
 MAX_SAME: Final = 50
 """Bindings of one name that are compared with an assignment of it to a field."""
@@ -40,6 +47,11 @@ _THIS: Final = {
 _CALLS_CONSTRUCT: Final = frozenset({"python", "kotlin", "scala", "swift", "cpp", "rust"})
 """Languages where ``Foo(x)`` makes a Foo, if the name begins with a capital letter."""
 
+_NAMED_TYPES: Final = frozenset(
+    {"type_identifier", "nested_type_identifier", "predefined_type", "array_type", "literal_type"}
+)
+"""Node types of TypeScript whose text tells the type of a variable, or that of its elements."""
+
 _GENERIC: Final = frozenset({"rust", "typescript", "tsx", "java", "go"})
 """Languages whose type parameters have bounds that say which members their values have."""
 
@@ -52,23 +64,30 @@ class _Queries(threading.local):
 _queries: Final = _Queries()
 
 
-class _Last(threading.local):
-    """The bindings of the file asked for last in this thread: questions ask about many lines of one file."""
+class _Kept(threading.local):
+    """The bindings of the files asked for lately in this thread: the references of one name alternate between files."""
 
     def __init__(self) -> None:
-        self.parsed: Parsed | None = None
-        self.found: list[_Binding] = []
+        self.found: OrderedDict[tuple[str, bytes], list[_Binding]] = OrderedDict()
+
+    def keep(self, key: tuple[str, bytes], found: list[_Binding]) -> None:
+        """Keep those of a language and a text, and let go those kept longest."""
+        self.found[key] = found
+        while len(self.found) > KEPT_FILES:
+            self.found.popitem(last=False)
 
 
-_last: Final = _Last()
+_kept: Final = _Kept()
 
 
 def _found(parsed: Parsed, query: Any, language: str) -> list[_Binding]:
     """Every binding of a file, in order."""
     import tree_sitter
 
-    if _last.parsed is parsed:
-        return _last.found
+    key = (language, parsed.source)
+    known = _kept.found.get(key)
+    if known is not None:
+        return known
     cursor = tree_sitter.QueryCursor(query, match_limit=MATCH_LIMIT)
     found: list[_Binding] = []
     for n, (_, captures) in enumerate(cursor.matches(parsed.tree.root_node)):
@@ -78,7 +97,7 @@ def _found(parsed: Parsed, query: Any, language: str) -> list[_Binding]:
     found.sort(key=lambda b: (b.place, b.rank))
     _follow(found)
     found = [binding for binding in found if not binding.written.startswith("=")]
-    _last.parsed, _last.found = parsed, found
+    _kept.keep(key, found)
     return found
 
 
@@ -88,7 +107,8 @@ def bindings(parsed: Parsed, line: int) -> dict[str, str]:
     Returns:
         Variable -> type as written, without what surrounds it (``Foo``,
         ``pkg.Foo``), ``f()`` for a variable that holds what f returns, ``A::new().f()``
-        where that is called on another value, ``(self.x)`` for one with the value of a field.
+        where that is called on another value, ``(self.x)`` for one with the value of a field,
+        ``~12:4`` for one whose surroundings tell its type: its row and column.
         ``x[]`` has the type of the elements of x, where x is a list whose type says that.
         Fields of the class around the line are there as they are written
         inside it: ``self.x``, ``this.x``, and ``x`` where the language allows it. What is bound last before the line counts;
@@ -152,6 +172,7 @@ class _Binding(NamedTuple):
 
 
 _RANKS: Final = {
+    "surrounded": 0,
     "same": 0,
     "payload": 1,
     "shape": 1,
@@ -233,6 +254,9 @@ def _written(captures: dict[str, list[Any]], source: bytes, language: str) -> tu
             continue
         node = nodes[0]
         text = _text(node, source)
+        if role == "surrounded" or (role == "type" and _must_be_asked(node, source, language)):
+            variable = captures.get("variable")
+            return (place_of(variable[0]) if variable else clean_type(text)), rank
         if role == "same":
             return "=" + text, rank
         if role == "value":
@@ -244,6 +268,18 @@ def _written(captures: dict[str, list[Any]], source: bytes, language: str) -> tu
             return (f"({chain}{_BEHIND[role]})" if chain else ""), rank
         return clean_type(text), rank
     return "", 0
+
+
+def _must_be_asked(node: Any, source: bytes, language: str) -> bool:
+    """Whether a written type is more than a name with arguments, or one that stands for its argument."""
+    if language not in ("typescript", "tsx"):
+        return False
+    if node.type == "generic_type":
+        return short_text(node.child_by_field_name("name"), source, MAX_READ) in SAME_MEMBERS
+    if node.type == "union_type":  # of one type and null
+        parts = (_text(part, source) for part in node.named_children)
+        return sum(part not in NO_NAMES for part in parts) != 1
+    return node.type not in _NAMED_TYPES
 
 
 def _text(node: Any, source: bytes) -> str:

@@ -32,6 +32,9 @@ _THROUGH: Final = frozenset(
      "unary_expression", "pointer_expression", "generic_function", "non_null_expression"]
 )  # fmt: skip
 """Expressions whose members are those of the expression inside."""
+_CASTS: Final = frozenset({"as_expression", "satisfies_expression"})
+_GENERIC_TYPES: Final = frozenset({"generic_type"})
+_CAST_TYPES: Final = _GENERIC_TYPES | {"type_identifier"}
 _OBJECTS: Final = ("value", "argument", "object", "operand", "expression", "function")
 _NAMES: Final = ("field", "property", "attribute", "name")
 _ARGUMENTS: Final = re.compile(r"(?:::)?<[^<>]*>")
@@ -48,6 +51,14 @@ def chain_of(node: Any, source: bytes) -> str:
         if kind in _CALLS:
             tail.append("()")
             node = node.child_by_field_name("function")
+        elif kind == "new_expression":  # of JavaScript
+            tail.append("()")
+            node = node.child_by_field_name("constructor")
+        elif kind in _CASTS:
+            target = node.named_child(1) if node.named_child_count > 1 else None  # none in ``as const``
+            node = target if target is not None and target.type in _CAST_TYPES else node.named_child(0)
+        elif kind in _GENERIC_TYPES:
+            node = node.child_by_field_name("name") or node.named_child(0)
         elif kind == "method_invocation":  # of Java: object and name are fields of the call
             name = short_text(node.child_by_field_name("name"), source, MAX_LEAF)
             node = node.child_by_field_name("object")

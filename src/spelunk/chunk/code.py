@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from spelunk.chunk.assemble import Assembler, Unit, collect
-from spelunk.chunk.grammar import ERROR_KIND, METHOD_HOLDERS, NodeRule, Verb
+from spelunk.chunk.grammar import METHOD_HOLDERS, NodeRule, Verb
 from spelunk.chunk.grammars._nodes import BELONGS_BELOW, NamedNode
 from spelunk.chunk.members import add_members
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parse import Parsed, wrong_bytes
 from spelunk.chunk.rows import TARGET_CHARS
 from spelunk.types import MAX_SYMBOL, Chunk, Definition
 
@@ -57,11 +57,7 @@ def chunk_code(parsed: Parsed) -> list[Chunk] | None:
 
 
 def _mostly_errors(root: Any, units: list[Unit], size: int) -> bool:
-    if root.kind_id == ERROR_KIND:
-        wrong = size
-    else:
-        wrong = sum(n.end_byte - n.start_byte for n in root.children if n.kind_id == ERROR_KIND)
-    if wrong <= size * ERROR_SHARE:
+    if wrong_bytes(root) <= size * ERROR_SHARE:
         return False
     # errors that still show the definitions inside (a macro around a file) are good enough
     named = sum(1 for unit in units if unit.definitions)

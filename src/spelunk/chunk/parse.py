@@ -13,7 +13,8 @@ from itertools import accumulate, count
 from operator import add
 from typing import Any, Final, NamedTuple
 
-from spelunk.chunk.grammar import ASCII_ONLY, ENDLESS, LanguageGrammar, grammar_for
+from spelunk.chunk.grammar import ASCII_ONLY, ENDLESS, ERROR_KIND, LanguageGrammar, grammar_for
+from spelunk.chunk.mended import MENDABLE, mended
 from spelunk.chunk.rows import TextRows
 from spelunk.types import Document
 
@@ -84,6 +85,8 @@ def parse_code(document: Document) -> Parsed:
     tree = _tree(grammar, source.translate(_ASCII) if grammar.name in ASCII_ONLY else source)
     if tree is None:
         return Parsed(document, rows)
+    if grammar.name in MENDABLE and tree.root_node.has_error:
+        tree = _mended(grammar, source, tree)
     return Parsed(document, rows, grammar, tree, source, {})
 
 
@@ -105,6 +108,20 @@ def _tree(grammar: LanguageGrammar, source: bytes) -> Any:
     except ValueError:  # stopped
         grammar.parser.reset()
         return None
+
+
+def _mended(grammar: LanguageGrammar, source: bytes, tree: Any) -> Any:
+    """The tree of the mended text, where fewer bytes of it are errors."""
+    changed = mended(source)
+    other = None if changed is source else _tree(grammar, changed)
+    return tree if other is None or wrong_bytes(other.root_node) >= wrong_bytes(tree.root_node) else other
+
+
+def wrong_bytes(root: Any) -> int:
+    """The bytes at the top level of a tree that are errors."""
+    if root.kind_id == ERROR_KIND:
+        return int(root.end_byte - root.start_byte)
+    return sum(node.end_byte - node.start_byte for node in root.children if node.kind_id == ERROR_KIND)
 
 
 def _is_nested(source: bytes) -> bool:

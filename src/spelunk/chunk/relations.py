@@ -97,17 +97,45 @@ def relation_columns(parsed: Parsed) -> RelationColumns:
     )
 
 
+def references_within(parsed: Parsed, first: int, last: int) -> list[Reference]:
+    """The references on some lines, as :func:`relations` gives them; only those lines are read where that is enough."""
+    extractor = extractor_for(parsed)
+    if extractor is None:
+        return []
+    if parsed.captured or parsed.document.lines is not None or extractor.table.reads_whole_files:
+        return [r for r in relations(parsed).references if first <= r.line <= last]
+    import tree_sitter
+
+    cursor = tree_sitter.QueryCursor(extractor.query(parsed.source), match_limit=MATCH_LIMIT)
+    cursor.set_point_range((first - 1, 0), (last, 0))
+    marks, _ = _read(cursor.captures(parsed.tree.root_node), parsed.source, extractor)
+    starts = line_starts(parsed)
+    found = ((bisect_right(starts, at), mark) for at, mark in sorted(marks.items()))
+    return [
+        Reference(name, role, line, receiver)
+        for line, (name, role, receiver) in found
+        if first <= line <= last
+    ]
+
+
 def extract(parsed: Parsed, extractor: Extractor) -> tuple[dict[int, Mark], list[Part]]:
     """References by the byte offset of the last byte of their name, and imports in order."""
     import tree_sitter
 
     source = parsed.source
-    table, splitter = extractor.table, extractor.splitter
     found = parsed.captured
     if not found:
         # captures by name, not matches: the roles stay apart, and no match object is made
         cursor = tree_sitter.QueryCursor(extractor.query(source), match_limit=MATCH_LIMIT)
         found = cursor.captures(parsed.tree.root_node)
+    return _read(found, source, extractor)
+
+
+def _read(
+    found: dict[str, list[Any]], source: bytes, extractor: Extractor
+) -> tuple[dict[int, Mark], list[Part]]:
+    """What captured nodes refer to and import."""
+    table, splitter = extractor.table, extractor.splitter
     marks: dict[int, Mark] = {}
     parts: list[Part] = []
     if table.imports is not None:

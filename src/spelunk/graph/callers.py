@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Role
 from spelunk.graph.answer import Edge, GraphAnswer
+from spelunk.graph.overriding import bases_of, through
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import Located, Looked, sites_of, sites_of_undefined
 from spelunk.graph.tell import edge_at, left_out
@@ -18,7 +19,7 @@ CALLS: Final = (Role.CALL, Role.DECORATE, Role.MACRO)
 MOST_DEPTH: Final = 10
 MOST_NODES: Final = 500
 """Callers, or callees, of a whole tree."""
-MOST_LINES: Final = 50
+MOST_LINES: Final = 1_000
 """Further lines that one caller is shown with."""
 
 
@@ -79,9 +80,11 @@ def _callers_of(
     resolver: Resolver, rows: Sequence[DefinitionRow], asked: str, depth: int, step: int, tree: CallTree
 ) -> tuple[Edge, ...]:
     view = resolver.view
-    looked = sites_of(resolver, rows, CALLS) if rows else sites_of_undefined(resolver, asked, CALLS)
+    bases = bases_of(resolver, rows)
+    every = [*rows, *bases]
+    looked = sites_of(resolver, every, CALLS) if rows else sites_of_undefined(resolver, asked, CALLS)
     tree.looked.append(looked)
-    groups = grouped(view, looked.sites)
+    groups = grouped(view, through(looked.sites, rows, bases))
     if tree.inside is not None:
         groups = [g for g in groups if tree.inside(view.row(g.sites[0].file).path)]
     shown = groups[: min(tree.limit, tree.left)]

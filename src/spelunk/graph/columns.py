@@ -11,7 +11,7 @@ from spelunk.graph.citation import PLACE, check_line, file_at
 from spelunk.graph.grading import Candidate
 from spelunk.graph.languages import EXTENDING
 from spelunk.graph.resolve import Resolver
-from spelunk.graph.view import GraphView
+from spelunk.graph.view import GraphView, last_line
 
 if TYPE_CHECKING:
     from spelunk.store.records import FileRow
@@ -71,13 +71,18 @@ def candidates_at(resolver: Resolver, file: FileRow, line: int, column: int) -> 
         raise UsageError(f"{file.path}:{line}:{column}: no name there; give the column of a name, from 1")
     name = word.group()
     rows = [d for d in view.definitions(file.id) if (d.name, d.line) == (name, line)]
-    rows = rows or [d for d in view.fields(file.id) if (d.name, d.line) == (name, line)]
+    for others in (view.fields, view.locals):
+        rows = rows or [d for d in others(file.id) if (d.name, d.line) == (name, line)]
     here = [d for d in rows if d.kind not in EXTENDING]
     before = text[: word.start()]
     is_first = not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", before)
     if here and (is_first or file.language in _TYPE_FIRST):
         return [Candidate(row, 1.0, HERE) for row in here[:1]]
     found = _references(view, file.id, name, line)
+    if not found and not rows:  # one more signature, or one more equation, of the same function
+        whole = [d for d in view.named_in(file.id, name) if d.line < line <= last_line(d)]
+        if whole:
+            return [Candidate(whole[-1], 1.0, HERE)]
     if not found and any(one.line == line for one in view.imports(file.id)):
         found = [Reference(name, Role.TYPE, line)]  # a part of the path of an import
     if not found:

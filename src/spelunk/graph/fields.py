@@ -1,4 +1,4 @@
-"""Fields, attributes and variants as definitions of a question: they are not stored, but read from the texts."""
+"""Fields, variants and local functions as definitions of a question: they are not stored, but read from the texts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,16 @@ Finder = Callable[[str, int], list[FileRow]]
 
 def is_field(view: GraphView, row: DefinitionRow) -> bool:
     """Whether a row is none of the stored definitions."""
-    return row.kind in ON_DEMAND and row not in view.definitions(row.file)
+    return row.kind in ON_DEMAND and not is_stored(view, row)
+
+
+def is_stored(view: GraphView, row: DefinitionRow) -> bool:
+    """Whether a row is a stored definition: no field, and no function inside another."""
+    return row in view.named_in(row.file, row.name)
 
 
 def fields_named(view: GraphView, asked: str, finder: Finder) -> list[DefinitionRow]:
-    """The fields that a name, or ``Type.name``, means; none of a place."""
+    """The fields and local functions that a name, or ``Type.name``, means; none of a place."""
     parts = [part for part in SEPARATOR.split(asked.strip().removesuffix("()")) if part]
     if not parts or not parts[-1].isidentifier():
         return []
@@ -42,7 +47,7 @@ def fields_beside(view: GraphView, rows: Sequence[DefinitionRow], finder: Finder
         row
         for name in sorted({row.name for row in rows})
         for row in _fields_of_name(view, name, finder)
-        if family_of(view.row(row.file).language) in families
+        if row.kind in ON_DEMAND and family_of(view.row(row.file).language) in families
     ]
 
 
@@ -60,4 +65,4 @@ def _fields_of_name(view: GraphView, name: str, finder: Finder, owner: str = "")
                 f"fields called `{name}` were looked for in {n:,} of the {len(files):,} files that have the name"
             )
             return
-        yield from (row for row in view.fields(file.id) if row.name == name)
+        yield from (row for row in (*view.fields(file.id), *view.locals(file.id)) if row.name == name)

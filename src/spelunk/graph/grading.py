@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from spelunk.chunk.relation import Role
 from spelunk.graph import go_builds
 from spelunk.graph.languages import EXTENDING, fits
-from spelunk.graph.nearness import nearest_alone, nearest_first
+from spelunk.graph.nearness import nearest_and_count
 from spelunk.graph.view import GraphView
 from spelunk.store.relation_reader import DefinitionRow
 
@@ -118,9 +118,8 @@ def graded(
     if len({group_of(view, row) for row in rows}) == 1:
         ordered = sorted(rows, key=lambda row: (row.kind == "declaration", not is_usual_build(view, row)))
         return Resolution([Candidate(row, trust, rule) for row in ordered[:MOST_CANDIDATES]])
-    ordered = nearest_first(view, file, rows)
+    ordered, near = nearest_and_count(view, file, rows)
     count = len({group_of(view, row) for row in rows})
-    near = nearest_alone(view, file, rows)
     kept = ordered[:MOST_CANDIDATES]
     if near == 1 or len({group_of(view, row) for row in ordered[:near]}) == 1:
         best = trust * (0.5 + 0.5 / count)

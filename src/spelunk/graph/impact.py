@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from spelunk.chunk.relation import Role, last_part
 from spelunk.graph.answer import Edge, GraphAnswer, Symbol
 from spelunk.graph.callers import grouped
+from spelunk.graph.overriding import BASE_TRUST, overridden
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import Located, sites_of
 from spelunk.graph.tell import edge_at, left_out
@@ -24,8 +25,6 @@ MOST_CHANGED: Final = 2_000
 """Definitions from which references are followed."""
 LEAST_CONFIDENCE: Final = 0.1
 """Of a chain, below which it is not followed."""
-BASE_TRUST: Final = 0.7
-"""Trust in that a call of a member of a base reaches the member that overrides it."""
 
 
 class Changed(NamedTuple):
@@ -137,7 +136,7 @@ def _reach(resolver: Resolver, changed: Changed, steps: int) -> list[_Reached]:
         view.told.add(f"of {len(changed.rows):,} definitions the first {MOST_CHANGED:,} were followed")
     for row in changed.rows[:MOST_CHANGED]:
         trust[row] = 1.0
-        trust.update({base: BASE_TRUST for base in _overridden(resolver, row) if base not in trust})
+        trust.update({base: BASE_TRUST for base in overridden(resolver, row) if base not in trust})
     seen: set[tuple[int, DefinitionRow | None]] = {(row.file, row) for row in changed.rows}
     out: list[_Reached] = []
     for file in changed.files:
@@ -166,17 +165,6 @@ def _reach(resolver: Resolver, changed: Changed, steps: int) -> list[_Reached]:
         if not level:
             break
     return out
-
-
-def _overridden(resolver: Resolver, row: DefinitionRow) -> list[DefinitionRow]:
-    """The members of types above that a member overrides."""
-    if not row.scope or row.kind != "method":
-        return []
-    owner = resolver.owner(row)
-    if owner is None:
-        return []
-    above, _ = resolver.classes.above(owner)
-    return [m for base, _ in above for m in resolver.classes.members(base, row.name) if m != row]
 
 
 def importers(resolver: Resolver, file: int) -> list[Located]:

@@ -68,6 +68,9 @@ def _at(view: GraphView, row: FileRow, line: int) -> list[DefinitionRow]:
     fields = [f for f in view.fields(row.id) if f.line == line and not view.is_assigned(f)]
     if fields:
         return fields[:1]
+    local = [d for d in view.locals(row.id) if d.line == line]
+    if local:
+        return local[:1]
     inside = view.enclosing(row.id, line)
     return [] if inside is None else [inside]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from spelunk.types import Flag
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from spelunk.graph.view import GraphView
     from spelunk.store.relation_reader import DefinitionRow
 
-_COPIES = Flag.VENDORED | Flag.GENERATED | Flag.EXAMPLE
+_COPIES: Final = int(Flag.VENDORED | Flag.GENERATED | Flag.EXAMPLE)
+_TEST: Final = int(Flag.TEST)
 
 
 def steps_between(a: str, b: str) -> int:
@@ -30,22 +31,30 @@ def nearest_first(view: GraphView, file: int, rows: Sequence[DefinitionRow]) -> 
     return [row for _, row in _ordered(view, file, rows)]
 
 
-def nearest_alone(view: GraphView, file: int, rows: Sequence[DefinitionRow]) -> int:
-    """How many definitions share the least distance from a file."""
+def nearest_and_count(
+    view: GraphView, file: int, rows: Sequence[DefinitionRow]
+) -> tuple[list[DefinitionRow], int]:
+    """Definitions as :func:`nearest_first` orders them, and how many share the least distance."""
     ordered = _ordered(view, file, rows)
-    return sum(key == ordered[0][0] for key, _ in ordered)
+    return [row for _, row in ordered], sum(key == ordered[0][0] for key, _ in ordered)
 
 
 def _ordered(
     view: GraphView, file: int, rows: Iterable[DefinitionRow]
 ) -> list[tuple[tuple[bool, bool, bool, int], DefinitionRow]]:
     here = view.row(file)
+    flags = int(here.flags)  # the operators of an enumeration take ten times as long as those of numbers
+    steps: dict[int, tuple[bool, bool, int]] = {}
 
     def key(row: DefinitionRow) -> tuple[bool, bool, bool, int]:
-        there = view.row(row.file)
-        foreign = bool(there.flags & _COPIES) and not here.flags & _COPIES
-        test = bool(there.flags & Flag.TEST) and not here.flags & Flag.TEST
-        return row.kind == "declaration", foreign, test, steps_between(here.path, there.path)
+        known = steps.get(row.file)
+        if known is None:
+            there = view.row(row.file)
+            own = int(there.flags)
+            foreign = bool(own & _COPIES) and not flags & _COPIES
+            test = bool(own & _TEST) and not flags & _TEST
+            known = steps[row.file] = foreign, test, steps_between(here.path, there.path)
+        return (row.kind == "declaration", *known)
 
     return sorted(
         ((key(row), row) for row in rows),

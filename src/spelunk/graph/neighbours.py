@@ -138,8 +138,8 @@ def _uses(resolver: Resolver, lines: LineRange, left: list[str]) -> list[_Found]
     """The definitions elsewhere that some lines refer to: the sure ones first, in the order of the lines."""
     view = resolver.view
     once: dict[tuple[str, str], Reference] = {}
-    for reference in view.relations(lines.file).references:
-        if lines.hold(lines.file, reference.line) and reference.role in _USING:
+    for reference in view.references_within(lines.file, lines.first, lines.last):
+        if reference.role in _USING:
             once.setdefault((reference.receiver, reference.name), reference)
     if len(once) > MOST_USES:
         left.append(f"{len(once) - MOST_USES:,} more names in the lines were not looked up")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from spelunk.chunk.relation import Import, Reference, Role
+from spelunk.chunk.type_shapes import SAME_MEMBERS
 from spelunk.graph.classes import Classes, Meaning, types_among
+from spelunk.graph.contexts import Contexts
 from spelunk.graph.imports import Imports
 from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, ON_DEMAND, OWN, VALUES, family_of
+from spelunk.graph.receiver_meaning import FOREIGN, NOTHING, SELF_RULE, TYPE_RULE, ReceiverMeaning
 from spelunk.graph.signature import signature
 from spelunk.graph.view import GraphView, last_line
 from spelunk.graph.written_types import (
@@ -19,15 +22,14 @@ from spelunk.graph.written_types import (
     plain_type,
     returned_type,
 )
-from spelunk.store.records import FileRow
 from spelunk.store.relation_reader import DefinitionRow
 
 MOST_NESTED: Final = 8
 """Chains of calls whose types are asked for, each for the next."""
-SELF_RULE, TYPE_RULE = "own-member", "type"
 
 _PARTS: Final = re.compile(r"::|->|\?\.|!!?\.|[.\\#]")
 _NOISE: Final = re.compile(r"^(?:await\s+|new\s*|\(|[&*!~@$]+)+")
+_HEAD: Final = re.compile(r"[^\W\d][\w$]*")
 _EXPRESSION: Final = re.compile(r"^\(|(?:\(\)|\[\]).")
 """A chain of calls, or the value of a field, as bindings give them."""
 _EACH: Final = re.compile(r"\.(?:iter|iter_mut|into_iter|values|values_mut|drain|as_slice|to_vec)\(\)\[\]")
@@ -40,29 +42,10 @@ NO_TYPES: Final = frozenset(
     {"None", "Any", "object", "Self", "auto", "var", "any", "unknown", "void", "dynamic"}
 )
 
+ASKED: Final = "~"
+"""Begins the type of a variable that is asked for by its place (:data:`spelunk.chunk.contexts.PLACE`)."""
+
 _LITERAL: Final = re.compile(r"[bfru]{0,2}[\"'`\[{(\d]")
-
-
-class ReceiverMeaning(NamedTuple):
-    """What a receiver means.
-
-    Attributes:
-        types: The types whose members are reached, the most likely first.
-        modules: The files of a module whose names are reached.
-        rule: Why.
-        above: Only members of the types above are reached.
-        outside: It is known to come from outside the index.
-    """
-
-    types: Sequence[DefinitionRow] = ()
-    modules: Sequence[FileRow] = ()
-    rule: str = ""
-    above: bool = False
-    outside: bool = False
-
-
-NOTHING: Final = ReceiverMeaning()
-FOREIGN: Final = ReceiverMeaning(outside=True)
 
 
 class Receivers:
@@ -81,6 +64,7 @@ class Receivers:
         self._classes = classes
         self._types = types
         self._open: set[tuple[int, int, str]] = set()
+        self._contexts = Contexts(view, classes, self, meaning)
         self.is_cut = False
 
     def meaning(self, file: int, reference: Reference) -> ReceiverMeaning:
@@ -108,6 +92,16 @@ class Receivers:
         if found is NOTHING and len(parts) > 1:
             return self._module_then_chain(file, reference.line, written, parts)
         return found
+
+    def local_type(self, file: int, reference: Reference) -> str:
+        """The written type of the variable before a name in JavaScript, where callbacks of one function have variables
+        of the same name; "" elsewhere."""
+        head = _HEAD.match(_NOISE.sub("", reference.receiver))
+        if head is None or self._family(file) != "js" or head.group() in OWN | ABOVE:
+            return ""
+        if self._imports.bound(file, head.group()).imports:
+            return ""
+        return self._view.bindings(file, reference.line).get(head.group(), "")
 
     def _path(self, file: int, written: str, reference: Reference) -> ReceiverMeaning:
         """A receiver that is the path of a module, or of a type in one, and is no name of the file itself."""
@@ -271,7 +265,7 @@ class Receivers:
             if not called and self._is_foreign_type(file, bare):
                 return FOREIGN
             if role is Role.CALL:
-                return self._returned(file, line, bare, rest)
+                return self._through(self._returned(file, line, bare), rest)
         if not called:  # a variable of another file
             rows = [r for r in self._meaning(file, Reference(bare, Role.USE, line)) if r.kind in VALUES]
             if rows and not rows[0].scope:
@@ -311,7 +305,9 @@ class Receivers:
             is_type: It is surely a type, and no function that is called.
         """
         if _EXPRESSION.search(written):
-            return self._expression(file, line, written)
+            return self.expression(file, line, written)
+        if written.startswith(ASKED):
+            return self._contexts.types_of(file, written)
         called = written.endswith("()")
         name = plain_type(written)
         if not name or name in NO_TYPES:
@@ -329,7 +325,7 @@ class Receivers:
             return NOTHING if called and last in RETURN_WHAT_THEY_GET else FOREIGN
         return NOTHING if called or types_among(self._classes.named(last)) else FOREIGN
 
-    def _expression(self, file: int, line: int, written: str) -> ReceiverMeaning:
+    def expression(self, file: int, line: int, written: str) -> ReceiverMeaning:
         """The type of the value that a chain of names and calls has."""
         key = (file, line, written)
         if key in self._open:  # a variable that holds what is called on itself
@@ -378,6 +374,9 @@ class Receivers:
                     continue
                 return NOTHING
             row = members[0].row
+            if not is_value and row.kind in VALUES:  # a value that is called
+                meaning = self._contexts.value_of(row, called=True)
+                continue
             element = self._view.field_type(row, element=True) if part.endswith("[]") else ""
             meaning = self.written_type(row.file, row.line, element) if element else self._value(row)
         return meaning
@@ -402,12 +401,19 @@ class Receivers:
             near = [r for r in owner if r.file == row.file] or owner
             return ReceiverMeaning(near[:1], (), TYPE_RULE) if near else NOTHING
         is_type = row.kind in CALLABLE or row.kind in ON_DEMAND
-        return self.written_type(row.file, row.line, written, is_type=is_type) if written else NOTHING
+        found = self.written_type(row.file, row.line, written, is_type=is_type) if written else NOTHING
+        if found is not NOTHING and written not in SAME_MEMBERS:
+            return found
+        further = self._contexts.value_of(row, called=row.kind in CALLABLE)
+        return found if further is NOTHING else further
 
-    def _returned(self, file: int, line: int, name: str, rest: Sequence[str]) -> ReceiverMeaning:
+    def _returned(self, file: int, line: int, name: str) -> ReceiverMeaning:
         """The type that a function called by name returns."""
+        written = self._view.bindings(file, line).get(name, "")
+        if written.startswith(ASKED):
+            return self._contexts.result_of(file, written)
         bound = self._imports.bound(file, name)
         if bound.is_outside:
             return FOREIGN
         rows = [r for r in self._meaning(file, Reference(name, Role.CALL, line)) if r.kind in CALLABLE]
-        return self._through(self._value(rows[0]), rest) if rows else NOTHING
+        return self._value(rows[0]) if rows else NOTHING

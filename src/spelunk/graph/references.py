@@ -8,6 +8,7 @@ from typing import Final
 from spelunk.chunk.relation import Role
 from spelunk.graph.answer import GraphAnswer, doubt
 from spelunk.graph.fields import Finder, fields_beside, is_field
+from spelunk.graph.overriding import bases_of, through
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import (
     MOST_USE_FILES,
@@ -49,13 +50,14 @@ def references(
     fields = [row for row in rows if is_field(view, row)]
     if fields and finder is not None:
         resolver.classes.add_fields(fields_beside(view, fields, finder))
-    looked = sites_of(resolver, rows, roles) if rows else sites_of_undefined(resolver, asked, roles)
+    bases = bases_of(resolver, rows)
+    every = [*rows, *bases]
+    looked = sites_of(resolver, every, roles) if rows else sites_of_undefined(resolver, asked, roles)
     sites = looked.sites
     if rows and finder is not None and (not roles or Role.USE in roles):
-        sites = in_order(
-            resolver,
-            [*sites, *uses_of(resolver, rows, finder, sites, min(MOST_PARSES, max(MOST_USE_FILES, limit)))],
-        )
+        most = min(MOST_PARSES, max(MOST_USE_FILES, limit))
+        sites = in_order(resolver, [*sites, *uses_of(resolver, every, finder, sites, most)])
+    sites = through(sites, rows, bases)
     if inside is not None:
         sites = [site for site in sites if inside(view.row(site.file).path)]
     sites = sorted(sites, key=lambda site: doubt(site.confidence, SURE))

@@ -57,19 +57,19 @@ from spelunk.graph.languages import (
     is_private,
 )
 from spelunk.graph.nearness import nearest_first
+from spelunk.graph.pools import CROWDED as CROWDED
+from spelunk.graph.pools import Pools
 from spelunk.graph.receivers import Receivers
 from spelunk.graph.spelling import is_called_like, is_in, is_value, last_name, names_a_type
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.relation_reader import DefinitionRow
 
-CROWDED: Final = 1_000
-"""Definitions of a name from which only those near a reference are held against it."""
 MOST_RESOLVED: Final = 300_000
 """References that one question resolves, those that others ask for among them: a minute at worst."""
 MOST_NESTED: Final = 24
 """Questions that one reference asks, each for the next: its receiver's type, what that returns, a base."""
-_Key = tuple[int, str, Role, str, int, DefinitionRow | None]
-"""File, name, role, receiver, line where it counts, and the definition around a reference."""
+_Key = tuple[int, str, Role, str, int, DefinitionRow | None, str]
+"""File, name, role, receiver, line where it counts, the definition around a reference, its variable's type."""
 
 
 class Resolver:
@@ -79,6 +79,7 @@ class Resolver:
         self.view = view
         self.imports = Imports(view)
         self.classes = Classes(view, self.types)
+        self._pools = Pools(view, self.imports, self.classes)
         self.receivers = Receivers(view, self.imports, self.classes, self.types, self.meanings)
         self._known: dict[_Key, Resolution] = {}
         self.c_names = CNames(view, self.imports, self._is_hidden)
@@ -89,14 +90,23 @@ class Resolver:
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
         if self.c_names.is_plain(file, reference.role, reference.receiver):
-            rows = fitting(self._pool(file, reference.name, "c"), reference.role)
+            rows = self._pools.fitting(file, reference, "c")
             if all(row.file != file for row in rows):
                 return self.c_names.meant(file, reference, [r for r in rows if not self.imports.is_member(r)])
         inside = self.view.enclosing(file, reference.line)
         if reference.receiver or self._may_be_chained(file, reference):
             reference = reference._replace(receiver=self.view.whole_receiver(file, reference))
         is_key = reference.role is Role.WRITE and not reference.receiver  # of a literal, each of its own type
-        key = (file, reference.name, reference.role, reference.receiver, reference.line * is_key, inside)
+        local = self.receivers.local_type(file, reference)
+        key = (
+            file,
+            reference.name,
+            reference.role,
+            reference.receiver,
+            reference.line * is_key,
+            inside,
+            local,
+        )
         known = self._known.get(key)
         if known is not None:
             return known
@@ -142,25 +152,12 @@ class Resolver:
             return self._imported_here(file, reference)
         if is_variable(self.view, file, reference):
             return UNKNOWN
-        pool = fitting(self._pool(file, reference.name, family), reference.role)
+        pool = self._pools.fitting(file, reference, family)
         if family == "rust" and reference.role is Role.MACRO:  # ``f!()`` is no function
             pool = [row for row in pool if row.kind == "macro"]
         if reference.receiver:
             return self._with_receiver(file, reference, pool, family)
         return self._bare(file, reference, pool, family)
-
-    def _pool(self, file: int, name: str, family: str) -> Sequence[DefinitionRow]:
-        """The definitions that a name in a file may mean; of a name that very many files define the near ones."""
-        named = self.classes.of_family(name, family)
-        if len(named.rows) <= CROWDED:
-            return named.rows
-        self.view.told.add(
-            f"`{name}` has more than {CROWDED:,} definitions; each reference was held against those in its file, "
-            "in its folder and in the files that it imports"
-        )
-        folder = named.by_folder.get(folder_of(self.view.row(file).path), [])
-        near = [row for other in sorted(self.imports.reach(file)) for row in named.by_file.get(other, ())]
-        return list(dict.fromkeys([*near, *folder[:CROWDED]]))
 
     def _imported_here(self, file: int, reference: Reference) -> Resolution:
         """The definitions that an import by name takes: the statement itself says where from."""

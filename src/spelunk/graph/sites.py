@@ -7,11 +7,12 @@ from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role, last_part
 from spelunk.graph.classes import MOST_DEFINITIONS
-from spelunk.graph.fields import Finder, is_field
+from spelunk.graph.fields import Finder, is_field, is_stored
 from spelunk.graph.grading import group_of
 from spelunk.graph.languages import CLASSES, family_of, fits
 from spelunk.graph.mentions import in_code_of_c, mentions
 from spelunk.graph.nearness import steps_between
+from spelunk.graph.parse_budget import uses_as_value
 from spelunk.graph.resolve import CROWDED, Resolver
 from spelunk.store.relation_reader import DefinitionRow
 
@@ -73,7 +74,7 @@ def sites_of(
     wanted = set(rows)
     fields = [row for row in rows if is_field(resolver.view, row)]
     assigned = {(row.file, row.line) for row in fields}
-    resolver.classes.add_fields(fields)
+    resolver.classes.add_fields(row for row in rows if not is_stored(resolver.view, row))
     sites: list[Located] = []
     elsewhere = unread = 0
     for name in sorted({row.name for row in rows} | _names_of_owners(resolver, rows)):
@@ -240,12 +241,11 @@ def uses_of(
             size += file.size
             if file.language in ("c", "cpp") and not in_code_of_c(text, offsets):
                 continue
-            uses = view.uses(file.id, name)
-            if uses is None:
+            found_here = uses_as_value(view, file.id, name)
+            if found_here is None:
                 break
-            found = [r for r in uses if r.role is Role.USE]
-            view.surroundings.load((file.id, reference.line) for reference in found)
-            for reference in found:
+            view.surroundings.load((file.id, r.line) for r in found_here)
+            for reference in found_here:
                 if reference.line not in defined.lines(file.id) and not _is_wanted(
                     file.id, reference, wanted
                 ):

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Final
+
 from spelunk.chunk.relation import Reference, Role
 from spelunk.store.relation_reader import DefinitionRow
+
+MOST_KEPT: Final = 20_000
+"""Names whose spelling is kept: each is compared with those of all types that have a member of one name."""
 
 
 def is_value(reference: Reference) -> bool:
@@ -26,12 +32,23 @@ def names_a_type(receiver: str) -> bool:
 
 def is_called_like(receiver: str, type_name: str) -> bool:
     """Whether a receiver is called like a type: ``self.writer`` and ``Writer`` or ``BatchWriter``."""
-    last = receiver.rstrip("()[]{}?!").replace("::", ".").replace("->", ".").rpartition(".")[2]
-    word = last.replace("_", "").lower().lstrip("@$*&").rstrip("0123456789")
-    name = type_name.replace("_", "").lower()
+    word = _word(receiver)
     if len(word) < 3:
         return False
-    return word == name or name.endswith(word) or (len(name) > 3 and word.endswith(name))
+    name = _plain(type_name)
+    return name.endswith(word) or (len(name) > 3 and word.endswith(name))
+
+
+@lru_cache(MOST_KEPT)
+def _word(receiver: str) -> str:
+    """The last name of a receiver as it is compared with those of types."""
+    last = receiver.rstrip("()[]{}?!").replace("::", ".").replace("->", ".").rpartition(".")[2]
+    return last.replace("_", "").lower().lstrip("@$*&").rstrip("0123456789")
+
+
+@lru_cache(MOST_KEPT)
+def _plain(type_name: str) -> str:
+    return type_name.replace("_", "").lower()
 
 
 def is_in(row: DefinitionRow, receiver: str) -> bool:

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from spelunk.chunk.receivers import MAX_RECEIVER
@@ -14,24 +15,21 @@ from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
 from spelunk.graph.kept_trees import KEPT_TREES, TREES
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, NOT_CODE, VALUES, family_of
+from spelunk.graph.parse_budget import ParseBudget
 from spelunk.graph.signature import doc_line, signature
 from spelunk.graph.spans import Spans, Surroundings
 from spelunk.graph.spans import last_line as last_line
-from spelunk.store.relation_reader import DefinitionRow, Place, RelationReader
+from spelunk.store.relation_reader import DefinitionRow, RelationReader
 from spelunk.types import Document
 
 if TYPE_CHECKING:
     from spelunk.chunk import Parsed
     from spelunk.store.records import FileRow
 
-MOST_PARSES: Final = 400
-"""Files that one question parses again: some 2 s of source code in all."""
-MOST_PARSED_CHARS: Final = 20_000_000
-"""Characters of source that one question parses again."""
-MOST_TEXTS: Final = 2_000
-"""Texts kept in memory at a time."""
-MOST_LINE: Final = 200
-"""Characters of a line that is quoted."""
+MOST_PARSES: Final = 400  # Files that one question parses again: some 2 s of source code in all.
+MOST_PARSED_CHARS: Final = 20_000_000  # Characters of source that one question parses again.
+MOST_TEXTS: Final = 2_000  # Texts kept in memory at a time.
+MOST_LINE: Final = 200  # Characters of a line that is quoted.
 
 
 class GraphView:
@@ -42,6 +40,7 @@ class GraphView:
         unparsed: Files that were not parsed because a bound was reached.
         told: What an answer has to say about its bounds, one sentence each.
         surroundings: The definitions around places.
+        budget: What is left to parse.
     """
 
     def __init__(
@@ -65,6 +64,7 @@ class GraphView:
         self._lines: dict[int, list[str]] = {}
         self._relations: dict[int, Relations] = {}
         self._read: dict[int, Relations] = {}
+        self._within: dict[tuple[int, int, int], list[Reference]] = {}
         if shared is not None:
             self._rows, self._definitions, self._imports = shared._rows, shared._definitions, shared._imports
             self._spans, self._by_name, self._lines = shared._spans, shared._by_name, shared._lines
@@ -72,15 +72,11 @@ class GraphView:
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
         self.surroundings = Surroundings(reader, self.spans)
         self._at: dict[str, FileRow | None] = {}
-        self._most_parses = most_parses
-        self._most_chars = MOST_PARSED_CHARS * most_parses // MOST_PARSES
+        self.budget = ParseBudget(most_parses, MOST_PARSED_CHARS * most_parses // MOST_PARSES)
         self._fields: dict[int, list[DefinitionRow]] = {}
+        self._locals: dict[int, list[DefinitionRow]] = {}
         self._field_types: dict[DefinitionRow, tuple[str, str]] = {}
         self._assigned: set[DefinitionRow] = set()
-        self._parses = 0
-        self._parsed: set[int] = set()
-        self._paid: set[int] = set()
-        self._chars = 0
         self._tree = lru_cache(KEPT_TREES)(self._parse)
 
     def load_rows(self, files: Iterable[int]) -> None:
@@ -128,18 +124,15 @@ class GraphView:
 
     def definitions(self, file: int) -> list[DefinitionRow]:
         """The definitions of a file, by line."""
-        found = self._definitions.get(file)
-        if found is None:
-            found = self.reader.definitions_in([file]).get(file, [])
-            self._definitions[file] = found
-        return found
+        if file not in self._definitions:
+            self._definitions[file] = self.reader.definitions_in([file]).get(file, [])
+        return self._definitions[file]
 
     def imports(self, file: int) -> list[Import]:
         """The imports of a file."""
-        found = self._imports.get(file)
-        if found is None:
-            found = self._imports[file] = self.reader.imports_of([file]).get(file, [])
-        return found
+        if file not in self._imports:
+            self._imports[file] = self.reader.imports_of([file]).get(file, [])
+        return self._imports[file]
 
     def preload_imports(self, files: Iterable[int]) -> None:
         """Read the imports of many files at once."""
@@ -172,37 +165,11 @@ class GraphView:
             self.unparsed.add(file)
             return None
 
-    def uses(self, file: int, name: str) -> list[Reference] | None:
-        """Every use of a name in a file, by line; None where a bound on parsing is reached."""
-        from spelunk.chunk.uses import uses
-
-        row = self.row(file)
-        if file not in self._parsed and not self._count(row):
-            self.unparsed.add(file)
-            return None
-        self._paid.add(file)  # whether its uses are kept or not: an answer depends on the files alone
-        found = TREES.uses(row.digest, row.path, name)
-        if found is None:
-            found = uses(self._tree(file), name)
-            TREES.keep_uses(row.digest, row.path, name, found)
-        return found
-
-    def _count(self, row: FileRow) -> bool:
-        """Count a file among those parsed; False where a bound is reached."""
-        if row.id in self._paid:
-            return True
-        if self._parses >= self._most_parses or self._chars + row.size > self._most_chars:
-            return False
-        self._parses += 1
-        self._chars += row.size
-        self._parsed.add(row.id)
-        return True
-
     def _parse(self, file: int) -> Parsed:
         row = self.row(file)
-        if not self._count(row):
+        if not self.budget.allows(row):
             raise _BoundReachedError
-        kept = TREES.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
+        kept = TREES.get(row.digest, row.path)
         if kept is not None:
             return kept
         from spelunk.chunk import parse
@@ -241,9 +208,24 @@ class GraphView:
 
     def references_in(self, definition: DefinitionRow) -> list[Reference]:
         """References within the lines of a definition, by line."""
-        references = self.relations(definition.file).references
-        first = bisect_left(references, definition.line, key=_line_of)
-        return references[first : bisect_right(references, last_line(definition), key=_line_of)]
+        return self.references_within(definition.file, definition.line, last_line(definition))
+
+    def references_within(self, file: int, first: int, last: int) -> list[Reference]:
+        """References on some lines, by line, without reading the rest of the file; none where a bound is reached."""
+        known = self._relations.get(file)
+        if known is None:
+            key = (file, first, last)
+            found = self._within.get(key)
+            if found is None:
+                from spelunk.chunk.relations import references_within
+
+                parsed = self.parsed(file)
+                found = [] if parsed is None else references_within(parsed, first, last)
+                self._within[key] = found
+            return found
+        references = known.references
+        begin = bisect_left(references, first, key=_line_of)
+        return references[begin : bisect_right(references, last, key=_line_of)]
 
     def bindings(self, file: int, line: int) -> dict[str, str]:
         """The types of variables that are written down and hold at a line; none where a bound is reached."""
@@ -297,6 +279,18 @@ class GraphView:
             if family_of(self.row(file).language) not in FIELDS_APART:
                 members = {(row.scope, row.name) for row in self.definitions(file)}
             found = self._fields[file] = [row for key, row in first.items() if key not in members]
+        return found
+
+    def locals(self, file: int) -> list[DefinitionRow]:
+        """The functions and types inside functions of a file, by line; none where a bound on parsing is reached."""
+        found = self._locals.get(file)
+        if found is None:
+            from spelunk.chunk.local_definitions import local_definitions
+
+            parsed = self.parsed(file)
+            inner = local_definitions(parsed) if parsed is not None else ()
+            found = [DefinitionRow(file, d.name, d.kind, d.scope, d.line, d.end_line) for d in inner]
+            self._locals[file] = found
         return found
 
     def field_type(self, row: DefinitionRow, *, element: bool = False) -> str:
@@ -407,12 +401,11 @@ class GraphView:
         )
 
 
+_line_of: Final = attrgetter("line")
+
+
 class _BoundReachedError(Exception):
     """A bound on parsing is reached."""
-
-
-def _line_of(reference: Reference) -> int:
-    return reference.line
 
 
 def qualified(row: DefinitionRow) -> str:

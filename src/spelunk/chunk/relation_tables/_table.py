@@ -41,6 +41,11 @@ class RelationTable(NamedTuple):
     not_names: frozenset[str] = frozenset()
     sharing: bytes = b""
 
+    @property
+    def reads_whole_files(self) -> bool:
+        """Whether what one line refers to depends on names elsewhere in its file."""
+        return any(capture in self.query for capture in ("@global", "@local", "@parameter"))
+
 
 def without_comments(text: str, pattern: re.Pattern[str]) -> str:
     """The text with its comments blanked, so that offsets stay."""
