@@ -1,14 +1,10 @@
-"""What one question may parse again, and the uses of names that are read within it."""
+"""What one question may parse again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spelunk.chunk.relation import Reference, Role
-from spelunk.graph.kept_trees import TREES
-
 if TYPE_CHECKING:
-    from spelunk.graph.view import GraphView
     from spelunk.store.records import FileRow
 
 
@@ -50,21 +46,3 @@ class ParseBudget:
             return False
         self._paid.add(row.id)
         return True
-
-
-def uses_as_value(view: GraphView, file: int, name: str) -> list[Reference] | None:
-    """Uses of a name as a value in a file, by line, kept for later questions; None where a bound is reached."""
-    from spelunk.chunk.uses import uses
-
-    row = view.row(file)
-    if not view.budget.pays(row):
-        view.unparsed.add(file)
-        return None
-    found = TREES.uses(row.digest, row.path, name)
-    if found is None:
-        parsed = view.parsed(file)
-        local = {d.line for d in view.locals(file) if d.name == name}
-        every = [] if parsed is None else uses(parsed, name)
-        found = [r for r in every if r.role is Role.USE and r.line not in local]
-        TREES.keep_uses(row.digest, row.path, name, found)
-    return found
