@@ -246,6 +246,9 @@ def test_a_limit_takes_the_first_of_all(
 def test_files_with(pair: Pair, where: Filter, groups: list[list[Requirement]]) -> None:
     real, double = ([f.path for f in r.files_with(where, groups)] for r in pair[:2])
 
+    for limit in (0, 1, 3):
+        assert [f.path for f in pair.real.files_with(where, groups, limit)] == real[:limit]
+
     assert real == double
 
 

@@ -152,6 +152,20 @@ def test_definitions_in_files(pair: Pair) -> None:
         assert found == next(iter(by_path(pair.double, double).values()))
 
 
+def test_definitions_around_lines(pair: Pair) -> None:
+    def around(reader: RelationReader) -> dict[tuple[str, int], Any]:
+        places = [(row.id, line) for row in files(reader) for line in range(1, 20)]
+        found = reader.definitions_around(places)
+        rows = reader.file_rows({file for file, _ in found})
+        return {(rows[file].path, line): by_path(reader, d) for (file, line), d in found.items()}
+
+    real = around(pair.real)
+
+    assert real == around(pair.double)
+    assert [d[1] for d in real["shop/cart.py", 16]] == ["add"]
+    assert pair.real.definitions_around([(10_000, 1)]) == {}
+
+
 def files(reader: RelationReader) -> list[Any]:
     return [*reader.files_at(reader.all_paths()).values()]
 
@@ -181,6 +195,12 @@ def test_importing(pair: Pair, modules: set[str], limit: int) -> None:
 
     assert paths(pair.real, real) == paths(pair.double, double)
     assert all(imports for imports in real.values())
+    assert pair.real.importers(modules) == {*pair.real.importing(modules)}
+    for names in (["Cart"], ["add", "*"], ["absent"]):
+        named = pair.real.importing(modules, limit, names)
+
+        assert paths(pair.real, named) == paths(pair.double, pair.double.importing(modules, limit, names))
+        assert all(one.name in names for imports in named.values() for one in imports)
 
 
 def test_paths(pair: Pair) -> None:

@@ -162,7 +162,7 @@ def test_the_work_for_one_hit_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
 
     found = neighbours(Resolver(view), LineRange(row.id, 1, 3, "run"), 3)
 
-    assert view._parses <= neighbours_module.MOST_PARSES
+    assert view.budget.parsed <= neighbours_module.MOST_PARSES
     assert any("types of receivers were not read in" in line for line in found.left_out)
 
 

@@ -113,7 +113,7 @@ def _callers_of(
 def grouped(view: GraphView, sites: Sequence[Located]) -> list[_Group]:
     """Sites by the definition that they lie in, the most certain first, then by place."""
     groups: dict[tuple[int, DefinitionRow | None], list[Located]] = {}
-    view.load(site.file for site in sites)
+    view.surroundings.load((site.file, site.reference.line) for site in sites)
     for site in sites:
         key = (site.file, view.enclosing(site.file, site.reference.line))
         groups.setdefault(key, []).append(site)

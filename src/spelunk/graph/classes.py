@@ -76,7 +76,12 @@ class Classes:
         self._bases: dict[DefinitionRow, tuple[list[DefinitionRow], bool]] = {}
 
     def named(self, name: str) -> list[DefinitionRow]:
-        """All definitions of a name, by path and line, as many as are looked at."""
+        """All definitions of a name, by path and line, as many as are looked at; the fields that the question knows too."""
+        found, fields = self.stored(name), self._fields.get(name)
+        return found if fields is None else [*found, *fields]
+
+    def stored(self, name: str) -> list[DefinitionRow]:
+        """The stored definitions of a name, by path and line, as many as are looked at."""
         found = self._named.get(name)
         if found is None:
             found = self._view.reader.definitions_named([name], MOST_DEFINITIONS)
@@ -86,8 +91,7 @@ class Classes:
                 )
             self._view.load_rows(row.file for row in found)
             self._named[name] = found
-        fields = self._fields.get(name)
-        return found if fields is None else [*found, *fields]
+        return found
 
     def add_fields(self, rows: Iterable[DefinitionRow]) -> None:
         """Let the question know fields, which are no stored definitions."""

@@ -16,6 +16,8 @@ MOST_HOPS: Final = 6
 """Re-exports that are followed, one after the other."""
 MOST_VISITED: Final = 2_000
 """Files looked at for one name that is re-exported."""
+MOST_HEADERS: Final = 50
+"""Headers whose includes are looked up by their names; of more the includes of each file are read."""
 MOST_FILES: Final = 400
 """Files of one imported module that are looked at."""
 
@@ -41,6 +43,9 @@ class Bound(NamedTuple):
     is_outside: bool = False
 
 
+NOT_BOUND: Final = Bound()
+
+
 class ImportTable(NamedTuple):
     """The imports of a file by the name that each binds, and those that bring all names of a module."""
 
@@ -57,6 +62,7 @@ class Imports:
         self._files: dict[tuple[int, str, str], tuple[FileRow, ...]] = {}
         self._bound: dict[tuple[int, str], Bound] = {}
         self._reach: dict[int, frozenset[int]] = {}
+        self._included: dict[frozenset[int], tuple[set[str], set[int] | None]] = {}
         self._wide: dict[int, tuple[FileRow, ...]] = {}
 
     def table(self, file: int) -> ImportTable:
@@ -95,6 +101,31 @@ class Imports:
             found = self._wide[file] = tuple(rows.values())
         return found
 
+    def wide_among(self, file: int, wanted: frozenset[int]) -> frozenset[int]:
+        """Those of some files that a file of C or C++ includes; other includes are not followed.
+
+        An include leads to files of the name that it ends in alone.
+        """
+        known = self._included.get(wanted)
+        if known is None:
+            names = {self._view.row(w).path.rpartition("/")[2] for w in wanted}
+            is_told = len(names) <= MOST_HEADERS and all(  # by what is before the dot
+                name.count(".") == 1 and name[0] != "." for name in names
+            )
+            stems = {name.partition(".")[0] for name in names}
+            known = names, self._view.reader.importers(stems) if is_told else None
+            self._included[wanted] = known
+        names, importers = known
+        if importers is not None and file not in importers:
+            return frozenset()
+        return frozenset(
+            row.id
+            for one in self.table(file).wide
+            if one.module.strip('<>"').strip().rpartition("/")[2] in names
+            for row in self.files_of(file, one)
+            if row.id in wanted
+        )
+
     def reach(self, file: int) -> frozenset[int]:
         """The files that a file imports, that they re-export names from, and the file itself."""
         found = self._reach.get(file)
@@ -108,6 +139,8 @@ class Imports:
 
     def bound(self, file: int, name: str) -> Bound:
         """What the imports of a file say of a name."""
+        if self._view.row(file).language == "c":  # whose includes bind no name
+            return NOT_BOUND
         key = (file, name)
         found = self._bound.get(key)
         if found is None:

@@ -1,4 +1,4 @@
-"""Files parsed lately in this thread, kept for the next question; a parser serves one thread."""
+"""Files parsed lately in this thread, and what was read from them, kept for the next question."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from spelunk.chunk import Parsed
+    from spelunk.chunk.relation import Reference
 
 KEPT_TREES: Final = 64
 """Trees kept in memory: some 2 MB each for a file of 20 KB."""
+KEPT_USES: Final = 4_000
+"""Names of files whose uses are kept: some 1 MB."""
 
 
 class _Trees(threading.local):
@@ -18,6 +21,7 @@ class _Trees(threading.local):
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[bytes, str], Parsed] = OrderedDict()
+        self._uses: OrderedDict[tuple[bytes, str, str], list[Reference]] = OrderedDict()
 
     def get(self, digest: bytes, path: str) -> Parsed | None:
         """The file of a content and a path."""
@@ -28,6 +32,16 @@ class _Trees(threading.local):
         self._kept[(parsed.document.digest, parsed.document.path)] = parsed
         while len(self._kept) > KEPT_TREES:
             self._kept.popitem(last=False)
+
+    def uses(self, digest: bytes, path: str, name: str) -> list[Reference] | None:
+        """The uses of a name in the file of a content and a path; None where they are not kept."""
+        return self._uses.get((digest, path, name))
+
+    def keep_uses(self, digest: bytes, path: str, name: str, uses: list[Reference]) -> None:
+        """Keep the uses of a name in a file, and let go those kept longest."""
+        self._uses[digest, path, name] = uses
+        while len(self._uses) > KEPT_USES:
+            self._uses.popitem(last=False)
 
 
 TREES: Final = _Trees()

@@ -384,6 +384,6 @@ def _finder(reader: Reader) -> Callable[[str, int], list[FileRow]]:
         if reader.damage is not None:
             return []
         run = Run(whole_term(name), starts=True, ends=True)
-        return reader.files_with(Filter(), [[Requirement(frozenset((run,)))]])[:limit]
+        return reader.files_with(Filter(), [[Requirement(frozenset((run,)))]], limit)
 
     return files

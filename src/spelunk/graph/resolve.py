@@ -1,8 +1,7 @@
 """Resolve a reference: the definitions that it may mean, each with a confidence and the rule that gave it.
 
-The rules are tried in the order of their trust; the first one that finds
-something decides (docs/symbol-graph.md). Where an import or a written type says that
-the name comes from outside the index, nothing is guessed.
+The rules are tried in the order of their trust; the first one that finds something decides
+(docs/symbol-graph.md). Where an import or a written type says that the name is of no file, nothing is guessed.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from spelunk.chunk.relation import Reference, Role
+from spelunk.graph.c_names import CNames
 from spelunk.graph.classes import Classes, types_among
 from spelunk.graph.elixir import in_module, is_variable, names_module
 from spelunk.graph.grading import (
@@ -82,12 +82,17 @@ class Resolver:
         self._pools = Pools(view, self.imports, self.classes)
         self.receivers = Receivers(view, self.imports, self.classes, self.types, self.meanings)
         self._known: dict[_Key, Resolution] = {}
+        self.c_names = CNames(view, self.imports, self._is_hidden)
         self._active: dict[_Key, int] = {}
         self._cut = MOST_NESTED
         self._resolved = 0
 
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
+        if self.c_names.is_plain(file, reference.role, reference.receiver):
+            rows = self._pools.fitting(file, reference, "c")
+            if all(row.file != file for row in rows):
+                return self.c_names.meant(file, reference, [r for r in rows if not self.imports.is_member(r)])
         inside = self.view.enclosing(file, reference.line)
         if reference.receiver or self._may_be_chained(file, reference):
             reference = reference._replace(receiver=self.view.whole_receiver(file, reference))
@@ -210,14 +215,8 @@ class Resolver:
         """Before the prototypes of a C function in the file itself its definition in another one."""
         if any(c.row.kind != "declaration" or self.is_static(c.row) for c in found.candidates):
             return found
-        defined = [
-            row
-            for row in pool
-            if row.kind == "function"
-            and not row.scope
-            and row.file != file
-            and not self._is_hidden(row, file)
-        ]
+        top = [row for row in pool if row.kind == "function" and not row.scope and row.file != file]
+        defined = [row for row in top if not self._is_hidden(row, file)]
         return Resolution([*graded(self.view, file, defined, SAME_FILE).candidates, *found.candidates])
 
     def resolve_at(self, file: int, reference: Reference) -> Resolution:
@@ -277,6 +276,8 @@ class Resolver:
 
     def _far(self, file: int, reference: Reference, pool: list[DefinitionRow], family: str) -> Resolution:
         """Definitions at the top of other files that no import names."""
+        if family == "c":
+            return self.c_names.meant(file, reference, pool)
         wide = {row.id for row in self.imports.wide_files(file)}
         if wide:
             found = [row for row in pool if row.file in wide]
@@ -284,8 +285,6 @@ class Resolver:
                 found = fitting(
                     self.imports.exported(self.imports.wide_files(file), reference.name), reference.role
                 )
-            if family == "c" and found:  # declared in the header, defined elsewhere
-                found = [row for row in pool if not self._is_hidden(row, file)] or found
             if found:
                 return graded(self.view, file, definitions_first(found), WIDE_IMPORT)
         if family in FOLDER_PACKAGES:

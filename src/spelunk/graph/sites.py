@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role, last_part
+from spelunk.graph.classes import MOST_DEFINITIONS
 from spelunk.graph.fields import Finder, is_field, is_stored
 from spelunk.graph.grading import group_of
 from spelunk.graph.languages import CLASSES, family_of, fits
+from spelunk.graph.mentions import in_code_of_c, mentions
 from spelunk.graph.nearness import steps_between
 from spelunk.graph.resolve import CROWDED, Resolver
+from spelunk.graph.value_uses import uses_as_value
 from spelunk.store.relation_reader import DefinitionRow
 
 MOST_SITES: Final = 20_000
@@ -80,6 +82,9 @@ def sites_of(
         found = resolver.view.reader.references_to(name, roles, min(most, CROWDED_SITES) if crowded else most)
         unread += max(0, found.total - len(found.sites))
         resolver.view.load_rows(site.file for site in found.sites)
+        resolver.view.surroundings.load(
+            (s.file, s.line) for s in found.sites if not resolver.c_names.is_plain(s.file, s.role, s.receiver)
+        )
         for site in found.sites:
             if (site.file, site.line) in assigned and site.role is Role.WRITE:
                 continue  # the definition itself
@@ -144,14 +149,14 @@ def _aliased(
     """References by other names that imports give to the definitions."""
     view = resolver.view
     names = {row.name for row in rows if not row.scope}
-    if not names:
-        return
+    if not names or all(family_of(view.row(row.file).language) == "c" for row in rows):
+        return  # C and C++ give other names to namespaces alone
     modules: set[str] = set()
     for row in rows[:100]:
         path = view.row(row.file).path
         folder, _, base = path.rpartition("/")
         modules |= {last_part("./" + base), base.partition(".")[0], folder.rpartition("/")[2]}
-    for file, imports in view.reader.importing(modules - {""}).items():
+    for file, imports in view.reader.importing(modules - {""}, names={*names, "default"}).items():
         aliases = {one.alias for one in imports if one.alias and (one.name in names or one.name == "default")}
         for alias in sorted(aliases - names):
             found = view.relations(file).references
@@ -208,8 +213,6 @@ def uses_of(
 
     What is left out because of a bound is told in the view.
     """
-    from spelunk.chunk.uses import uses
-
     view = resolver.view
     rows = [*rows, *_twins(resolver, rows)]
     wanted = set(rows)
@@ -220,6 +223,8 @@ def uses_of(
     out: list[Located] = []
     for name in sorted({row.name for row in rows}):
         files = [f for f in finder(name, 10 * most) if family_of(f.language) in families]
+        defined = _Defined(resolver, name)
+        view.load_rows(file.id for file in files)
         files.sort(key=lambda f: (f.id not in first, min(steps_between(p, f.path) for p in places), f.path))
         size = read = 0
         for n, file in enumerate(files):
@@ -228,37 +233,55 @@ def uses_of(
                     f"uses of `{name}` as a value were looked for in {n:,} of the {len(files):,} files that have it"
                 )
                 break
-            view.load_rows([file.id])
-            if not _may_use(resolver, file.id, name, told):
+            text = "" if file.language == "notebook" else view.reader.text_of_file(file.id)
+            offsets = _unknown_places(text, file.id, name, defined.lines(file.id), told)
+            if not offsets:
                 continue
             read += 1
             size += file.size
-            parsed = view.parsed(file.id)
-            if parsed is None:
+            if file.language in ("c", "cpp") and not in_code_of_c(text, offsets):
+                continue
+            found_here = uses_as_value(view, file.id, name)
+            if found_here is None:
                 break
-            for reference in uses(parsed, name):
-                if reference.role is Role.USE and not _is_definition(resolver, file.id, reference, wanted):
+            view.surroundings.load((file.id, r.line) for r in found_here)
+            for reference in found_here:
+                if reference.line not in defined.lines(file.id) and not _is_wanted(
+                    file.id, reference, wanted
+                ):
                     located = located_at(resolver, file.id, reference, wanted)
                     if located is not None:
                         out.append(located)
     return out
 
 
-def _may_use(resolver: Resolver, file: int, name: str, told: Collection[tuple[int, int]]) -> bool:
-    """Whether a file has a name on a line with neither a known reference to it nor its definition."""
-    view = resolver.view
-    defined = {d.line for d in view.definitions(file) if d.name == name}
-    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
-    return any(
-        name in line and n not in defined and (file, n) not in told and word.search(line)
-        for n, line in enumerate(view.lines(file), 1)
-    )
+class _Defined:
+    """The lines on which files define a name."""
+
+    def __init__(self, resolver: Resolver, name: str) -> None:
+        self._view, self._name = resolver.view, name
+        rows = resolver.classes.stored(name)
+        self._is_whole = len(rows) < MOST_DEFINITIONS
+        self._lines: dict[int, set[int]] = {}
+        for row in rows if self._is_whole else ():
+            self._lines.setdefault(row.file, set()).add(row.line)
+
+    def lines(self, file: int) -> Collection[int]:
+        """Those of one file."""
+        found = self._lines.get(file)
+        if found is None:
+            rows = () if self._is_whole else self._view.named_in(file, self._name)
+            found = self._lines[file] = {row.line for row in rows}
+        return found
 
 
-def _is_definition(
-    resolver: Resolver, file: int, reference: Reference, wanted: Collection[DefinitionRow]
-) -> bool:
-    """Whether a place is the name of a definition itself."""
-    view = resolver.view
-    rows = [*view.definitions(file), *view.locals(file), *(row for row in wanted if row.file == file)]
-    return any(d.name == reference.name and d.line == reference.line for d in rows)
+def _unknown_places(
+    text: str, file: int, name: str, defined: Collection[int], told: Collection[tuple[int, int]]
+) -> list[int]:
+    """Where a text has a name on a line with neither a known reference to it nor its definition."""
+    return [at for n, at in mentions(text, name) if n not in defined and (file, n) not in told]
+
+
+def _is_wanted(file: int, reference: Reference, wanted: Collection[DefinitionRow]) -> bool:
+    """Whether a place is the name of one of the definitions asked for."""
+    return any((row.file, row.name, row.line) == (file, reference.name, reference.line) for row in wanted)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
-from spelunk.store.relation_reader import DefinitionRow
+from spelunk.graph.languages import VALUES
+from spelunk.store.relation_reader import DefinitionRow, Place, RelationReader
+
+MOST_LINES: Final = 6
+"""Lines of a file up to which the definitions around them are looked up; for more it is cheaper to load all of the file."""
 
 
 class Spans:
@@ -21,7 +26,7 @@ class Spans:
         size = 1
         while size < len(rows):
             size *= 2
-        ends = [max(row.line, row.end_line) for row in rows]
+        ends = [last_line(row) for row in rows]
         greatest = [0] * size + ends + [0] * (size - len(rows))
         for n in range(size - 1, 0, -1):
             greatest[n] = max(greatest[2 * n], greatest[2 * n + 1])
@@ -47,3 +52,41 @@ class Spans:
     def starting(self, first: int, last: int) -> Sequence[DefinitionRow]:
         """The definitions that begin within some lines."""
         return self._rows[bisect_right(self._starts, first - 1) : bisect_right(self._starts, last)]
+
+
+class Surroundings:
+    """The definitions around places, for one question."""
+
+    def __init__(self, reader: RelationReader, spans: Callable[[int], Spans]) -> None:
+        self._reader, self._spans = reader, spans
+        self._known: dict[Place, list[DefinitionRow]] = {}
+
+    def around(self, file: int, line: int) -> list[DefinitionRow]:
+        """The definitions that a line lies in, the innermost last."""
+        found = self._known.get((file, line))
+        if found is None:
+            found = self._known[file, line] = sorted(self._spans(file).holding(line), key=_outermost_first)
+        return found
+
+    def load(self, places: Iterable[Place]) -> None:
+        """Find the definitions around many places at once, without the rest of their files' definitions.
+
+        Files with many places are left to :meth:`around`.
+        """
+        lacking: dict[int, set[int]] = {}
+        for place in places:
+            if place not in self._known:
+                lacking.setdefault(place[0], set()).add(place[1])
+        few = [(file, line) for file, lines in lacking.items() if len(lines) <= MOST_LINES for line in lines]
+        found = self._reader.definitions_around(few) if few else {}
+        for at in few:
+            self._known[at] = sorted(found.get(at, ()), key=_outermost_first)
+
+
+def _outermost_first(row: DefinitionRow) -> tuple[int, int, bool]:
+    return -last_line(row), row.line, row.kind in VALUES
+
+
+def last_line(row: DefinitionRow) -> int:
+    """The last line of a definition; its first where that is all that is known."""
+    return max(row.line, row.end_line)

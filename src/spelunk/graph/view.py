@@ -15,8 +15,10 @@ from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
 from spelunk.graph.kept_trees import KEPT_TREES, TREES
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, NOT_CODE, VALUES, family_of
+from spelunk.graph.parse_budget import ParseBudget
 from spelunk.graph.signature import doc_line, signature
-from spelunk.graph.spans import Spans
+from spelunk.graph.spans import Spans, Surroundings
+from spelunk.graph.spans import last_line as last_line
 from spelunk.store.relation_reader import DefinitionRow, RelationReader
 from spelunk.types import Document
 
@@ -37,6 +39,8 @@ class GraphView:
         reader: The generation.
         unparsed: Files that were not parsed because a bound was reached.
         told: What an answer has to say about its bounds, one sentence each.
+        surroundings: The definitions around places.
+        budget: What is left to parse.
     """
 
     def __init__(
@@ -66,15 +70,13 @@ class GraphView:
             self._spans, self._by_name, self._lines = shared._spans, shared._by_name, shared._lines
             self._read = shared._read
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
-        self._around: dict[tuple[int, int], list[DefinitionRow]] = {}
-        self._most_parses = most_parses
-        self._most_chars = MOST_PARSED_CHARS * most_parses // MOST_PARSES
+        self.surroundings = Surroundings(reader, self.spans)
+        self._at: dict[str, FileRow | None] = {}
+        self.budget = ParseBudget(most_parses, MOST_PARSED_CHARS * most_parses // MOST_PARSES)
         self._fields: dict[int, list[DefinitionRow]] = {}
         self._locals: dict[int, list[DefinitionRow]] = {}
         self._field_types: dict[DefinitionRow, tuple[str, str]] = {}
         self._assigned: set[DefinitionRow] = set()
-        self._parses = 0
-        self._chars = 0
         self._tree = lru_cache(KEPT_TREES)(self._parse)
 
     def load_rows(self, files: Iterable[int]) -> None:
@@ -107,9 +109,12 @@ class GraphView:
 
     def rows_at(self, paths: Collection[str]) -> list[FileRow]:
         """The rows of those of the paths that are indexed, in their order."""
-        found = self.reader.files_at(paths)
-        self._rows.update((row.id, row) for row in found.values())
-        return [found[path] for path in paths if path in found]
+        lacking = [path for path in paths if path not in self._at]
+        if lacking:
+            found = self.reader.files_at(lacking)
+            self._rows.update((row.id, row) for row in found.values())
+            self._at.update((path, found.get(path)) for path in lacking)
+        return [row for row in map(self._at.get, paths) if row is not None]
 
     def lives(self, file: int) -> bool:
         """Whether a file is of this generation."""
@@ -162,11 +167,9 @@ class GraphView:
 
     def _parse(self, file: int) -> Parsed:
         row = self.row(file)
-        if self._parses >= self._most_parses or self._chars + row.size > self._most_chars:
+        if not self.budget.allows(row):
             raise _BoundReachedError
-        self._parses += 1
-        self._chars += row.size
-        kept = TREES.get(row.digest, row.path)  # counted all the same: an answer depends on the files alone
+        kept = TREES.get(row.digest, row.path)
         if kept is not None:
             return kept
         from spelunk.chunk import parse
@@ -331,12 +334,7 @@ class GraphView:
 
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
-        found = self._around.get((file, line))
-        if found is None:
-            rows = self.spans(file).holding(line)
-            found = sorted(rows, key=lambda row: (-last_line(row), row.line, row.kind in VALUES))
-            self._around[file, line] = found
-        return found
+        return self.surroundings.around(file, line)
 
     def enclosing(self, file: int, line: int) -> DefinitionRow | None:
         """The function, else the type, else the value that a line lies in; None at the top of the file."""
@@ -408,11 +406,6 @@ _line_of: Final = attrgetter("line")
 
 class _BoundReachedError(Exception):
     """A bound on parsing is reached."""
-
-
-def last_line(row: DefinitionRow) -> int:
-    """The last line of a definition; its first where that is all that is known."""
-    return max(row.line, row.end_line)
 
 
 def qualified(row: DefinitionRow) -> str:

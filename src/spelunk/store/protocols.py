@@ -174,10 +174,12 @@ class Reader(Protocol):
         """The first chunks that pass, by path and place in the file; paths that are not UTF-8 last."""
         ...
 
-    def files_with(self, where: Filter, groups: Sequence[Sequence[Requirement]]) -> list[FileRow]:
+    def files_with(
+        self, where: Filter, groups: Sequence[Sequence[Requirement]], limit: int | None = None
+    ) -> list[FileRow]:
         """Files with a chunk that passes and, for each group, a chunk that meets all of the group.
 
-        Ordered as :meth:`listed`. The chunks of the groups need not pass.
+        Ordered as :meth:`listed`; the first ``limit`` of them. The chunks of the groups need not pass.
         """
         ...
 

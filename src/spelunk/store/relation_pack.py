@@ -6,6 +6,7 @@ import json
 import struct
 import sys
 from array import array
+from collections.abc import Collection
 from typing import Final, NamedTuple, TypeVar
 
 import xxhash
@@ -170,8 +171,8 @@ def unpack_rows(packed: bytes) -> PackedRows:
     return PackedRows(columns[0], columns[1], columns[2], strings)
 
 
-def unpack_imports(packed: bytes | None) -> list[Import]:
-    """The inverse of :meth:`Packer.imports`.
+def unpack_imports(packed: bytes | None, names: Collection[str] = ()) -> list[Import]:
+    """The inverse of :meth:`Packer.imports`; only the imports that take one of some names where any are given.
 
     Raises:
         IndexCorruptError: It does not decompress, or holds something else.
@@ -179,8 +180,11 @@ def unpack_imports(packed: bytes | None) -> list[Import]:
     if packed is None:
         return []
     try:
-        rows = json.loads(zstandard.ZstdDecompressor().decompress(packed))
-        return [Import(*row) for row in rows]
+        data = zstandard.ZstdDecompressor().decompress(packed)
+        if names and not any(json.dumps(name).encode() in data for name in names):
+            return []
+        imports = [Import(*row) for row in json.loads(data)]
+        return [one for one in imports if one.name in names] if names else imports
     except (zstandard.ZstdError, TypeError, ValueError) as error:
         raise IndexCorruptError(
             f"stored imports are damaged ({error}); run `spelunk check --repair`"

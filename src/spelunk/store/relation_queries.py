@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Final
 
 from spelunk.store.manifest import Manifest
-from spelunk.store.relation_reader import DefinitionRow
+from spelunk.store.relation_reader import DefinitionRow, Place
 from spelunk.store.schema import decode_path
 
 _DEFINITION: Final = "d.name, d.kind, d.scope, d.line, d.end_line"
@@ -57,6 +57,23 @@ def definitions_in(manifest: Manifest, files: Collection[int]) -> dict[int, list
     out: dict[int, list[DefinitionRow]] = {}
     for row in map(DefinitionRow._make, rows):
         out.setdefault(row.file, []).append(row)
+    return out
+
+
+def definitions_around(manifest: Manifest, places: Collection[Place]) -> dict[Place, list[DefinitionRow]]:
+    """Definitions whose lines hold a place, each list ordered by first line; places without any are left out."""
+    rows = manifest.all(
+        f"SELECT s.line, f.id, {_DEFINITION} FROM (SELECT json_extract(value, '$[0]') AS file,"
+        " json_extract(value, '$[1]') AS line FROM json_each(?)) s CROSS JOIN files f ON f.id = s.file"
+        " CROSS JOIN definitions d ON d.chunk >= f.first_chunk AND d.chunk <= (SELECT c.id FROM chunks c"
+        " WHERE c.id >= f.first_chunk AND c.id < f.first_chunk + f.chunks AND c.start_line <= s.line"
+        " ORDER BY c.id DESC LIMIT 1) WHERE d.line <= s.line AND (d.end_line >= s.line OR d.line = s.line)"
+        " ORDER BY d.line, d.chunk, d.number",
+        (json.dumps([*set(places)]),),
+    )
+    out: dict[Place, list[DefinitionRow]] = {}
+    for line, *row in rows:
+        out.setdefault((row[0], line), []).append(DefinitionRow._make(row))
     return out
 
 

@@ -8,6 +8,9 @@ from typing import NamedTuple, Protocol
 from spelunk.chunk.relation import Import, Role
 from spelunk.store.records import FileRow
 
+Place = tuple[int, int]
+"""Id of a file version, and a line in it, 1-based."""
+
 
 class DefinitionRow(NamedTuple):
     """A definition.
@@ -86,19 +89,31 @@ class RelationReader(Protocol):
     def definitions_in(self, files: Collection[int]) -> dict[int, list[DefinitionRow]]:
         """Definitions of files, each list ordered by line; files without any are left out."""
 
+    def definitions_around(self, places: Collection[Place]) -> dict[Place, list[DefinitionRow]]:
+        """Definitions whose lines hold a place, each list ordered by first line; places without any are left out.
+
+        For a few places in each file: every definition of a file is held against each of them.
+        """
+
     def references_to(self, name: str, roles: Collection[Role] = (), limit: int = 10_000) -> Sites:
         """Stored references to a name; those of all roles where none is given."""
 
     def imports_of(self, files: Collection[int]) -> dict[int, list[Import]]:
         """Imports of files, in the order of their lines; files without any are left out."""
 
-    def importing(self, modules: Collection[str], limit: int = 10_000) -> dict[int, list[Import]]:
+    def importers(self, modules: Collection[str]) -> set[int]:
+        """The ids of the files that :meth:`importing` finds, without a limit."""
+
+    def importing(
+        self, modules: Collection[str], limit: int = 10_000, names: Collection[str] = ()
+    ) -> dict[int, list[Import]]:
         """Files with an import whose module's last part is one of these, and those imports; by path.
 
         Args:
             modules: Names as :func:`spelunk.store.relation_pack.module_names` takes them from a
                 module: the name of a module, of a file with its extension or without it, of a folder.
             limit: Files at most.
+            names: Of these files only imports that take one of these names; all where none is given.
         """
 
     def name_uses(self, roles: Collection[Role]) -> Iterator[NameUse]:

@@ -21,7 +21,7 @@ from spelunk.store.relation_pack import (
     name_hash,
     unpack_imports,
 )
-from spelunk.store.relation_reader import DefinitionRow, NameUse, RelationReader, Site, Sites
+from spelunk.store.relation_reader import DefinitionRow, NameUse, Place, RelationReader, Site, Sites
 from spelunk.store.schema import path_order
 from spelunk.store.texts import Text
 
@@ -103,6 +103,10 @@ class SnapshotRelations:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
         return relation_queries.definitions_in(self._manifest, files)
 
+    def definitions_around(self, places: Collection[Place]) -> dict[Place, list[DefinitionRow]]:
+        """See :class:`~spelunk.store.relation_reader.RelationReader`."""
+        return relation_queries.definitions_around(self._manifest, places)
+
     # References
 
     @cached_property
@@ -181,27 +185,39 @@ class SnapshotRelations:
         packed = relation_queries.packed_imports(self._manifest, files)
         return {file: unpack_imports(data) for file, data in packed.items()}
 
-    def importing(self, modules: Collection[str], limit: int = 10_000) -> dict[int, list[Import]]:
+    def importers(self, modules: Collection[str]) -> set[int]:
+        """See :class:`~spelunk.store.relation_reader.RelationReader`.
+
+        Raises:
+            IndexCorruptError: A reference segment is damaged.
+        """
+        first = MODULE << ROLE_SHIFT  # the highest of the roles
+        return {
+            file
+            for segment, dead in self.segments
+            for name in set(modules)
+            for part in segment.find(name_hash(name))
+            for file, place in zip(part.files, part.places, strict=True)
+            if place >= first and file not in dead
+        }
+
+    def importing(
+        self, modules: Collection[str], limit: int = 10_000, names: Collection[str] = ()
+    ) -> dict[int, list[Import]]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`.
 
         Raises:
             IndexCorruptError: Imports or a reference segment are damaged.
         """
         wanted = set(modules)
+        ordered = self._ordered(self.importers(wanted))[:limit]
+        packed = relation_queries.packed_imports(self._manifest, ordered)
+        imports = {file: unpack_imports(data, names) for file, data in packed.items()}
         found = {
-            file
-            for segment, dead in self.segments
-            for name in wanted
-            for part in segment.find(name_hash(name))
-            for file, place in zip(part.files, part.places, strict=True)
-            if place >> ROLE_SHIFT == MODULE and file not in dead
-        }
-        ordered = self._ordered(found)[:limit]
-        imports = self.imports_of(ordered)
-        return {
             file: [i for i in imports.get(file, ()) if not wanted.isdisjoint(module_names(i.module))]
             for file in ordered
         }
+        return {file: rows for file, rows in found.items() if rows} if names else found
 
 
 def _line(row: tuple[int, int, Any]) -> int:

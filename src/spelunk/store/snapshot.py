@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from spelunk.errors import IndexCorruptError, SpelunkError
 from spelunk.store.full_text import LexicalReader
+from spelunk.store.holding import Holding, spans_holding
 from spelunk.store.location import refuse_remote
 from spelunk.store.manifest import Manifest
 from spelunk.store.paths import names_of
@@ -222,21 +223,32 @@ class Snapshot:
                 return out[:limit]
         return out
 
-    def files_with(self, where: Filter, groups: Sequence[Sequence[Requirement]]) -> list[FileRow]:
+    def files_with(
+        self, where: Filter, groups: Sequence[Sequence[Requirement]], limit: int | None = None
+    ) -> list[FileRow]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         resolved = self._where(where)
+        if len(groups) == 1 and not (resolved.by_files or resolved.by_columns or resolved.by_chunks):
+            chunks = self._matching(resolved, groups[0])
+            if chunks is not None:
+                return self._rows_of(self._holding.files(chunks, limit))
         spans = resolved.spans
         if resolved.by_chunks:
             passing = self._matching(resolved, ())
             if passing is None:  # kinds are known without the full text
                 passing = self._of_kinds(spans, where)
-            spans = _holding(spans, passing)
+            spans = spans_holding(spans, passing)
         everywhere = self._where(Filter())
         for group in groups:
-            spans = _holding(spans, self._matching(everywhere, group))
-        ids = [span.file for span in spans]
-        rows = self._manifest.files(ids)
-        return [rows[i] for i in ids]
+            spans = spans_holding(spans, self._matching(everywhere, group))
+        return self._rows_of([span.file for span in spans[:limit]])
+
+    def _rows_of(self, ids: Sequence[FileId]) -> list[FileRow]:
+        return [*map(self._manifest.files(ids).__getitem__, ids)]
+
+    @cached_property
+    def _holding(self) -> Holding:
+        return Holding(self._manifest)
 
     def _of_kinds(self, spans: Sequence[FileSpan], where: Filter) -> list[ChunkId]:
         """Chunks of the files whose kind passes, ascending."""
@@ -406,10 +418,3 @@ class Snapshot:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _holding(spans: list[FileSpan], chunks: list[ChunkId] | None) -> list[FileSpan]:
-    """The files with one of the chunks, which are ascending; all files where None is known."""
-    if chunks is None:
-        return spans
-    return [s for s in spans if bisect_left(chunks, s.first) < bisect_left(chunks, s.end)]

@@ -227,12 +227,14 @@ class MemoryReader:
         """See :class:`~spelunk.store.protocols.Reader`."""
         return [chunk.record.id for chunk in self._passing(where, requires)][:limit]
 
-    def files_with(self, where: Filter, groups: Sequence[Sequence[Requirement]]) -> list[FileRow]:
+    def files_with(
+        self, where: Filter, groups: Sequence[Sequence[Requirement]], limit: int | None = None
+    ) -> list[FileRow]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         files = {chunk.file.id for chunk in self._passing(where)}
         for group in groups:
             files &= {chunk.file.id for chunk in self._passing(Filter(), group)}
-        return sorted((self._files[i] for i in files), key=_by_path)
+        return sorted((self._files[i] for i in files), key=_by_path)[:limit]
 
     def nearest(self, vector: Sequence[float], where: Filter, limit: int) -> list[Scored]:
         """See :class:`~spelunk.store.protocols.Reader`."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from spelunk.chunk.relation import Import, Role
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.relation_pack import MAX_LINE, MODULE, ROLE_SHIFT, PackedRows, module_names, name_hash
-from spelunk.store.relation_reader import DefinitionRow, NameUse, RelationReader, Site, Sites
+from spelunk.store.relation_reader import DefinitionRow, NameUse, Place, RelationReader, Site, Sites
 from spelunk.store.schema import path_order
 
 
@@ -76,6 +76,15 @@ class MemoryRelations:
         found = {i: self._definitions(i) for i in sorted(files) if i in self._files}
         return {i: definitions for i, definitions in found.items() if definitions}
 
+    def definitions_around(self, places: Collection[Place]) -> dict[Place, list[DefinitionRow]]:
+        """See the protocol."""
+        found = {
+            (file, line): [d for d in self._definitions(file) if d.line <= line <= max(d.line, d.end_line)]
+            for file, line in places
+            if file in self._files
+        }
+        return {place: definitions for place, definitions in found.items() if definitions}
+
     def _definitions(self, file: int) -> list[DefinitionRow]:
         found = [
             DefinitionRow(file, d.name, d.kind, d.scope, d.line, d.end_line)
@@ -100,14 +109,24 @@ class MemoryRelations:
         found = {i: [*self._files[i].imports] for i in sorted(files) if i in self._files}
         return {i: imports for i, imports in found.items() if imports}
 
-    def importing(self, modules: Collection[str], limit: int = 10_000) -> dict[int, list[Import]]:
+    def importers(self, modules: Collection[str]) -> set[int]:
+        """See the protocol."""
+        return {*self.importing(modules, len(self._files))}
+
+    def importing(
+        self, modules: Collection[str], limit: int = 10_000, names: Collection[str] = ()
+    ) -> dict[int, list[Import]]:
         """See the protocol."""
         wanted = set(modules)
         found = {
             i: [made for made in file.imports if not wanted.isdisjoint(module_names(made.module))]
             for i, file in self._files.items()
         }
-        return dict([(i, imports) for i, imports in found.items() if imports][:limit])
+        first = dict([(i, imports) for i, imports in found.items() if imports][:limit])
+        taken = {
+            i: [made for made in imports if not names or made.name in names] for i, imports in first.items()
+        }
+        return {i: imports for i, imports in taken.items() if imports}
 
     def name_uses(self, roles: Collection[Role]) -> Iterator[NameUse]:
         """See the protocol."""
