@@ -250,7 +250,9 @@ def _add_bare_calls(marks: dict[int, Mark], found: dict[str, list[Any]], source:
     for node in found["maybe"]:
         end = node.end_byte
         name = source[node.start_byte : end]
-        if not name or name in local or end - 1 in taken or len(name) > MAX_SYMBOL:  # empty: a missing operand
+        if not name:
+            continue  # a missing operand
+        if name in local or end - 1 in taken or len(name) > MAX_SYMBOL:
             continue
         mark = known.get(name)
         if mark is None:
