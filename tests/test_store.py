@@ -62,7 +62,7 @@ def test_only_the_manifest_speaks_sql() -> None:
         SOURCE / "store" / f"{name}.py"
         for name in (
             *("manifest", "manifest_writer", "manifest_references", "manifest_retained", "relation_queries"),
-            *("schema", "where", "commits", "commit_writer", "remote_rows"),
+            *("schema", "where", "holding", "commits", "commit_writer", "remote_rows"),
         )
     }
 
