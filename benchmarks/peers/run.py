@@ -21,6 +21,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,25 @@ from spelunk.evaluate.run import load_queries
 
 EDITS = 50
 WARM = 10
+SOURCE = frozenset(
+    [
+        ".py",
+        ".c",
+        ".h",
+        ".go",
+        ".rs",
+        ".java",
+        ".ts",
+        ".rb",
+        ".js",
+        ".cs",
+        ".php",
+        ".hs",
+        ".zig",
+        ".cc",
+        ".cpp",
+    ]
+)
 SECRET = "zyxomma_benchmark_marker"
 QUESTIONS = (
     "where are requests parsed", "open a file and read its lines", "retry after a timeout", "parse command line arguments",
@@ -129,43 +149,18 @@ def measure(peer: Peer, root: Path, args: argparse.Namespace) -> Iterator[dict[s
             yield {"what": "edits to found", "wall": wall, "cpu": cpu, "found": bool(hits)}
 
 
-class edited:  # noqa: N801
-    """Fifty files with a line more, and as they were afterwards."""
-
-    def __init__(self, root: Path) -> None:
-        files = sorted(
-            p
-            for p in root.rglob("*")
-            if p.suffix
-            in (
-                ".py",
-                ".c",
-                ".h",
-                ".go",
-                ".rs",
-                ".java",
-                ".ts",
-                ".rb",
-                ".js",
-                ".cs",
-                ".php",
-                ".hs",
-                ".zig",
-                ".cc",
-                ".cpp",
-            )
-            and p.is_file()
-            and not p.is_symlink()
-        )
-        step = max(1, len(files) // EDITS)
-        self.kept = {path: (path.read_bytes(), path.stat()) for path in files[::step][:EDITS]}
-
-    def __enter__(self) -> None:
-        for path, (data, _) in self.kept.items():
+@contextmanager
+def edited(root: Path) -> Iterator[None]:
+    """Add a line to fifty source files, and restore them afterwards."""
+    files = sorted(p for p in root.rglob("*") if p.suffix in SOURCE and p.is_file() and not p.is_symlink())
+    chosen = files[:: max(1, len(files) // EDITS)][:EDITS]
+    kept = {path: (path.read_bytes(), path.stat()) for path in chosen}
+    try:
+        for path, (data, _) in kept.items():
             path.write_bytes(data + f"\n{SECRET}\n".encode())
-
-    def __exit__(self, *_: object) -> None:
-        for path, (data, stat) in self.kept.items():
+        yield
+    finally:
+        for path, (data, stat) in kept.items():
             path.write_bytes(data)
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 

@@ -18,8 +18,7 @@ from spelunk.chunk.parse import Parsed
 from spelunk.chunk.receivers import MAX_READ
 from spelunk.chunk.relations import MATCH_LIMIT, extractor_for
 from spelunk.chunk.scopes import ancestors, local_scope
-from spelunk.chunk.type_names import NO_NAMES, PATH, clean_type, element_type
-from spelunk.chunk.type_shapes import SAME_MEMBERS
+from spelunk.chunk.type_names import NO_NAMES, PATH, SAME_MEMBERS, clean_type, element_type
 
 MAX_BINDINGS: Final = 50_000
 """Variables of one file that are looked at."""

@@ -13,11 +13,10 @@ from typing import Any, Final, NamedTuple
 from spelunk.chunk.chains import chain_of
 from spelunk.chunk.nodes import short_text
 from spelunk.chunk.parse import Parsed
+from spelunk.chunk.type_shapes import MAX_NAME, annotated
 
 MAX_CLIMB: Final = 60
 """Nodes between a variable and what tells its type."""
-MAX_NAME: Final = 200
-"""Bytes of a name."""
 
 CALLED: Final = "("
 """Step from a function type to that of a parameter, whose number follows."""
@@ -90,7 +89,7 @@ def origin_at(parsed: Parsed, row: int, column: int) -> TypeOrigin | None:
         elif kind == "array_pattern":
             steps.append(f"{ELEMENT}{_number(parent, node)}")
         elif kind in _PARAMETERS:
-            written = _annotation(parent)
+            written = annotated(parent)
             if written is not None:
                 return TypeOrigin(tuple(reversed(steps)), written)
             return _of_parameter(parent, steps, parsed.source)
@@ -99,7 +98,7 @@ def origin_at(parsed: Parsed, row: int, column: int) -> TypeOrigin | None:
         ):
             return _of_parameter(node, steps, parsed.source)
         elif kind == "variable_declarator":
-            written = _annotation(parent)
+            written = annotated(parent)
             if written is not None:
                 return TypeOrigin(tuple(reversed(steps)), written)
             return _of_value(parent.child_by_field_name("value"), steps, parsed.source)
@@ -139,7 +138,7 @@ def _around(node: Any, steps: list[str], source: bytes) -> TypeOrigin | None:
         if kind == "arguments":
             return _of_argument(parent, node, steps, source)
         if kind in ("variable_declarator", "public_field_definition", "required_parameter"):
-            written = _annotation(parent)
+            written = annotated(parent)
             return None if written is None else TypeOrigin(tuple(reversed(steps)), written)
         if kind == "assignment_expression":
             left = parent.child_by_field_name("left")
@@ -159,7 +158,7 @@ def _around(node: Any, steps: list[str], source: bytes) -> TypeOrigin | None:
             function = _function_around(parent)
             if function is None:
                 return None
-            written = _annotation(function, "return_type")
+            written = annotated(function, "return_type")
             if written is not None:
                 return TypeOrigin(tuple(reversed(steps)), written)
             steps, node = [*steps, RESULT], function
@@ -210,12 +209,6 @@ def _function_around(node: Any) -> Any:
             return node
         node = node.parent
     return None
-
-
-def _annotation(node: Any, field: str = "type") -> Any:
-    """The type that is written for a node; None where none is."""
-    annotation = node.child_by_field_name(field)
-    return None if annotation is None else annotation.named_child(0)
 
 
 def _number(holder: Any, node: Any) -> int:

@@ -16,7 +16,7 @@ MENDABLE: Final = frozenset({"typescript"})
 MAX_ABOVE: Final = 60
 """Lines of comments between two members."""
 
-_SIGNATURE: Final = re.compile(rb"^[ \t]*[ \t](?=<[\w\s$])", re.MULTILINE)
+_SIGNATURE: Final = re.compile(rb"^[ \t]+(?=<[\w\s$])", re.MULTILINE)
 _COMMENT: Final = re.compile(rb"^\s*(?://|/?\*)|^\s*$")
 _ENDED: Final = re.compile(rb"[\w>)\]}'\"]\s*$")
 """The end of a line whose member is complete; none behind an operator or an opening bracket."""

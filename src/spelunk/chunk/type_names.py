@@ -5,6 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+SAME_MEMBERS: Final = frozenset(
+    ["Promise", "PromiseLike", "Awaited", "Readonly", "Partial", "Required", "NonNullable", "Omit", "Pick",
+     "Exclude", "Extract", "NoInfer"]
+)  # fmt: skip
+"""Types of TypeScript whose values have the members of their first argument."""
+LISTS: Final = frozenset({"Array", "ReadonlyArray", "Set", "ReadonlySet", "Iterable", "AsyncIterable"})
+"""Types of TypeScript with elements of their first argument."""
+
 _OPAQUE: Final = frozenset(
     [
         "Optional",

@@ -39,14 +39,6 @@ _DECLARED: Final = _SIGNATURES | _TYPES | {
 _NESTED: Final = _SIGNATURES | _TYPES
 _PLAIN: Final = frozenset({"identifier", "this"})
 
-SAME_MEMBERS: Final = frozenset(
-    ["Promise", "PromiseLike", "Awaited", "Readonly", "Partial", "Required", "NonNullable", "Omit", "Pick",
-     "Exclude", "Extract", "NoInfer"]
-)  # fmt: skip
-"""Types of the language whose values have the members of their first argument."""
-LISTS: Final = frozenset({"Array", "ReadonlyArray", "Set", "ReadonlySet", "Iterable", "AsyncIterable"})
-"""Types of the language with elements of their first argument."""
-
 
 class TypeName(NamedTuple):
     """A type that is given by its name.
@@ -60,6 +52,14 @@ class TypeName(NamedTuple):
     receiver: str
     name: str
     arguments: list[Any]
+
+
+def annotated(node: Any, field: str = "type") -> Any:
+    """The type that a field of a node writes, without the annotation around it; None where it has none."""
+    written = node.child_by_field_name(field)
+    if written is None or not written.type.endswith("_annotation"):
+        return written
+    return written.named_child(0)
 
 
 def alternatives(node: Any) -> list[Any]:
@@ -159,8 +159,8 @@ def inner(node: Any) -> Any:
         return node.child_by_field_name("value")
     if node.type in ("property_signature", "public_field_definition", "variable_declarator", "required_parameter",
                      "optional_parameter"):  # fmt: skip
-        written = node.child_by_field_name("type")
-        return written.named_child(0) if written is not None else node.child_by_field_name("value")
+        written = annotated(node)
+        return node.child_by_field_name("value") if written is None else written
     return None
 
 
@@ -206,12 +206,12 @@ def takes(signature: Any, count: int) -> bool:
     for parameter in _parameters(signature):
         pattern = parameter.child_by_field_name("pattern")
         if pattern is not None and pattern.type == "rest_pattern":
-            tuple_type = _annotation(parameter)
+            tuple_type = annotated(parameter)
             if tuple_type is None or tuple_type.type != "tuple_type":
                 return count >= least
             least, most = least + tuple_type.named_child_count, most + tuple_type.named_child_count
             continue
-        if pattern is not None and pattern.type == "this":
+        if _is_this(parameter):
             continue
         most += 1
         least += parameter.type == "required_parameter" and parameter.child_by_field_name("value") is None
@@ -223,7 +223,7 @@ def parameter_type(signature: Any, number: int) -> Any:
     parameters = [p for p in _parameters(signature) if not _is_this(p)]
     for n, parameter in enumerate(parameters):
         pattern = parameter.child_by_field_name("pattern")
-        written = _annotation(parameter)
+        written = annotated(parameter)
         if pattern is not None and pattern.type == "rest_pattern":
             return None if written is None else next(iter(elements(written, number - n)), None)
         if n == number:
@@ -246,7 +246,7 @@ def elements(node: Any, number: int) -> list[Any]:
             "tuple_parameter",
             "optional_tuple_parameter",
         ):
-            part = _annotation(part) or part
+            part = annotated(part) or part
         if part.type == "rest_type" and part.named_child_count:
             return elements(part.named_child(0), 0)
         return [part]
@@ -257,10 +257,8 @@ def elements(node: Any, number: int) -> list[Any]:
 
 def results(signature: Any) -> list[Any]:
     """The type that a function says it returns; else the expressions that its body returns."""
-    written = signature.child_by_field_name("return_type")
-    if written is not None:
-        if written.type in ("type_annotation", "type_predicate_annotation", "asserts_annotation"):
-            written = written.named_child(0)
+    if signature.child_by_field_name("return_type") is not None:
+        written = annotated(signature, "return_type")
         return [] if written is None else [written]
     body = signature.child_by_field_name("body")
     if body is None:
@@ -291,12 +289,3 @@ def _parameters(signature: Any) -> list[Any]:
 def _is_this(parameter: Any) -> bool:
     pattern = parameter.child_by_field_name("pattern")
     return pattern is not None and pattern.type == "this"
-
-
-def _annotation(node: Any) -> Any:
-    written = node.child_by_field_name("type")
-    return (
-        None
-        if written is None
-        else (written.named_child(0) if written.type == "type_annotation" else written)
-    )

@@ -7,6 +7,7 @@ from typing import Final
 
 from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.grading import SHARED, WIDE_IMPORT, Resolution, definitions_first, graded
+from spelunk.graph.import_paths.tree import folder_of
 from spelunk.graph.imports import Imports
 from spelunk.graph.view import GraphView
 from spelunk.store.relation_reader import DefinitionRow
@@ -38,8 +39,7 @@ class CNames:
         """
         here = self._view.row(file)
         wide = self._imports.wide_among(file, frozenset(row.file for row in pool))
-        folder = here.path.rpartition("/")[0]
-        key = (reference.name, reference.role, folder, int(here.flags), wide, len(pool))
+        key = (reference.name, reference.role, folder_of(here.path), int(here.flags), wide, len(pool))
         known = self._known.get(key)
         if known is None or len(pool) > MOST_KEPT:
             seen = [row for row in pool if not self._is_hidden(row, file)]

@@ -11,7 +11,8 @@ from spelunk.graph.citation import PLACE, check_line, file_at
 from spelunk.graph.grading import Candidate
 from spelunk.graph.languages import EXTENDING
 from spelunk.graph.resolve import Resolver
-from spelunk.graph.view import GraphView, last_line
+from spelunk.graph.spans import last_line
+from spelunk.graph.view import GraphView
 
 if TYPE_CHECKING:
     from spelunk.store.records import FileRow

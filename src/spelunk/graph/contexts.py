@@ -30,24 +30,12 @@ MOST_OPEN: Final = 8
 MOST_TYPES: Final = 8
 """Types that a variable may have."""
 
+_FIRST_IS_ELEMENT: Final = (
+    "map", "forEach", "filter", "find", "findLast", "findIndex", "some", "every", "flatMap", "sort", "toSorted",
+)  # fmt: skip
+_SECOND_IS_ELEMENT: Final = ("sort", "toSorted", "reduce", "reduceRight")
 _ELEMENTS: Final = frozenset(
-    [
-        (name, "(0")
-        for name in [
-            "map",
-            "forEach",
-            "filter",
-            "find",
-            "findLast",
-            "findIndex",
-            "some",
-            "every",
-            "flatMap",
-            "sort",
-            "toSorted",
-        ]
-    ]
-    + [(name, "(1") for name in ("sort", "toSorted", "reduce", "reduceRight")]
+    {*((name, "(0") for name in _FIRST_IS_ELEMENT), *((name, "(1") for name in _SECOND_IS_ELEMENT)}
 )
 """Functions of lists, and the parameter of their argument that is an element."""
 _TAKE_RESULTS: Final = frozenset({"then"})
@@ -141,16 +129,16 @@ class Contexts:
 
     def _resolved(self, typed: _Typed, depth: int) -> Iterator[ReceiverMeaning]:
         """What a type means at last: types of the index, or of elsewhere."""
-        from spelunk.chunk.type_shapes import alternatives, type_name
+        from spelunk.chunk.type_shapes import type_name
 
         if typed.row is not None:
             yield ReceiverMeaning([typed.row], (), TYPE_RULE)
             return
         if depth <= 0:
             return
-        parts = alternatives(typed.node)
+        parts = _parts(typed)
         for part in parts:
-            yield from self._resolved(typed._replace(node=part), depth - 1)
+            yield from self._resolved(part, depth - 1)
         if parts:
             return
         if type_name(typed.node, self._source(typed.file)) is None:
@@ -270,13 +258,13 @@ class Contexts:
 
     def _follow(self, typed: _Typed, step: str, depth: int) -> Iterator[_Typed]:
         """The types that one step leads to from a type."""
-        from spelunk.chunk.type_shapes import alternatives, parameter_type, results
+        from spelunk.chunk.type_shapes import parameter_type, results
 
         if self._is_spent(depth):
             return
-        parts = alternatives(typed.node)
+        parts = _parts(typed)
         for part in parts:
-            yield from self._follow(typed._replace(node=part), step, depth - 1)
+            yield from self._follow(part, step, depth - 1)
         if parts:
             return
         mark, rest = step[:1], step[1:]
@@ -305,7 +293,8 @@ class Contexts:
 
     def _element(self, typed: _Typed, number: int, depth: int) -> Iterator[_Typed]:
         """The types of an element of a list."""
-        from spelunk.chunk.type_shapes import LISTS, elements, type_name
+        from spelunk.chunk.type_names import LISTS
+        from spelunk.chunk.type_shapes import elements, type_name
 
         found = elements(typed.node, number)
         yield from (typed._replace(node=node) for node in found)
@@ -320,13 +309,13 @@ class Contexts:
 
     def _signatures(self, typed: _Typed, depth: int) -> Iterator[_Typed]:
         """The functions as which a value of a type can be called."""
-        from spelunk.chunk.type_shapes import alternatives, signatures
+        from spelunk.chunk.type_shapes import signatures
 
         if self._is_spent(depth):
             return
-        parts = alternatives(typed.node)
+        parts = _parts(typed)
         for part in parts:
-            yield from self._signatures(typed._replace(node=part), depth - 1)
+            yield from self._signatures(part, depth - 1)
         if parts:
             return
         found = signatures(typed.node)
@@ -346,7 +335,8 @@ class Contexts:
 
     def _behind(self, typed: _Typed, depth: int) -> list[_Typed] | None:
         """What the name of a type stands for; None where it comes from outside the index."""
-        from spelunk.chunk.type_shapes import LISTS, SAME_MEMBERS, type_name
+        from spelunk.chunk.type_names import LISTS, SAME_MEMBERS
+        from spelunk.chunk.type_shapes import type_name
 
         name = type_name(typed.node, self._source(typed.file))
         if name is None or self._is_spent(depth):
@@ -390,6 +380,13 @@ class Contexts:
     def _source(self, file: int) -> bytes:
         parsed = self._view.parsed(file)
         return b"" if parsed is None else parsed.source
+
+
+def _parts(typed: _Typed) -> list[_Typed]:
+    """The types of which a value of a type is one, or all; none where it is no union."""
+    from spelunk.chunk.type_shapes import alternatives
+
+    return [typed._replace(node=node) for node in alternatives(typed.node)]
 
 
 def _given_by_list(origin: TypeOrigin) -> str:

@@ -10,7 +10,8 @@ from spelunk.errors import UsageError
 from spelunk.graph.citation import PLACE, check_line, file_at
 from spelunk.graph.columns import rows_at
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, NOT_CODE
-from spelunk.graph.view import GraphView, last_line
+from spelunk.graph.spans import last_line
+from spelunk.graph.view import GraphView
 from spelunk.store.relation_reader import DefinitionRow
 from spelunk.types import Flag
 

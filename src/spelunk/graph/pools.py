@@ -8,6 +8,7 @@ from typing import Final
 from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.classes import Classes
 from spelunk.graph.grading import fitting
+from spelunk.graph.import_paths.tree import folder_of
 from spelunk.graph.imports import Imports
 from spelunk.graph.view import GraphView
 from spelunk.store.relation_reader import DefinitionRow
@@ -43,6 +44,6 @@ class Pools:
             f"`{name}` has more than {CROWDED:,} definitions; each reference was held against those in its file, "
             "in its folder and in the files that it imports"
         )
-        folder = named.by_folder.get(self._view.row(file).path.rpartition("/")[0], [])
+        folder = named.by_folder.get(folder_of(self._view.row(file).path), [])
         near = [row for other in sorted(self._imports.reach(file)) for row in named.by_file.get(other, ())]
         return list(dict.fromkeys([*near, *folder[:CROWDED]]))

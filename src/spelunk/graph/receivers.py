@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from spelunk.chunk.relation import Import, Reference, Role
-from spelunk.chunk.type_shapes import SAME_MEMBERS
+from spelunk.chunk.type_names import SAME_MEMBERS
 from spelunk.graph.classes import Classes, Meaning, types_among
 from spelunk.graph.contexts import Contexts
 from spelunk.graph.imports import Imports
 from spelunk.graph.languages import ABOVE, CALLABLE, CLASSES, ON_DEMAND, OWN, VALUES, family_of
 from spelunk.graph.receiver_meaning import FOREIGN, NOTHING, SELF_RULE, TYPE_RULE, ReceiverMeaning
 from spelunk.graph.signature import signature
-from spelunk.graph.view import GraphView, last_line
+from spelunk.graph.spans import last_line
+from spelunk.graph.view import GraphView
 from spelunk.graph.written_types import (
     BUILT_IN,
     RETURN_WHAT_THEY_GET,

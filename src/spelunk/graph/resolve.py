@@ -57,7 +57,6 @@ from spelunk.graph.languages import (
     is_private,
 )
 from spelunk.graph.nearness import nearest_first
-from spelunk.graph.pools import CROWDED as CROWDED
 from spelunk.graph.pools import Pools
 from spelunk.graph.receivers import Receivers
 from spelunk.graph.spelling import is_called_like, is_in, is_value, last_name, names_a_type

@@ -11,8 +11,8 @@ from spelunk.graph.callers import CALLS, grouped
 from spelunk.graph.languages import CLASSES
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import Located, sites_of
+from spelunk.graph.spans import last_line
 from spelunk.graph.tell import edge_at, left_out
-from spelunk.graph.view import last_line
 from spelunk.store.relation_reader import DefinitionRow
 
 MOST_STEPS: Final = 20

@@ -12,7 +12,8 @@ from spelunk.graph.grading import group_of
 from spelunk.graph.languages import CLASSES, family_of, fits
 from spelunk.graph.mentions import in_code_of_c, mentions
 from spelunk.graph.nearness import steps_between
-from spelunk.graph.resolve import CROWDED, Resolver
+from spelunk.graph.pools import CROWDED
+from spelunk.graph.resolve import Resolver
 from spelunk.graph.value_uses import uses_as_value
 from spelunk.store.relation_reader import DefinitionRow
 

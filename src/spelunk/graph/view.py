@@ -17,8 +17,7 @@ from spelunk.graph.kept_trees import KEPT_TREES, TREES
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, NOT_CODE, VALUES, family_of
 from spelunk.graph.parse_budget import ParseBudget
 from spelunk.graph.signature import doc_line, signature
-from spelunk.graph.spans import Spans, Surroundings
-from spelunk.graph.spans import last_line as last_line
+from spelunk.graph.spans import Spans, Surroundings, last_line
 from spelunk.store.relation_reader import DefinitionRow, RelationReader
 from spelunk.types import Document
 
@@ -26,10 +25,14 @@ if TYPE_CHECKING:
     from spelunk.chunk import Parsed
     from spelunk.store.records import FileRow
 
-MOST_PARSES: Final = 400  # Files that one question parses again: some 2 s of source code in all.
-MOST_PARSED_CHARS: Final = 20_000_000  # Characters of source that one question parses again.
-MOST_TEXTS: Final = 2_000  # Texts kept in memory at a time.
-MOST_LINE: Final = 200  # Characters of a line that is quoted.
+MOST_PARSES: Final = 400
+"""Files that one question parses again: some 2 s of source code in all."""
+MOST_PARSED_CHARS: Final = 20_000_000
+"""Bytes of source that one question parses again."""
+MOST_TEXTS: Final = 2_000
+"""Texts kept in memory at a time."""
+MOST_LINE: Final = 200
+"""Characters of a line that is quoted."""
 
 
 class GraphView:

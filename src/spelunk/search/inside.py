@@ -95,7 +95,7 @@ def _referring(
     """The definitions that refer to a symbol, and lines outside any definition that do."""
     from spelunk.graph.callers import CALLS
     from spelunk.graph.sites import sites_of, sites_of_undefined
-    from spelunk.graph.view import last_line
+    from spelunk.graph.spans import last_line
 
     roles = CALLS if calls else ()
     looked = sites_of(resolver, rows, roles) if rows else sites_of_undefined(resolver, symbol, roles)
@@ -121,7 +121,7 @@ def _using(
 
 def _called(resolver: Resolver, _: str, rows: Sequence[DefinitionRow]) -> Iterable[tuple[FileId, int, int]]:
     from spelunk.graph.callees import calls_in
-    from spelunk.graph.view import last_line
+    from spelunk.graph.spans import last_line
 
     for row in rows:
         for _reference, candidates, _outside in calls_in(resolver, row):
@@ -134,7 +134,7 @@ def _implementing(
     resolver: Resolver, symbol: str, rows: Sequence[DefinitionRow]
 ) -> Iterable[tuple[FileId, int, int]]:
     from spelunk.graph.implementations import implementing_rows
-    from spelunk.graph.view import last_line
+    from spelunk.graph.spans import last_line
 
     for row in implementing_rows(resolver, rows):
         yield row.file, row.line, last_line(row)

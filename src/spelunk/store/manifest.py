@@ -132,6 +132,11 @@ class Manifest:
         row = self.all("SELECT count(*), coalesce(sum(chunks), 0) FROM files")[0]
         return int(row[0]), int(row[1])
 
+    def published_counts(self) -> tuple[int, int]:
+        """Return what :meth:`counts` does, as it was recorded with the newest generation; counted where it was not."""
+        rows = self.all("SELECT files, chunks FROM generations WHERE number = ?", (self.generation,))
+        return (int(rows[0][0]), int(rows[0][1])) if rows else self.counts()
+
     @property
     def full_text_name(self) -> str:
         """Folder of the full-text index that this generation uses."""

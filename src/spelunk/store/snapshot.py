@@ -106,7 +106,7 @@ class Snapshot:
     def _settle(self) -> None:
         """Count the chunks, and hide what the full text holds of other generations."""
         manifest = self._manifest
-        self.documents = manifest.counts()[1]
+        self.documents = manifest.published_counts()[1]
         if self._full_text is not None and self._full_text.documents != self.documents:
             from spelunk.store.manifest_references import hidden_files
 
@@ -388,7 +388,7 @@ class Snapshot:
 
     def coverage(self) -> tuple[int, int]:
         """See :class:`~spelunk.store.protocols.Reader`."""
-        files = self._manifest.counts()[0]
+        files = self._manifest.published_counts()[0]
         if self._manifest.meta("complete", 0):
             return files, files
         return files, int(self._manifest.meta("planned", 0)) or files
