@@ -42,7 +42,8 @@ def test_the_first_search_over_http_is_answered_from_a_part_and_the_rest_follows
             return answer["index"]["coverage"] == 1 and not answer["index"]["stale"]
 
         wait_for(again, 4 * GENEROUS)
-        (status,) = server.get("/api/status").json["indexes"]
+        # The last generation is seen a moment before its update has ended.
+        status = wait_for(lambda: (s := server.get("/api/status").json["indexes"][0])["last_update"] and s)
         assert status["files"] == FILES + 1 and status["last_update"]["outcome"] == "done"
 
 

@@ -316,6 +316,18 @@ def test_a_served_workspace_is_watched(base: Path) -> None:
         assert server.get("/api/status").json["indexes"][0]["watched"] is False
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_clients_that_never_ask_for_a_comparison_see_changes_too(base: Path) -> None:
+    root = make_tree(base / "relaxed")
+    with serving(base / "home11", str(root), "--rate", "0") as server:
+        server.search("flush")
+    with serving(base / "home11", str(root), "--rate", "0") as server:
+        server.search("flush", freshness="relaxed")
+        assert server.get("/api/status").json["indexes"][0]["watched"]
+        (root / "src" / "later.py").write_text("def found_by_the_watcher():\n    pass\n")
+        wait_for(lambda: server.search("found_by_the_watcher", mode="symbol", freshness="relaxed")["hits"])
+
+
 def test_an_update_is_started_and_followed(server: ServerProcess) -> None:
     reply = server.request("/api/index", method="POST", body={}, headers={"Accept": "text/event-stream"})
 

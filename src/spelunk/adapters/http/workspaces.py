@@ -230,7 +230,7 @@ class ServedWorkspace:
             running = self.update.done  # it may end while something is awaited
             if running is None:
                 if math.isinf(allowed) and await self._published(index, pool):
-                    return Fresh(True)
+                    return self._keep_up(index)
                 rounds += 1
                 state = await self._compared(index, arrived, pool)
                 if state == CURRENT:
