@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.grading import SHARED, WIDE_IMPORT, Resolution, definitions_first, graded
 from spelunk.graph.import_paths.tree import folder_of
 from spelunk.graph.imports import Imports
+from spelunk.graph.pools import Pools
 from spelunk.graph.view import GraphView
 from spelunk.store.relation_reader import DefinitionRow
 
@@ -16,18 +17,73 @@ MOST_KEPT: Final = 1_000
 """Definitions of a name up to which they are the same for each of its references, so that answers are kept."""
 
 
+_PLAIN: Final = (Role.CALL, Role.MACRO, Role.TYPE)
+
+
+class WantedInC(NamedTuple):
+    """What a question about C asks for.
+
+    Attributes:
+        has_members: Members of types are among it: fields, methods of C++.
+        has_values: Variables and constants are.
+    """
+
+    has_members: bool
+    has_values: bool
+
+
+class _PlainPool(NamedTuple):
+    """The definitions that a name and role fit, those of them that are no members, and the files that define it."""
+
+    named: list[DefinitionRow]
+    rows: list[DefinitionRow]
+    files: frozenset[int]
+
+
 class CNames:
     """Resolves names for one question; thousands of files that include the same headers share an answer."""
 
     def __init__(
-        self, view: GraphView, imports: Imports, is_hidden: Callable[[DefinitionRow, int], bool]
+        self, view: GraphView, imports: Imports, pools: Pools, is_hidden: Callable[[DefinitionRow, int], bool]
     ) -> None:
         self._view, self._imports, self._is_hidden = view, imports, is_hidden
+        self._pools = pools
+        self._plain: dict[tuple[str, Role], _PlainPool] = {}
         self._known: dict[tuple[object, ...], Resolution] = {}
 
     def is_plain(self, file: int, role: Role, receiver: str) -> bool:
-        """Whether a reference is a call of C: the same all over a file that does not define the name."""
-        return not receiver and role in (Role.CALL, Role.MACRO) and self._view.row(file).language == "c"
+        """Whether a reference is a call of C, or a type: the same all over a file that does not define the name."""
+        return not receiver and role in _PLAIN and self._view.row(file).language == "c"
+
+    def plain(self, file: int, reference: Reference) -> Resolution | None:
+        """What a plain name means in a file; None where the file itself defines it."""
+        pool = self._pool(file, reference)
+        return None if file in pool.files else self.meant(file, reference, pool.rows)
+
+    def load_plain(self, files: Collection[int], reference: Reference) -> None:
+        """Read at once what :meth:`plain` needs of many files, for one name and role."""
+        if files:
+            pool = self._pool(next(iter(files)), reference)
+            if len(pool.named) <= MOST_KEPT:
+                self._imports.load_including(files, frozenset(row.file for row in pool.rows))
+
+    def _pool(self, file: int, reference: Reference) -> _PlainPool:
+        rows = self._pools.fitting(file, reference, "c")
+        known = self._plain.get((reference.name, reference.role))
+        if known is None or known.named is not rows:
+            pool = [row for row in rows if not self._imports.is_member(row)]
+            known = _PlainPool(rows, pool, frozenset(row.file for row in rows))
+            self._plain[reference.name, reference.role] = known
+        return known
+
+    def cannot_mean(self, file: int, role: Role, receiver: str, wanted: WantedInC) -> bool:
+        """Whether a reference of C can mean none of the definitions asked for, by its form alone.
+
+        What is called behind a dot or an arrow, and what is assigned to, is a field or a variable, no function.
+        """
+        if role not in (Role.CALL, Role.WRITE) or wanted.has_members or self._view.row(file).language != "c":
+            return False
+        return bool(receiver) or (role is Role.WRITE and not wanted.has_values)
 
     def meant(self, file: int, reference: Reference, pool: list[DefinitionRow]) -> Resolution:
         """The definitions that a name in a file may mean.

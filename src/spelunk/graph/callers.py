@@ -84,13 +84,13 @@ def _callers_of(
     every = [*rows, *bases]
     looked = sites_of(resolver, every, CALLS) if rows else sites_of_undefined(resolver, asked, CALLS)
     tree.looked.append(looked)
-    groups = grouped(view, through(looked.sites, rows, bases))
+    sites = through(looked.sites, rows, bases)
     if tree.inside is not None:
-        groups = [g for g in groups if tree.inside(view.row(g.sites[0].file).path)]
-    shown = groups[: min(tree.limit, tree.left)]
+        sites = [site for site in sites if tree.inside(view.row(site.file).path)]
+    shown, total = first_groups(view, sites, min(tree.limit, tree.left))
     tree.left -= len(shown)
-    tree.total += len(groups)
-    tree.beyond += len(groups) - len(shown)
+    tree.total += total
+    tree.beyond += total - len(shown)
     edges: list[Edge] = []
     deeper: list[tuple[int, DefinitionRow]] = []
     for n, (caller, sites) in enumerate(shown):
@@ -113,7 +113,7 @@ def _callers_of(
 def grouped(view: GraphView, sites: Sequence[Located]) -> list[_Group]:
     """Sites by the definition that they lie in, the most certain first, then by place."""
     groups: dict[tuple[int, DefinitionRow | None], list[Located]] = {}
-    view.surroundings.load((site.file, site.reference.line) for site in sites)
+    view.surroundings.load_innermost((site.file, site.reference.line) for site in sites)
     for site in sites:
         key = (site.file, view.enclosing(site.file, site.reference.line))
         groups.setdefault(key, []).append(site)
@@ -123,6 +123,34 @@ def grouped(view: GraphView, sites: Sequence[Located]) -> list[_Group]:
         groups.items(), key=lambda g: (-g[1][0].confidence, view.row(g[0][0]).path, g[1][0].reference.line)
     )
     return [_Group(inside, found) for (_, inside), found in ordered]
+
+
+def first_groups(view: GraphView, sites: Sequence[Located], most: int) -> tuple[list[_Group], int]:
+    """The first of the groups that :func:`grouped` makes, and how many there are.
+
+    Of the others is not told what they are, but where: a file with one site has one.
+    """
+    by_file: dict[int, list[Located]] = {}
+    for site in sites:
+        by_file.setdefault(site.file, []).append(site)
+    ordered = sorted(sites, key=lambda s: (-s.confidence, view.row(s.file).path, s.reference.line))
+    near = set()  # of as many sites as groups are wanted, and more where several lie in one definition
+    taken = 0
+    found: dict[tuple[int, DefinitionRow | None], None] = {}
+    while taken < len(ordered) and len(found) < most:
+        some = ordered[taken : taken + most - len(found)]
+        taken += len(some)
+        near.update(site.file for site in some)
+        places = {(s.file, s.reference.line) for site in some for s in by_file[site.file]}
+        view.surroundings.load_innermost(places)
+        found.update(((s.file, view.enclosing(s.file, s.reference.line)), None) for s in some)
+    groups = grouped(view, [site for file in near for site in by_file[file]])
+    others = {file: found for file, found in by_file.items() if file not in near}
+    single = sum(len(found) == 1 for found in others.values())
+    places = {(s.file, s.reference.line) for found in others.values() if len(found) > 1 for s in found}
+    view.surroundings.load_innermost(places)
+    several = {(file, view.enclosing(file, line)) for file, line in places}
+    return groups[:most], len(groups) + single + len(several)
 
 
 def with_lines(edge: Edge, sites: Sequence[Located]) -> Edge:

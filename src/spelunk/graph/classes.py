@@ -210,7 +210,13 @@ class Classes:
         return out, complete
 
     def find(
-        self, owner: DefinitionRow, name: str, *, own: bool = True, is_value: bool = False
+        self,
+        owner: DefinitionRow,
+        name: str,
+        *,
+        own: bool = True,
+        is_value: bool = False,
+        is_type: bool = False,
     ) -> MembersFound:
         """A member of a type, or of the nearest type above that has it.
 
@@ -219,10 +225,11 @@ class Classes:
             name: Of the member.
             own: Whether the type itself may have it.
             is_value: It is not called: where fields and methods are apart, no method is meant.
+            is_type: It is the name of a type, which no field is.
         """
         owner = self.whole(owner)
         is_field = is_value and family_of(self._view.row(owner.file).language) in FIELDS_APART
-        look_up = self._values if is_field else self._members_or_fields
+        look_up = self.members if is_type else self._values if is_field else self._members_or_fields
         rows = look_up(owner, name) if own else []
         if rows:
             return MembersFound([TypeMember(r, 0) for r in rows], True)

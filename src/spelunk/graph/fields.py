@@ -28,7 +28,7 @@ def is_field(view: GraphView, row: DefinitionRow) -> bool:
 
 def is_stored(view: GraphView, row: DefinitionRow) -> bool:
     """Whether a row is a stored definition: no field, and no function inside another."""
-    return row in view.named_in(row.file, row.name)
+    return row in view.stored or row in view.named_in(row.file, row.name)
 
 
 def fields_named(view: GraphView, asked: str, finder: Finder) -> list[DefinitionRow]:

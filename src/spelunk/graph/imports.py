@@ -10,6 +10,7 @@ from spelunk.chunk.relation import Import
 from spelunk.graph.languages import CLASSES, FOLDER_PACKAGES, WITH_IMPORT_RULES, family_of
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.records import FileRow
+from spelunk.store.relation_pack import included_name
 from spelunk.store.relation_reader import DefinitionRow
 
 MOST_HOPS: Final = 6
@@ -64,6 +65,8 @@ class Imports:
         self._reach: dict[int, frozenset[int]] = {}
         self._included: dict[frozenset[int], tuple[set[str], set[int] | None]] = {}
         self._wide: dict[int, tuple[FileRow, ...]] = {}
+        self._including: dict[frozenset[int], dict[int, list[str]]] = {}
+        self._headers: dict[tuple[str, str], tuple[FileRow, ...]] = {}
 
     def table(self, file: int) -> ImportTable:
         """The imports of a file, sorted by what they bind."""
@@ -101,11 +104,51 @@ class Imports:
             found = self._wide[file] = tuple(rows.values())
         return found
 
+    def load_including(self, files: Iterable[int], wanted: frozenset[int]) -> None:
+        """Read for many files of C at once which includes may lead to some files."""
+        names, importers = self._names_of_headers(wanted)
+        known = self._including.setdefault(wanted, {})
+        lacking = {file for file in files if file not in known}
+        if importers is not None and lacking:
+            found = self._view.reader.including(lacking & importers, names)
+            known.update((file, found.get(file, [])) for file in lacking)
+
     def wide_among(self, file: int, wanted: frozenset[int]) -> frozenset[int]:
         """Those of some files that a file of C or C++ includes; other includes are not followed.
 
         An include leads to files of the name that it ends in alone.
         """
+        names, importers = self._names_of_headers(wanted)
+        if importers is not None and file not in importers:
+            return frozenset()
+        includes = self._including.get(wanted, {}).get(file)
+        if includes is None:
+            modules = [one.module for one in self.table(file).wide]
+            includes = [module for module in modules if included_name(module) in names]
+        return frozenset(
+            row.id
+            for module in includes
+            for row in self._header(file, module)
+            if row.id in wanted and row.id != file
+        )
+
+    def _header(self, file: int, module: str) -> tuple[FileRow, ...]:
+        """The files that an include leads to: the same for all files of a folder."""
+        row = self._view.row(file)
+        one = Import(module, "", "", 1)
+        if row.language != "c":
+            return self.files_of(file, one)
+        key = (row.path.rpartition("/")[0], module)
+        found = self._headers.get(key)
+        if found is None:
+            from spelunk.graph.import_paths import resolve_import
+
+            paths = resolve_import(self._view.reader, row.path, row.language, one)[:MOST_FILES]
+            found = self._headers[key] = tuple(self._view.rows_at(paths))
+        return found
+
+    def _names_of_headers(self, wanted: frozenset[int]) -> tuple[set[str], set[int] | None]:
+        """The names of some files, and who may include them; None where that is not told by an index."""
         known = self._included.get(wanted)
         if known is None:
             names = {self._view.row(w).path.rpartition("/")[2] for w in wanted}
@@ -115,16 +158,7 @@ class Imports:
             stems = {name.partition(".")[0] for name in names}
             known = names, self._view.reader.importers(stems) if is_told else None
             self._included[wanted] = known
-        names, importers = known
-        if importers is not None and file not in importers:
-            return frozenset()
-        return frozenset(
-            row.id
-            for one in self.table(file).wide
-            if one.module.strip('<>"').strip().rpartition("/")[2] in names
-            for row in self.files_of(file, one)
-            if row.id in wanted
-        )
+        return known
 
     def reach(self, file: int) -> frozenset[int]:
         """The files that a file imports, that they re-export names from, and the file itself."""

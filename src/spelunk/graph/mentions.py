@@ -34,6 +34,30 @@ def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
+def pieces_of_c(text: str, lines: Collection[int]) -> str:
+    """A text of C with all lines blank that are not of the same piece as one of some lines.
+
+    A piece goes from behind a brace at the margin to the next one: a function, with what stands before it. To parse a
+    few of them takes a fraction of the time that the whole file takes.
+
+    Args:
+        text: As indexed.
+        lines: Their numbers, 1-based.
+    """
+    written = text.split("\n")
+    kept = [""] * len(written)
+    for number in sorted(lines):
+        first = last = min(number, len(written)) - 1
+        if kept[first]:
+            continue
+        while first > 0 and not written[first - 1].startswith("}"):
+            first -= 1
+        while last < len(written) - 1 and not written[last].startswith("}"):
+            last += 1
+        kept[first : last + 1] = written[first : last + 1]
+    return "\n".join(kept)
+
+
 def in_code_of_c(text: str, offsets: Collection[int]) -> bool:
     """Whether one of some places in a text of C or C++ may be code: no comment, string or character.
 

@@ -81,6 +81,7 @@ def _of_name(view: GraphView, name: str, scope: Sequence[str]) -> list[Definitio
     if len(rows) >= MOST_NAMED:
         view.told.add(f"`{name}` has {MOST_NAMED:,} definitions and more; the first of them were looked at")
     view.load_rows(row.file for row in rows)
+    view.stored.update(rows)
     if scope:
         rows = within(view, rows, scope)
     code = [row for row in rows if view.row(row.file).language not in NOT_CODE]

@@ -62,7 +62,7 @@ def references(
         sites = [site for site in sites if inside(view.row(site.file).path)]
     sites = sorted(sites, key=lambda site: doubt(site.confidence, SURE))
     shown = sites[:limit]
-    view.surroundings.load((site.file, site.reference.line) for site in shown)
+    view.surroundings.load_innermost((site.file, site.reference.line) for site in shown)
     edges = tuple(edge_at(view, site, view.symbol_around(site.file, site.reference.line)) for site in shown)
     return GraphAnswer(
         "references",

@@ -81,7 +81,7 @@ class Resolver:
         self._pools = Pools(view, self.imports, self.classes)
         self.receivers = Receivers(view, self.imports, self.classes, self.types, self.meanings)
         self._known: dict[_Key, Resolution] = {}
-        self.c_names = CNames(view, self.imports, self._is_hidden)
+        self.c_names = CNames(view, self.imports, self._pools, self._is_hidden)
         self._active: dict[_Key, int] = {}
         self._cut = MOST_NESTED
         self._resolved = 0
@@ -89,9 +89,9 @@ class Resolver:
     def resolve(self, file: int, reference: Reference) -> Resolution:
         """The definitions that a reference in a file may mean."""
         if self.c_names.is_plain(file, reference.role, reference.receiver):
-            rows = self._pools.fitting(file, reference, "c")
-            if all(row.file != file for row in rows):
-                return self.c_names.meant(file, reference, [r for r in rows if not self.imports.is_member(r)])
+            plain = self.c_names.plain(file, reference)
+            if plain is not None:
+                return plain
         inside = self.view.enclosing(file, reference.line)
         if reference.receiver or self._may_be_chained(file, reference):
             reference = reference._replace(receiver=self.view.whole_receiver(file, reference))
@@ -200,9 +200,10 @@ class Resolver:
             return graded(self.view, file, fitting(bound.rows, reference.role), IMPORT)
         if bound.is_outside:
             return OUTSIDE
-        if family in IMPLICIT_SELF:
+        is_type = reference.role in (Role.TYPE, Role.INHERIT)
+        if family in IMPLICIT_SELF and not (is_type and self.view.row(file).language == "c"):
             for owner in self._owners(file, reference):
-                members = self.classes.find(owner, reference.name).members
+                members = self.classes.find(owner, reference.name, is_type=is_type).members
                 if members:
                     rule = INHERITED if members[0].steps else OWN_MEMBER
                     return graded(self.view, file, [m.row for m in members], rule)

@@ -6,16 +6,17 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role, last_part
+from spelunk.graph.c_names import WantedInC
 from spelunk.graph.classes import MOST_DEFINITIONS
 from spelunk.graph.fields import Finder, is_field, is_stored
-from spelunk.graph.grading import group_of
-from spelunk.graph.languages import CLASSES, family_of, fits
+from spelunk.graph.grading import Resolution, group_of
+from spelunk.graph.languages import CLASSES, VALUES, family_of, fits
 from spelunk.graph.mentions import in_code_of_c, mentions
 from spelunk.graph.nearness import steps_between
 from spelunk.graph.pools import CROWDED
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.value_uses import uses_as_value
-from spelunk.store.relation_reader import DefinitionRow
+from spelunk.store.relation_reader import DefinitionRow, Site
 
 MOST_SITES: Final = 20_000
 """Stored references of one name that are resolved."""
@@ -78,20 +79,28 @@ def sites_of(
     resolver.classes.add_fields(row for row in rows if not is_stored(resolver.view, row))
     sites: list[Located] = []
     elsewhere = unread = 0
+    asked = _asked_of_c(resolver, wanted)
     for name in sorted({row.name for row in rows} | _names_of_owners(resolver, rows)):
         crowded = len(resolver.classes.named(name)) > CROWDED
         found = resolver.view.reader.references_to(name, roles, min(most, CROWDED_SITES) if crowded else most)
         unread += max(0, found.total - len(found.sites))
         resolver.view.load_rows(site.file for site in found.sites)
-        resolver.view.surroundings.load(
-            (s.file, s.line) for s in found.sites if not resolver.c_names.is_plain(s.file, s.role, s.receiver)
-        )
-        for site in found.sites:
+        possible = [
+            site
+            for site in found.sites
+            if not resolver.c_names.cannot_mean(site.file, site.role, site.receiver, asked)
+        ]
+        elsewhere += len(found.sites) - len(possible)
+        plain = _PlainSites(resolver, name, possible, wanted)
+        resolver.view.surroundings.load((s.file, s.line) for s in possible if not plain.has(s))
+        for site in possible:
             if (site.file, site.line) in assigned and site.role is Role.WRITE:
                 continue  # the definition itself
-            located = located_at(
-                resolver, site.file, Reference(name, site.role, site.line, site.receiver), wanted
-            )
+            reference = Reference(name, site.role, site.line, site.receiver)
+            if plain.has(site):
+                located = plain.located(site.file, reference)
+            else:
+                located = located_at(resolver, site.file, reference, wanted)
             if located is None:
                 elsewhere += 1
             else:
@@ -101,6 +110,48 @@ def sites_of(
         if located is not None:
             sites.append(located)
     return Looked(in_order(resolver, sites), elsewhere, unread)
+
+
+def _asked_of_c(resolver: Resolver, wanted: Collection[DefinitionRow]) -> WantedInC:
+    """What a question asks for, as far as references of C can mean it."""
+    rows = [row for row in wanted if family_of(resolver.view.row(row.file).language) == "c"]
+    return WantedInC(any(row.scope for row in rows), any(row.kind in VALUES for row in rows))
+
+
+class _PlainSites:
+    """References of C that are the same all over a file: each file is resolved once, and similar files together."""
+
+    def __init__(
+        self, resolver: Resolver, name: str, sites: Sequence[Site], wanted: Collection[DefinitionRow]
+    ) -> None:
+        self._resolver, self._wanted = resolver, wanted
+        self._means: dict[tuple[int, Role], Resolution] = {}
+        self._located: dict[tuple[int, Role], Located | None] = {}
+        files: dict[Role, dict[int, Reference]] = {}
+        for site in sites:
+            if resolver.c_names.is_plain(site.file, site.role, site.receiver):
+                by_file = files.setdefault(site.role, {})
+                if site.file not in by_file:
+                    by_file[site.file] = Reference(name, site.role, site.line, "")
+        for role, by_file in files.items():
+            resolver.c_names.load_plain(by_file.keys(), next(iter(by_file.values())))
+            for file, reference in by_file.items():
+                means = resolver.c_names.plain(file, reference)
+                if means is not None:
+                    self._means[file, role] = means
+
+    def has(self, site: Site) -> bool:
+        """Whether a reference is one of these."""
+        return not site.receiver and (site.file, site.role) in self._means
+
+    def located(self, file: int, reference: Reference) -> Located | None:
+        """What :func:`located_at` gives for it."""
+        means = self._means[file, reference.role]
+        key = (id(means), reference.role)
+        if key not in self._located:
+            self._located[key] = _located(self._resolver, file, reference, means, self._wanted)
+        known = self._located[key]
+        return None if known is None else known._replace(file=file, reference=reference)
 
 
 def _twins(resolver: Resolver, rows: Sequence[DefinitionRow]) -> list[DefinitionRow]:
@@ -170,7 +221,13 @@ def located_at(
     resolver: Resolver, file: int, reference: Reference, wanted: Collection[DefinitionRow]
 ) -> Located | None:
     """A reference, where it may mean one of the definitions."""
-    candidates = resolver.resolve(file, reference).candidates
+    return _located(resolver, file, reference, resolver.resolve(file, reference), wanted)
+
+
+def _located(
+    resolver: Resolver, file: int, reference: Reference, means: Resolution, wanted: Collection[DefinitionRow]
+) -> Located | None:
+    candidates = means.candidates
     meant = [
         c
         for c in candidates

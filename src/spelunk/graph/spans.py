@@ -6,11 +6,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from spelunk.graph.languages import VALUES
+from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, VALUES
 from spelunk.store.relation_reader import DefinitionRow, Place, RelationReader
 
 MOST_LINES: Final = 6
 """Lines of a file up to which the definitions around them are looked up; for more it is cheaper to load all of the file."""
+
+
+ENCLOSING: Final = (CALLABLE, CLASSES | EXTENDING, VALUES)
+"""Kinds of what a place is said to lie in: a function, else a type, else a value."""
 
 
 class Spans:
@@ -60,6 +64,7 @@ class Surroundings:
     def __init__(self, reader: RelationReader, spans: Callable[[int], Spans]) -> None:
         self._reader, self._spans = reader, spans
         self._known: dict[Place, list[DefinitionRow]] = {}
+        self._inner: dict[Place, DefinitionRow | None] = {}
 
     def around(self, file: int, line: int) -> list[DefinitionRow]:
         """The definitions that a line lies in, the innermost last."""
@@ -67,6 +72,24 @@ class Surroundings:
         if found is None:
             found = self._known[file, line] = sorted(self._spans(file).holding(line), key=_outermost_first)
         return found
+
+    def innermost(self, file: int, line: int) -> DefinitionRow | None:
+        """The function, else the type, else the value that a line lies in; None at the top of the file."""
+        if (file, line) in self._inner:
+            return self._inner[file, line]
+        around = self.around(file, line)
+        for kinds in ENCLOSING:
+            inner = [row for row in around if row.kind in kinds]
+            if inner:
+                return inner[-1]
+        return None
+
+    def load_innermost(self, places: Iterable[Place]) -> None:
+        """Find what :meth:`innermost` gives for many places at once, without the other definitions around them."""
+        lacking = {place for place in places if place not in self._inner}
+        if lacking:
+            found = self._reader.innermost(lacking, ENCLOSING)
+            self._inner.update((place, found.get(place)) for place in lacking)
 
     def load(self, places: Iterable[Place]) -> None:
         """Find the definitions around many places at once, without the rest of their files' definitions.

@@ -14,7 +14,7 @@ from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, R
 from spelunk.config import DEFAULTS
 from spelunk.graph.answer import Edge, Symbol
 from spelunk.graph.kept_trees import KEPT_TREES, TREES
-from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, FIELDS_APART, NOT_CODE, VALUES, family_of
+from spelunk.graph.languages import CLASSES, EXTENDING, FIELDS_APART, NOT_CODE, family_of
 from spelunk.graph.parse_budget import ParseBudget
 from spelunk.graph.signature import doc_line, signature
 from spelunk.graph.spans import Spans, Surroundings, last_line
@@ -43,6 +43,7 @@ class GraphView:
         unparsed: Files that were not parsed because a bound was reached.
         told: What an answer has to say about its bounds, one sentence each.
         surroundings: The definitions around places.
+        stored: Definitions that are known to be stored ones.
         budget: What is left to parse.
     """
 
@@ -74,6 +75,7 @@ class GraphView:
             self._read = shared._read
         self._bindings: dict[tuple[int, int], dict[str, str]] = {}
         self.surroundings = Surroundings(reader, self.spans)
+        self.stored: set[DefinitionRow] = set()
         self._at: dict[str, FileRow | None] = {}
         self.budget = ParseBudget(most_parses, MOST_PARSED_CHARS * most_parses // MOST_PARSES)
         self._fields: dict[int, list[DefinitionRow]] = {}
@@ -309,9 +311,8 @@ class GraphView:
         if not owner:
             around = self.class_around(file, line)
             return "" if around is None else qualified(around)
-        types = [row for row in self.definitions(file) if row.name == owner and row.kind in CLASSES]
-        types.sort(key=lambda row: abs(row.line - line))
-        return qualified(types[0]) if types else owner
+        types = [row for row in self.named_in(file, owner) if row.kind in CLASSES]
+        return qualified(min(types, key=lambda row: abs(row.line - line))) if types else owner
 
     def literal_around(self, file: int, name: str, line: int) -> str | None:
         """The type of the literal that has a name as a key at a line; None where it is no key."""
@@ -341,12 +342,7 @@ class GraphView:
 
     def enclosing(self, file: int, line: int) -> DefinitionRow | None:
         """The function, else the type, else the value that a line lies in; None at the top of the file."""
-        around = self.around(file, line)
-        for kinds in (CALLABLE, CLASSES | EXTENDING, VALUES):
-            inner = [row for row in around if row.kind in kinds]
-            if inner:
-                return inner[-1]
-        return None
+        return self.surroundings.innermost(file, line)
 
     def class_around(self, file: int, line: int) -> DefinitionRow | None:
         """The innermost type, or addition to a type, that a line lies in."""

@@ -189,3 +189,49 @@ def unpack_imports(packed: bytes | None, names: Collection[str] = ()) -> list[Im
         raise IndexCorruptError(
             f"stored imports are damaged ({error}); run `spelunk check --repair`"
         ) from None
+
+
+class Includes:
+    """Reads from packed imports the modules that end in the name of a file, and decodes nothing else of them.
+
+    A source file of C has dozens of includes, and thousands of files write the same one.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        """Look for these last components of paths."""
+        self._names = frozenset(names)
+        self._raw = [json.dumps(name)[1:-1].encode() for name in names]
+        self._known: dict[bytes, str] = {}
+
+    def modules(self, packed: bytes) -> list[str]:
+        """The modules as they are written, in order.
+
+        Raises:
+            IndexCorruptError: It does not decompress, or holds something else.
+        """
+        try:
+            data = zstandard.ZstdDecompressor().decompress(packed)
+            if not any(name in data for name in self._raw):
+                return []
+            rows = data[2:-2].split(b"], [")
+            if len(rows) != data.count(b"[") - 1:  # a module has such a bracket itself
+                modules = [one.module for one in unpack_imports(packed)]
+            else:
+                modules = [self._module(row) for row in rows if any(name in row for name in self._raw)]
+        except (zstandard.ZstdError, TypeError, ValueError) as error:
+            raise IndexCorruptError(
+                f"stored imports are damaged ({error}); run `spelunk check --repair`"
+            ) from None
+        return [module for module in modules if included_name(module) in self._names]
+
+    def _module(self, row: bytes) -> str:
+        written = row[: row.index(b'", "') + 1]
+        found = self._known.get(written)
+        if found is None:
+            found = self._known[written] = str(json.loads(written))
+        return found
+
+
+def included_name(module: str) -> str:
+    """The last component of what an include names."""
+    return module.strip('<>"').strip().rpartition("/")[2]

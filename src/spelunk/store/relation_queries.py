@@ -6,7 +6,7 @@ Ids and names travel to SQLite as JSON, so that a statement is the same however 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from spelunk.store.manifest import Manifest
@@ -75,6 +75,30 @@ def definitions_around(manifest: Manifest, places: Collection[Place]) -> dict[Pl
     for line, *row in rows:
         out.setdefault((row[0], line), []).append(DefinitionRow._make(row))
     return out
+
+
+def innermost(
+    manifest: Manifest, places: Collection[Place], kinds: Sequence[Collection[str]]
+) -> dict[Place, DefinitionRow]:
+    """The innermost definition around each place, of the first kinds that any has; others are left out.
+
+    A file's definitions are read from its end: what begins last and holds a line is the innermost.
+    """
+    names = [sorted(some) for some in kinds]
+    parts = [
+        "(SELECT d.chunk * 16777216 + d.number FROM definitions d WHERE d.chunk >= f.first_chunk"
+        " AND d.chunk < f.first_chunk + f.chunks AND d.line <= s.line AND (d.end_line >= s.line OR d.line = s.line)"
+        f" AND d.kind IN ({','.join('?' * len(some))}) ORDER BY d.chunk DESC, d.number DESC LIMIT 1)"
+        for some in names
+    ]
+    rows = manifest.all(
+        f"SELECT a.line, a.file, {_DEFINITION} FROM (SELECT s.file, s.line, coalesce({', '.join(parts)}, -1) AS at"
+        " FROM (SELECT json_extract(value, '$[0]') AS file, json_extract(value, '$[1]') AS line"
+        " FROM json_each(?)) s CROSS JOIN files f ON f.id = s.file) a"
+        " CROSS JOIN definitions d ON d.chunk = a.at / 16777216 AND d.number = a.at % 16777216 WHERE a.at >= 0",
+        (*(kind for some in names for kind in some), json.dumps([*set(places)])),
+    )
+    return {(row[1], row[0]): DefinitionRow._make(row[1:]) for row in rows}
 
 
 def packed_imports(manifest: Manifest, files: Collection[int]) -> dict[int, bytes]:

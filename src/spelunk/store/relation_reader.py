@@ -95,11 +95,29 @@ class RelationReader(Protocol):
         For a few places in each file: every definition of a file is held against each of them.
         """
 
+    def innermost(
+        self, places: Collection[Place], kinds: Sequence[Collection[str]]
+    ) -> dict[Place, DefinitionRow]:
+        """The innermost definition around each place; places without any are left out.
+
+        Args:
+            places: As for :meth:`definitions_around`, but any number of them in a file.
+            kinds: Definitions of the first kinds count first; others only where there are none of them.
+        """
+
     def references_to(self, name: str, roles: Collection[Role] = (), limit: int = 10_000) -> Sites:
         """Stored references to a name; those of all roles where none is given."""
 
     def imports_of(self, files: Collection[int]) -> dict[int, list[Import]]:
         """Imports of files, in the order of their lines; files without any are left out."""
+
+    def including(self, files: Collection[int], names: Collection[str]) -> dict[int, list[str]]:
+        """Of some files the modules of imports that end in the name of a file, as includes do; by file.
+
+        Args:
+            files: Their ids.
+            names: Last components of paths.
+        """
 
     def importers(self, modules: Collection[str]) -> set[int]:
         """The ids of the files that :meth:`importing` finds, without a limit."""

@@ -17,6 +17,7 @@ from spelunk.store.relation_pack import (
     MAX_LINE,
     MODULE,
     ROLE_SHIFT,
+    Includes,
     module_names,
     name_hash,
     unpack_imports,
@@ -27,6 +28,9 @@ from spelunk.store.texts import Text
 
 FEW_FILES: Final = 500
 """Up to so many files are ordered by reading their paths; more by the order of all files."""
+
+MAX_KEPT_FILES: Final = 20_000
+"""Rows of files that are kept for the next question: some 12 MB."""
 
 _ROLES: Final = {int(role): role for role in Role}
 _new: Final = tuple.__new__
@@ -55,6 +59,7 @@ class SnapshotRelations:
         self._manifest = manifest
         self._mapped = segments
         self._text = text
+        self._files: dict[int, FileRow] = {}
 
     # Files
 
@@ -65,7 +70,14 @@ class SnapshotRelations:
 
     def file_rows(self, ids: Collection[int]) -> dict[int, FileRow]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
-        return self._manifest.files([*ids])
+        kept = self._files
+        lacking = [file for file in ids if file not in kept]
+        if lacking:
+            if len(kept) + len(lacking) > MAX_KEPT_FILES:
+                kept.clear()
+                lacking = [*ids]
+            kept.update(self._manifest.files(lacking))
+        return {file: kept[file] for file in ids if file in kept}
 
     def paths_ending(self, endings: Sequence[str], limit: int = 1_000) -> list[str]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
@@ -106,6 +118,12 @@ class SnapshotRelations:
     def definitions_around(self, places: Collection[Place]) -> dict[Place, list[DefinitionRow]]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
         return relation_queries.definitions_around(self._manifest, places)
+
+    def innermost(
+        self, places: Collection[Place], kinds: Sequence[Collection[str]]
+    ) -> dict[Place, DefinitionRow]:
+        """See :class:`~spelunk.store.relation_reader.RelationReader`."""
+        return relation_queries.innermost(self._manifest, places, kinds)
 
     # References
 
@@ -184,6 +202,17 @@ class SnapshotRelations:
         """
         packed = relation_queries.packed_imports(self._manifest, files)
         return {file: unpack_imports(data) for file, data in packed.items()}
+
+    def including(self, files: Collection[int], names: Collection[str]) -> dict[int, list[str]]:
+        """See :class:`~spelunk.store.relation_reader.RelationReader`.
+
+        Raises:
+            IndexCorruptError: Stored imports are damaged.
+        """
+        includes = Includes(names)
+        packed = relation_queries.packed_imports(self._manifest, files)
+        found = {file: includes.modules(data) for file, data in packed.items()}
+        return {file: modules for file, modules in found.items() if modules}
 
     def importers(self, modules: Collection[str]) -> set[int]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`.

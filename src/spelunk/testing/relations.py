@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 from spelunk.chunk.relation import Import, Role
 from spelunk.store.records import ChunkRecord, FileRow
-from spelunk.store.relation_pack import MAX_LINE, MODULE, ROLE_SHIFT, PackedRows, module_names, name_hash
+from spelunk.store.relation_pack import (
+    MAX_LINE,
+    MODULE,
+    ROLE_SHIFT,
+    PackedRows,
+    included_name,
+    module_names,
+    name_hash,
+)
 from spelunk.store.relation_reader import DefinitionRow, NameUse, Place, RelationReader, Site, Sites
 from spelunk.store.schema import path_order
 
@@ -85,6 +93,19 @@ class MemoryRelations:
         }
         return {place: definitions for place, definitions in found.items() if definitions}
 
+    def innermost(
+        self, places: Collection[Place], kinds: Sequence[Collection[str]]
+    ) -> dict[Place, DefinitionRow]:
+        """See the protocol."""
+        found: dict[Place, DefinitionRow] = {}
+        for place, around in self.definitions_around(places).items():
+            for some in kinds:
+                inner = [d for d in around if d.kind in some]
+                if inner:
+                    found[place] = min(inner, key=lambda d: (d.end_line, -d.line))
+                    break
+        return found
+
     def _definitions(self, file: int) -> list[DefinitionRow]:
         found = [
             DefinitionRow(file, d.name, d.kind, d.scope, d.line, d.end_line)
@@ -108,6 +129,14 @@ class MemoryRelations:
         """See the protocol."""
         found = {i: [*self._files[i].imports] for i in sorted(files) if i in self._files}
         return {i: imports for i, imports in found.items() if imports}
+
+    def including(self, files: Collection[int], names: Collection[str]) -> dict[int, list[str]]:
+        """See the protocol."""
+        found = {
+            i: [made.module for made in imports if included_name(made.module) in names]
+            for i, imports in self.imports_of(files).items()
+        }
+        return {i: modules for i, modules in found.items() if modules}
 
     def importers(self, modules: Collection[str]) -> set[int]:
         """See the protocol."""
