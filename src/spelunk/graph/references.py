@@ -12,6 +12,7 @@ from spelunk.graph.overriding import bases_of, through
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import (
     MOST_USE_FILES,
+    MOST_USE_TEXTS,
     in_order,
     sites_of,
     sites_of_undefined,
@@ -56,7 +57,8 @@ def references(
     sites = looked.sites
     if rows and finder is not None and (not roles or Role.USE in roles):
         most = min(MOST_PARSES, max(MOST_USE_FILES, limit))
-        sites = in_order(resolver, [*sites, *uses_of(resolver, every, finder, sites, most)])
+        texts = 10 * most if len(sites) < limit else max(MOST_USE_TEXTS, limit)
+        sites = in_order(resolver, [*sites, *uses_of(resolver, every, finder, sites, most, texts)])
     sites = through(sites, rows, bases)
     if inside is not None:
         sites = [site for site in sites if inside(view.row(site.file).path)]

@@ -11,7 +11,7 @@ from spelunk.graph.classes import MOST_DEFINITIONS
 from spelunk.graph.fields import Finder, is_field, is_stored
 from spelunk.graph.grading import Resolution, group_of
 from spelunk.graph.languages import CLASSES, VALUES, family_of, fits
-from spelunk.graph.mentions import in_code_of_c, mentions
+from spelunk.graph.mentions import in_code_of_c, mentions, pieces_of_c
 from spelunk.graph.nearness import steps_between
 from spelunk.graph.pools import CROWDED
 from spelunk.graph.resolve import Resolver
@@ -26,6 +26,8 @@ MOST_USE_FILES: Final = 40
 """Files that are parsed again to find uses that are not stored."""
 MOST_USE_CHARS: Final = 4_000_000
 """Bytes of them."""
+MOST_USE_TEXTS: Final = 60
+"""Files whose text is read for them where stored references fill the page anyway: some 0.2 ms each."""
 MOST_PLACES: Final = 5
 """Definitions whose distance decides which files are parsed first."""
 CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "constructor", "initialize", "init", "__construct"})
@@ -266,10 +268,19 @@ def uses_of(
     finder: Finder,
     known: Sequence[Located],
     most: int = MOST_USE_FILES,
+    most_texts: int = 10 * MOST_USE_FILES,
 ) -> list[Located]:
     """Uses of definitions as values, found in the text of the files that have their names.
 
     What is left out because of a bound is told in the view.
+
+    Args:
+        resolver: Of the generation.
+        rows: The definitions.
+        finder: Finds the files whose text has a name.
+        known: The stored references.
+        most: Files that are parsed again.
+        most_texts: Files whose text is read.
     """
     view = resolver.view
     rows = [*rows, *_twins(resolver, rows)]
@@ -286,20 +297,25 @@ def uses_of(
         files.sort(key=lambda f: (f.id not in first, min(steps_between(p, f.path) for p in places), f.path))
         size = read = 0
         for n, file in enumerate(files):
-            if read >= most or size + file.size > MOST_USE_CHARS:
+            if read >= most or n >= most_texts or size + file.size > MOST_USE_CHARS:
                 view.told.add(
                     f"uses of `{name}` as a value were looked for in {n:,} of the {len(files):,} files that have it"
                 )
                 break
             text = "" if file.language == "notebook" else view.reader.text_of_file(file.id)
-            offsets = _unknown_places(text, file.id, name, defined.lines(file.id), told)
-            if not offsets:
+            places = _unknown_places(text, file.id, name, defined.lines(file.id), told)
+            if not places:
                 continue
             read += 1
             size += file.size
-            if file.language in ("c", "cpp") and not in_code_of_c(text, offsets):
+            piece = ""
+            if file.language == "c":
+                lines = {line for line, _ in places}
+                piece = pieces_of_c(text, lines)
+                places = [place for place in mentions(piece, name) if place[0] in lines]
+            if file.language in ("c", "cpp") and not in_code_of_c(piece or text, [at for _, at in places]):
                 continue
-            found_here = uses_as_value(view, file.id, name)
+            found_here = uses_as_value(view, file.id, name, piece)
             if found_here is None:
                 break
             view.surroundings.load((file.id, r.line) for r in found_here)
@@ -335,9 +351,9 @@ class _Defined:
 
 def _unknown_places(
     text: str, file: int, name: str, defined: Collection[int], told: Collection[tuple[int, int]]
-) -> list[int]:
-    """Where a text has a name on a line with neither a known reference to it nor its definition."""
-    return [at for n, at in mentions(text, name) if n not in defined and (file, n) not in told]
+) -> list[tuple[int, int]]:
+    """The lines and offsets where a text has a name, but for lines with a known reference to it or its definition."""
+    return [(n, at) for n, at in mentions(text, name) if n not in defined and (file, n) not in told]
 
 
 def _is_wanted(file: int, reference: Reference, wanted: Collection[DefinitionRow]) -> bool:
