@@ -39,6 +39,13 @@ _KINDS: Final = frozenset(
 """Kinds of the definitions that are given; variables inside functions are none."""
 
 
+_UNNAMED: Final = {
+    "function_expression": "function",
+    "generator_function": "function",
+    "arrow_function": "function",
+    "class": "class",
+}
+"""Nodes that a module exports as its default without a name for them."""
 _NAMED: Final = NodeRule(Verb.DEF, "function")
 _TEXT: Final = re.compile("string|comment|heredoc|raw")
 
@@ -81,7 +88,20 @@ def local_definitions(parsed: Parsed) -> list[Definition]:
                     node.end_point[1] == 0 and node.end_point[0] > node.start_point[0]
                 )
                 out.append(Definition(name, kind, line, scope, parsed.rows.raw_line(last)))
-    return sorted([*out, *_by_line(parsed, known)], key=lambda d: d.line)
+    return sorted([*out, *_by_line(parsed, known), *_default(parsed)], key=lambda d: d.line)
+
+
+def _default(parsed: Parsed) -> list[Definition]:
+    """What a module of JavaScript exports without a name; importers call it ``default``."""
+    if parsed.grammar is None or parsed.grammar.name not in _FURTHER:
+        return []
+    for statement in parsed.tree.root_node.children:
+        value = statement.child_by_field_name("value") if statement.type == "export_statement" else None
+        kind = _UNNAMED.get(value.type) if value is not None else None
+        if kind is not None and value.child_by_field_name("name") is None:
+            first, last = statement.start_point[0], value.end_point[0]
+            return [Definition("default", kind, parsed.rows.raw_line(first), "", parsed.rows.raw_line(last))]
+    return []
 
 
 def _patterns(grammar: LanguageGrammar) -> str:

@@ -84,6 +84,9 @@ def candidates_at(resolver: Resolver, file: FileRow, line: int, column: int) -> 
         whole = [d for d in view.named_in(file.id, name) if d.line < line <= last_line(d)]
         if whole:
             return [Candidate(whole[-1], 1.0, HERE)]
+    if not found:  # the name there of what an import takes under another one
+        imports = [one for one in view.imports(file.id) if (one.line, one.name) == (line, name)]
+        found = [Reference(one.alias, Role.IMPORT, line) for one in imports if one.alias][:1]
     if not found and any(one.line == line for one in view.imports(file.id)):
         found = [Reference(name, Role.TYPE, line)]  # a part of the path of an import
     if not found:

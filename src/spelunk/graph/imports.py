@@ -24,6 +24,10 @@ MOST_FILES: Final = 400
 
 _EXPORTS: Final = re.compile(r"\bexport\s*\{([^{}]*)\}(?!\s*from\b)")
 """Names that a module of JavaScript offers from its own scope."""
+_UNNAMED: Final = re.compile(
+    r"export\s+default\s+(?:async\s+)?(?:function\s*\*?\s*[(<]|class\s*(?:\{|extends\b)|[(<]|\w+\s*=>)"
+)
+"""The begin of a default export without a name."""
 _PARTS: Final = re.compile(r"::|[./\\:]+")
 _INCLUDED: Final = re.compile(r"[<\"].*|.*\.(?:h|hh|hpp|hxx|inc|inl)[>\"]?")
 
@@ -200,8 +204,43 @@ class Imports:
             return []
         if one.name == "default":
             named = self.exported(files, local)
+            named = named or self.exported(files, one.name)
             return named or [r for f in files[:1] for r in self._only_definition(f)]
         return self.exported(files, one.name)
+
+    def _unnamed(self, file: FileRow) -> list[DefinitionRow]:
+        """What a module of JavaScript exports as its default without a name; it is read from its text."""
+        if family_of(file.language) != "js" or not any(map(_UNNAMED.match, self._view.lines(file.id))):
+            return []
+        return [row for row in self._view.locals(file.id) if row.name == "default" and not row.scope]
+
+    def module_chain(
+        self, files: Sequence[FileRow], names: Sequence[str]
+    ) -> tuple[Sequence[FileRow], Sequence[str]]:
+        """Follow names as :meth:`modules` for as long as they are modules: the last ones, and the names that are left."""
+        while names and (further := self.modules(files, names[0])):
+            files, names = further, names[1:]
+        return files, names
+
+    def modules(self, files: Iterable[FileRow], name: str) -> list[FileRow]:
+        """The files of a module that other modules of JavaScript offer under a name: ``export * as coerce from``."""
+        level = [(file, name) for file in files]
+        seen: set[tuple[int, str]] = set()
+        for _ in range(MOST_HOPS + 1):
+            once = {(file.id, wanted): (file, wanted) for file, wanted in level}
+            level = [one for key, one in once.items() if key not in seen]
+            seen.update(once)
+            found = [
+                row
+                for file, wanted in level
+                for one in self.table(file.id).by_name.get(wanted, ())
+                if one.alias and one.name in ("", "*")
+                for row in self.files_of(file.id, one)
+            ]
+            if found or not level or len(seen) > MOST_VISITED:
+                return found
+            level = [one for file, wanted in level for one in self._offered(file.id, wanted)]
+        return []
 
     def _only_definition(self, file: FileRow) -> list[DefinitionRow]:
         """The definition of a file that has one function or type at its top."""
@@ -227,7 +266,7 @@ class Imports:
                     for f, wanted in level
                     for inner in self._exported_as(f, wanted)
                     for row in self._top(f.id, inner)
-                ]
+                ] or [row for f, wanted in level if wanted == "default" for row in self._unnamed(f)]
             if found or not level:
                 return list(dict.fromkeys(found))
             if len(seen) > MOST_VISITED:

@@ -18,6 +18,8 @@ from spelunk.graph.spans import last_line
 from spelunk.graph.view import GraphView
 from spelunk.graph.written_types import (
     BUILT_IN,
+    NO_TYPES,
+    OWN_TYPES,
     RETURN_WHAT_THEY_GET,
     SAME_VALUE,
     plain_type,
@@ -37,11 +39,6 @@ _EACH: Final = re.compile(r"\.(?:iter|iter_mut|into_iter|values|values_mut|drain
 """What gives the elements of a list of Rust one by one."""
 _MODULES: Final = frozenset({"self", "super", "crate"})
 """Words of Rust that are a module before ``::``, and an object before a dot."""
-OWN_TYPES: Final = frozenset({"Self", "self", "static", "this", "typing.Self", "t.Self"})
-"""Results that are of the type around the function."""
-NO_TYPES: Final = frozenset(
-    {"None", "Any", "object", "Self", "auto", "var", "any", "unknown", "void", "dynamic"}
-)
 
 ASKED: Final = "~"
 """Begins the type of a variable that is asked for by its place (:data:`spelunk.chunk.contexts.PLACE`)."""
@@ -81,8 +78,7 @@ class Receivers:
         found = self._module(file, written)
         if found is not NOTHING:
             return found
-        found = self._path(file, written, reference)
-        if found is not NOTHING:
+        if (found := self._path(file, written, reference)) is not NOTHING:
             return found
         if _LITERAL.match(written) or self._is_built_in(file, written):
             return FOREIGN
@@ -227,8 +223,12 @@ class Receivers:
             return NOTHING
         rows = list(bound.rows) or self._imports.exported(bound.files, parts[1].removesuffix("()"))
         rest = parts[1:] if bound.rows else parts[2:]
-        types = types_among(rows)
-        if types:
+        if not rows and self._family(file) == "js":  # modules that a module offers under names
+            inner, rest = self._imports.module_chain(bound.files, parts[1:])
+            if not rest:
+                return ReceiverMeaning((), inner, "import")
+            rows, rest = self._imports.exported(inner, rest[0]), rest[1:]
+        if types := types_among(rows):
             return self._members_of(types[0], rest)
         return self._value(rows[0]) if rows and not rest else NOTHING
 

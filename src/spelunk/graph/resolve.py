@@ -327,7 +327,8 @@ class Resolver:
         if is_value(reference) and family in FIELDS_APART:
             pool = [row for row in pool if row.kind not in CALLABLE]
         if not pool:  # no member has the name, and a module may still offer it under another
-            bound = self.imports.bound(file, reference.receiver)
+            head = reference.receiver.partition(".")[0] if family == "js" else reference.receiver
+            bound = self.imports.bound(file, head)
             if bound.is_outside:
                 return OUTSIDE
             if not bound.files:

@@ -74,6 +74,11 @@ SAME_VALUE: Final = frozenset(
     ]
 )
 """Methods of Rust's own types whose result has the members of what is inside: options, results, references."""
+OWN_TYPES: Final = frozenset({"Self", "self", "static", "this", "typing.Self", "t.Self"})
+"""Results that are of the type around the function."""
+NO_TYPES: Final = frozenset(
+    {"None", "Any", "object", "Self", "auto", "var", "any", "unknown", "void", "dynamic"}
+)
 BUILT_IN: Final = {
     "python": frozenset(
         [
