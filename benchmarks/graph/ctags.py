@@ -55,6 +55,8 @@ CLAUSES = frozenset({"Elixir", "Haskell", "Erlang"})
 SEVERAL = CLAUSES | {"TypeScript"}
 """One definition has several clauses, equations or signatures."""
 CONSTRAINT = re.compile(r"\bwhere\s+\w+\s*:")
+MACRO = re.compile(r"[A-Z][A-Z0-9_]{2,}")
+"""``TEST(Suite, Case) {`` is a function of another name; ctags calls hundreds of them ``TEST``."""
 TYPES = frozenset(
     {"class", "interface", "struct", "enum", "trait", "object", "module", "namespace", "implementation"}
 )
@@ -120,6 +122,8 @@ def why_not(parsed: Any, language: str, kind: str, name: str, line: int) -> str:
         # ``operator =`` for ``operator=``, and what Kotlin itself names
         is_there = name in text or "operator" in text or name == "Companion"
         return "" if is_there else "the name is not on the line"
+    if language == "C++" and kind == "function" and MACRO.fullmatch(name):
+        return "the use of a macro, by the name of the macro"
     if parsed.tree is None:
         return ""
     reasons = [_reason(parsed.tree.root_node, language, kind, text, line, at, len(name)) for at in places]

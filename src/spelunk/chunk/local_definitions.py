@@ -18,14 +18,47 @@ from spelunk.chunk.nodes import short_text
 from spelunk.chunk.parse import Parsed, line_starts
 from spelunk.types import MAX_SYMBOL, Definition
 
+_MACRO: Final = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
+_TYPE_HEAD: Final = (
+    rb"[ \t]+(?:[A-Z][A-Z0-9_]{2,}(?:\([^()\n]*\))?[ \t]+)*([A-Za-z_]\w*)[ \t]*"
+    rb"(?:<[^;\n]*>?[ \t]*)?(?:final\b[ \t]*)?(?::[^;\n]*|\{[^\n]*)?$"
+)
+"""Behind ``class`` or ``struct``: macros that are attributes, the name, arguments of a template, bases."""
+_FUNCTION_HEAD: Final = re.compile(
+    rb"^[ \t]*(?:[\w:<>,&*~\[\] \t]{0,200}[ \t&*>])?(?!(?:if|for|while|switch|catch|return|else|sizeof)\b|[A-Z0-9_]+\()"
+    rb"(~?[A-Za-z_]\w*)\([^;{}\n]{0,200}\)[^;{}\n]{0,200}\{",
+    re.MULTILINE,
+)
+"""A function of C++ whose body begins on its line; no macro, whose names are in capitals."""
 _LINES: Final = {
-    "bash": re.compile(
-        rb"^[ \t]*(?:function[ \t]+)?([\w:.+@-]*[A-Za-z_][\w:.+@-]*)[ \t]*\(\)[ \t]*\{", re.MULTILINE
-    ),
-    "c": re.compile(rb"^[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)", re.MULTILINE),
+    "bash": [
+        (
+            "function",
+            re.compile(
+                rb"^[ \t]*(?:function[ \t]+)?([\w:.+@-]*[A-Za-z_][\w:.+@-]*)[ \t]*\(\)[ \t]*\{", re.MULTILINE
+            ),
+        )
+    ],
+    "c": [("macro", _MACRO)],
+    "cpp": [
+        ("macro", _MACRO),
+        ("class", re.compile(rb"^[ \t]*class" + _TYPE_HEAD, re.MULTILINE)),
+        ("struct", re.compile(rb"^[ \t]*struct" + _TYPE_HEAD, re.MULTILINE)),
+        ("enum", re.compile(rb"^[ \t]*enum(?:[ \t]+class|[ \t]+struct)?" + _TYPE_HEAD, re.MULTILINE)),
+        ("function", _FUNCTION_HEAD),
+        ("type", re.compile(rb"^[ \t]*using[ \t]+([A-Za-z_]\w*)[ \t]*=", re.MULTILINE)),
+        (
+            "module",
+            re.compile(
+                rb"^[ \t]*(?:inline[ \t]+)?namespace[ \t]+([A-Za-z_]\w*)[ \t]*(?:\{.*)?$", re.MULTILINE
+            ),
+        ),
+    ],
 }
-_LINES_OF: Final = {"bash": ("bash", "function"), "c": ("c", "macro"), "cpp": ("c", "macro")}
-"""What is found line by line where the tree has errors: functions of Zsh, macros behind a brace that is open."""
+"""What is found line by line where the tree has errors: functions of Zsh, macros behind a brace that is open, and
+types and namespaces of C++ behind macros that the grammar cannot know."""
+_PROCEDURE: Final = re.compile(r"^[ \t]*proc[ \t]+(?:::)?((?:\w+::)*)([^\s:{}]+)[ \t]", re.MULTILINE)
+"""A procedure of Tcl, with its namespaces."""
 _FURTHER: Final = dict.fromkeys(("javascript", "typescript", "tsx"), " (function_expression name: (_))")
 """Nodes that define something where they have a name, and that no table has a rule for."""
 MAX_NODES: Final = 100_000
@@ -53,6 +86,8 @@ _TEXT: Final = re.compile("string|comment|heredoc|raw")
 def local_definitions(parsed: Parsed) -> list[Definition]:
     """The functions and types of a file that its chunks do not list, by line, with the scopes around them."""
     grammar = parsed.grammar
+    if parsed.document.language == "tcl":
+        return _procedures(parsed)
     if grammar is None or parsed.tree is None or grammar.guessed:
         return []
     import tree_sitter
@@ -122,20 +157,34 @@ def _patterns(grammar: LanguageGrammar) -> str:
 def _by_line(parsed: Parsed, known: set[tuple[str, int]]) -> list[Definition]:
     """What lines of a tree with errors define, outside comments and strings."""
     grammar = parsed.grammar
-    how = _LINES_OF.get(grammar.name) if grammar is not None else None
     root = parsed.tree.root_node
-    if how is None or not root.has_error:
+    if grammar is None or not root.has_error:
         return []
     found = []
     starts = line_starts(parsed)
-    for match in _LINES[how[0]].finditer(parsed.source):
+    matches = [(kind, m) for kind, how in _LINES.get(grammar.name, ()) for m in how.finditer(parsed.source)]
+    for kind, match in matches:
         at = match.start(1)
         line, name = parsed.rows.raw_line(bisect_right(starts, at) - 1), match.group(1).decode()
         if (name, line) in known or len(name) > MAX_SYMBOL:
             continue
         node = root.descendant_for_byte_range(at, match.end(1))
         if node is not None and not _TEXT.search(node.type):
-            found.append(Definition(name, how[1], line, "", line))
+            found.append(Definition(name, kind, line, "", line))
+    return found
+
+
+def _procedures(parsed: Parsed) -> list[Definition]:
+    """Procedures of Tcl, whose grammar is guessed and gives none behind what it cannot parse, by their bare names."""
+    text = parsed.document.text
+    known = {(d.name, d.line) for piece in chunk(parsed) for d in piece.definitions}
+    found = []
+    line, at = 1, 0
+    for match in _PROCEDURE.finditer(text):
+        line, at = line + text.count("\n", at, match.start(2)), match.start(2)
+        name, scope = match.group(2), ".".join(filter(None, match.group(1).split("::")))
+        if len(name) <= MAX_SYMBOL and (name, line) not in known:
+            found.append(Definition(name, "function", line, scope, line))
     return found
 
 
