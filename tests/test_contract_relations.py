@@ -166,6 +166,33 @@ def test_definitions_around_lines(pair: Pair) -> None:
     assert pair.real.definitions_around([(10_000, 1)]) == {}
 
 
+@pytest.mark.parametrize("kinds", [[{"function", "method"}, {"class"}], [{"class"}], [{"trait"}]])
+def test_the_innermost_definition_around_lines(pair: Pair, kinds: list[set[str]]) -> None:
+    def innermost(reader: RelationReader) -> dict[tuple[str, int], Any]:
+        places = [(row.id, line) for row in files(reader) for line in range(1, 20)]
+        found = reader.innermost(places, kinds)
+        rows = reader.file_rows({file for file, _ in found})
+        return {(rows[file].path, line): tuple(row)[1:] for (file, line), row in found.items()}
+
+    real = innermost(pair.real)
+
+    assert real == innermost(pair.double)
+    if len(kinds) == 2:
+        assert [real["shop/cart.py", line][0] for line in (6, 8, 12, 16)] == ["Cart", "add", "total", "add"]
+    assert pair.real.innermost([(10_000, 1)], kinds) == {}
+
+
+@pytest.mark.parametrize("names", [{"cart"}, {"shop.prices", "shop.cart"}, {"absent"}, set()])
+def test_the_modules_that_end_in_a_name(pair: Pair, names: set[str]) -> None:
+    def including(reader: RelationReader) -> dict[str, list[str]]:
+        found = reader.including([row.id for row in files(reader)], names)
+        rows = reader.file_rows(found)
+        return {rows[file].path: modules for file, modules in found.items()}
+
+    assert including(pair.real) == including(pair.double)
+    assert ("tests/test_cart.py" in including(pair.real)) == ("shop.cart" in names)
+
+
 def files(reader: RelationReader) -> list[Any]:
     return [*reader.files_at(reader.all_paths()).values()]
 

@@ -13,6 +13,7 @@ from spelunk.graph import impact as impact_module
 from spelunk.graph import pools as pools_module
 from spelunk.graph import resolve as resolve_module
 from spelunk.graph import sites as sites_module
+from spelunk.graph import value_uses as value_uses_module
 from spelunk.graph import view as view_module
 from spelunk.graph.callees import callees
 from spelunk.graph.callers import callers
@@ -228,3 +229,83 @@ def test_languages_that_share_a_name_are_kept_apart() -> None:
         own = [d for d in repository.rows("flush") if d.file == row.id]
         found = callers(repository.resolver, path, own, 10)
         assert {edge.path for edge in found.edges} == {path}, path
+
+
+def kernel(callers_each: int = 1, files: int = 40) -> Repository:
+    """Many files of C that include one header and call what it declares."""
+    call = "".join(f"void use{{n}}_{k}(void)\n{{{{\n\tshared();\n}}}}\n" for k in range(callers_each))
+    texts = {f"drv/d{n}.c": '#include "api.h"\n' + call.format(n=n) for n in range(files)}
+    texts["drv/ops.c"] = (
+        '#include "api.h"\nstruct ops { void (*shared)(void); list_head list_head; };\n'
+        "void other(struct ops *o)\n{\n\to->shared();\n\to->shared = shared;\n}\n"
+    )
+    texts["drv/api.h"] = "void shared(void);\nstruct list_head { int x; };\n"
+    texts["core/api.c"] = '#include "../drv/api.h"\nvoid shared(void)\n{\n}\n'
+    return Repository(texts)
+
+
+def test_similar_files_of_c_share_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved: list[int] = []
+    original = sites_module.located_at
+
+    def counted(resolver, file, reference, wanted):  # type: ignore[no-untyped-def]
+        resolved.append(file)
+        return original(resolver, file, reference, wanted)
+
+    monkeypatch.setattr(sites_module, "located_at", counted)
+    repository = kernel(callers_each=3)
+
+    answer = callers(repository.resolver, "shared", repository.rows("shared"), 10)
+
+    assert answer.total == 120 and len(answer.edges) == 10 and resolved == []
+    assert "110 more callers beyond the limit" in answer.left_out
+
+
+def test_callers_beyond_the_page_are_counted_as_if_all_were_shown() -> None:
+    repository = kernel(callers_each=2)
+    rows = repository.rows("shared")
+
+    whole = callers(repository.resolver, "shared", rows, 1000)
+    page = callers(repository.resolver, "shared", rows, 7)
+
+    assert whole.total == page.total == len(whole.edges) == 80
+    assert [e.citation for e in page.edges] == [e.citation for e in whole.edges[:7]]
+
+
+def test_a_call_through_a_pointer_means_no_function_of_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = kernel()
+    parsed: list[int] = []
+    monkeypatch.setattr(type(repository.view), "parsed", lambda self, file: parsed.append(file))
+
+    answer = callers(repository.resolver, "shared", repository.rows("shared"), 100)
+
+    assert not any(edge.path == "drv/ops.c" for edge in answer.edges)
+    assert "1 reference of the name means something else, or cannot be told apart" in answer.left_out
+    assert parsed == []
+
+
+def test_a_type_of_c_means_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = kernel(files=2)
+
+    found = references(repository.resolver, "list_head", repository.rows("list_head"), 10)
+
+    assert [edge.citation for edge in found.edges] == ["drv/ops.c:2"]
+
+
+def test_uses_of_c_are_looked_for_in_the_pieces_that_have_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"static int f{n}(int x)\n{{\n\treturn x;\n}}\n" for n in range(200))
+    table = "struct t table = {\n\t.run = shared,\n};\n"
+    repository = Repository({"a.c": "void shared(void)\n{\n}\n", "b.c": text + table + text})
+    sizes: list[int] = []
+    original = value_uses_module._in_piece
+
+    def counted(row, name, piece):  # type: ignore[no-untyped-def]
+        sizes.append(len(piece.split()))
+        return original(row, name, piece)
+
+    monkeypatch.setattr(value_uses_module, "_in_piece", counted)
+
+    found = references(repository.resolver, "shared", repository.rows("shared"), 10, finder=repository.finder)
+
+    assert [edge.citation for edge in found.edges] == ["b.c:802"]
+    assert sizes and max(sizes) < 20

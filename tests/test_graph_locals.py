@@ -9,6 +9,7 @@ from spelunk.graph.callers import callers
 from spelunk.graph.columns import rows_at
 from spelunk.graph.fields import fields_named
 from spelunk.graph.names import find
+from spelunk.graph.references import references
 from tests.graphcases import Repository, places
 from tests.test_relations import parsed
 
@@ -39,6 +40,15 @@ LOCALS = {
     "bash": (
         "print -l ${(k)fpath[(r)*]}\nif [[ -n $x ]] {\n  zsh_only() {\n    echo\n  }\n}\n# old() {\n",
         [("zsh_only", "function", 3, "")],
+    ),
+    "tcl": (
+        "namespace eval redis {}\nproc ::redis::read_line {fd} {\n  gets $fd\n}\n# proc old {} {}\n",
+        [("read_line", "function", 2, "redis")],
+    ),
+    "cpp": (
+        "SHOP_BEGIN\nnamespace detail\n{\nint a;\n}\nclass SHOP_API [[nodiscard]] Odd {\n};\ntemplate <typename T>\n"
+        "using Items = SHOP_LIST(T;\nclass SHOP_OWNER Cart\n    : public Base {\n};\n",
+        [("detail", "module", 2, ""), ("Items", "type", 9, ""), ("Cart", "class", 10, "")],
     ),
     "elixir": (
         "defmodule A do\n  defmacro __using__(_) do\n    quote do\n      def update!(x), do: x\n    end\n  end\nend\n",
@@ -91,3 +101,46 @@ def test_a_further_signature_means_the_function() -> None:
     assert file is not None
 
     assert [repository.place(row) for row in rows_at(repository.view, file, 3, 4)] == ["a.ts:2"]
+
+
+UNNAMED = {
+    "locales/be.ts": "const words = 1;\nexport const other = 2;\nexport default function (): number {\n  return words;\n}\n",
+    "locales/pt.ts": "const f = () => 2;\nexport default () => {\n  return f();\n};\n",
+    "locales/index.ts": 'export { default as be } from "./be.js";\nexport { default as pt } from "./pt.js";\n',
+    "a.ts": (
+        'import be from "./locales/be";\nimport * as locales from "./locales/index";\nimport * as z from "./z";\n'
+        "export function use() {\n  be();\n  z.words.pt();\n  return locales.be();\n}\n"
+    ),
+    "z.ts": 'export * from "./ext";\n',
+    "ext.ts": 'export * as words from "./locales/index";\n',
+}
+
+
+def test_a_default_export_without_a_name_is_called_default() -> None:
+    repository = Repository(UNNAMED)
+
+    found = find(repository.view, "locales/be.ts:3")
+    answer = references(repository.resolver, "locales/be.ts:3", found, 50)
+
+    assert [(row.name, row.kind) for row in found] == [("default", "function")]
+    assert places(answer) == ["a.ts:1", "a.ts:5", "a.ts:7", "locales/index.ts:1"]
+
+
+def test_it_is_found_behind_the_modules_that_offer_it() -> None:
+    repository = Repository(UNNAMED)
+    file = repository.view.row_at("a.ts")
+    assert file is not None
+
+    called = rows_at(repository.view, file, 6, 11)
+    answer = callers(repository.resolver, "locales/pt.ts:2", find(repository.view, "locales/pt.ts:2"), 50)
+
+    assert [repository.place(row) for row in called] == ["locales/pt.ts:2"]
+    assert places(answer) == ["a.ts:6"]
+
+
+def test_the_name_that_an_import_takes_under_another_one() -> None:
+    repository = Repository(UNNAMED)
+    file = repository.view.row_at("locales/index.ts")
+    assert file is not None
+
+    assert [repository.place(row) for row in rows_at(repository.view, file, 1, 12)] == ["locales/be.ts:3"]

@@ -79,14 +79,13 @@ def candidates_at(resolver: Resolver, file: FileRow, line: int, column: int) -> 
     is_first = not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", before)
     if here and (is_first or file.language in _TYPE_FIRST):
         return [Candidate(row, 1.0, HERE) for row in here[:1]]
-    found = _references(view, file.id, name, line)
+    imports = [one for one in view.imports(file.id) if (one.line, one.name) == (line, name)]
+    found = [Reference(one.alias, Role.IMPORT, line) for one in imports if one.alias]  # ``a`` of ``a as b``
+    found = found or _references(view, file.id, name, line)
     if not found and not rows:  # one more signature, or one more equation, of the same function
         whole = [d for d in view.named_in(file.id, name) if d.line < line <= last_line(d)]
         if whole:
             return [Candidate(whole[-1], 1.0, HERE)]
-    if not found:  # the name there of what an import takes under another one
-        imports = [one for one in view.imports(file.id) if (one.line, one.name) == (line, name)]
-        found = [Reference(one.alias, Role.IMPORT, line) for one in imports if one.alias][:1]
     if not found and any(one.line == line for one in view.imports(file.id)):
         found = [Reference(name, Role.TYPE, line)]  # a part of the path of an import
     if not found:

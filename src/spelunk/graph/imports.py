@@ -69,6 +69,8 @@ class Imports:
         self._reach: dict[int, frozenset[int]] = {}
         self._included: dict[frozenset[int], tuple[set[str], set[int] | None]] = {}
         self._wide: dict[int, tuple[FileRow, ...]] = {}
+        self._clauses: dict[int, list[str]] = {}
+        self._without_name: dict[int, list[DefinitionRow]] = {}
         self._including: dict[frozenset[int], dict[int, list[str]]] = {}
         self._headers: dict[tuple[str, str], tuple[FileRow, ...]] = {}
 
@@ -210,9 +212,14 @@ class Imports:
 
     def _unnamed(self, file: FileRow) -> list[DefinitionRow]:
         """What a module of JavaScript exports as its default without a name; it is read from its text."""
-        if family_of(file.language) != "js" or not any(map(_UNNAMED.match, self._view.lines(file.id))):
-            return []
-        return [row for row in self._view.locals(file.id) if row.name == "default" and not row.scope]
+        found = self._without_name.get(file.id)
+        if found is None:
+            found = []
+            if family_of(file.language) == "js" and any(map(_UNNAMED.match, self._view.lines(file.id))):
+                inner = self._view.locals(file.id)
+                found = [row for row in inner if row.name == "default" and not row.scope]
+            self._without_name[file.id] = found
+        return found
 
     def module_chain(
         self, files: Sequence[FileRow], names: Sequence[str]
@@ -292,9 +299,12 @@ class Imports:
         """The name in a module of JavaScript of what it offers under another one: ``export { a as b }``."""
         if family_of(file.language) != "js":
             return []
-        text = "\n".join(self._view.lines(file.id))
+        clauses = self._clauses.get(file.id)
+        if clauses is None:
+            text = "\n".join(self._view.lines(file.id))
+            clauses = self._clauses[file.id] = _EXPORTS.findall(text) if "export" in text else []
         pattern = re.compile(rf"\b(\w+)\s+as\s+{re.escape(name)}\b")
-        return [m.group(1) for clause in _EXPORTS.findall(text) for m in pattern.finditer(clause)][:1]
+        return [m.group(1) for clause in clauses for m in pattern.finditer(clause)][:1]
 
     def _top(self, file: int, name: str) -> list[DefinitionRow]:
         """Definitions of a name that a file offers: those at its top, and in its modules, not in its types."""
