@@ -46,9 +46,9 @@ LOCALS = {
         [("read_line", "function", 2, "redis")],
     ),
     "cpp": (
-        "SHOP_BEGIN\nnamespace detail\n{\nint a;\n}\nclass SHOP_API [[nodiscard]] Odd {\n};\ntemplate <typename T>\n"
-        "using Items = SHOP_LIST(T;\nclass SHOP_OWNER Cart\n    : public Base {\n};\n",
-        [("detail", "module", 2, ""), ("Items", "type", 9, ""), ("Cart", "class", 10, "")],
+        "SHOP_BEGIN(x\nnamespace detail\n{\nclass SHOP_OWNER Cart\n  : Base {\n  void run() SHOP_LOCKS(lock_) {\n"
+        "    if (a) {\n",
+        [("detail", "module", 2, ""), ("Cart", "class", 4, ""), ("run", "function", 6, "")],
     ),
     "elixir": (
         "defmodule A do\n  defmacro __using__(_) do\n    quote do\n      def update!(x), do: x\n    end\n  end\nend\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
@@ -11,7 +12,7 @@ from spelunk.graph.import_paths.tree import folder_of
 from spelunk.graph.imports import Imports
 from spelunk.graph.pools import Pools
 from spelunk.graph.view import GraphView
-from spelunk.store.relation_reader import DefinitionRow
+from spelunk.store.relation_reader import DefinitionRow, Site
 
 MOST_KEPT: Final = 1_000
 """Definitions of a name up to which they are the same for each of its references, so that answers are kept."""
@@ -24,10 +25,12 @@ class WantedInC(NamedTuple):
     """What a question about C asks for.
 
     Attributes:
-        has_members: Members of types are among it: fields, methods of C++.
+        has_fields: Fields are among it.
+        has_members: Members of types are: fields, methods of C++.
         has_values: Variables and constants are.
     """
 
+    has_fields: bool
     has_members: bool
     has_values: bool
 
@@ -76,14 +79,21 @@ class CNames:
             self._plain[reference.name, reference.role] = known
         return known
 
-    def cannot_mean(self, file: int, role: Role, receiver: str, wanted: WantedInC) -> bool:
+    def cannot_mean(self, site: Site, name: str, wanted: WantedInC) -> bool:
         """Whether a reference of C can mean none of the definitions asked for, by its form alone.
 
-        What is called behind a dot or an arrow, and what is assigned to, is a field or a variable, no function.
+        What is called behind a dot or an arrow, and what is assigned to, is a field or a variable, no function; a
+        header may be one of C++, whose methods are called so.
         """
-        if role not in (Role.CALL, Role.WRITE) or wanted.has_members or self._view.row(file).language != "c":
+        file = self._view.row(site.file)
+        if site.role not in (Role.CALL, Role.WRITE) or file.language != "c":
             return False
-        return bool(receiver) or (role is Role.WRITE and not wanted.has_values)
+        if wanted.has_fields or (wanted.has_members and not file.path.endswith(".c")):
+            return False
+        if site.receiver or (site.role is Role.WRITE and not wanted.has_values):
+            return True
+        key = re.compile(rf"\.\s*{re.escape(name)}\s*[\[=]")
+        return site.role is Role.WRITE and bool(key.search(self._view.line(site.file, site.line)))
 
     def meant(self, file: int, reference: Reference, pool: list[DefinitionRow]) -> Resolution:
         """The definitions that a name in a file may mean.

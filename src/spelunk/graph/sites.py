@@ -89,11 +89,7 @@ def sites_of(
         found = resolver.view.reader.references_to(name, roles, min(most, CROWDED_SITES) if crowded else most)
         unread += max(0, found.total - len(found.sites))
         resolver.view.load_rows(site.file for site in found.sites)
-        possible = [
-            site
-            for site in found.sites
-            if not resolver.c_names.cannot_mean(site.file, site.role, site.receiver, asked)
-        ]
+        possible = [site for site in found.sites if not resolver.c_names.cannot_mean(site, name, asked)]
         elsewhere += len(found.sites) - len(possible)
         plain = _PlainSites(resolver, name, possible, wanted)
         resolver.view.surroundings.load((s.file, s.line) for s in possible if not plain.has(s))
@@ -119,7 +115,11 @@ def sites_of(
 def _asked_of_c(resolver: Resolver, wanted: Collection[DefinitionRow]) -> WantedInC:
     """What a question asks for, as far as references of C can mean it."""
     rows = [row for row in wanted if family_of(resolver.view.row(row.file).language) == "c"]
-    return WantedInC(any(row.scope for row in rows), any(row.kind in VALUES for row in rows))
+    return WantedInC(
+        any(row.scope and row.kind in VALUES for row in rows),
+        any(row.scope for row in rows),
+        any(row.kind in VALUES for row in rows),
+    )
 
 
 class _PlainSites:
