@@ -132,8 +132,10 @@ def _default(parsed: Parsed) -> list[Definition]:
         return []
     for statement in parsed.tree.root_node.children:
         value = statement.child_by_field_name("value") if statement.type == "export_statement" else None
-        kind = _UNNAMED.get(value.type) if value is not None else None
-        if kind is not None and value.child_by_field_name("name") is None:
+        if value is None or value.child_by_field_name("name") is not None:
+            continue
+        kind = _UNNAMED.get(value.type)
+        if kind is not None:
             first, last = statement.start_point[0], value.end_point[0]
             return [Definition("default", kind, parsed.rows.raw_line(first), "", parsed.rows.raw_line(last))]
     return []

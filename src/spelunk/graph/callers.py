@@ -134,7 +134,9 @@ def first_groups(view: GraphView, sites: Sequence[Located], most: int) -> tuple[
     for site in sites:
         by_file.setdefault(site.file, []).append(site)
     ordered = sorted(sites, key=lambda s: (-s.confidence, view.row(s.file).path, s.reference.line))
-    near = set()  # of as many sites as groups are wanted, and more where several lie in one definition
+    near: set[int] = (
+        set()
+    )  # of as many sites as groups are wanted, and more where several lie in one definition
     taken = 0
     found: dict[tuple[int, DefinitionRow | None], None] = {}
     while taken < len(ordered) and len(found) < most:

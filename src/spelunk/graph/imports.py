@@ -221,9 +221,7 @@ class Imports:
             self._without_name[file.id] = found
         return found
 
-    def module_chain(
-        self, files: Sequence[FileRow], names: Sequence[str]
-    ) -> tuple[Sequence[FileRow], Sequence[str]]:
+    def module_chain(self, files: Sequence[FileRow], names: list[str]) -> tuple[Sequence[FileRow], list[str]]:
         """Follow names as :meth:`modules` for as long as they are modules: the last ones, and the names that are left."""
         while names and (further := self.modules(files, names[0])):
             files, names = further, names[1:]

@@ -312,17 +312,17 @@ def uses_of(
                 )
                 break
             text = "" if file.language == "notebook" else view.reader.text_of_file(file.id)
-            places = _unknown_places(text, file.id, name, defined.lines(file.id), told)
-            if not places:
+            unknown = _unknown_places(text, file.id, name, defined.lines(file.id), told)
+            if not unknown:
                 continue
             read += 1
             size += file.size
             piece = ""
             if file.language == "c":
-                lines = {line for line, _ in places}
+                lines = {line for line, _ in unknown}
                 piece = pieces_of_c(text, lines)
-                places = [place for place in mentions(piece, name) if place[0] in lines]
-            if file.language in ("c", "cpp") and not in_code_of_c(piece or text, [at for _, at in places]):
+                unknown = [place for place in mentions(piece, name) if place[0] in lines]
+            if file.language in ("c", "cpp") and not in_code_of_c(piece or text, [at for _, at in unknown]):
                 continue
             found_here = uses_as_value(view, file.id, name, piece)
             if found_here is None:
