@@ -386,6 +386,27 @@ def test_a_bare_repository_is_indexed_by_what_it_has_committed(org: Path, tmp_pa
         assert json.loads(done.stdout)["hits"][0]["path"] == path
 
 
+def test_a_bare_repository_starts_no_program(org: Path, tmp_path: Path) -> None:
+    bare, trace, program = tmp_path / "app.git", tmp_path / "ran", tmp_path / "evil"
+    git(tmp_path, "clone", "-q", "--bare", str(org / "core"), str(bare))
+    program.write_text(f'#!/bin/sh\necho "$0 $@" >> {trace}\ncat\n')
+    program.chmod(0o755)
+    for key in ("core.fsmonitor", "core.alternateRefsCommand", "core.pager", "core.sshCommand", "gpg.program",
+                "diff.external", "filter.evil.clean", "filter.evil.smudge", "uploadpack.packObjectsHook"):  # fmt: skip
+        git(bare, "config", key, str(program))
+    git(bare, "config", "core.hooksPath", str(tmp_path))
+    git(bare, "config", "extensions.partialClone", "origin")
+    git(bare, "config", "remote.origin.promisor", "true")
+    git(bare, "config", "remote.origin.url", f"ext::{program}")
+    git(bare, "config", "protocol.ext.allow", "always")
+
+    with Index.open(bare, embedder="hashed") as index:
+        index.update()
+        assert found(index, "flush_queue") == ["app/src/shared.py"]
+
+    assert not trace.exists()
+
+
 def test_a_search_of_a_bare_repository_indexes_it_first(org: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", "--bare", str(org / "core"), "app.git")
 
