@@ -156,7 +156,7 @@ def problems(manifest: Manifest, options: Options) -> tuple[list[Problem], int]:
         found = difference(manifest, connection)
     except ProviderError as error:
         kind = FULL_TEXT if _collection_missing(connection) else CLUSTER
-        return [Problem(kind, place, str(error))], 0
+        return [Problem(kind, place, str(error).removeprefix(f"{place}: "))], 0
     finally:
         connection.close()
     out = []
