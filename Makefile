@@ -15,18 +15,21 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(STAMP)
 	@SPELUNK_HOME="$(CURDIR)/$(VENV)/demo-home" sh scripts/demo "$(BIN)/spelunk"
 
+# Each worker keeps whole modules, whose fixtures are then built once, and takes from the other's end at last.
+PYTEST := -m pytest -n auto --dist worksteal -rs
+
 test: $(STAMP) $(PROMETHEUS) $(GRAPHITE)
-	$(BIN)/python -m pytest -n auto -rs -m "not slow"
+	$(BIN)/python $(PYTEST) -m "not slow"
 
 test-long: $(STAMP) $(PROMETHEUS) $(GRAPHITE) $(MCP_CLIENTS)
-	$(BIN)/python -m pytest -n auto -rs -m slow
+	SPELUNK_TEST_EXAMPLES=all $(BIN)/python $(PYTEST) -m "slow or examples"
 
 # The fast tests on a second Python, where one can be had; else the reason is printed.
 SECOND ?= 3.13
 test-second: $(STAMP)
 	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/second-python $(SECOND) $(VENV)-$(SECOND); made=$$?; \
 	if [ $$made = 3 ]; then exit 0; elif [ $$made != 0 ]; then exit $$made; fi; \
-	$(VENV)-$(SECOND)/bin/python -m pytest -n auto -rs -m "not slow"
+	$(VENV)-$(SECOND)/bin/python $(PYTEST) -m "not slow"
 
 check: $(STAMP)
 	$(BIN)/ruff format --check src tests benchmarks training

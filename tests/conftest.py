@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,9 +33,19 @@ def _no_index_in_the_home_of_the_user(tmp_path_factory: pytest.TempPathFactory) 
         yield
 
 
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``mktemp`` lists all folders before it makes one: with 3,000 of them it takes 7 ms instead of 0.4."""
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    home = tmp_path_factory.mktemp("home")
+def own_home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    home = homes / str(next(_NUMBERS))
+    home.mkdir()
     for name in list(os.environ):
         if name.startswith("SPELUNK_"):
             monkeypatch.delenv(name)

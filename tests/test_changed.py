@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from spelunk import Index
@@ -17,6 +17,7 @@ from spelunk.files import fence
 from spelunk.store.manifest import Manifest
 from spelunk.testing import logical_content
 from tests.corpus import python_file
+from tests.examples import examples
 
 FOLDERS = ["", "pkg", "pkg/deep", "pkg/deep/er", "build", "other", "other/ünï"]
 FILES = [
@@ -119,7 +120,7 @@ def left_out(directory: str) -> dict[str, Any]:
         manifest.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @given(
     before=st.lists(edits, max_size=8),
     rounds=st.lists(st.lists(edits, min_size=1, max_size=4), min_size=1, max_size=4),

@@ -10,6 +10,7 @@ from spelunk.chunk import MAX_CHARS, chunk, parse
 from spelunk.config import Options
 from spelunk.files.notebook import unwrap
 from spelunk.types import Document
+from tests.examples import examples
 
 OPTIONS = Options()
 LANGUAGES = [
@@ -77,7 +78,7 @@ def test_chunks_partition_every_text(language, text):
     assert chunk(parse(doc, OPTIONS)) == chunks
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     cells=st.lists(
         st.tuples(st.sampled_from(["code", "markdown", "raw"]), st.lists(TEXTS, max_size=3)), max_size=5

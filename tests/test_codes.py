@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from spelunk.errors import IndexCorruptError
@@ -16,6 +16,7 @@ from spelunk.store import scan
 from spelunk.store.scan import Allowed, nearest
 from spelunk.store.scorer import SegmentScorer, quantize_query
 from spelunk.store.segment import Segment, pack_rows, quantise, write_segment
+from tests.examples import examples
 
 ROWS = 300
 
@@ -95,7 +96,7 @@ def stored(folder: Path, name: str, ids: np.ndarray, made: np.ndarray, dead: np.
     return Segment(str(folder / "vectors" / name), len(ids), pack_rows(dead) if dead.any() else None)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(1, 400),

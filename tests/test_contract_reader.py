@@ -32,6 +32,7 @@ from spelunk.text.required import Run
 from spelunk.text.tokens import words
 from spelunk.types import Flag
 from tests.corpus import python_file
+from tests.examples import examples
 
 LONG = "x" * 200
 """Longer than any word that is indexed whole."""
@@ -176,11 +177,7 @@ fields: st.SearchStrategy[dict[TextField, float]] = st.sampled_from(
 limits = st.sampled_from([1, 2, 3, 5, 10, 10_000])
 queries = st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join)
 
-many = settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+many = examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def test_the_corpus_is_the_same(pair: Pair) -> None:
@@ -539,7 +536,7 @@ def test_whole_answers_are_the_same(
     assert real == double
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=QUERIES, mode=st.sampled_from(MODES))
 def test_answers_over_real_indexes_and_doubles_mixed_are_the_same(pair: Pair, text: str, mode: str) -> None:
     real, double = pair[:2]

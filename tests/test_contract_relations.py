@@ -20,6 +20,7 @@ from spelunk.store.manifest import Manifest
 from spelunk.store.relation_reader import RelationReader
 from spelunk.store.snapshot import Snapshot
 from spelunk.testing import MemoryReader
+from tests.examples import examples
 from tests.test_contract_reader import write
 
 FILES: dict[str, str | bytes] = {
@@ -126,7 +127,7 @@ def test_a_reference_has_its_place_and_receiver(pair: Pair) -> None:
     assert pair.real.references_to("absent") == ([], 0)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sets(st.sampled_from(NAMES)), st.integers(1, 12))
 def test_definitions(pair: Pair, names: set[str], limit: int) -> None:
     real, double = pair.real.definitions_named(names, limit), pair.double.definitions_named(names, limit)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk.search.copies import MOST_READ, canonical_order, collapse
@@ -18,6 +18,7 @@ from spelunk.search.request import SearchRequest
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.testing import MemoryEmbedder, MemoryReader
 from spelunk.types import Copy, Flag, Hit
+from tests.examples import examples
 
 PAGE = "# Routers\n\n" + " ".join(f"A router merges the procedures of number {n}." for n in range(12)) + "\n"
 FUNCTION = (
@@ -223,7 +224,7 @@ paths = st.lists(
 
 
 @given(given=paths, limit=st.integers(1, 12))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_collapsing_keeps_the_order_and_loses_nothing_above_the_limit(
     given: list[tuple[str, str, str, str]], limit: int
 ) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk import Index, search_many
@@ -18,6 +18,7 @@ from spelunk.search.missing_words import MOST_FAR, MOST_MISSING, MOST_WORDS_SPEL
 from spelunk.search.query import narrow, parse, with_known_fields
 from spelunk.search.request import SearchRequest
 from spelunk.testing import MemoryReader
+from tests.examples import examples
 from tests.test_search_engine import targets
 
 SHOP = {
@@ -141,7 +142,7 @@ small = st.text("abc", max_size=7)
 
 
 @given(a=small, b=small, most=st.integers(0, 3))
-@settings(max_examples=500, deadline=None)
+@examples(500)
 def test_distance(a: str, b: str, most: int) -> None:
     exact = plain_distance(a, b)
 
@@ -153,7 +154,7 @@ def test_distance(a: str, b: str, most: int) -> None:
     at=st.integers(0, 6),
     edit=st.sampled_from(["swap", "drop", "double", "replace"]),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_one_edit_anywhere_is_undone(word: str, at: int, edit: str) -> None:
     at %= len(word) - 1
     a, b, rest = word[at], word[at + 1], word[at + 2 :]

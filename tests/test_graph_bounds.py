@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk.graph import impact as impact_module
@@ -23,12 +23,13 @@ from spelunk.graph.imports import Imports
 from spelunk.graph.references import references
 from spelunk.graph.spans import Spans
 from spelunk.store.relation_reader import DefinitionRow
+from tests.examples import examples
 from tests.graphcases import Repository, places, symbols
 
 ROWS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 40)), max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(ROWS, st.integers(0, 110), st.integers(0, 110))
 def test_spans_find_what_a_look_at_every_definition_finds(
     pairs: list[tuple[int, int]], line: int, other: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk.chunk.relation import Role
@@ -20,6 +20,7 @@ from spelunk.graph.nearest import nearest_names
 from spelunk.graph.overview import repository_map
 from spelunk.graph.references import references
 from spelunk.graph.route import route
+from tests.examples import examples
 from tests.graphcases import Repository, places, symbols
 
 APP = {
@@ -304,7 +305,7 @@ def test_broken_code_has_answers() -> None:
 NAMES = ["f", "g", "h", "K"]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(
         st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES), st.sampled_from(["a", "b", "c"])),

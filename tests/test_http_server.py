@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.http_process import GENEROUS, ServerProcess, environment, serving, wait_for
 
 FILES = {
@@ -537,7 +538,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECES, min_size=1, max_size=6), st.sampled_from(["/", ""]), st.booleans(), st.booleans())
 def test_no_path_outside_can_be_read(
     server: ServerProcess, project: Path, pieces: list[str], between: str, absolute: bool, encoded: bool

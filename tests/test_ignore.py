@@ -17,6 +17,7 @@ from spelunk.files.git_config import excludes_file
 from spelunk.files.glob import Rule
 from spelunk.files.ignore import GITIGNORE, from_setting, no_rules, parse
 from spelunk.files.walk import walk
+from tests.examples import examples
 
 HIDDEN = Options(hidden=True)
 NAMES = ["a", "b", "foo", "bar", "foobar", "a.c", "foo.c", "b.tar.gz", ".hid", "x y", "é", "a[b]", "b\\c", "#x", "!y",
@@ -152,9 +153,9 @@ def agrees(tree: Tree) -> None:
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=1000, **COMMON)  # type: ignore[arg-type]
+@examples(1000, suppress_health_check=list(HealthCheck))
 @given(TREES)
-def test_the_walk_agrees_with_git_on_a_thousand_trees(tree: Tree) -> None:
+def test_the_walk_agrees_with_git(tree: Tree) -> None:
     agrees(tree)
 
 

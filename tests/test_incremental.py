@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from spelunk import Index
@@ -20,6 +20,7 @@ from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.store.repair import rebuild_full_text
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
+from tests.examples import examples
 
 NAMES = ["a.py", "b.py", "pkg/c.py", "pkg/d.md", "pkg/deep/e.c", "f.txt", "g.bin", "pkg2/h.py"]
 QUERIES = ["flush the queue", "batch worker", "alpha_beta", "merge token", "sym:flush_queue"]
@@ -75,7 +76,7 @@ def merge_away_deleted(index: Index) -> None:
     manifest.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @given(rounds=st.lists(st.lists(edit, min_size=1, max_size=5), min_size=1, max_size=4))
 def test_edits_then_update_equal_a_fresh_index(
     tmp_path_factory: pytest.TempPathFactory, rounds: list

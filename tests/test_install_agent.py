@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk import Index
@@ -23,6 +23,7 @@ from spelunk.adapters.agents.install import InstallPlan
 from spelunk.adapters.agents.json_edit import ADDED, DIFFERENT, PRESENT, JsonEntry, add, created, remove
 from spelunk.adapters.agents.json_spans import parse
 from spelunk.errors import UsageError
+from tests.examples import examples
 
 SERVER = JsonEntry(("mcpServers",), "spelunk", {"command": "spelunk", "args": ["mcp"]})
 HOOK = JsonEntry(("hooks", "PostToolUse"), None, {"matcher": "Grep", "hooks": [{"type": "command"}]})
@@ -78,7 +79,7 @@ VALUE = st.recursive(SCALAR, lambda inner: objects(inner) | arrays(inner), max_l
 DOCUMENT = st.tuples(st.sampled_from(["", "\ufeff"]), SPACE, objects(VALUE), SPACE).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(DOCUMENT, st.permutations([SERVER, HOOK, DEEP]))
 def test_what_is_added_to_json_is_removed_byte_for_byte(document: str, entries: list[JsonEntry]) -> None:
     texts, added = [document], list[JsonEntry]()
@@ -97,7 +98,7 @@ def test_what_is_added_to_json_is_removed_byte_for_byte(document: str, entries: 
         assert remove(after, entry) == (texts[-1], True)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(DOCUMENT)
 def test_an_edit_adds_its_entry_and_changes_no_other_value(document: str) -> None:
     try:
@@ -113,7 +114,7 @@ def test_an_edit_adds_its_entry_and_changes_no_other_value(document: str) -> Non
     }
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(VALUE.map(lambda text: text.replace("// c\n", "").replace("/* c */", "")))
 def test_json_without_comments_is_read_as_by_json(text: str) -> None:
     try:
@@ -175,7 +176,7 @@ def test_an_entry_of_somebody_else_is_left() -> None:
 # Blocks
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.none()
     | st.lists(st.sampled_from(["a", "\n", "\r\n", "# x", "<!-- y -->", "spelunk: begin", " "])).map("".join),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk import Index, UsageError, WorkspaceError
@@ -18,6 +18,7 @@ from spelunk.adapters.scope import Scope
 from spelunk.adapters.tool_table import BY_NAME, MAX_TOKENS, TOOLS, checked
 from spelunk.adapters.tools import Tools, path_of
 from spelunk.text.token_estimate import token_estimate
+from tests.examples import examples
 
 MAX_LIST_TOKENS = 2_400
 
@@ -87,7 +88,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.sampled_from(sorted(BY_NAME)),
     st.dictionaries(
@@ -379,7 +380,7 @@ PART = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(PART, min_size=1, max_size=7).map("/".join),
     st.sampled_from(["", "/"]),

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk import Index
@@ -17,6 +17,7 @@ from spelunk.cli import main
 from spelunk.graph.answer import Edge, GraphAnswer, Symbol
 from spelunk.present.neighbourhood import Neighbourhood, dot, mermaid, neighbourhood
 from spelunk.present.neighbourhood_svg import svg
+from tests.examples import examples
 
 SVG = "{http://www.w3.org/2000/svg}"
 FILES = {
@@ -90,7 +91,7 @@ def test_graphviz_reads_the_text(project: Path) -> None:
     subprocess.run(["dot", "-Tsvg"], input=dot(picture(project, "flush", 2)).encode(), check=True)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.text(min_size=1), st.text(min_size=1), st.text())
 def test_hostile_names_end_no_string_and_make_no_element(name: str, other: str, path: str) -> None:
     target = Symbol(name, "function", "", path, 1, 2)

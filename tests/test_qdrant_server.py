@@ -158,6 +158,50 @@ def test_a_wrong_key_is_one_clear_line_without_the_key(
 
 
 @own_server
+def test_a_check_without_the_cluster_says_so_and_advises_no_repair(tmp_path: Path, tree: Path) -> None:
+    environment = os.environ | {
+        "QDRANT_API_KEY": KEY,
+        "SPELUNK_EMBEDDER": "hashed",
+        "SPELUNK_MODE": "sequential",
+    }
+
+    def spelunk(*words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "spelunk", *words, str(tree)]
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+
+    with running(tmp_path / "cluster") as server:
+        environment["SPELUNK_STORE"] = server.address()
+        assert spelunk("index", "-q").returncode == 0
+        assert spelunk("check").returncode == 0
+
+    checked, repaired, told = spelunk("check"), spelunk("check", "--repair"), spelunk("check", "--json")
+
+    for done in (checked, repaired):
+        first, last = done.stdout.splitlines()
+        assert done.returncode == 1
+        assert first.startswith(f"problem: cluster: {environment['SPELUNK_STORE']}: ")
+        assert "see that it runs" in last and "--repair" not in last
+    assert [problem["what"] for problem in json.loads(told.stdout)["problems"]] == ["cluster"]
+
+
+@own_server
+def test_a_check_of_a_collection_that_is_gone_advises_a_repair_that_fills_it(
+    server: Server, tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QDRANT_API_KEY", KEY)
+    with opened(tree, tmp_path, server.address("vanishing")) as index:
+        index.update()
+        with client_of(server.address("vanishing")) as client:
+            client.delete_collection("vanishing")
+
+        found = index.check()
+
+        assert [problem.what for problem in found.problems] == ["full-text"]
+        assert index.check(repair=True).ok
+        assert index.search("flush", mode="lexical").hits
+
+
+@own_server
 @pytest.mark.parametrize("seed", [1, 2])
 def test_shards_killed_at_random_cost_time_and_nothing_else(
     server: Server, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int

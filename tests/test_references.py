@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from spelunk import Index
@@ -33,6 +33,7 @@ from spelunk.store.relation_pack import (
 from spelunk.store.snapshot import Snapshot
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
+from tests.examples import examples
 
 NAMES = st.text(st.characters(codec=None), max_size=6) | st.sampled_from(["get", "init", "x\udc80"])
 REFERENCES = st.lists(
@@ -84,7 +85,7 @@ def rows_of(segment: ReferenceSegment) -> list[Row]:
     ]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FILES)
 def test_a_segment_is_read_as_it_was_written(tmp_path: Path, files: dict[int, Relations]) -> None:
     rows = expected(files)
@@ -106,7 +107,7 @@ def test_a_segment_is_read_as_it_was_written(tmp_path: Path, files: dict[int, Re
     assert segment.find(name_hash("never written")) == []
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.builds(Relations, REFERENCES, IMPORTS))
 def test_the_relations_of_a_file_are_packed(found: Relations) -> None:
     packer = Packer()
@@ -174,7 +175,7 @@ def test_a_look_up_reads_few_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(read) <= 200
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FILES, st.randoms(use_true_random=False))
 def test_a_merge_keeps_what_is_live(tmp_path: Path, files: dict[int, Relations], r: random.Random) -> None:
     part = {file: r.randrange(3) for file in files}

@@ -6,13 +6,14 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spelunk.errors import UsageError
 from spelunk.text import regex
 from spelunk.text.regex import Run
 from spelunk.text.required import MAX_CLAUSES
+from tests.examples import examples
 from tests.requirements import satisfied
 
 TEXTS = st.text(alphabet="abkKsSxY01_ \n\r.(-éſ\u212a\U0001f600", max_size=30)
@@ -45,7 +46,7 @@ PATTERNS = st.tuples(
 ).map("".join)
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 @given(PATTERNS, st.booleans(), st.lists(TEXTS, min_size=1, max_size=6))
 def test_every_text_that_matches_has_the_required_runs(
     pattern: str, ignore_case: bool, texts: list[str]
@@ -61,7 +62,7 @@ def test_every_text_that_matches_has_the_required_runs(
             assert satisfied(runs, text)
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(
     st.from_regex(r"[ab_k0-2\[\]()|?+*.\\^$:{},=<>!wdsbQEpPi-]{1,12}", fullmatch=True),
     st.lists(TEXTS, min_size=1, max_size=4),

@@ -18,6 +18,7 @@ from spelunk.chunk.relations import MAX_REFERENCES, relations
 from spelunk.chunk.uses import uses
 from spelunk.config import Options
 from spelunk.types import MAX_SYMBOL, Document
+from tests.examples import examples
 from tests.test_chunk_properties import LANGUAGES, TEXTS
 
 FIXTURES = Path(__file__).parent / "fixtures" / "relations"
@@ -153,7 +154,7 @@ def test_deep_nesting_ends():
         assert relations(parsed(text, "python")).references
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(TEXTS, st.sampled_from(sorted({*LANGUAGES, *FAMILY_OF})))
 @example("0/", "ruby")
 def test_any_text_of_any_language(text, language):

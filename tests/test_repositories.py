@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import shutil
@@ -351,6 +352,85 @@ def test_the_command_line(repos: Path, org: Path, tmp_path: Path) -> None:
 
 
 # --- contents that repositories share, and the commands that look at one path -----------------------
+
+
+def test_a_bare_repository_is_indexed_by_what_it_has_committed(org: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "app.git"
+    git(tmp_path, "clone", "-q", "--bare", str(org / "core"), str(bare))
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "spelunk", *args]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    indexed = run("index", "app.git", "--json")
+    named = run("search", "flush_queue", "app.git", "--json")
+    inside = subprocess.run(
+        [sys.executable, "-m", "spelunk", "search", "flush_queue", "--json"],
+        cwd=bare,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    commit(org / "core", {"src/walrus.py": "def only_walrus():\n    return 1\n"})
+    git(bare, "fetch", "-q", str(org / "core"), "main:main")
+    later = run("search", "only_walrus", "app.git", "--json")
+
+    assert indexed.returncode == 0, indexed.stderr
+    assert json.loads(indexed.stdout)["files"]["indexed"] == 2
+    for done, path in (
+        (named, "app/src/shared.py"),
+        (inside, "app/src/shared.py"),
+        (later, "app/src/walrus.py"),
+    ):
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["hits"][0]["path"] == path
+
+
+def test_a_bare_repository_starts_no_program(org: Path, tmp_path: Path) -> None:
+    bare, trace, program = tmp_path / "app.git", tmp_path / "ran", tmp_path / "evil"
+    git(tmp_path, "clone", "-q", "--bare", str(org / "core"), str(bare))
+    program.write_text(f'#!/bin/sh\necho "$0 $@" >> {trace}\ncat\n')
+    program.chmod(0o755)
+    for key in ("core.fsmonitor", "core.alternateRefsCommand", "core.pager", "core.sshCommand", "gpg.program",
+                "diff.external", "filter.evil.clean", "filter.evil.smudge", "uploadpack.packObjectsHook"):  # fmt: skip
+        git(bare, "config", key, str(program))
+    git(bare, "config", "core.hooksPath", str(tmp_path))
+    git(bare, "config", "extensions.partialClone", "origin")
+    git(bare, "config", "remote.origin.promisor", "true")
+    git(bare, "config", "remote.origin.url", f"ext::{program}")
+    git(bare, "config", "protocol.ext.allow", "always")
+
+    with Index.open(bare, embedder="hashed") as index:
+        index.update()
+        assert found(index, "flush_queue") == ["app/src/shared.py"]
+
+    assert not trace.exists()
+
+
+def test_a_search_of_a_bare_repository_indexes_it_first(org: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--bare", str(org / "core"), "app.git")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "spelunk", "search", "flush_queue", "app.git", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert {hit["path"] for hit in json.loads(done.stdout)["hits"]} == {"app/src/shared.py"}
+
+
+def test_a_folder_that_only_looks_like_a_repository_is_a_folder(tmp_path: Path) -> None:
+    for name in ("objects", "refs"):
+        (tmp_path / "ws" / name).mkdir(parents=True)
+    (tmp_path / "ws" / "HEAD").write_text("# Heads of departments\n")
+
+    index = opened(None, tmp_path / "ws")
+    index.update()
+
+    assert isinstance(index.source, FolderSource)
 
 
 def test_a_content_of_many_repositories_is_cut_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from spelunk.branchwork.stack.pull_request import CheckRun, PullRequest
 from spelunk.branchwork.store import Stored
 from spelunk.io import lines as text_lines
 from spelunk.text.markdown import quote
+from tests.examples import examples
 
 from .conftest import TEMPLATE
 
@@ -86,7 +87,7 @@ def situation(name: str, *, with_pull: bool, title: str = "T") -> refresh.Situat
 
 
 @given(documents() | anything, st.booleans(), st.sampled_from(["T", "a # b #", "`x`", "ü|"]))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_refresh_twice_equals_once(text: str, with_pull: bool, title: str) -> None:
     now = situation("feat/x", with_pull=with_pull, title=title)
 
@@ -102,7 +103,7 @@ def test_refresh_twice_equals_once(text: str, with_pull: bool, title: str) -> No
 
 
 @given(documents(), st.booleans())
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_refresh_leaves_everything_else_alone(text: str, with_pull: bool) -> None:
     before = Worklog.parse(text)
     try:
@@ -156,7 +157,7 @@ def apply_step(doc: Worklog, kind: str, section: str, text: str) -> Worklog:
 @given(documents(), steps)
 @case("", [("item", "Notes", "[ ]"), ("item", "Notes", "[")])
 @case("", [("item", "dod", "[x]"), ("item", "dod", "[ ] a")])
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_any_sequence_of_log_and_update_keeps_every_byte(
     text: str, sequence: list[tuple[str, str, str]]
 ) -> None:
@@ -175,7 +176,7 @@ def test_any_sequence_of_log_and_update_keeps_every_byte(
 
 
 @given(documents(), words)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_what_was_added_is_there_to_be_read(text: str, summary: str) -> None:
     heading = fit.heading_text(f"2025-09-01 10:00 UTC: [@ada] {summary}")
     try:
@@ -214,7 +215,7 @@ def test_any_value_is_read_back_as_it_was_set(value: str) -> None:
 
 
 @given(documents())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_checks_twice_equal_once(text: str) -> None:
     checks = (CheckRun("build", "❌ Fail", "GitHub: CI"), CheckRun("lint", "✅ Pass", "GitHub: CI"))
     try:

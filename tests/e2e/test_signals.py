@@ -127,3 +127,50 @@ def test_clear_asks_on_a_terminal(cli):
 
         assert process.wait() == status
         os.close(parent)
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys, weakref
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["TEST_IMPORT"] and not os.environ.pop("TEST_CALLBACK", ""):
+            os.kill(os.getpid(), signal.SIGINT)
+        elif name == os.environ["TEST_IMPORT"]:
+            short_lived = Finder()
+            reference = weakref.ref(short_lived, lambda _: os.kill(os.getpid(), signal.SIGINT))
+            del short_lived
+            os.kill(os.getpid(), 0)
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("callback", ["", "1"], ids=["import", "callback"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "spelunk.cli",
+        "spelunk.cli.commands",
+        "spelunk.cli.output",
+        "spelunk.cli.parser",
+        "argparse",
+        "spelunk.index",
+        "spelunk.search.many",
+        "tantivy.tantivy",
+    ],
+)
+def test_ctrl_c_while_the_command_is_imported_shows_no_traceback(cli, tmp_path, name, callback):
+    cli.ok("index")
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks" / "sitecustomize.py").write_text(INTERRUPTED_IMPORT)
+    hook = {"PYTHONPATH": str(tmp_path / "hooks"), "TEST_IMPORT": name, "TEST_CALLBACK": callback}
+
+    done = cli("search", "flush", env=hook)
+
+    assert done.returncode == 130
+    assert done.stdout == ""
+    assert done.stderr.splitlines() in (
+        [],
+        ["spelunk: interrupted; everything published is kept, and the next run continues from there"],
+    )

@@ -200,3 +200,22 @@ def test_a_search_imports_nothing_of_it(cli):
     )
 
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_an_empty_folder_has_nothing_to_search(cli, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with run(cli, "-I", "flush", str(tmp_path / "empty")) as terminal:
+        terminal.wait_for(lambda text: "no files to search here" in text)
+        terminal.type(ESCAPE)
+        assert terminal.finish() == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_the_screen_and_restores_the_terminal(cli, number, status):
+    cli.ok("index")
+    with run(cli, "-I", "flush") as terminal:
+        terminal.wait_for(lambda text: "queue.py" in text)
+        os.kill(terminal.process.pid, number)
+        assert terminal.finish() == status
+    assert b"\x1b[?1049l" in terminal.raw, "the alternate screen is left"
+    assert "Traceback" not in terminal.text

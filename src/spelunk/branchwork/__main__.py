@@ -2,6 +2,7 @@
 
 import sys
 
-sys.argv.insert(1, "branchwork")
+from spelunk.__main__ import module
 
-import spelunk.__main__  # noqa: E402, F401  it takes the current folder off the search path, and runs
+sys.argv.insert(1, "branchwork")
+module()

@@ -27,6 +27,10 @@ class _Terminated(BaseException):
     """SIGTERM as an exception, so that locks are released and files closed in order."""
 
 
+_signalled = False
+"""Whether a signal has already asked this process to stop."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status.
 
@@ -71,6 +75,8 @@ def _guarded(words: list[str]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except Exception as error:
+        if _signalled:  # an extension module reports an interrupted import as an error of its own
+            return _stopped("interrupted", INTERRUPTED)
         return _failed(error, words)
 
 
@@ -93,6 +99,7 @@ def script() -> NoReturn:
     from spelunk.cli.output import never_raise
 
     never_raise()
+    sys.unraisablehook = _unraisable
     status = main()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -141,19 +148,29 @@ def _handle_signals() -> None:
 
     if threading.current_thread() is not threading.main_thread():
         return
-    stopping = False
+    global _signalled
+    _signalled = False
 
     def stop(number: int, _: object) -> None:
-        nonlocal stopping
-        if stopping:
+        global _signalled
+        if _signalled:
             os._exit(128 + number)
-        stopping = True
+        _signalled = True
         raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
 
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, stop)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, stop)
+
+
+def _unraisable(event: sys.UnraisableHookArgs) -> None:
+    """Stop where a signal came inside a callback that must not raise: Python would print it and go on."""
+    if isinstance(event.exc_value, KeyboardInterrupt):
+        os._exit(_stopped("interrupted", INTERRUPTED))
+    if isinstance(event.exc_value, _Terminated):
+        os._exit(_stopped("terminated", TERMINATED))
+    sys.__unraisablehook__(event)
 
 
 def _stopped(how: str, status: int) -> int:

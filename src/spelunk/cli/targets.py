@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from spelunk.workspace.locate import has_index
+from spelunk.workspace import locate
 from spelunk.workspace.targets import Target, targets
 
 if TYPE_CHECKING:
@@ -46,10 +46,22 @@ def _warn_untrusted(args: argparse.Namespace, index: Index) -> None:
     )
 
 
+def make_room(target: Target, index_dir: str | None) -> None:
+    """Create the index directory of a workspace without an index, before a process that is to stay.
+
+    Raises:
+        StorageError: It cannot be created: no index could be built later.
+        WorkspaceError: It cannot be the workspace's index directory.
+    """
+    directory = locate.index_dir(target.root, index_dir)
+    if not locate.has_index(directory):
+        locate.claim(directory, target.root)
+
+
 def announce(args: argparse.Namespace, index: Index) -> None:
     """Say so if an index has to be built before the answer."""
     from spelunk.cli.output import note
     from spelunk.present.phrases import short
 
-    if not has_index(index.directory):
+    if not locate.has_index(index.directory):
         note(args, f"{short(index.root)}: no index yet; building it")

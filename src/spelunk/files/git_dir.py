@@ -8,6 +8,7 @@ A repository may point anywhere: ``.git`` can be a link or a file with a path,
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,8 @@ from spelunk.io.regular import read_regular
 
 MAX_POINTER_BYTES: Final = 64 * 1024
 """Limit for ``.git`` files, ``commondir`` and ``HEAD``: one path or one reference each."""
+
+_COMMIT_ID: Final = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,14 @@ def repository_of(root: str) -> Repository | None:
         if parent == directory:
             return None
         directory = parent
+
+
+def is_bare(directory: str) -> bool:
+    """Whether a directory is a bare repository, or the git directory of a working tree."""
+    if not all(os.path.exists(os.path.join(directory, name)) for name in ("HEAD", "objects", "refs")):
+        return False
+    first = _pointer(os.path.join(directory, "HEAD"))
+    return first.startswith("ref: refs/") or _COMMIT_ID.match(first) is not None
 
 
 def branch_of(root: str) -> str:

@@ -1,4 +1,4 @@
-"""The list of an index of many repositories: a file that names them, or the folder that they are in."""
+"""The list of an index of many repositories: a file that names them, their folder, or one bare repository."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.errors import WorkspaceError
+from spelunk.files.git_dir import is_bare
 from spelunk.files.git_tree import open_repository
 
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
@@ -43,7 +44,7 @@ def root_of(place: str) -> str:
 
 
 def listed(place: str) -> list[ListedRepository]:
-    """The repositories of a list or of a folder, by name.
+    """The repositories of a list or of a folder, by name; a bare repository is its own list.
 
     A list has a repository a line: a path, relative to the list's folder, then
     any revisions. Words are separated as in a shell; ``#`` begins a comment.
@@ -51,6 +52,8 @@ def listed(place: str) -> list[ListedRepository]:
     Raises:
         WorkspaceError: It cannot be read, a line means nothing, or there is no repository.
     """
+    if is_bare(place):
+        return [ListedRepository(_names([place])[0], place)]
     found = _in_folder(place) if os.path.isdir(place) else _in_file(place)
     if not found:
         raise WorkspaceError(
@@ -100,8 +103,11 @@ def _in_folder(place: str) -> list[ListedRepository]:
 
 
 def folders(place: str) -> Iterator[tuple[str, str, os.stat_result]]:
-    """The folder and those below it in which repositories are looked for, and the repositories."""
-    pending = [(place, "")]
+    """The folder and those below it in which repositories are looked for, and the repositories.
+
+    None of a bare repository: what is in it is git's.
+    """
+    pending = [] if is_bare(place) else [(place, "")]
     while pending:
         path, relative = pending.pop()
         try:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
+
+CLUSTER: Final = "cluster"
+"""Kind of a problem that no repair of the index ends: the cluster with its chunks cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,7 @@ class Problem:
 
     Attributes:
         what: ``manifest``, ``text``, ``full-text``, ``vectors``, ``references``, ``retained``,
-            ``leftover`` or ``orphans``.
+            ``leftover``, ``orphans`` or ``cluster``.
         where: The file or path it concerns.
         detail: One line for people.
         repaired: Whether it was repaired.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from spelunk.config import format_size
 from spelunk.io.printable import printable, printable_name
-from spelunk.observe.check_report import CheckReport
+from spelunk.observe.check_report import CLUSTER, CheckReport
 from spelunk.present.phrases import age, several, short
 from spelunk.types import Failed, Flag, HistoryReport, Report, Skipped, StageTime
 from spelunk.workspace.state import ACTIONS
@@ -306,8 +306,17 @@ def check_text(report: CheckReport) -> str:
         out.append(f"ok: {counts}; the stores agree")
     else:
         left = several(sum(1 for p in report.problems if not p.repaired), "problem")
-        out.append(f"{left} in {counts}; `spelunk check --repair` repairs what can be repaired")
+        out.append(f"{left} in {counts}; {_next_step(report)}")
     return "\n".join(out) + "\n"
+
+
+def _next_step(report: CheckReport) -> str:
+    if any(p.what == CLUSTER for p in report.problems):
+        return (
+            "the cluster could not be asked for its chunks, so they are not checked and nothing is repaired: "
+            "see that it runs, and that `store` and its key are right, then check again"
+        )
+    return "`spelunk check --repair` repairs what can be repaired"
 
 
 def status_text(status: Status, *, verbose: bool = False) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from spelunk.config import DEFAULTS, LOCAL, Options
 from spelunk.errors import IndexFormatError, IndexMissingError
-from spelunk.observe.check_report import CheckReport, Problem
+from spelunk.observe.check_report import CLUSTER, CheckReport, Problem
 from spelunk.store import check as stores
 from spelunk.store.commits import CommitStore
 from spelunk.store.paths import HISTORY, manifest_name
@@ -51,7 +51,7 @@ def mend(directory: str, options: Options, update: Callable[[bool], object]) -> 
     writer.acquire("check --repair")
     try:
         before = check(directory, options)
-        if before.ok:
+        if before.ok or any(p.what == CLUSTER for p in before.problems):
             return before
         rebuild = any(p.what == stores.MANIFEST_DAMAGED and p.where != HISTORY for p in before.problems)
         of_files = tuple(p for p in before.problems if p.where != HISTORY)

@@ -15,6 +15,7 @@ from typing import Final
 from spelunk.errors import StorageError, WorkspaceError
 from spelunk.files.branches import BranchTable
 from spelunk.files.folder import FolderSource
+from spelunk.files.git_dir import is_bare
 from spelunk.files.source import Source
 from spelunk.io import atomic
 from spelunk.io.json_file import read_object
@@ -49,8 +50,11 @@ def named(
 
 
 def source_of(root: str, directory: str, place: str | None = None) -> Source:
-    """Where an index's files come from: the repositories of ``place`` or of its record, else the folder."""
-    place = place or place_of(directory)
+    """Where an index's files come from: the repositories of ``place`` or of its record, else the folder.
+
+    A bare repository has no files of its own: what it has committed is meant.
+    """
+    place = place or place_of(directory) or (root if is_bare(root) else None)
     if place is None:
         return FolderSource(root)
     from spelunk.files.repositories import RepositoriesSource  # git and its processes: a folder needs none

@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.adapters.listening import is_loopback
     from spelunk.cli.observed import log_of
     from spelunk.cli.output import say
+    from spelunk.cli.targets import make_room
     from spelunk.workspace.freshness import seconds_allowed
     from spelunk.workspace.targets import targets
 
@@ -69,6 +70,9 @@ def run(args: argparse.Namespace) -> int:
         settings={"memory_limit": args.memory_limit} if args.memory_limit else {},
         watch=args.watch,
     )
+
+    for target in options.targets:
+        make_room(target, args.index_dir)
 
     def said(text: str) -> None:
         if not args.quiet:

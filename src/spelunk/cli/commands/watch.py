@@ -35,16 +35,17 @@ def run(args: argparse.Namespace) -> int:
     from queue import SimpleQueue
 
     from spelunk.cli.stderr import hushed
-    from spelunk.cli.targets import open_target
+    from spelunk.cli.targets import make_room, open_target
     from spelunk.watch.watcher import Watcher
     from spelunk.workspace.targets import targets
 
     _share_one_heap()
     queue: SimpleQueue[WatchEvent] = SimpleQueue()
     with ExitStack() as stack:
-        indexes = [
-            stack.enter_context(open_target(args, target)) for target in targets(args.paths, args.index_dir)
-        ]
+        watched = targets(args.paths, args.index_dir)
+        indexes = [stack.enter_context(open_target(args, target)) for target in watched]
+        for target in watched:
+            make_room(target, args.index_dir)
         how: dict[str, Any] = {} if args.poll is None else {"backend": "poll", "poll_seconds": args.poll}
         watchers = [Watcher(index, queue.put, **how) for index in indexes]
         _end_on_hangup()

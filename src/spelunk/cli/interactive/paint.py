@@ -64,6 +64,8 @@ def status_pieces(state: State) -> Pieces:
         told = "searching"
     elif state.answer is None:
         told = "type to search"
+    elif not state.answer.files:
+        told = "no files to search here"
     else:
         told = several(len(state.hits), "hit") if state.hits else "nothing found"
         told += f" in {several(state.answer.files, 'file')}, {state.answer.took_ms:.0f} ms"

@@ -150,7 +150,7 @@ class Screen:
         on("pagedown")(lambda event: state.move(max(1, self._list_rows() - 1)))
         on("c-f")(lambda event: session.next_files())
         on("c-t")(lambda event: session.next_mode())
-        on("c-c", "c-d", "c-g")(lambda event: event.app.exit())
+        on("c-c", "c-d", "c-g", "<sigint>")(lambda event: event.app.exit())
         on("escape", eager=True)(lambda event: event.app.exit())
         on("enter")(self._open)
         return keys

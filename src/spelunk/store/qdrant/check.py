@@ -10,7 +10,7 @@ from qdrant_client import models as m
 
 from spelunk.config import Options
 from spelunk.errors import ProviderError
-from spelunk.observe.check_report import Problem
+from spelunk.observe.check_report import CLUSTER, Problem
 from spelunk.store import remote_rows
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
@@ -155,7 +155,8 @@ def problems(manifest: Manifest, options: Options) -> tuple[list[Problem], int]:
     try:
         found = difference(manifest, connection)
     except ProviderError as error:
-        return [Problem(FULL_TEXT, place, str(error))], 0
+        kind = FULL_TEXT if _collection_missing(connection) else CLUSTER
+        return [Problem(kind, place, str(error).removeprefix(f"{place}: "))], 0
     finally:
         connection.close()
     out = []
@@ -168,6 +169,14 @@ def problems(manifest: Manifest, options: Options) -> tuple[list[Problem], int]:
         detail = f"{len(found.lacking)} chunks without a vector, {len(found.unexpected)} recorded as pending that have one"
         out.append(Problem(VECTOR, place, detail))
     return out, found.embedded
+
+
+def _collection_missing(connection: Connection) -> bool:
+    """Whether the cluster answers and has no such collection: a repair makes and fills it."""
+    try:
+        return not connection.read(lambda client: client.collection_exists(connection.collection))
+    except ProviderError:
+        return False
 
 
 def repair(manifest: ManifestWriter, options: Options) -> None:
