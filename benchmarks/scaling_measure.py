@@ -123,7 +123,37 @@ def bytes_below(folder: str) -> int:
 
 
 def measure_store(
-    corpus: str, store: str, counts: Sequence[int], pids: Sequence[int], data: Sequence[str]
+    corpus: str,
+    store: str,
+    counts: Sequence[int],
+    pids: Sequence[int],
+    data: Sequence[str],
+    grow: bool = False,
+    patience: float = 900.0,
+) -> None:
+    """Print a point for each count.
+
+    Args:
+        corpus: The folder whose packets are multiplied.
+        store: ``local``, or an address without a collection.
+        counts: Chunks.
+        pids: The servers.
+        data: Their storage folders.
+        grow: One store that grows from count to count, instead of one for each.
+        patience: Seconds, at most, to wait for the servers to rest before a point is taken.
+    """
+    made = packets(corpus)
+    for group in [sorted(counts)] if grow else [[count] for count in counts]:
+        _measure_group(made, store, group, pids, data, patience)
+
+
+def _measure_group(
+    made: Sequence[tuple[list[Any], Any]],
+    store: str,
+    counts: Sequence[int],
+    pids: Sequence[int],
+    data: Sequence[str],
+    patience: float,
 ) -> None:
     from spelunk import Index, embed
     from spelunk.config import resolve
@@ -134,44 +164,46 @@ def measure_store(
     from spelunk.workspace import locate
     from spelunk.workspace.state import fingerprint, walk_fingerprint
 
-    made = packets(corpus)
-    for count in counts:
-        with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as place:
-            address = store if store == "local" else f"{store}/scaling-{count}-{os.getpid()}"
-            options = resolve(root, {"store": address, "store_shards": 3 if store != "local" else 0})
-            directory = os.path.join(place, "index")
-            locate.claim(directory, root)
-            data_before = sum(map(bytes_below, data))
-            began, cpu, server = time.monotonic(), time.process_time(), cpu_of(pids)
+    with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as place:
+        address = store if store == "local" else f"{store}/scaling-{counts[-1]}-{os.getpid()}"
+        options = resolve(root, {"store": address, "store_shards": 3 if store != "local" else 0})
+        directory = os.path.join(place, "index")
+        locate.claim(directory, root)
+        data_before = sum(map(bytes_below, data))
+        source = copies(made, counts[-1])
+        total, wall, used, prepared, server, rested = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+        meta = {
+            "fingerprint": fingerprint(options), "embedder": embed.identify(options), "complete": 1,
+            "walk": walk_fingerprint(options), "planned": 0,
+        }  # fmt: skip
+        for count in counts:
+            began, cpu, of_server = time.monotonic(), time.process_time(), cpu_of(pids)
+            making = 0.0
             with closing(ManifestWriter(directory)) as manifest:
                 writer = open_writer(directory, manifest, options, null_observer, heap=MAX_LEXICAL, threads=1)
-                meta = {
-                    "fingerprint": fingerprint(options), "embedder": embed.identify(options), "complete": 1,
-                    "walk": walk_fingerprint(options), "planned": 0,
-                }  # fmt: skip
-                prepared = 0.0
-                source = copies(made, count)
-                while True:
+                while total < count:
                     at = time.process_time()
-                    piece = next(source, None)
-                    prepared += time.process_time() - at
-                    if piece is None:
-                        break
-                    writer.apply(*piece)
+                    items, packet = next(source)
+                    making += time.process_time() - at
+                    writer.apply(items, packet)
+                    total += packet.chunks
                     if writer.is_full(options.max_chunks_in_memory):
                         writer.publish(**meta)
                 writer.publish(**meta)
                 writer.compact()
                 writer.close()
                 chunks = manifest.counts()[1]
-            wall = time.monotonic() - began
-            used, server_used = time.process_time() - cpu - prepared, cpu_of(pids) - server
-            waited = settle(pids)
+            wall += time.monotonic() - began
+            used += time.process_time() - cpu - making
+            prepared += making
+            server += cpu_of(pids) - of_server
+            waited, at_rest = settle(pids, patience)
+            rested += waited
             anonymous, resident = memory_of(pids)
             point: dict[str, Any] = {
                 "what": "store", "store": "qdrant" if store != "local" else "local", "chunks": chunks,
-                "wall_s": round(wall, 2), "client_cpu_s": round(used, 2), "server_cpu_s": round(server_used, 2),
-                "server_cpu_after_s": round(waited, 2), "prepare_cpu_s": round(prepared, 2),
+                "wall_s": round(wall, 2), "client_cpu_s": round(used, 2), "server_cpu_s": round(server, 2),
+                "server_cpu_after_s": round(rested, 2), "server_at_rest": at_rest, "prepare_cpu_s": round(prepared, 2),
                 "server_memory": anonymous, "server_resident": resident, "server_disk": sum(map(bytes_below, data)) - data_before,
                 "disk": {
                     name: bytes_below(os.path.join(directory, name)) if os.path.isdir(os.path.join(directory, name))
@@ -182,10 +214,10 @@ def measure_store(
             with Index.open(root, index_dir=directory, store=address) as index:
                 for mode in ("lexical", "semantic", "hybrid"):
                     point[f"search_{mode}_ms"], point[f"search_{mode}_cpu_ms"] = search_ms(index, mode)
-                point["client_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-                print(json.dumps(point), flush=True)
-                if store != "local":
-                    forget(address)
+            point["client_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            print(json.dumps(point), flush=True)
+        if store != "local":
+            forget(address)
 
 
 def forget(address: str) -> None:
@@ -199,16 +231,20 @@ def forget(address: str) -> None:
         client.delete_collection(place.collection)
 
 
-def settle(pids: Sequence[int]) -> float:
-    """Wait until the servers rest (their optimisers build indexes); the CPU that this took."""
+def settle(pids: Sequence[int], patience: float) -> tuple[float, bool]:
+    """Wait until the servers rest (their optimisers build indexes).
+
+    Returns:
+        The CPU that this took, and whether they rest; if not, ``patience`` seconds were not enough.
+    """
     first = last = cpu_of(pids)
-    calm, deadline = 0, time.monotonic() + 900
+    calm, deadline = 0, time.monotonic() + patience
     while pids and calm < 5 and time.monotonic() < deadline:
         time.sleep(1)
         now = cpu_of(pids)
         calm = calm + 1 if now - last < 0.2 else 0
         last = now
-    return last - first
+    return last - first, not pids or calm >= 5
 
 
 def search_ms(index: Any, mode: str) -> tuple[float, float]:
