@@ -8,6 +8,7 @@ import resource
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -265,28 +266,100 @@ def search_ms(index: Any, mode: str) -> tuple[float, float]:
     return round(statistics.median(took), 2), round(1000 * (time.process_time() - cpu) / len(took), 2)
 
 
+class RoleClock:
+    """CPU seconds of the processes of a Ray cluster and of those that this process starts, by what they are.
+
+    A thread looks four times a second, so the last part of a process that ended is missed.
+    """
+
+    def __init__(self, session: int) -> None:
+        """Begin to look.
+
+        Args:
+            session: The cluster's session id; 0 for none.
+        """
+        self._session = session
+        self._seen: dict[tuple[int, str], tuple[str, float]] = {}
+        self._first = dict(self._look())
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._often, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> Iterator[tuple[tuple[int, str], float]]:
+        tick = os.sysconf("SC_CLK_TCK")
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            mine = int(fields[1]) == os.getpid()
+            if not mine and (not self._session or int(fields[3]) != self._session):
+                continue
+            key = int(entry.name), fields[19]  # with its start, because numbers are used again
+            line = b" ".join(words)
+            role = (
+                "driver" if b"ray_driver" in line
+                else "worker" if line.startswith(b"ray::") or b"default_worker" in line
+                else "cluster" if not mine
+                else "own"
+            )  # fmt: skip
+            seconds = (int(fields[11]) + int(fields[12])) / tick
+            self._seen[key] = role, seconds
+            yield key, seconds
+
+    def _often(self) -> None:
+        while not self._end.wait(0.25):
+            for _ in self._look():
+                pass
+
+    def stop(self) -> dict[str, float]:
+        """CPU seconds since the beginning, by role."""
+        self._end.set()
+        self._thread.join()
+        for _ in self._look():
+            pass
+        total: dict[str, float] = {}
+        for key, (role, seconds) in self._seen.items():
+            total[role] = total.get(role, 0.0) + seconds - self._first.get(key, 0.0)
+        return {role: round(seconds, 2) for role, seconds in sorted(total.items()) if role != "own"}
+
+
 def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
-    """Whole updates on clusters of one-core nodes, and by the local executor in one process."""
+    """Whole updates on clusters of one-core nodes, and by the local executor in one process.
+
+    Every cluster is used twice: the workers of the second run are there already.
+    """
     sys.path.insert(0, str(Path(__file__).parent.parent))
     import xxhash
     from tests.ray_cluster import RayCluster
 
     from spelunk import Index
-    from spelunk.observe.events import PieceTaken
+    from spelunk.observe.events import PieceTaken, WorkerStarted
     from spelunk.testing import logical_content
 
-    def run(what: str, count: int, **settings: Any) -> None:
+    def run(what: str, count: int, session: int = 0, warm: bool = False, **settings: Any) -> None:
         seconds: list[float] = []
+        times: dict[str, float] = {}
 
         def observer(event: Any) -> None:
+            now = time.monotonic() - began
             if isinstance(event, PieceTaken):
                 seconds.append(sum(event.seconds))
+                times.setdefault("first_piece_s", round(now, 2))
+                times["last_piece_s"] = round(now, 2)
+            elif isinstance(event, WorkerStarted):
+                times.setdefault("connecting_s", round(now, 2))
 
         with tempfile.TemporaryDirectory() as place:
+            roles = RoleClock(session)
             began, cpu = time.monotonic(), time.process_time()
             with Index.open(corpus, index_dir=place + "/index", observer=observer, **settings) as index:
                 report = index.update()
             wall, used = time.monotonic() - began, time.process_time() - cpu
+            by_role = roles.stop()
             content = xxhash.xxh3_64_hexdigest(
                 repr(sorted(logical_content(place + "/index").items())).encode("utf-8", "surrogatepass")
             )
@@ -294,8 +367,8 @@ def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
                 json.dumps(
                     {
                         "what": "run", "name": os.path.basename(corpus.rstrip("/")), "executor": what, "workers": count,
-                        "cores": min(count, os.cpu_count() or 1), "wall_s": round(wall, 2),
-                        "writer_cpu_s": round(used, 2), "worker_s": round(sum(seconds), 2),
+                        "warm": warm, "cores": min(count, os.cpu_count() or 1), "wall_s": round(wall, 2),
+                        "writer_cpu_s": round(used, 2), "worker_s": round(sum(seconds), 2), "cpu_s": by_role, **times,
                         "chunks": report.chunks, "bytes": report.bytes, "files": report.files.indexed, "content": content,
                     }
                 ),
@@ -307,4 +380,5 @@ def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
         run("processes", processes, mode="parallel", workers=processes)
     for count in nodes:
         with RayCluster(count) as cluster:
-            run("ray", count, mode="parallel", executor="ray", ray_address=cluster.address)
+            for warm in (False, True):
+                run("ray", count, cluster.session, warm, mode="parallel", executor="ray", ray_address=cluster.address)
