@@ -51,7 +51,9 @@ def main() -> None:
             verb.add_argument("folder")
     args = parser.parse_args()
     if args.verb == "store":
-        measure_store(args.corpus, args.store.rstrip("/"), args.chunks, args.pids, args.data, args.grow, args.patience)
+        measure_store(
+            args.corpus, args.store.rstrip("/"), args.chunks, args.pids, args.data, args.grow, args.patience
+        )
     elif args.verb == "ray":
         measure_ray(args.corpus, args.nodes, args.processes)
     elif args.verb == "model":

@@ -307,6 +307,8 @@ class RoleClock:
                 else "own"
             )  # fmt: skip
             seconds = (int(fields[11]) + int(fields[12])) / tick
+            if key in self._seen and not line:
+                role = self._seen[key][0]  # it has ended, and has no command line any more
             self._seen[key] = role, seconds
             yield key, seconds
 
@@ -381,4 +383,12 @@ def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
     for count in nodes:
         with RayCluster(count) as cluster:
             for warm in (False, True):
-                run("ray", count, cluster.session, warm, mode="parallel", executor="ray", ray_address=cluster.address)
+                run(
+                    "ray",
+                    count,
+                    cluster.session,
+                    warm,
+                    mode="parallel",
+                    executor="ray",
+                    ray_address=cluster.address,
+                )

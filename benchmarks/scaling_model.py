@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 
 class Rates(NamedTuple):
@@ -73,8 +73,57 @@ def read_points(path: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path(path).read_text().splitlines() if line.startswith("{")]
 
 
+class Line(NamedTuple):
+    """A quantity as a line over the number of chunks.
+
+    Attributes:
+        fixed: What there is of it without any chunk; below 0 where it begins to grow later.
+        each: For a chunk more.
+    """
+
+    fixed: float
+    each: float
+
+    def at(self, chunks: float) -> float:
+        """What the line says."""
+        return self.fixed + self.each * chunks
+
+
+def line_of(measured: Sequence[tuple[float, float]]) -> Line:
+    """The line through points ``(chunks, quantity)`` with the least squares of errors a chunk; of one, through zero.
+
+    Errors a chunk and not errors as such, so that a small point counts as much as a large one.
+    """
+    if len(measured) == 1:
+        return Line(0.0, measured[0][1] / measured[0][0])
+    weights = [x**-2 for x, _ in measured]
+    total = sum(weights)
+    mean_x = sum(w * x for w, (x, _) in zip(weights, measured, strict=True)) / total
+    mean_y = sum(w * y for w, (_, y) in zip(weights, measured, strict=True)) / total
+    spread = sum(w * (x - mean_x) ** 2 for w, (x, _) in zip(weights, measured, strict=True))
+    common = sum(w * (x - mean_x) * (y - mean_y) for w, (x, y) in zip(weights, measured, strict=True))
+    return Line(mean_y - common / spread * mean_x, common / spread)
+
+
+QUANTITIES: Final = {
+    "writer, CPU": (lambda p: p["client_cpu_s"], 1e-6, "us"),
+    "servers, CPU": (lambda p: p["server_cpu_s"] + p["server_cpu_after_s"], 1e-6, "us"),
+    "servers, memory": (lambda p: p["server_memory"], 1.0, "bytes"),
+    "servers, disk": (lambda p: p["server_disk"], 1.0, "bytes"),
+    "index directory": (lambda p: sum(p["disk"].values()), 1.0, "bytes"),
+}
+"""Of a point: how it is taken, the unit of its figures for a chunk, and that unit's name."""
+
+
+def points_of(points: Sequence[dict[str, Any]], store: str) -> list[dict[str, Any]]:
+    """The points of a store that count for the model, by chunks."""
+    return sorted(
+        (p for p in points if p["what"] == "store" and p["store"] == store), key=lambda p: p["chunks"]
+    )
+
+
 def rates_of(points: Sequence[dict[str, Any]], store: str) -> Rates:
-    """The model's rates: those that a point names for all runs (``rates``), and of a store its largest point.
+    """The model's rates: those that a point names for all runs (``rates``), and of a store the lines of its points.
 
     All are CPU seconds, so that other work on the machine does not count as waiting.
     """
@@ -82,11 +131,34 @@ def rates_of(points: Sequence[dict[str, Any]], store: str) -> Rates:
     if store == "local":
         writer, server = named["writer_us"] / 1e6, 0.0
     else:
-        of_store = [p for p in points if p["what"] == "store" and p["store"] == store]
-        largest = max(of_store, key=lambda p: p["chunks"])
-        writer = largest["client_cpu_s"] / largest["chunks"]
-        server = (largest["server_cpu_s"] + largest["server_cpu_after_s"]) / largest["chunks"]
+        of_store = points_of(points, store)
+        writer, server = (
+            line_of([(p["chunks"], QUANTITIES[name][0](p)) for p in of_store]).each
+            for name in ("writer, CPU", "servers, CPU")
+        )
     return Rates(1e9 / named["ms_per_mb"], named["bytes_per_chunk"], writer, server)
+
+
+def print_lines(points: Sequence[dict[str, Any]], store: str) -> None:
+    """The lines through a store's points, and what they say of each point."""
+    of_store = points_of(points, store)
+    print(
+        f"\n{store}: lines through the measured points; behind each point what the line is off there\n\n| | Without a chunk | For a chunk more | "
+        + " | ".join(f"{p['chunks']:,}" for p in of_store)
+        + " |\n|-|-|-|"
+        + "-|" * len(of_store)
+    )
+    for name, (take, unit, shown) in QUANTITIES.items():
+        measured = [(p["chunks"], take(p)) for p in of_store]
+        if not any(y for _, y in measured):
+            continue
+        line = line_of(measured)
+        fixed = f"{line.fixed:,.0f} s" if shown == "us" else f"{line.fixed / 1e6:,.0f} MB"
+        print(
+            f"| {name} | {fixed} | {line.each / unit:,.0f} {shown} | "
+            + " | ".join(f"{line.at(x) / y - 1:+.0%}" for x, y in measured)
+            + " |"
+        )
 
 
 def print_model(path: str) -> None:
@@ -101,6 +173,8 @@ def print_model(path: str) -> None:
             f"| {store} | {r.bytes_per_core / 1e6:.2f} | {r.bytes_per_chunk:.0f} | {1e6 * r.writer:.0f} "
             f"| {1e6 * r.server:.0f} |"
         )
+    for store in stores:
+        print_lines(points, store)
     print("\n| Run | Workers | MB | Measured, s | Simulated, s | Ratio |\n|-|-|-|-|-|-|")
     for p in points:
         if p["what"] != "run":
