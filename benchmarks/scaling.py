@@ -1,6 +1,6 @@
 """The scaling model: measured points, a simulation that is held against them, and plots.
 
-    python -m benchmarks.scaling store CORPUS --store local|qdrant://HOST:PORT --chunks 100000 1000000 [--pids PID...]
+    python -m benchmarks.scaling store CORPUS --store local|qdrant://HOST:PORT --chunks 100000 1000000 [--pids PID...] [--grow]
     python -m benchmarks.scaling ray CORPUS --nodes 1 2
     python -m benchmarks.scaling model POINTS.jsonl
     python -m benchmarks.scaling draw POINTS.jsonl FOLDER
@@ -36,6 +36,10 @@ def main() -> None:
         "--pids", type=int, nargs="*", default=[], help="the servers, to measure their CPU and memory"
     )
     store.add_argument("--data", nargs="*", default=[], help="their storage folders, to measure the disk")
+    store.add_argument("--grow", action="store_true", help="one store that grows from count to count")
+    store.add_argument(
+        "--patience", type=float, default=900, help="seconds to wait for the servers to rest before a point"
+    )
     ray = verbs.add_parser("ray")
     ray.add_argument("corpus")
     ray.add_argument("--nodes", type=int, nargs="+", default=[1, 2])
@@ -47,7 +51,9 @@ def main() -> None:
             verb.add_argument("folder")
     args = parser.parse_args()
     if args.verb == "store":
-        measure_store(args.corpus, args.store.rstrip("/"), args.chunks, args.pids, args.data)
+        measure_store(
+            args.corpus, args.store.rstrip("/"), args.chunks, args.pids, args.data, args.grow, args.patience
+        )
     elif args.verb == "ray":
         measure_ray(args.corpus, args.nodes, args.processes)
     elif args.verb == "model":

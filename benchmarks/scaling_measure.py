@@ -8,6 +8,7 @@ import resource
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -123,7 +124,37 @@ def bytes_below(folder: str) -> int:
 
 
 def measure_store(
-    corpus: str, store: str, counts: Sequence[int], pids: Sequence[int], data: Sequence[str]
+    corpus: str,
+    store: str,
+    counts: Sequence[int],
+    pids: Sequence[int],
+    data: Sequence[str],
+    grow: bool = False,
+    patience: float = 900.0,
+) -> None:
+    """Print a point for each count.
+
+    Args:
+        corpus: The folder whose packets are multiplied.
+        store: ``local``, or an address without a collection.
+        counts: Chunks.
+        pids: The servers.
+        data: Their storage folders.
+        grow: One store that grows from count to count, instead of one for each.
+        patience: Seconds, at most, to wait for the servers to rest before a point is taken.
+    """
+    made = packets(corpus)
+    for group in [sorted(counts)] if grow else [[count] for count in counts]:
+        _measure_group(made, store, group, pids, data, patience)
+
+
+def _measure_group(
+    made: Sequence[tuple[list[Any], Any]],
+    store: str,
+    counts: Sequence[int],
+    pids: Sequence[int],
+    data: Sequence[str],
+    patience: float,
 ) -> None:
     from spelunk import Index, embed
     from spelunk.config import resolve
@@ -134,44 +165,46 @@ def measure_store(
     from spelunk.workspace import locate
     from spelunk.workspace.state import fingerprint, walk_fingerprint
 
-    made = packets(corpus)
-    for count in counts:
-        with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as place:
-            address = store if store == "local" else f"{store}/scaling-{count}-{os.getpid()}"
-            options = resolve(root, {"store": address, "store_shards": 3 if store != "local" else 0})
-            directory = os.path.join(place, "index")
-            locate.claim(directory, root)
-            data_before = sum(map(bytes_below, data))
-            began, cpu, server = time.monotonic(), time.process_time(), cpu_of(pids)
+    with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as place:
+        address = store if store == "local" else f"{store}/scaling-{counts[-1]}-{os.getpid()}"
+        options = resolve(root, {"store": address, "store_shards": 3 if store != "local" else 0})
+        directory = os.path.join(place, "index")
+        locate.claim(directory, root)
+        data_before = sum(map(bytes_below, data))
+        source = copies(made, counts[-1])
+        total, wall, used, prepared, server, rested = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+        meta = {
+            "fingerprint": fingerprint(options), "embedder": embed.identify(options), "complete": 1,
+            "walk": walk_fingerprint(options), "planned": 0,
+        }  # fmt: skip
+        for count in counts:
+            began, cpu, of_server = time.monotonic(), time.process_time(), cpu_of(pids)
+            making = 0.0
             with closing(ManifestWriter(directory)) as manifest:
                 writer = open_writer(directory, manifest, options, null_observer, heap=MAX_LEXICAL, threads=1)
-                meta = {
-                    "fingerprint": fingerprint(options), "embedder": embed.identify(options), "complete": 1,
-                    "walk": walk_fingerprint(options), "planned": 0,
-                }  # fmt: skip
-                prepared = 0.0
-                source = copies(made, count)
-                while True:
+                while total < count:
                     at = time.process_time()
-                    piece = next(source, None)
-                    prepared += time.process_time() - at
-                    if piece is None:
-                        break
-                    writer.apply(*piece)
+                    items, packet = next(source)
+                    making += time.process_time() - at
+                    writer.apply(items, packet)
+                    total += packet.chunks
                     if writer.is_full(options.max_chunks_in_memory):
                         writer.publish(**meta)
                 writer.publish(**meta)
                 writer.compact()
                 writer.close()
                 chunks = manifest.counts()[1]
-            wall = time.monotonic() - began
-            used, server_used = time.process_time() - cpu - prepared, cpu_of(pids) - server
-            waited = settle(pids)
+            wall += time.monotonic() - began
+            used += time.process_time() - cpu - making
+            prepared += making
+            server += cpu_of(pids) - of_server
+            waited, at_rest = settle(pids, patience)
+            rested += waited
             anonymous, resident = memory_of(pids)
             point: dict[str, Any] = {
                 "what": "store", "store": "qdrant" if store != "local" else "local", "chunks": chunks,
-                "wall_s": round(wall, 2), "client_cpu_s": round(used, 2), "server_cpu_s": round(server_used, 2),
-                "server_cpu_after_s": round(waited, 2), "prepare_cpu_s": round(prepared, 2),
+                "wall_s": round(wall, 2), "client_cpu_s": round(used, 2), "server_cpu_s": round(server, 2),
+                "server_cpu_after_s": round(rested, 2), "server_at_rest": at_rest, "prepare_cpu_s": round(prepared, 2),
                 "server_memory": anonymous, "server_resident": resident, "server_disk": sum(map(bytes_below, data)) - data_before,
                 "disk": {
                     name: bytes_below(os.path.join(directory, name)) if os.path.isdir(os.path.join(directory, name))
@@ -182,10 +215,10 @@ def measure_store(
             with Index.open(root, index_dir=directory, store=address) as index:
                 for mode in ("lexical", "semantic", "hybrid"):
                     point[f"search_{mode}_ms"], point[f"search_{mode}_cpu_ms"] = search_ms(index, mode)
-                point["client_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-                print(json.dumps(point), flush=True)
-                if store != "local":
-                    forget(address)
+            point["client_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            print(json.dumps(point), flush=True)
+        if store != "local":
+            forget(address)
 
 
 def forget(address: str) -> None:
@@ -199,16 +232,20 @@ def forget(address: str) -> None:
         client.delete_collection(place.collection)
 
 
-def settle(pids: Sequence[int]) -> float:
-    """Wait until the servers rest (their optimisers build indexes); the CPU that this took."""
+def settle(pids: Sequence[int], patience: float) -> tuple[float, bool]:
+    """Wait until the servers rest (their optimisers build indexes).
+
+    Returns:
+        The CPU that this took, and whether they rest; if not, ``patience`` seconds were not enough.
+    """
     first = last = cpu_of(pids)
-    calm, deadline = 0, time.monotonic() + 900
+    calm, deadline = 0, time.monotonic() + patience
     while pids and calm < 5 and time.monotonic() < deadline:
         time.sleep(1)
         now = cpu_of(pids)
         calm = calm + 1 if now - last < 0.2 else 0
         last = now
-    return last - first
+    return last - first, not pids or calm >= 5
 
 
 def search_ms(index: Any, mode: str) -> tuple[float, float]:
@@ -229,28 +266,106 @@ def search_ms(index: Any, mode: str) -> tuple[float, float]:
     return round(statistics.median(took), 2), round(1000 * (time.process_time() - cpu) / len(took), 2)
 
 
+class RoleClock:
+    """CPU seconds of the processes of a Ray cluster and of those that this process starts, by what they are.
+
+    A thread looks four times a second, so the last part of a process that ended is missed.
+    """
+
+    def __init__(self, session: int) -> None:
+        """Begin to look.
+
+        Args:
+            session: The cluster's session id; 0 for none.
+        """
+        self._session = session
+        self._seen: dict[tuple[int, str], tuple[str, float]] = {}
+        self.own = 0.0
+        """CPU seconds of the looks themselves."""
+        self._first = dict(self._look())
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._often, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> Iterator[tuple[tuple[int, str], float]]:
+        tick = os.sysconf("SC_CLK_TCK")
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            mine = int(fields[1]) == os.getpid()
+            if not mine and (not self._session or int(fields[3]) != self._session):
+                continue
+            key = int(entry.name), fields[19]  # with its start, because numbers are used again
+            line = b" ".join(words)
+            role = (
+                "driver" if b"ray_driver" in line
+                else "worker" if line.startswith(b"ray::") or b"default_worker" in line
+                else "cluster" if not mine
+                else "own"
+            )  # fmt: skip
+            seconds = (int(fields[11]) + int(fields[12])) / tick
+            if key in self._seen and not line:
+                role = self._seen[key][0]  # it has ended, and has no command line any more
+            self._seen[key] = role, seconds
+            yield key, seconds
+
+    def _often(self) -> None:
+        while not self._end.wait(0.25):
+            for _ in self._look():
+                pass
+        self.own = time.thread_time()
+
+    def stop(self) -> dict[str, float]:
+        """CPU seconds since the beginning, by role."""
+        self._end.set()
+        self._thread.join()
+        for _ in self._look():
+            pass
+        total: dict[str, float] = {}
+        for key, (role, seconds) in self._seen.items():
+            total[role] = total.get(role, 0.0) + seconds - self._first.get(key, 0.0)
+        return {role: round(seconds, 2) for role, seconds in sorted(total.items()) if role != "own"}
+
+
 def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
-    """Whole updates on clusters of one-core nodes, and by the local executor in one process."""
+    """Whole updates on clusters of one-core nodes, and by the local executor in one process.
+
+    Every cluster is used twice: the workers of the second run are there already.
+    """
     sys.path.insert(0, str(Path(__file__).parent.parent))
     import xxhash
     from tests.ray_cluster import RayCluster
 
     from spelunk import Index
-    from spelunk.observe.events import PieceTaken
+    from spelunk.observe.events import PieceTaken, WorkerStarted
     from spelunk.testing import logical_content
 
-    def run(what: str, count: int, **settings: Any) -> None:
+    def run(what: str, count: int, session: int = 0, warm: bool = False, **settings: Any) -> None:
         seconds: list[float] = []
+        times: dict[str, float] = {}
 
         def observer(event: Any) -> None:
+            now = time.monotonic() - began
             if isinstance(event, PieceTaken):
                 seconds.append(sum(event.seconds))
+                times.setdefault("first_piece_s", round(now, 2))
+                times["last_piece_s"] = round(now, 2)
+            elif isinstance(event, WorkerStarted):
+                times.setdefault("connecting_s", round(now, 2))
 
         with tempfile.TemporaryDirectory() as place:
+            roles = RoleClock(session)
             began, cpu = time.monotonic(), time.process_time()
             with Index.open(corpus, index_dir=place + "/index", observer=observer, **settings) as index:
                 report = index.update()
             wall, used = time.monotonic() - began, time.process_time() - cpu
+            by_role = roles.stop()
+            used -= roles.own
             content = xxhash.xxh3_64_hexdigest(
                 repr(sorted(logical_content(place + "/index").items())).encode("utf-8", "surrogatepass")
             )
@@ -258,8 +373,8 @@ def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
                 json.dumps(
                     {
                         "what": "run", "name": os.path.basename(corpus.rstrip("/")), "executor": what, "workers": count,
-                        "cores": min(count, os.cpu_count() or 1), "wall_s": round(wall, 2),
-                        "writer_cpu_s": round(used, 2), "worker_s": round(sum(seconds), 2),
+                        "warm": warm, "cores": min(count, os.cpu_count() or 1), "wall_s": round(wall, 2),
+                        "writer_cpu_s": round(used, 2), "worker_s": round(sum(seconds), 2), "cpu_s": by_role, **times,
                         "chunks": report.chunks, "bytes": report.bytes, "files": report.files.indexed, "content": content,
                     }
                 ),
@@ -271,4 +386,13 @@ def measure_ray(corpus: str, nodes: Sequence[int], processes: int) -> None:
         run("processes", processes, mode="parallel", workers=processes)
     for count in nodes:
         with RayCluster(count) as cluster:
-            run("ray", count, mode="parallel", executor="ray", ray_address=cluster.address)
+            for warm in (False, True):
+                run(
+                    "ray",
+                    count,
+                    cluster.session,
+                    warm,
+                    mode="parallel",
+                    executor="ray",
+                    ray_address=cluster.address,
+                )

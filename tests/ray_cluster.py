@@ -36,6 +36,11 @@ class RayCluster:
         )
         self.address = self._answer()
 
+    @property
+    def session(self) -> int:
+        """The session of all its processes."""
+        return self._process.pid
+
     def _answer(self) -> str:
         assert self._process.stdout is not None
         for line in self._process.stdout:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -129,6 +131,30 @@ def test_points_of_replaced_files_go_once_no_search_can_need_them(
         with index.snapshot() as reader:
             assert remote.count() == reader.documents
         assert index.check().ok
+
+
+def test_points_that_were_replaced_while_the_clock_was_ahead_do_not_wait_for_that_time(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=time.time())
+    monkeypatch.setattr(writer, "time", SimpleNamespace(time=lambda: clock.now))
+    with remote.open() as index:
+        index.update()
+        clock.now += 2 * 86_400
+        (remote.root / "notes.md").write_text("# Other\n\nText.\n")
+        index.update()
+        clock.now -= 2 * 86_400  # somebody has set it right
+        (remote.root / "more.md").write_text("# More\n\nText.\n")
+        index.update()
+        with index.snapshot() as reader:
+            assert remote.count() > reader.documents  # for searches that began before
+
+        clock.now += writer.GRACE_SECONDS + 1
+        (remote.root / "further.md").write_text("# Further\n\nText.\n")
+        index.update()
+
+        with index.snapshot() as reader:
+            assert remote.count() == reader.documents
 
 
 def test_a_reader_sees_its_generation_while_another_is_published(remote: Remote) -> None:

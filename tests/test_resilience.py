@@ -157,10 +157,29 @@ def test_status_answers_whatever_the_file_holds(tmp_path: Path, text: str) -> No
     assert index.status().breakers == ()
 
 
-def test_an_opening_in_the_future_bars_no_longer_than_one_that_is_new(clock: Clock, tmp_path: Path) -> None:
+def test_an_opening_in_the_future_allows_a_trial(clock: Clock, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(f'{{"x": {ENTRY.replace("5.0", "9e15")}}}')
+    assert states(str(tmp_path))[0].state == "half-open"
 
-    assert states(str(tmp_path))[0].retry_at == clock.now + 30
+    succeed(breaker_at(tmp_path))
+
+    assert states(str(tmp_path))[0].state == "closed"
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_clock_that_is_set_back_does_not_keep_it_open(clock: Clock, tmp_path: Path, stored: bool) -> None:
+    breaker = breaker_at(tmp_path if stored else None)
+    fail(breaker, 3)
+    clock.now -= 2 * 86_400
+
+    assert breaker.state.state == "half-open"
+    fail(breaker)  # the trial fails, so it is open by the new clock
+    clock.now += 29
+    with pytest.raises(ProviderDownError):
+        breaker.enter()
+    clock.now += 2
+    succeed(breaker)
+    assert breaker.state.state == "closed"
 
 
 def test_valid_entries_are_kept_beside_a_damaged_one(clock: Clock, tmp_path: Path) -> None:

@@ -71,10 +71,10 @@ def states(directory: str) -> tuple[BreakerState, ...]:
 
 
 def _at(entry: BreakerState, now: float) -> BreakerState:
-    """The state at a time: an open breaker is half-open once its wait is over."""
+    """The state at a time: an open breaker is half-open once its wait is over, or the clock was set back."""
     if entry.state == CLOSED:
         return entry
-    return replace(entry, state=HALF_OPEN if now > entry.retry_at else OPEN)
+    return replace(entry, state=OPEN if entry.since <= now <= entry.retry_at else HALF_OPEN)
 
 
 def _load(directory: str) -> dict[str, BreakerState]:
@@ -95,7 +95,8 @@ def _parse(name: str, value: Mapping[str, Any]) -> BreakerState:
         raise TypeError(reason)
     if state == CLOSED:
         return BreakerState(name, failures=int(failures), reason=reason)
-    since = min(opened, time.time())  # a time to come would keep it open until then
+    # The clock was set back since: how much of the wait is left is not known, and a trial tells.
+    since = opened if opened <= time.time() else 0.0
     return BreakerState(name, state, int(failures), since, since + wait, reason)
 
 
@@ -173,7 +174,7 @@ class Breaker:
             left = entry.since + self._wait - time.time()
             if entry.state == CLOSED:
                 return
-            if entry.state == OPEN and left >= 0:
+            if entry.state == OPEN and 0 <= left <= self._wait:
                 raise ProviderDownError(
                     f"{self.name}: not called for another {left:.0f} s after {entry.failures} failures in a row "
                     f"({entry.reason})"

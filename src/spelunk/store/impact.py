@@ -119,6 +119,16 @@ def any_level() -> str:
     return f"[{LEVELS[0]}-{LEVELS[-1]}]"
 
 
+def forms_of(text: str) -> list[str]:
+    """The forms that :func:`encode` joined."""
+    return text.split(" ") if text else []
+
+
+def decode_form(form: str) -> tuple[str, int]:
+    """The term of an encoded form, and its level."""
+    return form[:-1], LEVELS.index(form[-1])
+
+
 def decode(text: str) -> Iterable[tuple[str, int]]:
     """The inverse of :func:`encode`: terms with their levels."""
-    return ((form[:-1], LEVELS.index(form[-1])) for form in text.split(" ") if form)
+    return map(decode_form, forms_of(text))

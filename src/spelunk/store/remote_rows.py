@@ -155,6 +155,11 @@ def retire(manifest: ManifestWriter, files: Collection[int], now: float) -> None
     manifest._run("DELETE FROM purges")
 
 
+def retire_again(manifest: ManifestWriter, now: float) -> None:
+    """Note those as retired now that were retired at a time to come: the clock was set back since."""
+    manifest._run("UPDATE retired SET at = ? WHERE at > ?", (now, now))
+
+
 def forget_retired(manifest: ManifestWriter, files: Collection[int]) -> None:
     """Delete the notes of file versions whose points are gone."""
     manifest._many("DELETE FROM retired WHERE file = ?", [(file,) for file in files])

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import product
 from typing import Any, Final, NamedTuple
 
 import xxhash
 
-from spelunk.store.impact import LEVELS, decode, score_units
+from spelunk.store.impact import LEVELS, decode_form, forms_of, score_units
 
 FORMAT: Final = 1
 """Part of the names of the vectors: a collection of another format has no vector of these names."""
@@ -34,6 +35,10 @@ BODY: Final = "body"
 NAME: Final = "name"
 EMBEDDER: Final = "embedder"
 SCALE: Final = "scale"
+
+
+KEPT_FORMS: Final = 1 << 15
+"""Encoded terms whose hashes are kept, some 6 MB for each of two tables: most terms of a chunk occur in others too."""
 
 
 class PointDocument(NamedTuple):
@@ -83,11 +88,27 @@ def embedder_number(embedder: str) -> int:
     return number_of(embedder)
 
 
+@lru_cache(maxsize=KEPT_FORMS)
+def _dimension_of(form: str, field: str) -> int:
+    """The dimension of an encoded term."""
+    term, level = decode_form(form)
+    return dimension(term, field, level)
+
+
+@lru_cache(maxsize=KEPT_FORMS)
+def _number_of(form: str) -> int:
+    """The number of an encoded term, whatever its level."""
+    return number_of(decode_form(form)[0])
+
+
 def sparse(fields: Mapping[str, str]) -> list[int]:
     """The dimensions of a chunk, ascending; each has the value 1."""
-    return sorted(
-        {dimension(term, field, level) for field, text in fields.items() for term, level in decode(text)}
-    )
+    return sorted({_dimension_of(form, field) for field, text in fields.items() for form in forms_of(text)})
+
+
+def numbers(text: str) -> list[int]:
+    """The terms of an encoded field as they are in the payload."""
+    return [_number_of(form) for form in forms_of(text)]
 
 
 def sparse_query(terms: Mapping[str, float], fields: Mapping[Any, float], scale: float) -> dict[int, int]:
@@ -107,8 +128,8 @@ def payload_of(document: PointDocument, workspace: str) -> dict[str, Any]:
         CHUNK: document.chunk,
         FILE: document.file,
         TIE: document.tie,
-        BODY: [number_of(term) for term, _ in decode(document.fields["body"])],
-        NAME: [number_of(term) for term, _ in decode(document.fields["name"])],
+        BODY: numbers(document.fields["body"]),
+        NAME: numbers(document.fields["name"]),
         **document.payload,
     }
 

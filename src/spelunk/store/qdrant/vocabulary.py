@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 import zstandard
 
 from spelunk.store import remote_rows
-from spelunk.store.impact import decode
+from spelunk.store.impact import forms_of
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_writer import ManifestWriter
 from spelunk.text.required import Run
@@ -30,11 +30,11 @@ def count(fields: Iterable[Mapping[str, str]]) -> Counts:
     Args:
         fields: Of each chunk the encoded terms by field.
     """
-    counts: Counts = Counter()
+    by_field: dict[str, Counter[str]] = {}
     for chunk in fields:
         for field, text in chunk.items():
-            counts.update({(field, term): 1 for term, _ in decode(text)})
-    return counts
+            by_field.setdefault(field, Counter()).update([form[:-1] for form in forms_of(text)])
+    return Counter({(field, term): n for field, terms in by_field.items() for term, n in terms.items()})
 
 
 class VocabularyWriter:

@@ -210,9 +210,11 @@ class RemoteWriter(StoreWriter):
         """Retire the files that were replaced, and delete the points of those retired for long."""
         manifest = self.manifest
         superseded, now = manifest.superseded(), time.time()
-        if superseded:
+        ahead = len(remote_rows.retired(manifest)) > len(remote_rows.retired(manifest, now))
+        if superseded or ahead:
             manifest.start()
             remote_rows.retire(manifest, superseded, now)
+            remote_rows.retire_again(manifest, now)
             manifest.commit()
         waiting = remote_rows.retired(manifest)
         before = now if len(waiting) > MAX_RETIRED else now - GRACE_SECONDS
