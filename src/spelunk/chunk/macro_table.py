@@ -48,7 +48,7 @@ class Macro(NamedTuple):
 def macros_of_table(rows: TextRows) -> list[Macro] | None:
     """The macros of a header that is a table of them, in order; None where it holds anything else."""
     text = rows.text
-    if text.count("\n#define ") < max(LEAST_MACROS, rows.count // 4) or "\\\n" in text:
+    if text.count("\n#define ") < max(LEAST_MACROS, rows.count // 4) or "\\" in text:
         return None
     if any("\n#" in comment for comment in _COMMENT.findall(text)):
         return None  # it may hold macros that are none
