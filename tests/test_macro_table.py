@@ -41,7 +41,7 @@ def by_tree(document: Document) -> list[Definition]:
     parsed = Parsed(document, TextRows(document), grammar, grammar.parser.parse(source), source, {})
     found = chunk_code(parsed)
     assert found is not None
-    assert not any(map(len, relation_columns(parsed)))
+    assert not any(len(column) for column in relation_columns(parsed))
     return sorted(d for c in found for d in c.definitions)
 
 
