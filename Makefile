@@ -7,6 +7,9 @@ PROMETHEUS := $(VENV)/.prometheus
 GRAPHITE := $(VENV)/.graphite
 MCP_CLIENTS := $(VENV)/.mcp-clients
 
+# Hundreds of processes start in the tests; each would compile the sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: model demo test test-long test-second check docs format lock clean
 
 demo: $(STAMP)

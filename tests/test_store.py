@@ -180,6 +180,29 @@ def test_an_index_of_an_older_format_is_missing_and_never_damaged(tmp_path: Path
 # Readers beside a writer
 
 
+def test_a_reader_that_meets_a_manifest_before_its_tables_sees_them_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look finds an empty file; its writer makes the tables before the second look."""
+    _, place = build(tmp_path)
+    name = schema.manifest_name(str(place))
+    assert name is not None
+    path = place / name
+    for left in (path.with_name(name + "-wal"), path.with_name(name + "-shm"), path):
+        left.unlink(missing_ok=True)
+    path.touch()
+    real = schema._is_empty
+
+    def late(where: str) -> bool:
+        schema.connect_writer(str(place))[0].close()
+        return real(where)
+
+    monkeypatch.setattr(schema, "_is_empty", late)
+    db, found = schema.connect_reader(str(place))
+    with closing(db):
+        assert found == name and db.execute("SELECT count(*) FROM generations").fetchone() == (0,)
+
+
 def test_a_view_opened_before_a_merge_has_its_vectors_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

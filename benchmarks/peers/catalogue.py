@@ -192,7 +192,8 @@ class Probe(Peer):
         return [self._command, "search", "--format", "json", "--max-results", "10", query, str(root)]
 
     def hits(self, output: str, query: str, root: Path) -> list[LineSpan]:
-        found = json.loads(output[output.index("{") :]) if "{" in output else {"results": []}
+        began = output.find("\n{")  # notices stand before the object and after it
+        found = json.JSONDecoder().raw_decode(output, began + 1)[0] if began >= 0 else {}
         out = []
         for result in found.get("results", []):
             start, end = result["lines"]

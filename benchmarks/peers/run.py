@@ -116,6 +116,8 @@ class Run:
         self.peer, self.root, self.home, self.args = peer, root, home, args
         home.mkdir(parents=True, exist_ok=True)
         self.env = os.environ | peer.environment(home)
+        # As installed: with it, Python would compile the sources of each tool again in each process.
+        self.env.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def command(self, command: Sequence[str]) -> tuple[dict[str, float], str]:
         return run(command, self.env, self.args.limit, self.args.memory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,13 +45,16 @@ def finder(matched: Matched) -> Finder:
     exact = frozenset(" ".join(text.lower().split()) for text in matched.literals if text.strip())
     literals = [r"\s+".join(map(re.escape, text.split())) for text in exact if len(text) <= MAX_LITERAL]
     literal = re.compile("|".join(sorted(literals, key=len, reverse=True)), re.IGNORECASE)
+    known: dict[str, tuple[tuple[int, int, str], ...]] = {}
 
     def matches(line: str) -> list[tuple[int, int, str]]:
         """Start, end and term of each match, in order, not overlapping."""
         found = literal.finditer(line) if literals else ()  # without one it is found everywhere
         spans = [(m.start(), m.end(), " ".join(m.group().lower().split())) for m in found]
         spans = [span for span in spans if span[0] < span[1]]
-        spans += _words_of(line, matched.terms)
+        spans += _words_of(line, matched.terms, known)
+        if len(spans) < 2:
+            return spans
         out: list[tuple[int, int, str]] = []
         for span in sorted(spans, key=lambda s: (s[0], -s[1])):
             if not out or span[0] >= out[-1][1]:
@@ -65,19 +68,36 @@ def finder(matched: Matched) -> Finder:
     )
 
 
-def _words_of(line: str, terms: frozenset[str]) -> list[tuple[int, int, str]]:
-    """The words of a line that have one of the terms, or those of their parts that have one."""
+def _words_of(
+    line: str, terms: frozenset[str], known: dict[str, tuple[tuple[int, int, str], ...]]
+) -> list[tuple[int, int, str]]:
+    """The words of a line that have one of the terms, or those of their parts that have one.
+
+    Args:
+        line: Without its end.
+        terms: Of the query, lower case.
+        known: What words seen before have, from their own start; filled here.
+    """
     spans: list[tuple[int, int, str]] = []
     for m in re.finditer(r"\w+", line) if terms else ():
-        word, at = m.group(), m.start()
-        if word.lower() in terms:
-            spans.append((at, m.end(), word.lower()))
-        elif len(word) <= MAX_WORD:
-            for start, end in part_spans(word):
-                term = stem(word[start:end].lower())
-                if term in terms:
-                    spans.append((at + start, at + end, term))
+        word = m.group()
+        found = known.get(word)
+        if found is None:
+            found = known[word] = tuple(_terms_of(word, terms))
+        if found:
+            at = m.start()
+            spans += [(at + start, at + end, term) for start, end, term in found]
     return spans
+
+
+def _terms_of(word: str, terms: frozenset[str]) -> Iterator[tuple[int, int, str]]:
+    if word.lower() in terms:
+        yield 0, len(word), word.lower()
+    elif len(word) <= MAX_WORD:
+        for start, end in part_spans(word):
+            term = stem(word[start:end].lower())
+            if term in terms:
+                yield start, end, term
 
 
 def _regex_finder(patterns: Sequence[str]) -> Finder:

@@ -156,6 +156,7 @@ def connect_reader(directory: str) -> tuple[sqlite3.Connection, str]:
         IndexBusyError: Another program holds a lock on it.
         StorageError: The disk refuses.
     """
+    looked_again = False
     for _ in range(REPLACED_TRIES):
         name = manifest_name(directory)
         if name is None:
@@ -173,8 +174,12 @@ def connect_reader(directory: str) -> tuple[sqlite3.Connection, str]:
                 continue  # a rebuild replaced it between the look at its name and the open
             if isinstance(error, IndexCorruptError):
                 raise
-            if not _locked(error) and _is_empty(path):
-                raise IndexMissingError(f"{directory}: no index here; run `spelunk index`") from None
+            if not _locked(error):
+                if _is_empty(path):
+                    raise IndexMissingError(f"{directory}: no index here; run `spelunk index`") from None
+                if not looked_again:
+                    looked_again = True
+                    continue  # a writer made the tables, in one transaction, after the first look
             raise translate(error, path) from None
         if manifest_name(directory) == name:
             return db, name

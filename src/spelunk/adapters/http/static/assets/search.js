@@ -1,5 +1,5 @@
 // Results: facets beside matches, grouped by file and enclosing symbol, tests folded.
-import { useEffect, useState } from "./vendor/hooks.js";
+import { useEffect, useMemo, useState } from "./vendor/hooks.js";
 import { address, useAnswer } from "./api.js";
 import { lineNodes } from "./code.js";
 import { filters, has, toggle, without, words } from "./query.js";
@@ -50,6 +50,10 @@ export function group(hits) {
 
 const wantsTests = (q) => /\btests?\b/i.test(words(q)) || has(q, "is", "test");
 
+/** The entries of an answer; tests are not folded where the query asks for them. */
+const grouped = ({ hits }, related, q) =>
+  group(!related && wantsTests(q) ? hits.map((x) => ({ ...x, flags: (x.flags || []).filter((f) => f !== "test") })) : hits);
+
 /** Whether all hits are wanted: not while someone types. */
 function useRested(route) {
   const [rested, set] = useState(0); // the entry for which the keys have rested
@@ -79,8 +83,12 @@ export function Search({ route, go, setQuery }) {
   useEffect(() => {
     if (value && !busy && history.state && history.state.y) window.scrollTo(0, history.state.y);
   }, [busy, route.entry]);
-  if (!url) return null;
   const answer = value;
+  // Made once for an answer: a key is asked about before its text is drawn, and must not wait for old hits.
+  const list = useMemo(() => answer && grouped(answer, related, q).map((entry) => entry.file
+    ? html`<${FileGroup} key=${entry.file.path} file=${entry.file} q=${q} mode=${mode} go=${go} />`
+    : html`<${Tests} key=${`tests ${entry.tests[0].path}`} files=${entry.tests} q=${q} mode=${mode} go=${go} />`), [answer, mode]);
+  if (!url) return null;
   if (error && !busy) {
     return html`<main class="search" id="main" tabindex="-1"><h1 class="offscreen">Search</h1><div></div>
       <div class="results"><${Problem} error=${error} query=${q} onFix=${setQuery} /></div></main>`;
@@ -89,7 +97,6 @@ export function Search({ route, go, setQuery }) {
     return html`<main class="search" id="main" tabindex="-1" aria-busy="true"><h1 class="offscreen">Search</h1><div></div>
       <div class=${`results ${slow ? "waiting" : ""}`}>${slow && html`<p class="summary dim" role="status">Searching…</p>`}</div></main>`;
   }
-  const groups = !related && wantsTests(q) ? [...group(answer.hits.map((x) => ({ ...x, flags: (x.flags || []).filter((f) => f !== "test") })))] : group(answer.hits);
   const link = (query) => pageAddress("/search", { q: query, mode });
   return html`<main class=${`search ${slow ? "slow" : ""}`} id="main" tabindex="-1" aria-busy=${busy ? "true" : "false"}>
     <h1 class="offscreen">${related ? `Similar to ${answer.query}` : `Results for ${q}`}</h1>
@@ -98,9 +105,7 @@ export function Search({ route, go, setQuery }) {
       <${Summary} answer=${answer} related=${related} route=${route} />
       ${(answer.missing || []).length > 0 && html`<${Missing} words=${answer.missing} q=${q} link=${link} />`}
       ${(answer.notices || []).filter((text) => !text.startsWith("not found:") && !(answer.notes || []).includes(text)).map((text) => html`<p class="notice" role="note">${text}</p>`)}
-      ${groups.map((entry) => entry.file
-        ? html`<${FileGroup} key=${entry.file.path} file=${entry.file} q=${q} mode=${mode} go=${go} />`
-        : html`<${Tests} key=${`tests ${entry.tests[0].path}`} files=${entry.tests} q=${q} mode=${mode} go=${go} />`)}
+      ${list}
       ${!answer.hits.length && html`<${Nothing} answer=${answer} q=${q} link=${link} />`}
       ${!related && answer.hits.length >= (Number(route.params.get("n")) || PAGE) && answer.hits.length < 1000 && html`
         <a class="button more-hits" data-keep-scroll href=${pageAddress("/search", { q, mode, n: answer.hits.length + PAGE })}>More results</a>`}
