@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final
 
 from spelunk.errors import IndexCorruptError
@@ -43,20 +41,9 @@ PARTS: Final = ("chunks", "contents", "fields")
 """Tables whose rows name the file that they belong to."""
 
 
-_FIRST: Final = itemgetter(0)
-
-_as_tuple: Final[Any] = tuple.__new__
-"""``_make`` of a named tuple without its check of the length, at a third of the cost: a search
-reads some hundred chunks and their definitions, and the statement decides how many columns there are."""
-
-_FLAGS: Final = {n: Flag(n) for n in range(1 << 6)}
-"""Flags by their bits, the common ones: a search reads some hundred files."""
-
-
 def _file(row: Any) -> FileRow:
     try:
-        path = decode_path(row[1])
-        flags = _FLAGS[row[5]] if row[5] in _FLAGS else Flag(row[5])
+        path, flags = decode_path(row[1]), Flag(row[5])
     except (TypeError, ValueError):  # a NULL where there is none, as after a flipped byte
         raise IndexCorruptError("the manifest has a damaged row; run `spelunk check --repair`") from None
     return FileRow(row[0], path, row[2], row[3], row[4], flags, *row[6:])
@@ -259,13 +246,13 @@ class Manifest:
 
     def chunks(self, ids: Sequence[int]) -> dict[int, ChunkRecord]:
         """Return published chunks by id, with their definitions; unknown ids are left out."""
-        rows = self._by_id(f"SELECT {_CHUNK} FROM chunks WHERE id IN", ids)
+        rows = [*self._by_id(f"SELECT {_CHUNK} FROM chunks WHERE id IN", ids)]
         defined = self._definitions(
             self._by_id(
                 f"SELECT {_DEFINITION} FROM definitions WHERE chunk IN", ids, "ORDER BY chunk, number"
             )
         )
-        return {row[0]: _as_tuple(ChunkRecord, (*row, defined.get(row[0], ()))) for row in rows}
+        return {row[0]: ChunkRecord._make((*row, defined.get(row[0], ()))) for row in rows}
 
     def chunks_of(self, file: FileRow) -> list[ChunkRecord]:
         """Return a file's chunks in order, with their definitions."""
@@ -278,15 +265,15 @@ class Manifest:
                 span,
             )
         )
-        return [_as_tuple(ChunkRecord, (*row, defined.get(row[0], ()))) for row in rows]
+        return [ChunkRecord._make((*row, defined.get(row[0], ()))) for row in rows]
 
     @staticmethod
     def _definitions(rows: Iterable[Any]) -> dict[int, tuple[Definition, ...]]:
-        """Group rows of definitions by chunk: rows of one chunk stand together, in their order."""
-        return {
-            chunk: tuple([_as_tuple(Definition, row[1:]) for row in of_chunk])
-            for chunk, of_chunk in groupby(rows, _FIRST)
-        }
+        """Group rows of definitions by chunk, in their order."""
+        out: dict[int, list[Definition]] = {}
+        for chunk, *definition in rows:
+            out.setdefault(chunk, []).append(Definition._make(definition))
+        return {chunk: tuple(definitions) for chunk, definitions in out.items()}
 
     def defining(self, name: str) -> list[int]:
         """Return the ids of the chunks that define exactly this name, ascending."""
