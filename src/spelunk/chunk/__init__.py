@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from spelunk.chunk.lines import chunk_lines
+from spelunk.chunk.macro_table import chunk_macros
 from spelunk.chunk.parse import Parsed, parse_code
 from spelunk.chunk.rows import MAX_CHARS, TARGET_CHARS, TextRows
 from spelunk.config import Options
@@ -73,6 +74,8 @@ def chunk(parsed: Parsed) -> list[Chunk]:
         from spelunk.chunk.data import chunk_data
 
         return chunk_data(language, rows)
+    if parsed.macros is not None:
+        return chunk_macros(rows, parsed.macros)
     if parsed.tree is not None:
         from spelunk.chunk.code import chunk_code
 

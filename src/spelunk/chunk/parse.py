@@ -14,6 +14,8 @@ from operator import add
 from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.grammar import ASCII_ONLY, ENDLESS, ERROR_KIND, LanguageGrammar, grammar_for
+from spelunk.chunk.macro_table import LANGUAGES as TABLES_IN
+from spelunk.chunk.macro_table import Macro, macros_of_table
 from spelunk.chunk.mended import MENDABLE, mended
 from spelunk.chunk.rows import TextRows
 from spelunk.types import Document
@@ -56,6 +58,7 @@ class Parsed(NamedTuple):
         source: The UTF-8 bytes that the tree's positions refer to.
         captured: The nodes that one query has found, by capture, for other readers of the tree that ask
             for the same; filled by the first. None where there is no tree.
+        macros: What a table of macros defines, which needs no tree; None of any other file.
     """
 
     document: Document
@@ -64,6 +67,7 @@ class Parsed(NamedTuple):
     tree: Any = None
     source: bytes = b""
     captured: dict[str, list[Any]] | None = None
+    macros: list[Macro] | None = None
 
 
 def line_starts(parsed: Parsed) -> list[int]:
@@ -81,6 +85,10 @@ def parse_code(document: Document) -> Parsed:
     grammar = grammar_for(document.language)
     if grammar is None or is_hostile(rows):
         return Parsed(document, rows)
+    if document.language in TABLES_IN:
+        macros = macros_of_table(rows)
+        if macros is not None:
+            return Parsed(document, rows, macros=macros)
     source = document.text.encode("utf-8", "replace")
     tree = _tree(grammar, source.translate(_ASCII) if grammar.name in ASCII_ONLY else source)
     if tree is None:

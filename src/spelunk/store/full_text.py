@@ -48,6 +48,10 @@ from spelunk.store.tantivy_errors import (
 MIN_HEAP: Final = 16 * 1024 * 1024
 """Per indexing thread; Tantivy refuses less than 3 MB and thrashes below this."""
 
+TIES_SPARED: Final = 2
+"""The part of the hits wanted that is fetched besides, one in so many: where all that share the last score are
+among them, as they are for most queries over a million chunks, no second search is made."""
+
 TIES_FETCHED: Final = 16
 """Times the hits wanted that are fetched to choose among equal scores; beyond it the
 search is narrowed to a part of the ``tie`` numbers."""
@@ -334,14 +338,19 @@ class LexicalReader:
         shared by more documents than fit, those with the least ``tie`` are taken.
         """
         query = Query.boolean_query(clauses)
-        hits = self._hits(query, limit + 1)
-        if len(hits) > limit:
-            edge = hits[limit - 1][0]
-            if hits[limit][0] == edge:
-                above = [hit for hit in hits if hit[0] > edge]
-                return self._scored(above) + self._least_ties(clauses, edge, limit, limit - len(above))
-            hits = hits[:limit]
-        return self._scored(hits)
+        most = limit + max(1, limit // TIES_SPARED)
+        hits = self._hits(query, most)
+        if len(hits) <= limit:
+            return self._scored(hits)
+        edge = hits[limit - 1][0]
+        if hits[limit][0] != edge:
+            return self._scored(hits[:limit])
+        above = [hit for hit in hits if hit[0] > edge]
+        wanted = limit - len(above)
+        if len(hits) < most or hits[-1][0] < edge:  # all that share the last score are here
+            equal = self._scored([hit for hit in hits if hit[0] == edge])
+            return self._scored(above) + [s for s in equal if s.tie <= equal[wanted - 1].tie]
+        return self._scored(above) + self._least_ties(clauses, edge, limit, wanted)
 
     def _least_ties(self, clauses: list[Clause], edge: float, limit: int, wanted: int) -> list[Scored]:
         """Of the documents with the score ``edge`` the ``wanted`` ones with the least ``tie``."""

@@ -17,7 +17,7 @@ longer than :data:`MAX_WORD` leaves :data:`LONG_WORD` in its chunk.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 MAX_WORD: Final = 120
@@ -33,6 +33,9 @@ _V = TypeVar("_V")
 
 _WORD: Final = re.compile(r"\w+")
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^\W\d_A-Za-z]+")
+
+_PART_OF_ONE_CASE: Final = re.compile(r"[a-z]+|[0-9]+")
+"""The parts of an ASCII word in lower case: what ``_PART`` finds, in half the time."""
 
 _DIGITS: Final = "0123456789"
 _ASCII_RUN: Final = re.compile(r"[A-Za-z0-9_]+")
@@ -174,20 +177,18 @@ def terms(word: str) -> list[str]:
         return list(dict.fromkeys([whole, *map(STEMS.__getitem__, parts(word)), *runs]))
     if word[0] in _DIGITS:
         return [whole]
-    found = [whole]
-    one_case = word == whole or word.isupper()
-    if one_case and whole.isalpha():  # most words
-        pieces = [whole]
-    elif one_case and whole.replace("_", "a").isalpha():
-        pieces = whole.split("_")
+    pieces: Iterable[str]
+    if word == whole or word.isupper():
+        if whole.isalpha():  # most words
+            stemmed = STEMS[whole]
+            return [whole] if stemmed == whole else [whole, stemmed]
+        if whole.replace("_", "a").isalpha():
+            pieces = filter(None, whole.split("_"))
+        else:
+            pieces = _PART_OF_ONE_CASE.findall(whole)
     else:
-        pieces = [piece.lower() for piece in _PART.findall(word)]
-    for piece in pieces:
-        if piece:
-            stemmed = STEMS[piece]
-            if stemmed not in found:
-                found.append(stemmed)
-    return found
+        pieces = map(str.lower, _PART.findall(word))
+    return list(dict.fromkeys([whole, *map(STEMS.__getitem__, pieces)]))
 
 
 LEXICON: Final = Recent(lambda word: tuple(terms(word)), MAX_CACHED)

@@ -15,7 +15,7 @@ from typing import Final
 
 from spelunk.search.evidence import Evidence
 from spelunk.search.rank import signals
-from spelunk.search.rank.signals import QueryFacts, ScoredChunk, StemMatches
+from spelunk.search.rank.signals import NameMatches, QueryFacts, ScoredChunk, StemMatches
 
 BREADTH: Final = 30
 """Chunks of one file that count towards its breadth."""
@@ -139,10 +139,18 @@ def rank(
     firsts = [candidates[group[0]] for group in files.values()]
     largest: dict[tuple[int, str, int], int] = {}
     for c in firsts:
-        largest[_twin_key(c)] = max(largest.get(_twin_key(c), 0), c.file.chunks)
-    shallowest = min((signals.path_facts(c.file.path)[3] for c in firsts), default=0)
+        twin = c.source, signals.path_facts(c.file.path)[2], int(c.file.flags)
+        largest[twin] = max(largest.get(twin, 0), c.file.chunks)
+    shallowest = min([signals.path_facts(c.file.path)[3] for c in firsts], default=0)
     model = _Model(
-        weights, query, StemMatches(query), path_rarity, shallowest, largest, evidence or Evidence()
+        weights,
+        query,
+        StemMatches(query),
+        NameMatches(query),
+        path_rarity,
+        shallowest,
+        largest,
+        evidence or Evidence(),
     )
     for group in files.values():
         model.score(
@@ -166,10 +174,6 @@ def _order(c: ScoredChunk) -> tuple[float, str, int, int, int]:
         c.chunk.start,
         c.source,
     )
-
-
-def _twin_key(c: ScoredChunk) -> tuple[int, str, int]:
-    return c.source, signals.path_facts(c.file.path)[2], int(c.file.flags)
 
 
 def _relevance(candidates: Sequence[ScoredChunk]) -> tuple[list[float], list[float]]:
@@ -204,13 +208,14 @@ class _Model:
 
     Attributes:
         shallowest: Folders above the shallowest candidate.
-        largest: Chunks of the largest of each set of twins.
+        largest: Chunks of the largest of each set of twins, by index, path without the ending, and flags.
         evidence: What else is known of files and chunks.
     """
 
     weights: Weights
     query: QueryFacts
     matches: StemMatches
+    names: NameMatches
     path_rarity: Mapping[str, float]
     shallowest: int
     largest: Mapping[tuple[int, str, int], int]
@@ -220,48 +225,58 @@ class _Model:
         self, chunks: Sequence[ScoredChunk], relevance: Sequence[float], nearness: Sequence[float]
     ) -> None:
         """Give the chunks of one file their signals and scores."""
-        weights, query = self.weights, self.query
-        worth = weights.file
+        weights, worth = self.weights, self.weights.file
+        of_match, of_meaning = weights.match / 2, weights.meaning / 2
+        of_definition, of_name = worth["definition"], worth["name"]
+        evidence = self.evidence.chunks
         own: list[float] = []
         definition = name = 0.0
         texts: dict[str, float] = {}
         said: set[str] = set()
         for c, r, near in zip(chunks, relevance, nearness, strict=True):
-            matched, named, found = signals.definition_match(c.chunk, query)
-            known = self.evidence.chunk((c.source, c.chunk.id))
-            own.append(
-                weights.match / 2 * r
-                + weights.meaning / 2 * near
-                + worth["definition"] * matched
-                + worth["name"] * named
-                + sum([worth.get(signal, 0.0) * strength for signal, strength in known.items()])
-            )
-            for signal in OF_TEXTS & known.keys():
-                texts[signal] = max(known[signal], texts.get(signal, 0.0))
-            definition = max(definition, matched)
-            name = max(name, named)
-            said |= found
-        best = sorted(relevance, reverse=True)
+            matched, named, found = self.names.of_chunk(c.chunk)
+            value = of_match * r + of_meaning * near + of_definition * matched + of_name * named
+            known = evidence.get((c.source, c.chunk.id)) if evidence else None
+            if known:
+                value += sum([worth.get(signal, 0.0) * strength for signal, strength in known.items()])
+                for signal in OF_TEXTS & known.keys():
+                    texts[signal] = max(known[signal], texts.get(signal, 0.0))
+            own.append(value)
+            if matched > definition:
+                definition = matched
+            if named > name:
+                name = named
+            if found:
+                said |= found
+        first = chunks[0]
+        several = len(chunks) > 1
+        best = sorted(relevance, reverse=True) if several else relevance
         shared = {
-            "match": weights.match / 2 * signals.discounted_sum(best),
+            "match": of_match * signals.discounted_sum(best),
             "breadth": weights.breadth * sum(best[:BREADTH]) / BREADTH,
         }
         if any(nearness):
-            nearest = sorted(nearness, reverse=True)
-            shared["meaning"] = weights.meaning / 2 * signals.discounted_sum(nearest)
-        for signal, value in self._file_signals(chunks[0], definition, name, said).items():
+            nearest = sorted(nearness, reverse=True) if several else nearness
+            shared["meaning"] = of_meaning * signals.discounted_sum(nearest)
+        for signal, value in self._file_signals(first, definition, name, said):
             if value:
                 shared[signal] = worth[signal] * value
-        for signal, value in {**self.evidence.file(chunks[0].key), **texts}.items():
-            if value and worth.get(signal):
-                shared[signal] = worth[signal] * value
-        for flag in signals.flags_of(chunks[0].file):
-            shared[flag] = weights.flags[flag] * (ASKED_FOR if flag in query.asked else 1.0)
+        of_file = self.evidence.file(first.key)
+        if of_file or texts:
+            for signal, value in {**of_file, **texts}.items():
+                if value and worth.get(signal):
+                    shared[signal] = worth[signal] * value
+        asked = self.query.asked
+        for flag in signals.flags_of(first.file):
+            shared[flag] = weights.flags[flag] * (ASKED_FOR if flag in asked else 1.0)
         score = sum(shared.values())
+        if not several:
+            first.signals, first.score = shared, score
+            return
         order = _best_first(chunks, own)
         for place, n in enumerate(order):
             c = chunks[n]
-            c.signals = dict(shared)
+            c.signals = shared.copy()
             c.score = score
             if place:
                 c.signals["chunk"] = own[n] - own[order[0]]
@@ -270,17 +285,17 @@ class _Model:
 
     def _file_signals(
         self, c: ScoredChunk, definition: float, name: float, said: set[str]
-    ) -> dict[str, float]:
-        in_name, folders, _, depth = signals.path_facts(c.file.path)
-        return {
-            "stem": self.matches.match(in_name),
-            "cover": self.query.share(said | in_name | folders),
-            "definition": definition,
-            "name": name,
-            # The folders of tests and documents are weighed as such.
-            "folders": 0.0
-            if c.file.flags
-            else signals.folder_rarity(folders - in_name, self.query, self.path_rarity),
-            "depth": signals.depth_below(depth, self.shallowest),
-            "twin": float(self.largest[_twin_key(c)] > c.file.chunks),
-        }
+    ) -> tuple[tuple[str, float], ...]:
+        file = c.file
+        in_name, folders, twin, depth = signals.path_facts(file.path)
+        # The folders of tests and documents are weighed as such.
+        rarity = 0.0 if file.flags else signals.folder_rarity(folders - in_name, self.query, self.path_rarity)
+        return (
+            ("stem", self.matches.match(in_name)),
+            ("cover", self.query.share({*said, *in_name, *folders})),
+            ("definition", definition),
+            ("name", name),
+            ("folders", rarity),
+            ("depth", signals.depth_below(depth, self.shallowest)),
+            ("twin", float(self.largest[c.source, twin, int(file.flags)] > file.chunks)),
+        )

@@ -64,6 +64,8 @@ _FLAG_OF_WORD: Final = {w: flag for flag, text in _ASKS_FOR.items() for w in _wo
 _DATA: Final = _words("json xml csv yaml toml")
 _QUALIFIED: Final = re.compile(r"\b\w++(?:(?:::|->|\.|#|\\)~?\w++)+")
 """A name with its scopes. It starts at a word boundary and gives nothing back: linear in the text."""
+MAX_CORES: Final = 32
+"""Stems of a query up to which a name is searched for each of them before it is split into parts."""
 MAX_STEMS: Final = 256
 """Stems of a query that are ranked by; each is compared with the stems of every candidate."""
 MAX_TEXT_STEMS: Final = 128
@@ -257,32 +259,64 @@ class StemMatches(dict[str, tuple[float, tuple[tuple[str, float], ...]]]):
         return sum(weights.get(s, 0.0) * d for s, d in said.items()) * told / len(name)
 
 
-def definition_match(chunk: ChunkRecord, query: QueryFacts) -> tuple[float, float, set[str]]:
-    """(how well a name defined here matches, whether it is a name in the query, the stems found).
+class NameMatches:
+    """What the names defined in a chunk say of a query. For one query."""
 
-    The first is the weight of the query that a name says, times the share of
-    the name that the query says; the second is 1 for a type of exactly that
-    name.
-    """
-    best = named = 0.0
-    found: set[str] = set()
-    weights, names = query.weights, query.names
-    for name, kind, _, _, _ in chunk.definitions:
-        stems = name_stems(name)
-        if not stems.isdisjoint(weights):
-            both = [s for s in stems if s in weights]
-            found.update(both)
-            match = sum([weights[s] for s in both]) * len(both) / len(stems)
-            if match > best:
-                best = match
-        if names and (asked := names.get(name.lower())) is not None:
-            worth = 1.0 if kind in CONTAINERS else 0.9
-            if asked != name:
-                worth *= OTHER_CASE
-            if query.scopes and query.scopes.isdisjoint(words(chunk.scope.lower()) + words(name.lower())):
-                worth *= OTHER_SCOPE
-            named = max(named, worth)
-    return best, named, found
+    def __init__(self, query: QueryFacts) -> None:
+        self._query = query
+        cores = {_core(s) for s in query.weights}
+        cores.update([name for name in query.names if not any(map(name.__contains__, cores))])
+        self._cores = tuple(cores) if len(cores) <= MAX_CORES else None
+
+    def of_chunk(self, chunk: ChunkRecord) -> tuple[float, float, set[str]]:
+        """(how well a name defined here matches, whether it is a name in the query, the stems found).
+
+        The first is the weight of the query that a name says, times the share of
+        the name that the query says; the second is 1 for a type of exactly that
+        name.
+        """
+        definitions, cores = chunk.definitions, self._cores
+        best = named = 0.0
+        found: set[str] = set()
+        if cores is not None:  # most names have nothing of the query, and are spared the splitting
+            text = "\n".join([d[0] for d in definitions])
+            if text.isascii():
+                text = text.lower()
+                if not any(map(text.__contains__, cores)):
+                    return best, named, found
+                if len(definitions) > 1:
+                    lowered = text.split("\n")
+                    if len(lowered) == len(definitions):
+                        definitions = tuple(
+                            [
+                                d
+                                for d, name in zip(definitions, lowered, strict=True)
+                                if any(map(name.__contains__, cores))
+                            ]
+                        )
+        weights, names, scopes = self._query.weights, self._query.names, self._query.scopes
+        for name, kind, _, _, _ in definitions:
+            stems = name_stems(name)
+            if not stems.isdisjoint(weights):
+                both = [s for s in stems if s in weights]
+                found.update(both)
+                match = sum([weights[s] for s in both]) * len(both) / len(stems)
+                if match > best:
+                    best = match
+            if names and (asked := names.get(name.lower())) is not None:
+                worth = 1.0 if kind in CONTAINERS else 0.9
+                if asked != name:
+                    worth *= OTHER_CASE
+                if scopes and scopes.isdisjoint(words(chunk.scope.lower()) + words(name.lower())):
+                    worth *= OTHER_SCOPE
+                named = max(named, worth)
+        return best, named, found
+
+
+def _core(stemmed: str) -> str:
+    """What every word of a stem contains: :func:`spelunk.text.tokens.stem` takes letters off, and changes the last one
+    to ``y`` or ``i``."""
+    return stemmed[:-1] if len(stemmed) > 2 and stemmed[-1] in "iy" else stemmed
 
 
 def flags_of(file: FileRow) -> list[str]:
