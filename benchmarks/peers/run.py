@@ -4,7 +4,7 @@
 
 Each round runs every tool once on a folder, in an order that rotates: an index from nothing, the first
 query, ten more, fifty edited files, and a query that must find an edit. TOOLS is what ``install.py`` filled.
-With ``--queries`` (labelled, one corpus a folder by its name) NDCG@10 is measured once for each tool.
+With ``--queries`` (labelled, one corpus a folder by its name) NDCG@10 is measured in the first round.
 One JSON object a measurement goes to OUT; ``table.py`` makes tables of it.
 
 A tool is given up on for a folder when one of its commands takes longer than ``--limit`` seconds, fails, or
@@ -131,8 +131,10 @@ class Run:
         return used, self.peer.hits(output, query, self.root)
 
 
-def measure(peer: Peer, root: Path, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """One round."""
+def measure(
+    peer: Peer, root: Path, args: argparse.Namespace, queries: Sequence[LabelledQuery]
+) -> Iterator[dict[str, Any]]:
+    """One round; with labelled queries also how good the answers are."""
     with tempfile.TemporaryDirectory(dir=args.work) as place:
         run = Run(peer, root, Path(place), args)
         made = run.index()
@@ -143,6 +145,8 @@ def measure(peer: Peer, root: Path, args: argparse.Namespace) -> Iterator[dict[s
         yield {"what": "disk", "bytes": disk(run.home)}
         for query in QUESTIONS[1 : WARM + 1]:
             yield {"what": "warm query", **run.ask(query)[0]}
+        if queries:
+            yield quality(run, queries)
         with edited(root):
             updated = run.index()
             found, hits = run.ask(SECRET)
@@ -167,25 +171,19 @@ def edited(root: Path) -> Iterator[None]:
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-def quality(
-    peer: Peer, root: Path, queries: Sequence[LabelledQuery], args: argparse.Namespace
-) -> dict[str, Any]:
-    """NDCG@10 over the queries of a folder, and how long one took as a whole process."""
-    with tempfile.TemporaryDirectory(dir=args.work) as place:
-        run = Run(peer, root, Path(place), args)
-        run.index()
-        run.ask(QUESTIONS[0])
-        scores, walls = [], []
-        for query in queries:
-            used, hits = run.ask(query.text)
-            scores.append(score(query.targets, hits).ndcg)
-            walls.append(used["wall"])
-        return {
-            "what": "quality",
-            "ndcg": sum(scores) / len(scores),
-            "queries": len(scores),
-            "walls": sorted(walls),
-        }
+def quality(run: Run, queries: Sequence[LabelledQuery]) -> dict[str, Any]:
+    """NDCG@10 over the queries of a folder, and how long each took as a whole process."""
+    scores, walls = [], []
+    for query in queries:
+        used, hits = run.ask(query.text)
+        scores.append(score(query.targets, hits).ndcg)
+        walls.append(used["wall"])
+    return {
+        "what": "quality",
+        "ndcg": sum(scores) / len(scores),
+        "queries": len(scores),
+        "walls": sorted(walls),
+    }
 
 
 def main() -> None:
@@ -231,23 +229,17 @@ def main() -> None:
                 shutil.copytree(folder, root, symlinks=True, ignore=shutil.ignore_patterns(".git"))
                 files = sum(len(names) for _, _, names in os.walk(root))
                 write(able[0], corpus, {"what": "corpus", "files": files, "bytes": disk(root)})
+                queries = [q for q in labelled if q.repo == corpus]
                 given_up: set[str] = set()
                 for turn in range(args.rounds):
                     for peer in able[turn % len(able) :] + able[: turn % len(able)]:
                         if peer.name in given_up:
                             continue
                         try:
-                            for row in measure(peer, root, args):
+                            for row in measure(peer, root, args, () if turn else queries):
                                 write(peer, corpus, {"round": turn, **row})
                         except (PeerError, ValueError, KeyError) as error:
                             given_up.add(peer.name)
-                            write(peer, corpus, {"what": "given up", "why": str(error)})
-                queries = [q for q in labelled if q.repo == corpus]
-                for peer in able if queries else ():
-                    if peer.name not in given_up:
-                        try:
-                            write(peer, corpus, quality(peer, root, queries, args))
-                        except (PeerError, ValueError, KeyError) as error:
                             write(peer, corpus, {"what": "given up", "why": str(error)})
 
 
