@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -540,7 +541,7 @@ def test_a_provider_that_fails_and_heals_is_told_and_counted(tree: Path, file: P
 def test_a_breaker_that_is_open_is_shown_by_a_run_that_asks_no_provider(tree: Path, file: Path) -> None:
     index = Index.open(tree)
     index.update()
-    breaker = {"state": "open", "failures": 5, "opened": 4e9, "rest": 30.0, "reason": "503"}
+    breaker = {"state": "open", "failures": 5, "opened": time.time(), "rest": 3600.0, "reason": "503"}
     (Path(index.directory) / "breakers.json").write_text(json.dumps({"embedder": breaker}))
 
     subprocess.run(
