@@ -1,5 +1,6 @@
 """Logs and metrics of the real command: every line JSON, a file however it ends, a port that is scraped."""
 
+import contextlib
 import json
 import os
 import re
@@ -50,7 +51,7 @@ def held(cli, tree):
     for n in range(300):
         body = "\n\n".join(f"def work_{n}_{i}(a, b):\n    return a + b * {i}" for i in range(40))
         (tree / "src" / f"module{n}.py").write_text(body)
-    started = []
+    started, stopped = [], []
 
     def start(*args):
         process = subprocess.Popen(
@@ -63,6 +64,7 @@ def held(cli, tree):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         for child in children:
             os.kill(int(child), signal.SIGSTOP)
+        stopped.extend(map(int, children))
         return process, list(map(int, children))
 
     yield start
@@ -72,6 +74,9 @@ def held(cli, tree):
             process.wait()
         process.stdout.close()
         process.stderr.close()
+    for child in stopped:  # a worker that is stopped does not see that its parent has gone
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGCONT)
 
 
 # JSON
