@@ -97,6 +97,17 @@ def test_chunks_partition_every_notebook(cells):
     assert len(lines) == text.count("\n") + 1 or not text
 
 
+def test_a_definition_on_the_line_of_a_blank_row_goes_to_the_chunk_behind_it():
+    """A string of a notebook's file may hold several lines of its cell: they have one line number."""
+    text = "# %%\nx = 1\n\n" + "word " * 900 + "\ndef f(x):"
+    doc = Document("a.ipynb", text, b"", "notebook", lines=(6, 6, 7, 7, 7))
+
+    chunks = chunk(parse(doc, OPTIONS))
+
+    check(doc, chunks)
+    assert [d.name for c in chunks for d in c.definitions] == ["f"]
+
+
 @pytest.mark.parametrize(
     "language", ["python", "javascript", "cpp", "rust", "json", "haskell", "bash", "html"]
 )

@@ -111,7 +111,10 @@ class TextRows:
         left = sorted(piece.definitions, key=_line_of, reverse=True)
         for a, b in self._split(first, stop):
             here: list[Definition] = []
-            high = self.raw_line(b - 1)
+            last = b - 1
+            while last > a and (not lines[last] or lines[last].isspace()):
+                last -= 1  # of several rows on one line of a notebook's file, blank ones go to no chunk
+            high = self.raw_line(last)
             while left and left[-1].line <= high:
                 here.append(left.pop())
             if len(here) > 1 and main[0] in here:
