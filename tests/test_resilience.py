@@ -78,6 +78,16 @@ def test_half_open_lets_one_call_through_and_its_success_closes(clock: Clock) ->
     succeed(breaker)
 
 
+def assert_it_waits_30_seconds(breaker: Breaker, clock: Clock) -> None:
+    """It was opened just now; a call after its wait closes it."""
+    clock.now += 29
+    with pytest.raises(ProviderDownError):
+        breaker.enter()
+    clock.now += 2
+    succeed(breaker)
+    assert breaker.state.state == "closed"
+
+
 def test_half_open_opens_again_when_the_one_call_fails(clock: Clock) -> None:
     breaker = breaker_at()
     fail(breaker, 3)
@@ -85,12 +95,7 @@ def test_half_open_opens_again_when_the_one_call_fails(clock: Clock) -> None:
     fail(breaker, 1, "still down")
 
     assert breaker.state == BreakerState("x", "open", 4, clock.now, clock.now + 30, "still down")
-    clock.now += 29
-    with pytest.raises(ProviderDownError):
-        breaker.enter()
-    clock.now += 2
-    succeed(breaker)
-    assert breaker.state.state == "closed"
+    assert_it_waits_30_seconds(breaker, clock)
 
 
 def test_a_trial_that_was_interrupted_does_not_bar_the_next(clock: Clock, tmp_path: Path) -> None:
@@ -174,12 +179,7 @@ def test_a_clock_that_is_set_back_does_not_keep_it_open(clock: Clock, tmp_path: 
 
     assert breaker.state.state == "half-open"
     fail(breaker)  # the trial fails, so it is open by the new clock
-    clock.now += 29
-    with pytest.raises(ProviderDownError):
-        breaker.enter()
-    clock.now += 2
-    succeed(breaker)
-    assert breaker.state.state == "closed"
+    assert_it_waits_30_seconds(breaker, clock)
 
 
 def test_valid_entries_are_kept_beside_a_damaged_one(clock: Clock, tmp_path: Path) -> None:

@@ -23,21 +23,15 @@ import subprocess
 import sys
 import tempfile
 
-WITHOUT = """
-import sys
-from spelunk.chunk import relations
-from spelunk.pipeline import worker
-worker.relation_columns = lambda parsed: relations.NO_COLUMNS
-from spelunk.cli import main
-sys.exit(main())
-"""
 WITH = """
 import sys
 from spelunk.chunk import relations
 from spelunk.pipeline import worker
 from spelunk.cli import main
+del sys.argv[1]
 sys.exit(main())
 """
+WITHOUT = WITH.replace("del ", "worker.relation_columns = lambda parsed: relations.NO_COLUMNS\ndel ")
 SHARE = """
 import sys, time
 from spelunk.pipeline import worker
@@ -64,22 +58,25 @@ ReferenceCollector.add = timed(ReferenceCollector.add)
 ReferenceCollector.write = timed(ReferenceCollector.write)
 writer.compact_references = timed(writer.compact_references)
 from spelunk.cli import main
+told = sys.argv.pop(1)
 code = main()
-with open(sys.argv[-1], "w") as out:
+with open(told, "w") as out:
     out.write(f"{spent} {time.process_time()}")
 sys.exit(code)
 """
 
 
 def run(folder: str, program: str) -> tuple[float, int, list[float]]:
-    """CPU seconds of one run, the bytes of its index, and what the program wrote of itself."""
+    """CPU seconds of one run, the bytes of its index, and what the program wrote of itself, in CPU seconds.
+
+    Args:
+        folder: To index.
+        program: Python source; its first argument is a file for what it has to say, the rest is the command line.
+    """
     with tempfile.TemporaryDirectory() as place:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [sys.executable, "-c", program, "index", folder, "--index-dir", f"{place}/ix"]
         told = f"{place}/told"
-        if program is SHARE:
-            program = program.replace("sys.argv[-1]", repr(told))
-            command[2] = program
+        command = [sys.executable, "-c", program, told, "index", folder, "--index-dir", f"{place}/ix"]
         subprocess.run([*command, "--mode", "sequential", "-q"], check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         size = sum(
@@ -95,6 +92,7 @@ def run(folder: str, program: str) -> tuple[float, int, list[float]]:
 
 
 def main() -> None:
+    """Print one JSON object for each folder."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

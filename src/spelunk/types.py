@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, NamedTuple
 
 MAX_SYMBOL: Final = 200
@@ -32,6 +33,12 @@ class Flag(enum.IntFlag):
     DOCS = 8
     EXAMPLE = 16
     CONFIG = 32
+
+
+@cache
+def names_of_flags(bits: int) -> tuple[str, ...]:
+    """The names of the flags that are set, in lower case; of a number, which is quicker to look up than a flag."""
+    return tuple(str(flag.name).lower() for flag in Flag if flag.value & bits)
 
 
 @dataclass(frozen=True, slots=True)

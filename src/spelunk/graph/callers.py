@@ -126,17 +126,22 @@ def grouped(view: GraphView, sites: Sequence[Located]) -> list[_Group]:
 
 
 def first_groups(view: GraphView, sites: Sequence[Located], most: int) -> tuple[list[_Group], int]:
-    """The first of the groups that :func:`grouped` makes, and how many there are.
+    """The first of the groups that :func:`grouped` makes, and how many there are in all.
 
-    Of the others is not told what they are, but where: a file with one site has one.
+    The others are only counted, so that the definition around most sites is never looked up: a file with one site
+    has one group.
+
+    Args:
+        view: Of the question.
+        sites: All of them.
+        most: Groups that are wanted.
     """
     by_file: dict[int, list[Located]] = {}
     for site in sites:
         by_file.setdefault(site.file, []).append(site)
     ordered = sorted(sites, key=lambda s: (-s.confidence, view.row(s.file).path, s.reference.line))
-    near: set[int] = (
-        set()
-    )  # of as many sites as groups are wanted, and more where several lie in one definition
+    # The files of as many sites as groups are wanted, and of more where several lie in one definition.
+    near: set[int] = set()
     taken = 0
     found: dict[tuple[int, DefinitionRow | None], None] = {}
     while taken < len(ordered) and len(found) < most:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Import
@@ -229,12 +229,7 @@ class Imports:
 
     def modules(self, files: Iterable[FileRow], name: str) -> list[FileRow]:
         """The files of a module that other modules of JavaScript offer under a name: ``export * as coerce from``."""
-        level = [(file, name) for file in files]
-        seen: set[tuple[int, str]] = set()
-        for _ in range(MOST_HOPS + 1):
-            once = {(file.id, wanted): (file, wanted) for file, wanted in level}
-            level = [one for key, one in once.items() if key not in seen]
-            seen.update(once)
+        for level in self._levels(files, name):
             found = [
                 row
                 for file, wanted in level
@@ -242,20 +237,15 @@ class Imports:
                 if one.alias and one.name in ("", "*")
                 for row in self.files_of(file.id, one)
             ]
-            if found or not level or len(seen) > MOST_VISITED:
+            if found:
                 return found
-            level = [one for file, wanted in level for one in self._offered(file.id, wanted)]
         return []
 
-    def _only_definition(self, file: FileRow) -> list[DefinitionRow]:
-        """The definition of a file that has one function or type at its top."""
-        top = [r for r in self._view.definitions(file.id) if not r.scope]
-        return top if len(top) == 1 else []
+    def _levels(self, files: Iterable[FileRow], name: str) -> Iterator[list[tuple[FileRow, str]]]:
+        """Files and the name that each has for what is looked for, level by level through re-exports.
 
-    def exported(self, files: Iterable[FileRow], name: str) -> list[DefinitionRow]:
-        """The definitions at the top of files that have a name; else the nearest ones through re-exports.
-
-        Breadth first, each file and name once: modules that re-export each other end.
+        Each pair comes once: modules that re-export each other end. At most ``MOST_HOPS + 1`` levels, and none after
+        more than ``MOST_VISITED`` pairs.
         """
         level = [(file, name) for file in files]
         seen: set[tuple[int, str]] = set()
@@ -263,6 +253,23 @@ class Imports:
             once = {(file.id, wanted): (file, wanted) for file, wanted in level}
             level = [one for key, one in once.items() if key not in seen]
             seen.update(once)
+            if not level:
+                return
+            yield level
+            if len(seen) > MOST_VISITED:
+                return
+            level = [one for file, wanted in level for one in self._offered(file.id, wanted)]
+
+    def _only_definition(self, file: FileRow) -> list[DefinitionRow]:
+        """The definition of a file that has one function or type at its top."""
+        top = [r for r in self._view.definitions(file.id) if not r.scope]
+        return top if len(top) == 1 else []
+
+    def exported(self, files: Iterable[FileRow], name: str) -> list[DefinitionRow]:
+        """The definitions at the top of files that have a name; else the nearest ones through re-exports."""
+        visited = 0
+        for level in self._levels(files, name):
+            visited += len(level)
             self._view.load(file.id for file, _ in level)
             found = [row for file, wanted in level for row in self._top(file.id, wanted)]
             if not found:
@@ -272,12 +279,10 @@ class Imports:
                     for inner in self._exported_as(f, wanted)
                     for row in self._top(f.id, inner)
                 ] or [row for f, wanted in level if wanted == "default" for row in self._unnamed(f)]
-            if found or not level:
+            if found:
                 return list(dict.fromkeys(found))
-            if len(seen) > MOST_VISITED:
-                self._view.told.add(f"re-exports of `{name}` were followed through {MOST_VISITED:,} files")
-                return []
-            level = [one for file, wanted in level for one in self._offered(file.id, wanted)]
+        if visited > MOST_VISITED:
+            self._view.told.add(f"re-exports of `{name}` were followed through {MOST_VISITED:,} files")
         return []
 
     def _offered(self, file: int, name: str) -> list[tuple[FileRow, str]]:

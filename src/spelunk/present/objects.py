@@ -12,7 +12,7 @@ from spelunk.config import format_size
 from spelunk.io.printable import printable, printable_name
 from spelunk.observe.check_report import CLUSTER, CheckReport
 from spelunk.present.phrases import age, several, short
-from spelunk.types import Failed, Flag, HistoryReport, Report, Skipped, StageTime
+from spelunk.types import Failed, Flag, HistoryReport, Report, Skipped, StageTime, names_of_flags
 from spelunk.workspace.state import ACTIONS
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
 
 def flag_names(flags: Flag) -> list[str]:
     """The names of the flags, in lower case."""
-    return [flag.name.lower() for flag in Flag if flag in flags and flag.name]
+    return [*names_of_flags(int(flags))]
 
 
 def report_text(report: Report, *, dry_run: bool = False, verbose: bool = False) -> str:

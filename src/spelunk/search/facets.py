@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING
 
 from spelunk.search.answer import Facets, FacetValue
-from spelunk.types import Flag
+from spelunk.types import names_of_flags
 
 if TYPE_CHECKING:
     from spelunk.search.corpus import SearchTarget
@@ -34,16 +33,10 @@ def count_candidates(
         languages=_values((c.file.language, c.place) for c in ranked),
         kinds=_values((c.chunk.kind, c.place) for c in ranked),
         folders=_values((folder(c.place), c.place) for c in ranked),
-        flags=_values((name, c.place) for c in ranked for name in _names(int(c.file.flags))),
+        flags=_values((name, c.place) for c in ranked for name in names_of_flags(int(c.file.flags))),
         roots=_values((targets[c.source].root, c.place) for c in ranked),
         by_file=by_file,
     )
-
-
-@cache
-def _names(flags: int) -> tuple[str, ...]:
-    """The names of the flags that are set."""
-    return tuple(str(flag.name).lower() for flag in Flag if flag and flag.value & flags)
 
 
 def _common_folder(places: Iterable[str]) -> str:
