@@ -219,3 +219,22 @@ def test_a_signal_leaves_the_screen_and_restores_the_terminal(cli, number, statu
         assert terminal.finish() == status
     assert b"\x1b[?1049l" in terminal.raw, "the alternate screen is left"
     assert "Traceback" not in terminal.text
+
+
+def test_sigterm_while_the_screen_is_drawn_ends_it_in_order(cli):
+    cli.ok("index")
+    code = (
+        "import os, signal, sys\n"
+        "from spelunk.cli.interactive import screen\n"
+        "pieces = screen.list_pieces\n"
+        "def signalled(state):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return pieces(state)\n"
+        "screen.list_pieces = signalled\n"
+        "from spelunk.cli import main\n"
+        "sys.exit(main(['-I', 'flush']))\n"
+    )
+    with Terminal([sys.executable, "-c", code], cli.env, cli.cwd) as terminal:
+        assert terminal.finish() == 143
+    assert b"\x1b[?1049l" in terminal.raw, "the alternate screen is left"
+    assert "Exception" not in terminal.text and "Traceback" not in terminal.text

@@ -23,8 +23,12 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
 
-class _Terminated(BaseException):
-    """SIGTERM as an exception, so that locks are released and files closed in order."""
+class _Terminated(SystemExit):
+    """SIGTERM as an exception, so that locks are released and files closed in order.
+
+    It is a SystemExit because asyncio ends its loop for that alone, and reports
+    every other exception of a callback and goes on.
+    """
 
 
 _signalled = False

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -67,6 +70,7 @@ class Screen:
     ) -> None:
         self.session = session
         self._prefixes = prefixes
+        self._terminated = False
         state = session.state
         self._buffer = Buffer(
             document=Document(state.wanted.query),
@@ -86,9 +90,20 @@ class Screen:
 
     def run(self) -> None:
         """Show the screen until the user leaves."""
-        self.application.run(pre_run=self._begin)
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            self.application.run(pre_run=self._begin)
+        finally:
+            if threading.current_thread() is threading.main_thread():  # the end of the loop has reset it
+                signal.signal(signal.SIGTERM, before)
+        if self._terminated:
+            signal.raise_signal(signal.SIGTERM)
 
     def _begin(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            # Between two callbacks: an exception inside one would be taken for a fault of the screen.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminate)
+
         def apply(change: Any) -> None:
             def in_loop() -> None:
                 change()
@@ -99,6 +114,11 @@ class Screen:
 
         self.session.changed = apply
         self.session.ask(self._buffer.text)
+
+    def _terminate(self) -> None:
+        self._terminated = True
+        if not self.application.is_done:
+            self.application.exit()
 
     def _layout(self) -> Layout:
         state = self.session.state
