@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spelunk.chunk import MAX_CHARS, chunk, parse
+from spelunk.chunk import chunk, parse
+from spelunk.chunk.rows import MAX_CHARS
 from spelunk.config import Options
 from spelunk.files.notebook import unwrap
 from spelunk.types import Document

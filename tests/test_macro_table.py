@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from spelunk.chunk import MAX_CHARS, Parsed, chunk, parse
+from spelunk.chunk import chunk, parse
 from spelunk.chunk.code import chunk_code
 from spelunk.chunk.grammar import grammar_for
 from spelunk.chunk.macro_table import LEAST_MACROS, macros_of_table
+from spelunk.chunk.parsed import Parsed
 from spelunk.chunk.relations import relation_columns
-from spelunk.chunk.rows import TextRows
+from spelunk.chunk.rows import MAX_CHARS, TextRows
 from spelunk.config import Options
 from spelunk.types import Definition, Document
 

@@ -132,3 +132,18 @@ def _strings(path: Path) -> list[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             strings.append(node.value)
     return strings
+
+
+def test_no_function_of_a_package_has_the_name_of_a_module_in_it() -> None:
+    """The import of the module would replace the function, and only where it comes second."""
+    clashes = []
+    for package in SOURCE.rglob("__init__.py"):
+        defined = {
+            node.name
+            for node in ast.parse(package.read_text()).body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        inside = {path.stem for path in package.parent.iterdir() if path.suffix == ".py" or path.is_dir()}
+        clashes += [f"{package.relative_to(SOURCE)}: {name}" for name in defined & inside]
+
+    assert clashes == []

@@ -26,13 +26,13 @@ from spelunk.types import Report
 from spelunk.workspace import locate
 from spelunk.workspace.freshness import Age, seconds_allowed
 from spelunk.workspace.repositories import named, source_of
-from spelunk.workspace.status import Status, read_status
 
 if TYPE_CHECKING:
     from spelunk.files.explain import Explanation
     from spelunk.observe.check_report import CheckReport
     from spelunk.observe.progress import OnProgress
     from spelunk.search.request import SearchOverrides, SearchRequest
+    from spelunk.workspace.status import Status
 
 
 class Index(IndexRefresh, GraphQuestions):
@@ -194,6 +194,8 @@ class Index(IndexRefresh, GraphQuestions):
         Raises:
             IndexBusyError: The manifest is locked by another process.
         """
+        from spelunk.workspace.status import read_status
+
         return read_status(self.root, self.directory, self.options, look=look)
 
     def why(self, path: str) -> Explanation:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from spelunk.errors import ConfigError
+from spelunk.io.digest import blake2b
 from spelunk.io.regular import read_regular
 
 WORKSPACE_FILES: Final = ("spelunk.toml", "pyproject.toml")
@@ -76,7 +76,7 @@ def workspace_files(root: str) -> Iterator[SettingsFile]:
 
 def digest_of(files: Iterable[SettingsFile]) -> str:
     """A digest of settings files; trust in them holds for exactly these bytes under these names."""
-    digest = hashlib.blake2b(digest_size=16)
+    digest = blake2b(digest_size=16)
     for file in files:
         name = os.path.basename(file.path).encode()
         digest.update(b"%s %d\0" % (name, len(file.raw)) + file.raw)

@@ -7,7 +7,6 @@ folder nothing is trusted.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from typing import Final
@@ -15,13 +14,14 @@ from typing import Final
 from spelunk.errors import ConfigError, StorageError
 from spelunk.io import atomic
 from spelunk.io.cache_dir import state_folder
+from spelunk.io.digest import blake2b
 from spelunk.io.regular import read_small
 
 FOLDER: Final = "trusted"
 
 
 def _path(root: str) -> str:
-    name = hashlib.blake2b(os.fsencode(root), digest_size=16).hexdigest()
+    name = blake2b(os.fsencode(root), digest_size=16).hexdigest()
     return os.path.join(state_folder(), FOLDER, f"{name}.json")
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from spelunk import Index
-from spelunk.chunk import MAX_CHARS, chunk
+from spelunk.chunk import chunk
 from spelunk.chunk import parse as parse_document
 from spelunk.chunk.grammar import FAMILY_OF
+from spelunk.chunk.rows import MAX_CHARS
 from spelunk.config import Options, resolve
 from spelunk.errors import QuerySyntaxError, SpelunkError, UsageError
 from spelunk.files.explain import why

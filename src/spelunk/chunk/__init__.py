@@ -7,17 +7,17 @@ headings, data along its top-level keys, anything else at blank lines.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from spelunk.chunk.lines import chunk_lines
-from spelunk.chunk.macro_table import chunk_macros
-from spelunk.chunk.parse import Parsed, parse_code
-from spelunk.chunk.rows import MAX_CHARS, TARGET_CHARS, TextRows
-from spelunk.config import Options
-from spelunk.types import COMMIT, Chunk, Document
+from spelunk.types import COMMIT
 from spelunk.versions import CHUNKER_VERSION
 
-__all__ = ["CHUNKER_VERSION", "MAX_CHARS", "TARGET_CHARS", "Parsed", "chunk", "parse"]
+if TYPE_CHECKING:  # a search imports the roles of references from this package, and cuts nothing
+    from spelunk.chunk.parsed import Parsed
+    from spelunk.config import Options
+    from spelunk.types import Chunk, Document
+
+__all__ = ["CHUNKER_VERSION", "chunk", "parse"]
 
 _PROSE: Final = frozenset(
     {"markdown", "rst", "text", "asciidoc", "org", "latex", "textile", "troff", "wikitext"}
@@ -32,6 +32,8 @@ def parse(document: Document, options: Options) -> Parsed:
     be trusted with have no tree. Nothing is raised for what a file contains.
     """
     from spelunk.chunk.line_patterns import has_pattern
+    from spelunk.chunk.parsed import Parsed, parse_code
+    from spelunk.chunk.rows import TextRows
 
     language = document.language
     if (
@@ -75,7 +77,12 @@ def chunk(parsed: Parsed) -> list[Chunk]:
 
         return chunk_data(language, rows)
     if parsed.macros is not None:
+        from spelunk.chunk.macro_table import chunk_macros
+
         return chunk_macros(rows, parsed.macros)
+
+    from spelunk.chunk.lines import chunk_lines
+
     if parsed.tree is not None:
         from spelunk.chunk.code import chunk_code
 

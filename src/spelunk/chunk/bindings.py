@@ -14,7 +14,7 @@ from spelunk.chunk.contexts import place_of
 from spelunk.chunk.generics import bounds_at_row
 from spelunk.chunk.grammar import compile_query
 from spelunk.chunk.nodes import short_text
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parsed import Parsed
 from spelunk.chunk.receivers import MAX_READ
 from spelunk.chunk.relations import MATCH_LIMIT, extractor_for
 from spelunk.chunk.scopes import ancestors, local_scope

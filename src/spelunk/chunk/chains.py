@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 
 from spelunk.chunk.nodes import first_field, short_text
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parsed import Parsed
 
 MAX_LINKS: Final = 60
 """Names, calls and indexes of one expression."""

@@ -14,7 +14,7 @@ from spelunk.chunk.assemble import Assembler, Unit, collect
 from spelunk.chunk.grammar import METHOD_HOLDERS, NodeRule, Verb
 from spelunk.chunk.grammars._nodes import BELONGS_BELOW, NamedNode
 from spelunk.chunk.members import add_members
-from spelunk.chunk.parse import Parsed, wrong_bytes
+from spelunk.chunk.parsed import Parsed, wrong_bytes
 from spelunk.chunk.rows import TARGET_CHARS
 from spelunk.types import MAX_SYMBOL, Chunk, Definition
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.chains import chain_of
 from spelunk.chunk.nodes import short_text
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parsed import Parsed
 from spelunk.chunk.type_shapes import MAX_NAME, annotated
 
 MAX_CLIMB: Final = 60

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from spelunk.chunk.grammar import FAMILY_OF, LanguageGrammar, compile_query
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parsed import Parsed
 from spelunk.chunk.receivers import Splitter
 from spelunk.chunk.relation import Role
 from spelunk.chunk.relation_tables._table import RelationTable

@@ -21,7 +21,7 @@ from spelunk.chunk.chains import nodes_at
 from spelunk.chunk.generics import bounds_at
 from spelunk.chunk.grammar import compile_query
 from spelunk.chunk.nodes import short_text
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parsed import Parsed
 from spelunk.chunk.relations import MATCH_LIMIT
 from spelunk.chunk.type_names import clean_type, element_type
 from spelunk.types import MAX_SYMBOL

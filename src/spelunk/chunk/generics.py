@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from spelunk.chunk.nodes import first_field, short_text
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parsed import Parsed
 from spelunk.chunk.scopes import ancestors
 
 MAX_PARAMETERS: Final = 60

@@ -15,7 +15,7 @@ from spelunk.chunk import chunk
 from spelunk.chunk.grammar import METHOD_HOLDERS, LanguageGrammar, NodeRule, Verb
 from spelunk.chunk.grammars._nodes import BELONGS_BELOW, NamedNode
 from spelunk.chunk.nodes import short_text
-from spelunk.chunk.parse import Parsed, line_starts
+from spelunk.chunk.parsed import Parsed, line_starts
 from spelunk.types import MAX_SYMBOL, Definition
 
 _MACRO: Final = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)", re.MULTILINE)

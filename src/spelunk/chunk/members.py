@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from typing import Any, Final
 
 from spelunk.chunk.extractor import capture_with_members
-from spelunk.chunk.parse import Parsed, line_starts
+from spelunk.chunk.parsed import Parsed, line_starts
 from spelunk.types import MAX_SYMBOL, Chunk, Definition
 
 _OWNERS: Final = frozenset([

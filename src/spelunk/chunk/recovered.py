@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from spelunk.chunk.grammars.c import c_function
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parsed import Parsed
 from spelunk.types import Definition
 
 _AT_MARGIN: Final = re.compile(

@@ -17,7 +17,7 @@ from typing import Any, Final
 from spelunk.chunk.extractor import MATCH_LIMIT as MATCH_LIMIT
 from spelunk.chunk.extractor import Extractor, Mark
 from spelunk.chunk.extractor import extractor_for as extractor_for
-from spelunk.chunk.parse import Parsed, line_starts
+from spelunk.chunk.parsed import Parsed, line_starts
 from spelunk.chunk.receivers import CLOSING, MAX_READ, MAX_RECEIVER, Splitter
 from spelunk.chunk.relation import NO_COLUMNS, Import, Reference, RelationColumns, Relations, Role
 from spelunk.chunk.relation_tables._table import Load

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from spelunk.chunk.chains import nodes_at
 from spelunk.chunk.nodes import short_text
-from spelunk.chunk.parse import Parsed
+from spelunk.chunk.parsed import Parsed
 
 MAX_NAME: Final = 200
 """Bytes of a name."""

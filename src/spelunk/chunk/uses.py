@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from spelunk.chunk import chunk
 from spelunk.chunk.extractor import Mark, extractor_for
-from spelunk.chunk.parse import Parsed, line_starts
+from spelunk.chunk.parsed import Parsed, line_starts
 from spelunk.chunk.relation import Reference, Role
 from spelunk.chunk.relations import extract
 from spelunk.chunk.scopes import PARAMETER, ancestors, binds, local_scope, names_member

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from spelunk.chunk import Parsed
+    from spelunk.chunk.parsed import Parsed
     from spelunk.chunk.relation import Reference
 
 KEPT_TREES: Final = 64

@@ -22,7 +22,7 @@ from spelunk.store.relation_reader import DefinitionRow, RelationReader
 from spelunk.types import Document
 
 if TYPE_CHECKING:
-    from spelunk.chunk import Parsed
+    from spelunk.chunk.parsed import Parsed
     from spelunk.store.records import FileRow
 
 MOST_PARSES: Final = 400

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, TextIO
 
-_UNSAFE: Final = re.compile(
+_UNSAFE: Final = (
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 """Controls (C0, DEL, C1), line and paragraph separators, marks that reorder text
@@ -26,7 +26,11 @@ def printable(text: str) -> str:
     An escape character reads ``\x1b``, a right-to-left override ``\u202e``, a
     byte of a file name that is not UTF-8 ``\x80``. Tabs stay; line ends do not.
     """
-    return _UNSAFE.sub(_visible, text) if _UNSAFE.search(text) else text
+    if text.replace(
+        "\t", ""
+    ).isprintable():  # no control, format or separator: the pattern is seldom compiled
+        return text
+    return re.sub(_UNSAFE, _visible, text)
 
 
 def printable_name(name: str) -> str:

@@ -8,7 +8,6 @@ leaves the work to that one, and whatever it had published stays if it is killed
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 
 from spelunk.config import Options
@@ -29,6 +28,7 @@ def start(root: str, directory: str, options: Options) -> bool:
     Returns:
         Whether it was started; False where the system refuses a process or the disk a log.
     """
+    import pickle
     import subprocess
 
     from spelunk.pipeline.processes import import_path

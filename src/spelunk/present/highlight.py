@@ -15,7 +15,7 @@ from html import escape
 from typing import Any, Final
 
 from spelunk.chunk.grammar import ALIASES, grammar_for
-from spelunk.chunk.parse import is_hostile, parse_code
+from spelunk.chunk.parsed import is_hostile, parse_code
 from spelunk.chunk.rows import TextRows
 from spelunk.types import Document
 

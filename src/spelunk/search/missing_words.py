@@ -11,7 +11,6 @@ among the terms with the same beginning, and among those one edit away.
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -51,7 +50,7 @@ MOST_FAR: Final = 100
 """A distance beyond any that counts."""
 
 FIELDS: Final[tuple[TextField, ...]] = ("body", "name", "path")
-_LETTERS: Final = string.ascii_lowercase + "_"
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz_"
 
 
 def missing_words(corpus: Corpus, query: Query, mode: str) -> tuple[MissingWord, ...]:

@@ -11,10 +11,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple, Self
-from urllib.parse import quote
 
 from spelunk.store.paths import COMMITS, HISTORY
-from spelunk.store.schema import decode_path, encode_path
+from spelunk.store.schema import decode_path, encode_path, uri_of
 
 FORMAT: Final = 1
 """A file with another number is built again: nothing in it is lost but time."""
@@ -102,8 +101,9 @@ class CommitStore:
         return self._connect("ro")
 
     def _connect(self, mode: str) -> sqlite3.Connection:
-        uri = f"file:{quote(self.path)}?mode={mode}"
-        db = sqlite3.connect(uri, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(
+            uri_of(self.path, mode), uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
+        )
         try:
             found = db.execute("PRAGMA user_version").fetchone()[0]
             if found != FORMAT and mode == "ro":

@@ -13,7 +13,6 @@ documents until a merge.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any, Final
@@ -394,4 +393,6 @@ class LexicalReader:
 
 def remove(directory: str) -> None:
     """Delete a full-text index that nothing refers to any more."""
+    import shutil
+
     shutil.rmtree(directory, ignore_errors=True)

@@ -7,13 +7,12 @@ That is ripgrep's ``-w``. RE2 has no look-around, but ``\b`` beside a word chara
 from __future__ import annotations
 
 import re
-import string
 import warnings
 from typing import Any, Final
 
 from spelunk.text.required import DIFFERENT_IN_PYTHON
 
-_WORD: Final = frozenset(string.ascii_letters + string.digits + "_")
+_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _CHARACTERS: Final = tuple(map(chr, range(128)))
 
 _BEFORE: Final = r"(?:^|[^\pL\pN_\n])"

@@ -7,7 +7,6 @@ pointer of that name in the cache folder, so that ``list`` shows it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -19,6 +18,7 @@ from spelunk import faults
 from spelunk.errors import StorageError, WorkspaceError
 from spelunk.io import atomic
 from spelunk.io.cache_dir import expand_user, index_home
+from spelunk.io.digest import blake2b
 from spelunk.io.json_file import read_object
 from spelunk.store.paths import HISTORY, manifest_name
 from spelunk.store.writer_lock import WriterLock
@@ -71,7 +71,7 @@ def resolve_root(path: str) -> str:
 def key(root: str) -> str:
     """A unique name for a workspace: its folder's name and a digest of its path."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(root)) or "root"
-    return f"{name[:40]}-{hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()}"
+    return f"{name[:40]}-{blake2b(os.fsencode(root), digest_size=8).hexdigest()}"
 
 
 def index_dir(root: str, chosen: str | None = None) -> str:

@@ -14,12 +14,12 @@ current            nothing to do
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Final
 
 from spelunk import embed
 from spelunk.config import Options, contents_of
+from spelunk.io.digest import blake2b
 from spelunk.versions import CHUNKER_VERSION, READER_VERSION, RELATIONS_VERSION, TOKENS_VERSION
 
 MISSING: Final = "missing"
@@ -57,7 +57,7 @@ def fingerprint(options: Options) -> str:
         "relations": RELATIONS_VERSION,
         "reader": READER_VERSION,
     }
-    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def embeds(stored: object, options: Options) -> bool:
