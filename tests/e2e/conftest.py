@@ -8,23 +8,32 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import Forks
+
+START = [sys.executable, "-m", "spelunk"]
+
 
 class Cli:
-    """Runs ``spelunk`` as a process."""
+    """Runs ``spelunk`` as a process: a forked one where ``forks`` are given and suit, else a started one."""
 
-    def __init__(self, home: Path, cwd: Path) -> None:
+    def __init__(self, home: Path, cwd: Path, forks: Forks | None = None) -> None:
+        self.forks = forks
         self.home = home
         self.cwd = cwd
         drop = ("SPELUNK_", "NO_COLOR", "COLUMNS", "RUST_BACKTRACE")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
         self.env |= {"SPELUNK_HOME": str(home), "PYTHONUTF8": "1", "GIT_CONFIG_GLOBAL": os.devnull}
-        self.argv = [sys.executable, "-m", "spelunk"]
+        self.argv = START
 
     def __call__(self, *args, cwd=None, env=None, stdin=subprocess.DEVNULL):
+        words, cwd, env = [*map(str, args)], str(cwd or self.cwd), self.env | (env or {})
+        plain = self.argv is START and stdin is subprocess.DEVNULL
+        if self.forks is not None and plain and self.forks.suits(env):
+            return self.forks.run(words, cwd, env)
         return subprocess.run(
-            [*self.argv, *map(str, args)],
-            cwd=cwd or self.cwd,
-            env=self.env | (env or {}),
+            [*self.argv, *words],
+            cwd=cwd,
+            env=env,
             stdin=stdin,
             capture_output=True,
             text=True,
@@ -71,6 +80,13 @@ def tree(tmp_path):
     return root
 
 
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory):
+    forks = Forks(Cli(tmp_path_factory.mktemp("forks"), None).env)
+    yield forks
+    forks.close()
+
+
 @pytest.fixture
-def cli(tmp_path, tree):
-    return Cli(tmp_path / "home", tree)
+def cli(tmp_path, tree, forks):
+    return Cli(tmp_path / "home", tree, forks)
