@@ -20,6 +20,7 @@ from spelunk.store.manifest import Manifest
 from spelunk.store.merge import MAX_SEGMENTS
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
+from tests.forked import Forked, forks
 
 POINTS: Final[Mapping[str, str]] = {
     # Whose the directory is
@@ -161,16 +162,19 @@ Content = dict[str, list[dict[str, Any]]]
 
 def spelunk(
     command: str, root: Path, place: Path, faults: str = "", *flags: str, **more: Any
-) -> subprocess.Popen[str]:
-    """Start the real command."""
+) -> subprocess.Popen[str] | Forked:
+    """Start the real command; a forked one unless there is ``more`` for :class:`subprocess.Popen`."""
     env = {**os.environ, **ENVIRONMENT, "SPELUNK_FAULTS": faults}
-    argv = [sys.executable, "-m", "spelunk", command, str(root), "--index-dir", str(place), *flags]
+    words = [command, str(root), "--index-dir", str(place), *flags]
+    if not more:
+        return forks(env, numpy=True).start(words, os.getcwd(), env)
+    argv = [sys.executable, "-m", "spelunk", *words]
     return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def finish(process: subprocess.Popen[str] | Forked) -> tuple[int, str, str]:
     out, err = process.communicate()
-    return process.returncode, out, err
+    return process.wait(), out, err
 
 
 def open_index(root: Path, place: Path) -> Index:

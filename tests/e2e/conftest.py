@@ -8,28 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.forked import Forks
+from tests.forked import forks
 
 START = [sys.executable, "-m", "spelunk"]
 
 
 class Cli:
-    """Runs ``spelunk`` as a process: a forked one where ``forks`` are given and suit, else a started one."""
+    """Runs ``spelunk`` as a process: a forked one where that makes no difference, else a started one."""
 
-    def __init__(self, home: Path, cwd: Path, forks: Forks | None = None) -> None:
-        self.forks = forks
+    def __init__(self, home: Path, cwd: Path) -> None:
         self.home = home
         self.cwd = cwd
         drop = ("SPELUNK_", "NO_COLOR", "COLUMNS", "RUST_BACKTRACE")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
         self.env |= {"SPELUNK_HOME": str(home), "PYTHONUTF8": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+        self.forks = forks(self.env)
         self.argv = START
 
     def __call__(self, *args, cwd=None, env=None, stdin=subprocess.DEVNULL):
         words, cwd, env = [*map(str, args)], str(cwd or self.cwd), self.env | (env or {})
-        plain = self.argv is START and stdin is subprocess.DEVNULL
-        if self.forks is not None and plain and self.forks.suits(env):
-            return self.forks.run(words, cwd, env)
+        if self.argv is START and self.forks.suits(env):
+            stdin = stdin if isinstance(stdin, int) else stdin.fileno()
+            return self.forks.run(words, cwd, env, stdin=stdin)
         return subprocess.run(
             [*self.argv, *words],
             cwd=cwd,
@@ -80,13 +80,6 @@ def tree(tmp_path):
     return root
 
 
-@pytest.fixture(scope="session")
-def forks(tmp_path_factory):
-    forks = Forks(Cli(tmp_path_factory.mktemp("forks"), None).env)
-    yield forks
-    forks.close()
-
-
 @pytest.fixture
-def cli(tmp_path, tree, forks):
-    return Cli(tmp_path / "home", tree, forks)
+def cli(tmp_path, tree):
+    return Cli(tmp_path / "home", tree)
