@@ -103,6 +103,16 @@ class Forks:
         """Whether a process that starts with ``env`` starts as the one here did."""
         return _early(env) == self._early
 
+    def command(self, path: Path) -> int:
+        """Write an executable that runs ``spelunk`` with its own streams, folder and environment, for scripts.
+
+        Returns:
+            The descriptor that a script must inherit.
+        """
+        path.write_text(COMMAND.format(python=sys.executable, requests=self._requests.fileno()))
+        path.chmod(0o755)
+        return self._requests.fileno()
+
     def start(
         self,
         words: Sequence[str],
@@ -141,6 +151,19 @@ class Forks:
         process = self.start(words, cwd, env, **more)
         out, err = process.communicate()
         return subprocess.CompletedProcess([*words], process.wait(), out, err)
+
+
+COMMAND: Final = """#!{python} -IS
+import json, os, socket, sys
+requests = socket.socket(fileno={requests})
+mine, theirs = socket.socketpair()
+socket.send_fds(requests, [b"-"], [theirs.fileno(), 0, 1, 2])
+theirs.close()
+mine.sendall(json.dumps(["spelunk", sys.argv[1:], os.getcwd(), dict(os.environ)]).encode())
+mine.shutdown(socket.SHUT_WR)
+_, status = map(int, mine.makefile())
+os._exit(status if status >= 0 else 128 - status)
+"""
 
 
 def forks(env: Mapping[str, str], *, numpy: bool = False) -> Forks:

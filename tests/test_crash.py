@@ -436,7 +436,7 @@ def test_a_file_that_kills_the_only_process_fails_alone_in_the_next_run(tree: Pa
 
 
 def test_a_killed_worker_costs_nothing_but_a_retry(tree: Path, tmp_path: Path) -> None:
-    write_tree(tree, 300, functions=12)
+    write_tree(tree, 300, functions=5)
     place = tmp_path / "ix"
     process = start(tree, place, "", "--mode", "parallel", "--workers", "3")
     while not (workers := children(process.pid)):
@@ -461,7 +461,7 @@ def children(pid: int) -> list[int]:
 def test_an_interrupted_run_resumes(tmp_path: Path, number: signal.Signals) -> None:
     root = tmp_path / "tree"
     root.mkdir()
-    write_tree(root, 400, functions=20)
+    write_tree(root, 60, functions=20)  # for three times the nine publishes
     place = tmp_path / "ix"
     process = start(root, place, "publish.begin#9=hang")  # so that it is at work for sure
     while open_index(root, place).status(look=False).generation == 0:
