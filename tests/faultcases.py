@@ -160,16 +160,25 @@ ENVIRONMENT = {
 Content = dict[str, list[dict[str, Any]]]
 
 
-def spelunk(
+def spelunk(command: str, root: Path, place: Path, faults: str = "", *flags: str) -> Forked:
+    """Start the real command, as a forked process."""
+    env, words = _run(command, root, place, faults, *flags)
+    return forks(env, numpy=True).start(words, os.getcwd(), env)
+
+
+def started(
     command: str, root: Path, place: Path, faults: str = "", *flags: str, **more: Any
-) -> subprocess.Popen[str] | Forked:
-    """Start the real command; a forked one unless there is ``more`` for :class:`subprocess.Popen`."""
-    env = {**os.environ, **ENVIRONMENT, "SPELUNK_FAULTS": faults}
-    words = [command, str(root), "--index-dir", str(place), *flags]
-    if not more:
-        return forks(env, numpy=True).start(words, os.getcwd(), env)
+) -> subprocess.Popen[str]:
+    """Start the real command as a process of its own, which shares no memory with others."""
+    env, words = _run(command, root, place, faults, *flags)
     argv = [sys.executable, "-m", "spelunk", *words]
     return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+
+
+def _run(command: str, root: Path, place: Path, faults: str, *flags: str) -> tuple[dict[str, str], list[str]]:
+    """The environment of a run, and its arguments."""
+    env = {**os.environ, **ENVIRONMENT, "SPELUNK_FAULTS": faults}
+    return env, [command, str(root), "--index-dir", str(place), *flags]
 
 
 def finish(process: subprocess.Popen[str] | Forked) -> tuple[int, str, str]:

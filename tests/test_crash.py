@@ -30,8 +30,10 @@ from tests.faultcases import (
     finish,
     open_index,
     prepare,
+    started,
 )
 from tests.faultcases import spelunk as command
+from tests.forked import Forked
 from tests.killing import series
 
 IN_WORKERS = {"worker.file", "worker.answer"}
@@ -70,8 +72,8 @@ def expected(root: Path, tmp_path: Path) -> Content:
     return logical_content(fresh.directory)
 
 
-def start(root: Path, place: Path, faults: str = "", *flags: str, **more: Any):
-    return command("index", root, place, faults, *flags, **more)
+def start(root: Path, place: Path, faults: str = "", *flags: str) -> Forked:
+    return command("index", root, place, faults, *flags)
 
 
 def assert_whole(here: Situation, place: Path) -> None:
@@ -300,7 +302,8 @@ def test_a_rebuild_without_standard_streams_leaves_an_index(tmp_path: Path, tree
         for fd in (0, 1, 2):
             os.close(fd)
 
-    code, _, _ = finish(start(tree, place, "", "--rebuild", "--mode", "parallel", preexec_fn=close))
+    flags = ("--rebuild", "--mode", "parallel")
+    code, _, _ = finish(started("index", tree, place, "", *flags, preexec_fn=close))
 
     assert code == 0
     assert content(place) == before and open_index(tree, place).check().ok
@@ -342,7 +345,7 @@ def test_a_file_that_takes_no_more_loses_nothing(
     """Real short writes, in every store: the kernel writes up to the limit, and then fails with EFBIG."""
     here = situation("index")
     place = tmp_path / "ix"
-    process = command(
+    process = started(
         "index",
         here.root,
         place,

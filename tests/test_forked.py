@@ -33,9 +33,9 @@ def changing(text: str, home: str) -> str:
     return re.sub(r"\d+(\.\d+)? m?s\b|[\d.]+ MiB|_ms\":[\d.]+|\d\d:\d\d\S*", "#", text.replace(home, "HOME"))
 
 
-@pytest.mark.parametrize("numpy", [False, True])
-def test_a_forked_command_does_what_a_started_one_does(tree: Path, tmp_path: Path, numpy: bool) -> None:
+def test_a_forked_command_does_what_a_started_one_does(tree: Path, tmp_path: Path) -> None:
     for words in COMMANDS:
+        numpy = "index" in words
         found = []
         for name in ("forked", "started"):
             env = os.environ | {"SPELUNK_HOME": str(tmp_path / name)}
