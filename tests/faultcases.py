@@ -20,6 +20,7 @@ from spelunk.store.manifest import Manifest
 from spelunk.store.merge import MAX_SEGMENTS
 from spelunk.testing import logical_content
 from tests.corpus import python_file, write_tree
+from tests.forked import Forked, forks
 
 POINTS: Final[Mapping[str, str]] = {
     # Whose the directory is
@@ -159,18 +160,30 @@ ENVIRONMENT = {
 Content = dict[str, list[dict[str, Any]]]
 
 
-def spelunk(
+def spelunk(command: str, root: Path, place: Path, faults: str = "", *flags: str) -> Forked:
+    """Start the real command, as a forked process."""
+    env, words = _run(command, root, place, faults, *flags)
+    return forks(env, numpy=True).start(words, os.getcwd(), env)
+
+
+def started(
     command: str, root: Path, place: Path, faults: str = "", *flags: str, **more: Any
 ) -> subprocess.Popen[str]:
-    """Start the real command."""
-    env = {**os.environ, **ENVIRONMENT, "SPELUNK_FAULTS": faults}
-    argv = [sys.executable, "-m", "spelunk", command, str(root), "--index-dir", str(place), *flags]
+    """Start the real command as a process of its own, which shares no memory with others."""
+    env, words = _run(command, root, place, faults, *flags)
+    argv = [sys.executable, "-m", "spelunk", *words]
     return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def _run(command: str, root: Path, place: Path, faults: str, *flags: str) -> tuple[dict[str, str], list[str]]:
+    """The environment of a run, and its arguments."""
+    env = {**os.environ, **ENVIRONMENT, "SPELUNK_FAULTS": faults}
+    return env, [command, str(root), "--index-dir", str(place), *flags]
+
+
+def finish(process: subprocess.Popen[str] | Forked) -> tuple[int, str, str]:
     out, err = process.communicate()
-    return process.returncode, out, err
+    return process.wait(), out, err
 
 
 def open_index(root: Path, place: Path) -> Index:

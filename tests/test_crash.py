@@ -30,8 +30,10 @@ from tests.faultcases import (
     finish,
     open_index,
     prepare,
+    started,
 )
 from tests.faultcases import spelunk as command
+from tests.forked import Forked
 from tests.killing import series
 
 IN_WORKERS = {"worker.file", "worker.answer"}
@@ -70,8 +72,8 @@ def expected(root: Path, tmp_path: Path) -> Content:
     return logical_content(fresh.directory)
 
 
-def start(root: Path, place: Path, faults: str = "", *flags: str, **more: Any):
-    return command("index", root, place, faults, *flags, **more)
+def start(root: Path, place: Path, faults: str = "", *flags: str) -> Forked:
+    return command("index", root, place, faults, *flags)
 
 
 def assert_whole(here: Situation, place: Path) -> None:
@@ -300,7 +302,8 @@ def test_a_rebuild_without_standard_streams_leaves_an_index(tmp_path: Path, tree
         for fd in (0, 1, 2):
             os.close(fd)
 
-    code, _, _ = finish(start(tree, place, "", "--rebuild", "--mode", "parallel", preexec_fn=close))
+    flags = ("--rebuild", "--mode", "parallel")
+    code, _, _ = finish(started("index", tree, place, "", *flags, preexec_fn=close))
 
     assert code == 0
     assert content(place) == before and open_index(tree, place).check().ok
@@ -342,7 +345,7 @@ def test_a_file_that_takes_no_more_loses_nothing(
     """Real short writes, in every store: the kernel writes up to the limit, and then fails with EFBIG."""
     here = situation("index")
     place = tmp_path / "ix"
-    process = command(
+    process = started(
         "index",
         here.root,
         place,
@@ -436,7 +439,7 @@ def test_a_file_that_kills_the_only_process_fails_alone_in_the_next_run(tree: Pa
 
 
 def test_a_killed_worker_costs_nothing_but_a_retry(tree: Path, tmp_path: Path) -> None:
-    write_tree(tree, 300, functions=12)
+    write_tree(tree, 300, functions=5)
     place = tmp_path / "ix"
     process = start(tree, place, "", "--mode", "parallel", "--workers", "3")
     while not (workers := children(process.pid)):
@@ -461,7 +464,7 @@ def children(pid: int) -> list[int]:
 def test_an_interrupted_run_resumes(tmp_path: Path, number: signal.Signals) -> None:
     root = tmp_path / "tree"
     root.mkdir()
-    write_tree(root, 400, functions=20)
+    write_tree(root, 60, functions=20)  # for three times the nine publishes
     place = tmp_path / "ix"
     process = start(root, place, "publish.begin#9=hang")  # so that it is at work for sure
     while open_index(root, place).status(look=False).generation == 0:

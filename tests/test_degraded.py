@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from spelunk import Index, search_many
 from spelunk.errors import IndexCorruptError
 from tests.corpus import write_tree
+from tests.forked import forks
 from tests.test_check import flip, one
 
 
@@ -46,13 +46,13 @@ def ask(index: Index, query: str, mode: str) -> dict[str, Any]:
     """A search by a process of its own: damaged terms can, rarely, end the one that reads them
     inside Tantivy (docs/reliability.md, seen once in some thirty runs). One such death is
     allowed for all tests of this file; a second one fails."""
-    command = [sys.executable, "-m", "spelunk", "search", query, str(index.root), "-m", mode, "-k", "999"]
-    command += ["--json", "--index-dir", str(index.directory)]
-    done = subprocess.run(command, capture_output=True)
+    words = ["search", query, str(index.root), "-m", mode, "-k", "999"]
+    words += ["--json", "--index-dir", str(index.directory)]
+    done = forks(os.environ).run(words, os.getcwd(), os.environ)
     if done.returncode < 0:
-        DIED.append(f"signal {-done.returncode}: {' '.join(command)}")
+        DIED.append(f"signal {-done.returncode}: {' '.join(words)}")
         assert len(DIED) <= MAX_DIED, DIED
-        done = subprocess.run(command, capture_output=True)
+        done = forks(os.environ).run(words, os.getcwd(), os.environ)
     assert done.returncode in (0, 1), done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer

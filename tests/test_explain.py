@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -31,8 +32,11 @@ VERDICTS = {
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A workspace with a path of every verdict."""
-    root = tmp_path / "project"
+    return make(tmp_path / "project")
+
+
+def make(root: Path) -> Path:
+    """A workspace that has a path of every verdict once it is indexed."""
     (root / "sub").mkdir(parents=True)
     (root / "good.py").write_text("def good():\n    return 1\n")
     (root / "sub" / "more.py").write_text("def more():\n    return 2\n")
@@ -45,15 +49,30 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
+class World(NamedTuple):
+    root: Path
+    home: Path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The workspace with its index, for tests that leave both as they are; processes die over one of its files."""
+    folder = tmp_path_factory.mktemp("explain")
+    root, home = make(folder / "project"), folder / "home"
+    more = {"SPELUNK_HOME": str(home), "SPELUNK_FAULTS": "worker.file@locked.py=kill"}
+    command = [sys.executable, "-m", "spelunk", "index", "-q", "--mode", "parallel", "--workers", "2"]
+    subprocess.run(command, cwd=root, env=os.environ | more, check=True)
+    (root / "new.py").write_text("def new():\n    return 3\n")
+    return World(root, home)
+
+
 @pytest.mark.parametrize("path", VERDICTS)
 def test_the_command_and_the_api_agree(
-    path: str, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: str, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    root = world.root
+    monkeypatch.setenv("SPELUNK_HOME", str(world.home))
     index = Index.open(root)
-    faults = {"SPELUNK_FAULTS": "worker.file@locked.py=kill"}
-    command = [sys.executable, "-m", "spelunk", "index", "-q", "--mode", "parallel", "--workers", "2"]
-    subprocess.run(command, cwd=root, env=os.environ | faults, check=True)
-    (root / "new.py").write_text("def new():\n    return 3\n")
     monkeypatch.chdir(root)
 
     status = main(["why", path, "--json"])

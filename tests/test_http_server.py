@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.examples import examples
+from tests.forked import forks
 from tests.http_process import GENEROUS, ServerProcess, environment, serving, wait_for
 
 FILES = {
@@ -73,11 +74,8 @@ def test_command_line_python_http_and_mcp_give_the_same_answer(
     over_http = server.search(query, mode=mode, limit=20, related=2)["hits"]
 
     flags = ["-m", mode, "-k", "20", "--related", "2", "--json"]
-    printed = subprocess.run(
-        [sys.executable, "-m", "spelunk", "search", query, str(project), *flags],
-        capture_output=True,
-        env=environment(home),
-    )
+    env = environment(home)
+    printed = forks(env).run(["search", query, str(project), *flags], str(base), env)
     by_command = json.loads(printed.stdout)["hits"]
     from spelunk import Index
     from spelunk.present.objects import to_json
@@ -119,8 +117,8 @@ def test_command_line_python_http_and_mcp_say_the_same_of_a_symbol(
     from spelunk.present.graph import graph_object
 
     over_http = server.get("/api/symbol", question=question, symbol=symbol, limit=30).json
-    line = [sys.executable, "-m", "spelunk", command, symbol, str(project), "-k", "30", "--json"]
-    printed = subprocess.run(line, capture_output=True, env=environment(base / "home"))
+    env = environment(base / "home")
+    printed = forks(env).run([command, symbol, str(project), "-k", "30", "--json"], str(base), env)
     with Index.open(project) as index:
         by_python = graph_object(getattr(index, question)(symbol, limit=30))
     indexes = OpenIndexes()

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,20 @@ def level(name: str) -> int:
 
 def imports(path: Path, *, for_types: bool = False) -> set[str]:
     """Modules of spelunk that a file imports, inside functions too; those for type checking alone if asked."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    always, for_checks = _both(path)
+    return {*always, *for_checks} if for_types else {*always}
+
+
+@cache
+def _both(path: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """What a file imports always, and what for type checking alone."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     skip: set[int] = set()
-    for node in ast.walk(tree):
-        if not for_types and isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+    for node in nodes:
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             skip |= {id(n) for statement in node.body for n in ast.walk(statement)}
-    return {name for node in ast.walk(tree) if id(node) not in skip for name in _imported(node)}
+    always = frozenset(name for node in nodes if id(node) not in skip for name in _imported(node))
+    return always, frozenset(name for node in nodes if id(node) in skip for name in _imported(node))
 
 
 def _imported(node: ast.AST) -> Iterator[str]:

@@ -17,7 +17,8 @@ from spelunk.bench.memory import tree as processes
 from spelunk.config import parse_size
 from tests import cgroup
 from tests.corpus import write_tree
-from tests.faultcases import finish, spelunk
+from tests.faultcases import finish
+from tests.faultcases import started as spelunk
 
 MIB = 2**20
 

@@ -7,7 +7,6 @@ import os
 import pickle
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from spelunk.files.source import Walk
 from spelunk.testing import logical_content
 from spelunk.types import Document, Failed, Skipped
 from tests.corpus import write_tree
+from tests.forked import forks
 
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgSign=false"]
 
@@ -335,10 +335,13 @@ def test_an_index_of_the_folder_itself_is_not_replaced(repos: Path, tmp_path: Pa
         index.update()
 
 
+def run_forked(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return forks(os.environ).run(words, str(cwd), os.environ)
+
+
 def test_the_command_line(repos: Path, org: Path, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "spelunk", *arguments, "--index-dir", str(tmp_path / "index")]
-        return subprocess.run(command, capture_output=True, text=True)
+        return run_forked(*arguments, "--index-dir", str(tmp_path / "index"), cwd=tmp_path)
 
     assert "6 indexed" in run("index", "--repos", str(repos)).stdout
     assert "core@dev/x/src/mixed.py" in run("search", "only branch:dev", str(tmp_path)).stdout
@@ -359,18 +362,11 @@ def test_a_bare_repository_is_indexed_by_what_it_has_committed(org: Path, tmp_pa
     git(tmp_path, "clone", "-q", "--bare", str(org / "core"), str(bare))
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-m", "spelunk", *args]
-        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return run_forked(*args, cwd=tmp_path)
 
     indexed = run("index", "app.git", "--json")
     named = run("search", "flush_queue", "app.git", "--json")
-    inside = subprocess.run(
-        [sys.executable, "-m", "spelunk", "search", "flush_queue", "--json"],
-        cwd=bare,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    inside = run_forked("search", "flush_queue", "--json", cwd=bare)
     commit(org / "core", {"src/walrus.py": "def only_walrus():\n    return 1\n"})
     git(bare, "fetch", "-q", str(org / "core"), "main:main")
     later = run("search", "only_walrus", "app.git", "--json")
@@ -410,13 +406,7 @@ def test_a_bare_repository_starts_no_program(org: Path, tmp_path: Path) -> None:
 def test_a_search_of_a_bare_repository_indexes_it_first(org: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", "--bare", str(org / "core"), "app.git")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "spelunk", "search", "flush_queue", "app.git", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_forked("search", "flush_queue", "app.git", "--json", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert {hit["path"] for hit in json.loads(done.stdout)["hits"]} == {"app/src/shared.py"}

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from select import PIPE_BUF
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from spelunk.branchwork import Branchwork
 from spelunk.branchwork.document import template
 from spelunk.branchwork.settings import load
+from tests.forked import forks
 
 DATA = Path(__file__).parent / "data"
 TEMPLATE = template.load().text
@@ -99,9 +101,19 @@ class Sandbox:
         self, *arguments: str, stdin: str | bytes = "", cwd: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         raw = stdin if isinstance(stdin, bytes) else stdin.encode()
+        env = {**os.environ, **self.env}
+        if len(raw) <= PIPE_BUF:  # so that it can be written before it is read
+            read, write = os.pipe()
+            os.write(write, raw)
+            os.close(write)
+            forked = forks(env).run(
+                arguments, str(cwd or self.root), env, stdin=read, module="spelunk.branchwork"
+            )
+            os.close(read)
+            return forked
         done = subprocess.run(
             [sys.executable, "-m", "spelunk.branchwork", *arguments],
-            cwd=cwd or self.root, input=raw, capture_output=True, env={**os.environ, **self.env},
+            cwd=cwd or self.root, input=raw, capture_output=True, env=env,
         )  # fmt: skip
         out, err = (
             done.stdout.decode("utf-8", "surrogateescape"),

@@ -14,6 +14,7 @@ import pytest
 import spelunk
 from spelunk.branchwork import Branchwork, settings
 from spelunk.errors import ConfigError
+from tests.forked import forks
 from tests.test_imports import imports
 
 from .conftest import Sandbox
@@ -22,9 +23,8 @@ SOURCE = Path(spelunk.__file__).parent
 
 
 def spelunk_here(box: Sandbox, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "spelunk", *words], cwd=box.root, capture_output=True, text=True, env={**os.environ, **box.env}
-    )  # fmt: skip
+    env = {**os.environ, **box.env}
+    return forks(env).run(words, str(box.root), env)
 
 
 def test_quiet_before_branchwork_is_honoured(box: Sandbox) -> None:

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import forks
+
+START = [sys.executable, "-m", "spelunk"]
+
 
 class Cli:
-    """Runs ``spelunk`` as a process."""
+    """Runs ``spelunk`` as a process: a forked one where that makes no difference, else a started one."""
 
     def __init__(self, home: Path, cwd: Path) -> None:
         self.home = home
@@ -18,13 +22,18 @@ class Cli:
         drop = ("SPELUNK_", "NO_COLOR", "COLUMNS", "RUST_BACKTRACE")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
         self.env |= {"SPELUNK_HOME": str(home), "PYTHONUTF8": "1", "GIT_CONFIG_GLOBAL": os.devnull}
-        self.argv = [sys.executable, "-m", "spelunk"]
+        self.forks = forks(self.env)
+        self.argv = START
 
     def __call__(self, *args, cwd=None, env=None, stdin=subprocess.DEVNULL):
+        words, cwd, env = [*map(str, args)], str(cwd or self.cwd), self.env | (env or {})
+        if self.argv is START and self.forks.suits(env):
+            stdin = stdin if isinstance(stdin, int) else stdin.fileno()
+            return self.forks.run(words, cwd, env, stdin=stdin)
         return subprocess.run(
-            [*self.argv, *map(str, args)],
-            cwd=cwd or self.cwd,
-            env=self.env | (env or {}),
+            [*self.argv, *words],
+            cwd=cwd,
+            env=env,
             stdin=stdin,
             capture_output=True,
             text=True,

@@ -9,6 +9,8 @@ import pytest
 from spelunk.cli import COMMANDS
 from spelunk.cli.bare import near_command, query_and_paths
 
+from .conftest import Cli
+
 
 @pytest.fixture
 def indexed(cli):
@@ -148,6 +150,19 @@ FILES = {
 }
 
 
+@pytest.fixture(scope="module")
+def parity(tmp_path_factory):
+    """A project with an index, for tests that leave both as they are."""
+    folder = tmp_path_factory.mktemp("parity")
+    root = folder / "parity"
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    cli = Cli(folder / "home", root)
+    cli.ok("index")
+    return cli
+
+
 @pytest.mark.parametrize(
     "flags",
     [
@@ -158,20 +173,16 @@ FILES = {
     ids=" ".join,
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["-l", "-c", "--vimgrep"])
-def test_exact_text_is_found_where_ripgrep_finds_it(cli, tmp_path, flags, form):
+def test_exact_text_is_found_where_ripgrep_finds_it(parity, flags, form):
     rg = shutil.which("rg")
     if rg is None:
         pytest.skip("ripgrep is not installed")
-    root = tmp_path / "parity"
-    for name, text in FILES.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
 
     theirs = subprocess.run(
-        [rg, "--no-config", "--sort", "path", *flags, form], cwd=root, stdin=subprocess.DEVNULL,
+        [rg, "--no-config", "--sort", "path", *flags, form], cwd=parity.cwd, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    ours = cli("search", *flags, form, "--sort", "path", cwd=root)
+    ours = parity("search", *flags, form, "--sort", "path")
 
     assert ours.stdout == theirs.stdout
     assert ours.returncode == theirs.returncode
