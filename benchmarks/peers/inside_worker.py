@@ -14,12 +14,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 LIMIT = 10
-Ask = Callable[[dict[str, Any]], list[Any]]
+Ask = Callable[[dict[str, Any]], Sequence[Any]]
 
 
 def spelunk(root: str, home: str, mode: str) -> Ask:
@@ -29,7 +29,7 @@ def spelunk(root: str, home: str, mode: str) -> Ask:
     return lambda question: index.search(question["text"], mode=mode, limit=LIMIT, refresh=False).hits
 
 
-def of_spelunk(hits: list[Any]) -> list[list[Any]]:
+def of_spelunk(hits: Sequence[Any]) -> list[list[Any]]:
     return [[h.path, h.start_line, h.end_line] for h in hits]
 
 
@@ -40,7 +40,7 @@ def semble(root: str, home: str) -> Ask:
     return lambda question: index.search(question["text"], top_k=LIMIT)
 
 
-def of_semble(hits: list[Any]) -> list[list[Any]]:
+def of_semble(hits: Sequence[Any]) -> list[list[Any]]:
     return [[h.chunk.file_path, h.chunk.start_line, h.chunk.end_line] for h in hits]
 
 
@@ -52,7 +52,7 @@ def baseline(name: str, home: str) -> Ask:
     return lambda question: opened.search(question["words"])
 
 
-def opened(name: str, root: str, home: str) -> tuple[Ask, Callable[[list[Any]], list[Any]]]:
+def opened(name: str, root: str, home: str) -> tuple[Ask, Callable[[Sequence[Any]], list[Any]]]:
     if name.startswith("spelunk"):
         return spelunk(root, home, "lexical" if name.endswith("-lexical") else "hybrid"), of_spelunk
     if name == "semble":
