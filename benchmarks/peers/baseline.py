@@ -16,7 +16,10 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
+Place = tuple[str, int, int]
+"""Path, first and last line."""
 WINDOW = 50
 MAX_BYTES = 1_000_000
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+")
@@ -51,12 +54,17 @@ def terms(text: str) -> list[str]:
     return out
 
 
-def fts5(what: str, root: str, home: str, words: list[str]) -> None:
-    place = os.path.join(home, "fts5.sqlite")
-    if what == "index":
-        if os.path.exists(place):
-            os.unlink(place)
-        with sqlite3.connect(place) as db:
+class Fts5:
+    """SQLite FTS5, its own BM25."""
+
+    def __init__(self, home: str) -> None:
+        self._place = os.path.join(home, "fts5.sqlite")
+        self._db: sqlite3.Connection | None = None
+
+    def index(self, root: str) -> None:
+        if os.path.exists(self._place):
+            os.unlink(self._place)
+        with sqlite3.connect(self._place) as db:
             db.execute("PRAGMA journal_mode=OFF")
             db.execute(
                 "CREATE VIRTUAL TABLE t USING fts5(path UNINDEXED, start UNINDEXED, end UNINDEXED, text, content='')"
@@ -65,39 +73,60 @@ def fts5(what: str, root: str, home: str, words: list[str]) -> None:
             for n, (path, start, end, text) in enumerate(windows(root), 1):
                 db.execute("INSERT INTO w VALUES (?,?,?,?)", (n, path, start, end))
                 db.execute("INSERT INTO t (rowid, text) VALUES (?,?)", (n, " ".join(terms(text))))
-        return
-    with sqlite3.connect(place) as db:
+
+    def open(self) -> None:
+        self._db = sqlite3.connect(self._place)
+
+    def search(self, words: list[str]) -> list[Place]:
+        assert self._db
         query = " OR ".join(f'"{t}"' for word in words for t in dict.fromkeys(terms(word)))
-        rows = db.execute(
+        return self._db.execute(
             "SELECT w.path, w.start, w.end FROM t JOIN w ON w.id = t.rowid WHERE t MATCH ? ORDER BY bm25(t) LIMIT 10",
             (query or '""',),
-        )
-        for row in rows:
-            print(json.dumps(row))
+        ).fetchall()
 
 
-def bm25(what: str, root: str, home: str, words: list[str]) -> None:
-    import bm25s
+class Bm25s:
+    """The library bm25s.
 
-    place = os.path.join(home, "bm25s")
-    if what == "index":
+    Args:
+        home: Where its index lies.
+        mapped: Map the index instead of reading it: quicker for a single question.
+    """
+
+    def __init__(self, home: str, *, mapped: bool = True) -> None:
+        self._place = os.path.join(home, "bm25s")
+        self._mapped = mapped
+        self._opened: tuple[Any, list[Place]] | None = None
+
+    def index(self, root: str) -> None:
+        import bm25s
+
         found = list(windows(root))
         retriever = bm25s.BM25()
         retriever.index([terms(text) for *_, text in found], show_progress=False)
-        retriever.save(place)
-        with open(os.path.join(place, "windows.json"), "w") as file:
+        retriever.save(self._place)
+        with open(os.path.join(self._place, "windows.json"), "w") as file:
             json.dump([row[:3] for row in found], file)
-        return
-    retriever = bm25s.BM25.load(place, mmap=True)
-    with open(os.path.join(place, "windows.json")) as file:
-        rows = json.load(file)
-    wanted = list(dict.fromkeys(t for word in words for t in terms(word) if t in retriever.vocab_dict))
-    if not wanted:
-        return
-    best, scores = retriever.retrieve([wanted], k=min(10, len(rows)), show_progress=False)
-    for n, score in zip(best[0], scores[0], strict=True):
-        if score > 0:
-            print(json.dumps(rows[int(n)]))
+
+    def open(self) -> None:
+        import bm25s
+
+        with open(os.path.join(self._place, "windows.json")) as file:
+            rows = json.load(file)
+        self._opened = bm25s.BM25.load(self._place, mmap=self._mapped), rows
+
+    def search(self, words: list[str]) -> list[Place]:
+        assert self._opened
+        retriever, rows = self._opened
+        wanted = list(dict.fromkeys(t for word in words for t in terms(word) if t in retriever.vocab_dict))
+        if not wanted:
+            return []
+        best, scores = retriever.retrieve([wanted], k=min(10, len(rows)), show_progress=False)
+        return [rows[int(n)] for n, score in zip(best[0], scores[0], strict=True) if score > 0]
+
+
+ENGINES = {"fts5": Fts5, "bm25s": Bm25s}
 
 
 if __name__ == "__main__":
@@ -110,4 +139,10 @@ if __name__ == "__main__":
 
             print("bm25s", version("bm25s"))
     else:
-        (fts5 if engine == "fts5" else bm25)(action, rest[0], rest[1], rest[2:])
+        opened = ENGINES[engine](rest[1])
+        if action == "index":
+            opened.index(rest[0])
+        else:
+            opened.open()
+            for row in opened.search(rest[2:]):
+                print(json.dumps(row))
