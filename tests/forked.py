@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module, reload
@@ -30,6 +31,9 @@ of Python and of the locale for example."""
 FAULTS: Final = "SPELUNK_FAULTS"
 """The exception: one module reads it as it is imported."""
 NOTHING: Final = subprocess.DEVNULL
+UNSETTLED: Final = 0.025
+"""Seconds. A file that changed less than 20 ms ago is not trusted to be unchanged (:mod:`spelunk.files.stamp`). A
+process that is started takes longer than that; a forked one finds the files that a test has just written."""
 LEFT_OUT: Final = ("adapters", "qdrant", "interactive", "testing", "bench", "evaluate", "__main__.py")
 """Folders and files whose modules few commands need, and which import much."""
 
@@ -132,6 +136,7 @@ class Forks:
             module: What is executed.
         """
         assert self.suits(env)
+        time.sleep(UNSETTLED)
         mine, theirs = socket.socketpair()
         (out, stdout), (err, stderr) = os.pipe(), os.pipe()
         null = os.open(os.devnull, os.O_RDWR)

@@ -160,10 +160,13 @@ def test_the_real_client_is_served_over_http(runtime: str, project: Path) -> Non
 def test_a_resource_link_gives_the_whole_file(runtime: str, project: Path) -> None:
     long = "".join(f"line {n} of a long document\n" for n in range(2_000))
     (project / "long.md").write_text(long)
+    with Index.open(project) as index:  # a file that is not indexed yet is not read
+        index.update()
 
     async def talk() -> tuple[Any, str]:
         async with real_client(project) as client:
             part = await client.call_tool("read", {"path": "long.md", "max_tokens": 500})
+            assert len(part.content) == 2, part
             link = part.content[1]
             whole = await client.read_resource(link.uri)
             return part, whole.contents[0].text

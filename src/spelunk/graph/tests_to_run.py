@@ -224,7 +224,7 @@ def _alike(resolver: Resolver, sources: Sequence[str]) -> dict[str, float]:
     rarest = math.log(1 + len(tests))
 
     def size(own: Collection[str]) -> float:
-        return sum(weight.get(word, rarest) for word in own) or 1.0
+        return math.fsum(weight.get(word, rarest) for word in own) or 1.0  # in whatever order a set has
 
     found: dict[str, float] = {}
     for source in map(_words, sources):
