@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import random
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -208,3 +211,30 @@ def test_lines_that_are_gone_count_as_changed_lines() -> None:
     found = _difference("a\nremoved_name\nb\n", ["a", "b", ""])
 
     assert found == ([2], ["removed_name"])
+
+
+def test_the_order_of_tests_does_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
+    """Sums of weights over sets of words: added in another order they differ in their last digits."""
+    words = ["amber", "birch", "cedar", "delta", "ember", "flint", "grove", "heron", "inlet"]
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / f"{'_'.join(words[:6])}.py").write_text("def changed():\n    return 1\n")
+    for n in range(60):
+        mixed = random.Random(n).sample(words[:6], 5)
+        path = tmp_path / "tests" / mixed[0] / f"test_{'_'.join(mixed[1:])}_{words[6 + n % 3]}{n}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("def test_it():\n    assert True\n")
+    code = (
+        "import sys; from spelunk import Index; index = Index.open(sys.argv[1])\n"
+        "print([edge.path for edge in index.impact('changed', limit=60).tests])"
+    )
+
+    orders = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)],
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in range(5)
+    }  # fmt: skip
+
+    assert len(orders) == 1 and "test_" in orders.pop()
