@@ -62,8 +62,12 @@ def references(
     sites = through(sites, rows, bases)
     if inside is not None:
         sites = [site for site in sites if inside(view.row(site.file).path)]
-    sites = sorted(sites, key=lambda site: doubt(site.confidence, SURE))
-    shown = sites[:limit]
+    sure = [site for site in sites if site.confidence >= SURE]
+    if len(sure) < len(sites):
+        sure += sorted(
+            (site for site in sites if site.confidence < SURE), key=lambda site: doubt(site.confidence, SURE)
+        )
+    shown = sure[:limit]
     view.surroundings.load_innermost((site.file, site.reference.line) for site in shown)
     edges = tuple(edge_at(view, site, view.symbol_around(site.file, site.reference.line)) for site in shown)
     return GraphAnswer(

@@ -60,6 +60,20 @@ def definitions_in(manifest: Manifest, files: Collection[int]) -> dict[int, list
     return out
 
 
+def definitions_as_cut(manifest: Manifest, files: Collection[int]) -> dict[int, list[DefinitionRow]]:
+    """Definitions of files, each list in the order of their chunks; files without any are left out."""
+    rows = manifest.all(
+        f"SELECT f.id, {_DEFINITION} FROM json_each(?) n CROSS JOIN files f ON f.id = n.value"
+        " CROSS JOIN definitions d ON d.chunk >= f.first_chunk AND d.chunk < f.first_chunk + f.chunks"
+        " ORDER BY f.first_chunk, d.chunk, d.number",
+        (json.dumps(sorted(set(files))),),
+    )
+    out: dict[int, list[DefinitionRow]] = {}
+    for row in map(DefinitionRow._make, rows):
+        out.setdefault(row.file, []).append(row)
+    return out
+
+
 def definitions_around(manifest: Manifest, places: Collection[Place]) -> dict[Place, list[DefinitionRow]]:
     """Definitions whose lines hold a place, each list ordered by first line; places without any are left out."""
     rows = manifest.all(

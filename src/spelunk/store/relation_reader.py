@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from spelunk.chunk.relation import Import, Role
 from spelunk.store.records import FileRow
+
+if TYPE_CHECKING:
+    from spelunk.store.outline import Outline
 
 Place = tuple[int, int]
 """Id of a file version, and a line in it, 1-based."""
@@ -103,6 +106,14 @@ class RelationReader(Protocol):
         Args:
             places: As for :meth:`definitions_around`, but any number of them in a file.
             kinds: Definitions of the first kinds count first; others only where there are none of them.
+        """
+
+    def outlines(self, files: Collection[int], kinds: Sequence[Collection[str]]) -> dict[int, Outline]:
+        """For each of some files what tells apart the definitions that its lines lie in.
+
+        Args:
+            files: Their ids.
+            kinds: As for :meth:`innermost`.
         """
 
     def references_to(self, name: str, roles: Collection[Role] = (), limit: int = 10_000) -> Sites:

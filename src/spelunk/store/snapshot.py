@@ -133,7 +133,8 @@ class Snapshot:
         """Definitions, references and imports of the generation; use it in the thread of the snapshot."""
         from spelunk.store.relations_snapshot import SnapshotRelations
 
-        return SnapshotRelations(self._manifest, self._reference_segments, self.text)
+        opened = self.generation, self._opened
+        return SnapshotRelations(self._manifest, self._reference_segments, self.text, opened)
 
     def _intact_files(self) -> list[SegmentFile]:
         for file in self._segment_files:

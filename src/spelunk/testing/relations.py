@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from spelunk.chunk.relation import Import, Role
+from spelunk.store.outline import Outline
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.relation_pack import (
     MAX_LINE,
@@ -105,6 +106,12 @@ class MemoryRelations:
                     found[place] = min(inner, key=lambda d: (d.end_line, -d.line))
                     break
         return found
+
+    def outlines(self, files: Collection[int], kinds: Sequence[Collection[str]]) -> dict[int, Outline]:
+        """See the protocol."""
+        return {
+            file: Outline(self._definitions(file) if file in self._files else (), kinds) for file in files
+        }
 
     def _definitions(self, file: int) -> list[DefinitionRow]:
         found = [
