@@ -122,8 +122,10 @@ class Imports:
             key = (self._view.row(file).path.rpartition("/")[0], tuple(modules))
             wide = known.get(key)
             if wide is None:
-                rows = (row for module in modules for row in self._header(file, module))
-                wide = known[key] = frozenset(row.id for row in rows if row.id in wanted)
+                behind = (
+                    number for module in modules for number in self._behind_header(file, key[0], module)
+                )
+                wide = known[key] = frozenset(number for number in behind if number in wanted)
             if wide:
                 found[file] = wide
         return found
@@ -144,6 +146,15 @@ class Imports:
             for row in self._header(file, module)
             if row.id in wanted and row.id != file
         )
+
+    def _behind_header(self, file: int, folder: str, module: str) -> tuple[int, ...]:
+        """The ids of the files that :meth:`_header` gives for a file of C."""
+        kept = self._view.reader.kept
+        found: tuple[int, ...] | None = kept.get(("header", folder, module))
+        if found is None:
+            found = tuple([row.id for row in self._header(file, module)])
+            kept.put(("header", folder, module), found, 150)
+        return found
 
     def _header(self, file: int, module: str) -> tuple[FileRow, ...]:
         """The files that an include leads to: the same for all files of a folder."""

@@ -11,11 +11,10 @@ from spelunk.graph.classes import MOST_DEFINITIONS
 from spelunk.graph.fields import Finder, is_field, is_stored
 from spelunk.graph.grading import Resolution, group_of
 from spelunk.graph.languages import CLASSES, VALUES, family_of, fits
-from spelunk.graph.mentions import in_code_of_c, mentions, pieces_of_c
 from spelunk.graph.nearness import steps_between
 from spelunk.graph.pools import CROWDED
 from spelunk.graph.resolve import Resolver
-from spelunk.graph.value_uses import uses_as_value
+from spelunk.graph.value_uses import lines_with, uses_as_value
 from spelunk.store.relation_reader import DefinitionRow, Site
 
 MOST_SITES: Final = 20_000
@@ -307,7 +306,12 @@ def uses_of(
         files = [f for f in finder(name, 10 * most) if family_of(f.language) in families]
         defined = _Defined(resolver, name)
         view.load_rows(file.id for file in files)
-        files.sort(key=lambda f: (f.id not in first, min(steps_between(p, f.path) for p in places), f.path))
+        steps: dict[str, int] = {}
+        for file in files:
+            folder = file.path.rpartition("/")[0]
+            if folder not in steps:
+                steps[folder] = min(steps_between(place, file.path) for place in places)
+        files.sort(key=lambda f: (f.id not in first, steps[f.path.rpartition("/")[0]], f.path))
         size = read = 0
         for n, file in enumerate(files):
             if read >= most or n >= most_texts or size + file.size > MOST_USE_CHARS:
@@ -315,27 +319,22 @@ def uses_of(
                     f"uses of `{name}` as a value were looked for in {n:,} of the {len(files):,} files that have it"
                 )
                 break
-            text = "" if file.language == "notebook" else view.reader.text_of_file(file.id)
-            unknown = _unknown_places(text, file.id, name, defined.lines(file.id), told)
+            known_here = defined.lines(file.id)
+            unknown = [
+                line
+                for line in lines_with(view, file, name)
+                if line not in known_here and (file.id, line) not in told
+            ]
             if not unknown:
                 continue
             read += 1
             size += file.size
-            piece = ""
-            if file.language == "c":
-                lines = {line for line, _ in unknown}
-                piece = pieces_of_c(text, lines)
-                unknown = [place for place in mentions(piece, name) if place[0] in lines]
-            if file.language in ("c", "cpp") and not in_code_of_c(piece or text, [at for _, at in unknown]):
-                continue
-            found_here = uses_as_value(view, file.id, name, piece)
+            found_here = uses_as_value(view, file, name, unknown)
             if found_here is None:
                 break
             view.surroundings.load((file.id, r.line) for r in found_here)
             for reference in found_here:
-                if reference.line not in defined.lines(file.id) and not _is_wanted(
-                    file.id, reference, wanted
-                ):
+                if reference.line not in known_here and not _is_wanted(file.id, reference, wanted):
                     located = located_at(resolver, file.id, reference, wanted)
                     if located is not None:
                         out.append(located)
@@ -360,13 +359,6 @@ class _Defined:
             rows = () if self._is_whole else self._view.named_in(file, self._name)
             found = self._lines[file] = {row.line for row in rows}
         return found
-
-
-def _unknown_places(
-    text: str, file: int, name: str, defined: Collection[int], told: Collection[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """The lines and offsets where a text has a name, but for lines with a known reference to it or its definition."""
-    return [(n, at) for n, at in mentions(text, name) if n not in defined and (file, n) not in told]
 
 
 def _is_wanted(file: int, reference: Reference, wanted: Collection[DefinitionRow]) -> bool:

@@ -9,6 +9,7 @@ from spelunk.chunk.relation import Import, Role
 from spelunk.store.records import FileRow
 
 if TYPE_CHECKING:
+    from spelunk.store.kept import Kept
     from spelunk.store.outline import Outline
 
 Place = tuple[int, int]
@@ -69,7 +70,12 @@ class RelationReader(Protocol):
 
     Names are exact: case counts. Every answer is a function of the files of the
     generation alone.
+
+    Attributes:
+        kept: What is kept of the generation for the next question.
     """
+
+    kept: Kept
 
     def files_at(self, paths: Collection[str]) -> dict[str, FileRow]:
         """The indexed files at these paths; others are left out."""

@@ -63,14 +63,14 @@ class SnapshotRelations:
             segments: Its reference segments, mapped, in the manifest's order; the error of one that
                 is damaged is raised when references are asked for.
             text: Gives the text of a file.
-            opened: Tells the generation from every other one of the directory.
+            opened: Tells what is open from another state of the same generation.
         """
         self._manifest = manifest
         self._mapped = segments
         self._text = text
         self._files: dict[int, FileRow] = {}
         self._older: dict[int, FileRow] = {}
-        self._kept = kept_of((manifest.directory, opened))
+        self.kept = kept_of((manifest.directory, manifest.generation, opened))
 
     # Files
 
@@ -117,10 +117,10 @@ class SnapshotRelations:
 
     def text_of_file(self, file: int) -> str:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
-        kept: str | None = self._kept.get(("text", file))
+        kept: str | None = self.kept.get(("text", file))
         if kept is None:
             kept = self._text(file).text
-            self._kept.put(("text", file), kept, len(kept) * (1 if kept.isascii() else 2))
+            self.kept.put(("text", file), kept, len(kept) * (1 if kept.isascii() else 2))
         return kept
 
     # Definitions
@@ -146,12 +146,12 @@ class SnapshotRelations:
     def outlines(self, files: Collection[int], kinds: Sequence[Collection[str]]) -> dict[int, Outline]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
         kind = f"outline {kinds}"
-        found = self._kept.get_all(kind, files)
+        found = self.kept.get_all(kind, files)
         lacking = [file for file in files if file not in found]
         if lacking:
             rows = relation_queries.definitions_as_cut(self._manifest, lacking)
             made = {file: Outline(rows.get(file, ()), kinds) for file in lacking}
-            self._kept.put_all(kind, {file: (one, one.size) for file, one in made.items()})
+            self.kept.put_all(kind, {file: (one, one.size) for file, one in made.items()})
             found.update(made)
         return found
 
@@ -263,7 +263,7 @@ class SnapshotRelations:
 
     def _modules(self, files: Collection[int]) -> dict[int, tuple[str, ...]]:
         """The modules of the imports of files, as they are written."""
-        found: dict[int, tuple[str, ...]] = self._kept.get_all("modules", files)
+        found: dict[int, tuple[str, ...]] = self.kept.get_all("modules", files)
         lacking = [file for file in files if file not in found]
         if lacking:
             packed = relation_queries.packed_imports(self._manifest, lacking)
@@ -274,7 +274,7 @@ class SnapshotRelations:
             for file in lacking:
                 modules = modules_of(packed[file]) if file in packed else ()
                 made[file] = tuple([same.setdefault(module, module) for module in modules])
-            self._kept.put_all("modules", {file: (one, 56 + 8 * len(one)) for file, one in made.items()})
+            self.kept.put_all("modules", {file: (one, 56 + 8 * len(one)) for file, one in made.items()})
             found.update(made)
         return found
 
@@ -291,10 +291,10 @@ class SnapshotRelations:
         """
         found: set[int] = set()
         for name in set(modules):
-            files: array[int] | None = self._kept.get(("importers", name))
+            files: array[int] | None = self.kept.get(("importers", name))
             if files is None:
                 files = array("Q", sorted(self._importers(name)))
-                self._kept.put(("importers", name), files, 8 * len(files))
+                self.kept.put(("importers", name), files, 8 * len(files))
             found.update(files)
         return found
 

@@ -133,8 +133,7 @@ class Snapshot:
         """Definitions, references and imports of the generation; use it in the thread of the snapshot."""
         from spelunk.store.relations_snapshot import SnapshotRelations
 
-        opened = self.generation, self._opened
-        return SnapshotRelations(self._manifest, self._reference_segments, self.text, opened)
+        return SnapshotRelations(self._manifest, self._reference_segments, self.text, self._opened)
 
     def _intact_files(self) -> list[SegmentFile]:
         for file in self._segment_files:
@@ -245,7 +244,9 @@ class Snapshot:
         return self._rows_of([span.file for span in spans[:limit]])
 
     def _rows_of(self, ids: Sequence[FileId]) -> list[FileRow]:
-        return [*map(self._manifest.files(ids).__getitem__, ids)]
+        relations: SnapshotRelations | None = self.__dict__.get("relations")  # which keeps rows
+        rows = self._manifest.files(ids) if relations is None else relations.file_rows(ids)
+        return [*map(rows.__getitem__, ids)]
 
     @cached_property
     def _holding(self) -> Holding:

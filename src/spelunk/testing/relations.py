@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from spelunk.chunk.relation import Import, Role
+from spelunk.store.kept import Kept
 from spelunk.store.outline import Outline
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.relation_pack import (
@@ -45,6 +46,7 @@ class MemoryRelations:
 
     def __init__(self, files: Mapping[int, MemoryFile]) -> None:
         """Answer from files by id."""
+        self.kept = Kept()
         self._files = dict(sorted(files.items(), key=lambda item: path_order(item[1].row.path)))
 
     def with_imports(self, imports: Mapping[str, Sequence[Import]]) -> MemoryRelations:
