@@ -78,16 +78,17 @@ class CNames:
             self._imports.included_among(others, frozenset(row.file for row in pool.rows)) if others else {}
         )
         seen: list[DefinitionRow] | None = None  # the same for all files that define none of them
-        known: dict[tuple[str, int, frozenset[int]], Resolution] = {}
+        known: dict[tuple[str, int, object], Resolution] = {}
         found: dict[int, Resolution] = {}
         for file in others:
             here = self._view.row(file)
-            key = (here.path.rpartition("/")[0], int(here.flags), wide.get(file, _NOTHING))
+            if seen is None:
+                seen = [row for row in pool.rows if not self._is_hidden(row, file)]
+            declared = wide.get(file, _NOTHING)  # where some are seen, it counts only whether there are any
+            key = (here.path.rpartition("/")[0], int(here.flags), bool(declared) if seen else declared)
             means = known.get(key)
             if means is None:
-                if seen is None:
-                    seen = [row for row in pool.rows if not self._is_hidden(row, file)]
-                means = known[key] = self._graded(file, reference, pool.rows, seen, key[2])
+                means = known[key] = self._graded(file, reference, pool.rows, seen, declared)
             found[file] = means
         return found
 

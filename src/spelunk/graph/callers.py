@@ -156,11 +156,18 @@ def first_groups(view: GraphView, sites: Sequence[Located], most: int) -> tuple[
     others = {file: found for file, found in by_file.items() if file not in near}
     single = sum(len(found) == 1 for found in others.values())
     several = [file for file, found in others.items() if len(found) > 1]
-    outlines = view.reader.outlines(several, ENCLOSING)
-    inside = sum(
-        len({outlines[file].innermost(site.reference.line) for site in others[file]}) for file in several
-    )
-    return groups[:most], len(groups) + single + inside
+    outlines = view.reader.outlines(several, ENCLOSING[0])
+    inside = 0
+    outer: set[tuple[int, int]] = set()  # in no function: in a type, a value, or at the top
+    for file in several:
+        innermost = outlines[file].innermost
+        lines = {site.reference.line for site in others[file]}
+        numbers = {line: innermost(line) for line in lines}
+        inside += len({number for number in numbers.values() if number >= 0})
+        outer.update((file, line) for line, number in numbers.items() if number < 0)
+    view.surroundings.load_innermost(outer)
+    around = {(file, view.enclosing(file, line)) for file, line in outer}
+    return groups[:most], len(groups) + single + inside + len(around)
 
 
 def with_lines(edge: Edge, sites: Sequence[Located]) -> Edge:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from spelunk.store.manifest import Manifest
+from spelunk.store.outline import LINE_BITS
 from spelunk.store.relation_reader import DefinitionRow, Place
 from spelunk.store.schema import decode_path
 
@@ -60,18 +61,16 @@ def definitions_in(manifest: Manifest, files: Collection[int]) -> dict[int, list
     return out
 
 
-def definitions_as_cut(manifest: Manifest, files: Collection[int]) -> dict[int, list[DefinitionRow]]:
-    """Definitions of files, each list in the order of their chunks; files without any are left out."""
+def spans_of(manifest: Manifest, files: Collection[int], kinds: Collection[str]) -> dict[int, list[int]]:
+    """First and last line, packed for an outline, of the definitions of files of some kinds, in the order of chunks."""
     rows = manifest.all(
-        f"SELECT f.id, {_DEFINITION} FROM json_each(?) n CROSS JOIN files f ON f.id = n.value"
-        " CROSS JOIN definitions d ON d.chunk >= f.first_chunk AND d.chunk < f.first_chunk + f.chunks"
-        " ORDER BY f.first_chunk, d.chunk, d.number",
-        (json.dumps(sorted(set(files))),),
+        f"SELECT f.id, (SELECT group_concat(s.span) FROM (SELECT d.line << {LINE_BITS} | d.end_line AS span"
+        " FROM definitions d WHERE d.chunk >= f.first_chunk AND d.chunk < f.first_chunk + f.chunks"
+        f" AND d.kind IN ({','.join('?' * len(kinds))}) ORDER BY d.chunk, d.number) s)"
+        " FROM json_each(?) n CROSS JOIN files f ON f.id = n.value",
+        (*sorted(kinds), json.dumps(sorted(set(files)))),
     )
-    out: dict[int, list[DefinitionRow]] = {}
-    for row in map(DefinitionRow._make, rows):
-        out.setdefault(row.file, []).append(row)
-    return out
+    return {file: [*map(int, spans.split(","))] for file, spans in rows if spans}
 
 
 def definitions_around(manifest: Manifest, places: Collection[Place]) -> dict[Place, list[DefinitionRow]]:

@@ -114,13 +114,8 @@ class RelationReader(Protocol):
             kinds: Definitions of the first kinds count first; others only where there are none of them.
         """
 
-    def outlines(self, files: Collection[int], kinds: Sequence[Collection[str]]) -> dict[int, Outline]:
-        """For each of some files what tells apart the definitions that its lines lie in.
-
-        Args:
-            files: Their ids.
-            kinds: As for :meth:`innermost`.
-        """
+    def outlines(self, files: Collection[int], kinds: Collection[str]) -> dict[int, Outline]:
+        """For each of some files what tells apart the definitions of some kinds that its lines lie in."""
 
     def references_to(self, name: str, roles: Collection[Role] = (), limit: int = 10_000) -> Sites:
         """Stored references to a name; those of all roles where none is given."""

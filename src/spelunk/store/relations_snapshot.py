@@ -117,11 +117,7 @@ class SnapshotRelations:
 
     def text_of_file(self, file: int) -> str:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
-        kept: str | None = self.kept.get(("text", file))
-        if kept is None:
-            kept = self._text(file).text
-            self.kept.put(("text", file), kept, len(kept) * (1 if kept.isascii() else 2))
-        return kept
+        return self._text(file).text
 
     # Definitions
 
@@ -143,14 +139,14 @@ class SnapshotRelations:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
         return relation_queries.innermost(self._manifest, places, kinds)
 
-    def outlines(self, files: Collection[int], kinds: Sequence[Collection[str]]) -> dict[int, Outline]:
+    def outlines(self, files: Collection[int], kinds: Collection[str]) -> dict[int, Outline]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
-        kind = f"outline {kinds}"
+        kind = f"outline {sorted(kinds)}"
         found = self.kept.get_all(kind, files)
         lacking = [file for file in files if file not in found]
         if lacking:
-            rows = relation_queries.definitions_as_cut(self._manifest, lacking)
-            made = {file: Outline(rows.get(file, ()), kinds) for file in lacking}
+            spans = relation_queries.spans_of(self._manifest, lacking, kinds)
+            made = {file: Outline(spans.get(file, ())) for file in lacking}
             self.kept.put_all(kind, {file: (one, one.size) for file, one in made.items()})
             found.update(made)
         return found

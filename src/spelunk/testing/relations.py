@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from spelunk.chunk.relation import Import, Role
 from spelunk.store.kept import Kept
-from spelunk.store.outline import Outline
+from spelunk.store.outline import LINE_BITS, Outline
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.relation_pack import (
     MAX_LINE,
@@ -109,10 +109,12 @@ class MemoryRelations:
                     break
         return found
 
-    def outlines(self, files: Collection[int], kinds: Sequence[Collection[str]]) -> dict[int, Outline]:
+    def outlines(self, files: Collection[int], kinds: Collection[str]) -> dict[int, Outline]:
         """See the protocol."""
+        rows = {file: self._definitions(file) if file in self._files else [] for file in files}
         return {
-            file: Outline(self._definitions(file) if file in self._files else (), kinds) for file in files
+            file: Outline([d.line << LINE_BITS | d.end_line for d in some if d.kind in kinds])
+            for file, some in rows.items()
         }
 
     def _definitions(self, file: int) -> list[DefinitionRow]:
