@@ -58,7 +58,9 @@ def references(
     if rows and finder is not None and (not roles or Role.USE in roles):
         most = min(MOST_PARSES, max(MOST_USE_FILES, limit))
         texts = 10 * most if len(sites) < limit else max(MOST_USE_TEXTS, limit)
-        sites = in_order(resolver, [*sites, *uses_of(resolver, every, finder, sites, most, texts)])
+        uses = uses_of(resolver, every, finder, sites, most, texts)
+        if uses:
+            sites = in_order(resolver, [*sites, *uses])
     sites = through(sites, rows, bases)
     if inside is not None:
         sites = [site for site in sites if inside(view.row(site.file).path)]

@@ -15,7 +15,7 @@ from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_references import unpack_files
 from spelunk.store.outline import Outline
 from spelunk.store.records import FileRow
-from spelunk.store.reference_segment import ReferenceSegment
+from spelunk.store.reference_segment import NameRows, ReferenceSegment
 from spelunk.store.relation_pack import (
     MAX_LINE,
     MODULE,
@@ -36,6 +36,8 @@ FEW_FILES: Final = 500
 
 MAX_KEPT_FILES: Final = 20_000
 """Rows of files that are kept for the next question: some 12 MB."""
+MAX_KEPT_ROWS: Final = 2_000
+"""References of a name up to which their rows are kept."""
 MAX_WRITTEN: Final = 100_000
 """Modules as they are written that are kept once: some 10 MB at most."""
 
@@ -173,17 +175,15 @@ class SnapshotRelations:
         wanted = frozenset(map(int, roles or Role))
         found: dict[int, list[tuple[int, int, ReferenceSegment]]] = {}
         total = 0
-        value = name_hash(name)
-        for segment, dead in self.segments:
-            for part in segment.find(value):
-                before = -1
-                rows: list[tuple[int, int, ReferenceSegment]] = []
-                for file, place, receiver in zip(*part, strict=True):
-                    if place >> ROLE_SHIFT in wanted and file not in dead:
-                        if file != before:
-                            rows, before = found.setdefault(file, []), file
-                        rows.append((place, receiver, segment))
-                        total += 1
+        for segment, dead, part in self._rows_of(name_hash(name)):
+            before = -1
+            rows: list[tuple[int, int, ReferenceSegment]] = []
+            for file, place, receiver in zip(*part, strict=True):
+                if place >> ROLE_SHIFT in wanted and file not in dead:
+                    if file != before:
+                        rows, before = found.setdefault(file, []), file
+                    rows.append((place, receiver, segment))
+                    total += 1
         sites: list[Site] = []
         for file in self._ordered(found):
             rows = found[file]
@@ -195,6 +195,17 @@ class SnapshotRelations:
             if len(sites) >= limit:
                 break
         return Sites(sites, total)
+
+    def _rows_of(self, value: int) -> Iterator[tuple[ReferenceSegment, frozenset[int], NameRows]]:
+        """The rows of a name, part by part, with their segments and the files that are dead in those."""
+        parts: list[tuple[int, NameRows]] | None = self.kept.get(("rows", value))
+        if parts is None:
+            parts = [(n, part) for n, (one, _) in enumerate(self.segments) for part in one.find(value)]
+            rows = sum(len(part.files) for _, part in parts)
+            if rows <= MAX_KEPT_ROWS:
+                self.kept.put(("rows", value), parts, 400 * len(parts) + 50 * rows)
+        for n, part in parts:
+            yield *self.segments[n], part
 
     def _ordered(self, files: Collection[int]) -> list[int]:
         """Files in the order of their paths."""
@@ -242,20 +253,24 @@ class SnapshotRelations:
         Raises:
             IndexCorruptError: Stored imports are damaged.
         """
-        modules = self._modules(files)
-        ends: dict[str, bool] = {}
-        found: dict[int, list[str]] = {}
-        for file, written in modules.items():
-            some = []
-            for module in written:
-                is_one = ends.get(module)
-                if is_one is None:
-                    is_one = ends[module] = included_name(module) in names
-                if is_one:
-                    some.append(module)
-            if some:
-                found[file] = some
-        return found
+        kind = f"including {sorted(names)}"
+        found: dict[int, tuple[str, ...]] = self.kept.get_all(kind, files)
+        lacking = [file for file in files if file not in found]
+        if lacking:
+            ends: dict[str, bool] = {}
+            made: dict[int, tuple[str, ...]] = {}
+            for file, written in self._modules(lacking).items():
+                some = []
+                for module in written:
+                    is_one = ends.get(module)
+                    if is_one is None:
+                        is_one = ends[module] = included_name(module) in names
+                    if is_one:
+                        some.append(module)
+                made[file] = tuple(some)
+            self.kept.put_all(kind, {file: (one, 8 * len(one)) for file, one in made.items()})
+            found.update(made)
+        return {file: [*modules] for file in files if (modules := found[file])}
 
     def _modules(self, files: Collection[int]) -> dict[int, tuple[str, ...]]:
         """The modules of the imports of files, as they are written."""
