@@ -368,18 +368,10 @@ class GraphView:
     def _symbol(self, row: DefinitionRow) -> Symbol:
         file = self.row(row.file)
         lines = self.lines(row.file)
-        return Symbol(
-            row.name,
-            row.kind,
-            row.scope,
-            file.path,
-            row.line,
-            last_line(row),
-            file.language,
-            signature(lines, row.line, last_line(row), file.language),
-            doc_line(lines, row.line, last_line(row), file.language),
-            file.flags,
-        )
+        head = signature(lines, row.line, last_line(row), file.language)
+        doc = doc_line(lines, row.line, last_line(row), file.language)
+        place = file.path, row.line, last_line(row), file.language
+        return Symbol(row.name, row.kind, row.scope, *place, head, doc, file.flags)
 
     def file_symbol(self, file: int) -> Symbol:
         """A file as a symbol."""

@@ -5,6 +5,7 @@ Every snapshot of one generation shares what is kept of it. It goes with the las
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Hashable, Iterable, Mapping
@@ -25,7 +26,6 @@ class Kept:
         """Keep nothing yet."""
         self._new: dict[Hashable, tuple[Any, int]] = {}
         self._old: dict[Hashable, tuple[Any, int]] = {}
-        self._size = 0
         with _GUARD:
             _EVERY.add(self)
 
@@ -66,33 +66,43 @@ class Kept:
         self._put({(kind, key): value for key, value in values.items()})
 
     def _put(self, values: Mapping[Hashable, tuple[Any, int]]) -> None:
+        size = sum(value[1] + OVERHEAD for value in values.values())
+        if size > MAX_BYTES // 2:
+            return
         with _GUARD:
-            for key, value in values.items():
-                before = self._new.get(key)
-                self._size += value[1] + OVERHEAD - (before[1] + OVERHEAD if before else 0)
-                self._new[key] = value
-            if sum(one._size for one in _EVERY) > MAX_BYTES // 2:
+            if size + _SIZE[0] > MAX_BYTES // 2:
                 for one in _EVERY:
-                    one._old, one._new, one._size = one._new, {}, 0
+                    one._old, one._new = one._new, {}
+                _SIZE[0] = 0
+            self._new.update(values)
+            _SIZE[0] += size  # what is put twice, or is gone by now, counts until the halves change
 
 
 OVERHEAD: Final = 250
 """Bytes of the key of a value and of its place."""
 _GUARD: Final = threading.RLock()
+_SIZE: Final = [0]
+"""Bytes in the new halves, at most."""
 _EVERY: Final[weakref.WeakSet[Kept]] = weakref.WeakSet()
 _BY_GENERATION: Final[weakref.WeakValueDictionary[Hashable, Kept]] = weakref.WeakValueDictionary()
 
 
-def kept_of(generation: Hashable) -> Kept:
+def kept_of(manifest: str, generation: Hashable) -> Kept:
     """What is kept of a generation, the same for all that ask while any of them has it.
 
     Args:
-        generation: What tells it from every other one of the process.
+        manifest: The path of its manifest, which is open; another file at the path is another index.
+        generation: What tells it from every other one of that file.
     """
+    try:
+        status = os.stat(manifest)
+    except OSError:  # taken away meanwhile
+        return Kept()
+    key = status.st_dev, status.st_ino, generation
     with _GUARD:
-        found = _BY_GENERATION.get(generation)
+        found = _BY_GENERATION.get(key)
         if found is None:
-            found = _BY_GENERATION[generation] = Kept()
+            found = _BY_GENERATION[key] = Kept()
         return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from functools import cached_property
@@ -72,7 +73,7 @@ class SnapshotRelations:
         self._text = text
         self._files: dict[int, FileRow] = {}
         self._older: dict[int, FileRow] = {}
-        self.kept = kept_of((manifest.directory, manifest.generation, opened))
+        self.kept = kept_of(os.path.join(manifest.directory, manifest.name), (manifest.generation, opened))
 
     # Files
 

@@ -363,10 +363,9 @@ class Snapshot:
 
     def text(self, file: FileId) -> Text:
         """A file's text; kept for the snapshot's life or until :meth:`forget`."""
-        text = self._texts.get(file)
-        if text is None:
-            text = self._texts[file] = unpack(*self._manifest.content(file)[:2])
-        return text
+        if file not in self._texts:
+            self._texts[file] = unpack(*self._manifest.content(file)[:2])
+        return self._texts[file]
 
     def forget(self, file: FileId) -> None:
         """See :class:`~spelunk.store.protocols.Reader`."""
@@ -391,9 +390,8 @@ class Snapshot:
     def coverage(self) -> tuple[int, int]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         files = self._manifest.published_counts()[0]
-        if self._manifest.meta("complete", 0):
-            return files, files
-        return files, int(self._manifest.meta("planned", 0)) or files
+        is_complete = self._manifest.meta("complete", 0)
+        return files, files if is_complete else int(self._manifest.meta("planned", 0)) or files
 
     def rest(self) -> None:
         """Release the generation and keep what is open, for :meth:`resume`."""
