@@ -183,6 +183,26 @@ def test_the_innermost_definition_around_lines(pair: Pair, kinds: list[set[str]]
     assert pair.real.innermost([(10_000, 1)], kinds) == {}
 
 
+def test_outlines_tell_the_innermost_definitions_of_some_kinds_apart(pair: Pair) -> None:
+    kinds = {"function", "method"}
+
+    def groups(reader: RelationReader) -> dict[str, list[int]]:
+        rows = files(reader)
+        found = reader.definition_spans([row.id for row in rows], kinds)
+        return {row.path: [found[row.id].innermost(line) for line in range(1, 20)] for row in rows}
+
+    real = groups(pair.real)
+
+    assert real == groups(pair.double)
+    assert real == groups(pair.real)
+    inner = pair.real.innermost([(row.id, n) for row in files(pair.real) for n in range(1, 20)], [kinds])
+    ids = {row.path: row.id for row in files(pair.real)}
+    for path, numbers in real.items():
+        around = [inner.get((ids[path], n)) for n in range(1, 20)]
+        assert [number < 0 for number in numbers] == [row is None for row in around]
+        assert len(set(numbers)) == len(set(around))
+
+
 @pytest.mark.parametrize("names", [{"cart"}, {"shop.prices", "shop.cart"}, {"absent"}, set()])
 def test_the_modules_that_end_in_a_name(pair: Pair, names: set[str]) -> None:
     def including(reader: RelationReader) -> dict[str, list[str]]:

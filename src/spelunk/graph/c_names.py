@@ -18,7 +18,9 @@ MOST_KEPT: Final = 1_000
 """Definitions of a name up to which they are the same for each of its references, so that answers are kept."""
 
 
-_PLAIN: Final = (Role.CALL, Role.MACRO, Role.TYPE)
+PLAIN: Final = (Role.CALL, Role.MACRO, Role.TYPE)
+"""Roles in which a name of C without a receiver means the same all over a file that does not define it."""
+_NOTHING: Final[frozenset[int]] = frozenset()
 
 
 class WantedInC(NamedTuple):
@@ -56,19 +58,39 @@ class CNames:
 
     def is_plain(self, file: int, role: Role, receiver: str) -> bool:
         """Whether a reference is a call of C, or a type: the same all over a file that does not define the name."""
-        return not receiver and role in _PLAIN and self._view.row(file).language == "c"
+        return not receiver and role in PLAIN and self._view.row(file).language == "c"
 
     def plain(self, file: int, reference: Reference) -> Resolution | None:
         """What a plain name means in a file; None where the file itself defines it."""
         pool = self._pool(file, reference)
         return None if file in pool.files else self.meant(file, reference, pool.rows)
 
-    def load_plain(self, files: Collection[int], reference: Reference) -> None:
-        """Read at once what :meth:`plain` needs of many files, for one name and role."""
-        if files:
-            pool = self._pool(next(iter(files)), reference)
-            if len(pool.named) <= MOST_KEPT:
-                self._imports.load_including(files, frozenset(row.file for row in pool.rows))
+    def plain_of(self, files: Collection[int], reference: Reference | None) -> dict[int, Resolution]:
+        """What :meth:`plain` gives for a reference in many files; those that define the name are left out."""
+        if reference is None:
+            return {}
+        if not self._pools.are_same(reference.name, "c"):
+            each = ((file, self.plain(file, reference)) for file in files)
+            return {file: means for file, means in each if means is not None}
+        pool = self._pool(next(iter(files)), reference)
+        others = [file for file in files if file not in pool.files]
+        wide = (
+            self._imports.included_among(others, frozenset(row.file for row in pool.rows)) if others else {}
+        )
+        seen: list[DefinitionRow] | None = None  # the same for all files that define none of them
+        known: dict[tuple[str, int, object], Resolution] = {}
+        found: dict[int, Resolution] = {}
+        for file in others:
+            here = self._view.row(file)
+            if seen is None:
+                seen = [row for row in pool.rows if not self._is_hidden(row, file)]
+            declared = wide.get(file, _NOTHING)  # where some are seen, it counts only whether there are any
+            key = (here.path.rpartition("/")[0], int(here.flags), bool(declared) if seen else declared)
+            means = known.get(key)
+            if means is None:
+                means = known[key] = self._graded(file, reference, pool.rows, seen, declared)
+            found[file] = means
+        return found
 
     def _pool(self, file: int, reference: Reference) -> _PlainPool:
         rows = self._pools.fitting(file, reference, "c")
@@ -103,12 +125,23 @@ class CNames:
             reference: The name.
             pool: The definitions of the name that are no members.
         """
-        here = self._view.row(file)
         wide = self._imports.wide_among(file, frozenset(row.file for row in pool))
+        return self._graded(file, reference, pool, None, wide)
+
+    def _graded(
+        self,
+        file: int,
+        reference: Reference,
+        pool: list[DefinitionRow],
+        seen: list[DefinitionRow] | None,
+        wide: frozenset[int],
+    ) -> Resolution:
+        here = self._view.row(file)
         key = (reference.name, reference.role, folder_of(here.path), int(here.flags), wide, len(pool))
         known = self._known.get(key)
         if known is None or len(pool) > MOST_KEPT:
-            seen = [row for row in pool if not self._is_hidden(row, file)]
+            if seen is None:
+                seen = [row for row in pool if not self._is_hidden(row, file)]
             found = [row for row in pool if row.file in wide]
             if found:  # declared in the header, defined elsewhere
                 known = graded(self._view, file, definitions_first(seen or found), WIDE_IMPORT)

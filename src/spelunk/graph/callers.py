@@ -11,6 +11,7 @@ from spelunk.graph.answer import Edge, GraphAnswer
 from spelunk.graph.overriding import bases_of, through
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import Located, Looked, sites_of, sites_of_undefined
+from spelunk.graph.spans import ENCLOSING
 from spelunk.graph.tell import edge_at, left_out
 from spelunk.graph.view import GraphView
 from spelunk.store.relation_reader import DefinitionRow
@@ -133,13 +134,13 @@ def first_groups(view: GraphView, sites: Sequence[Located], most: int) -> tuple[
 
     Args:
         view: Of the question.
-        sites: All of them.
+        sites: All of them, by path and line.
         most: Groups that are wanted.
     """
     by_file: dict[int, list[Located]] = {}
     for site in sites:
         by_file.setdefault(site.file, []).append(site)
-    ordered = sorted(sites, key=lambda s: (-s.confidence, view.row(s.file).path, s.reference.line))
+    ordered = sorted(sites, key=lambda s: -s.confidence)
     # The files of as many sites as groups are wanted, and of more where several lie in one definition.
     near: set[int] = set()
     taken = 0
@@ -154,10 +155,19 @@ def first_groups(view: GraphView, sites: Sequence[Located], most: int) -> tuple[
     groups = grouped(view, [site for file in near for site in by_file[file]])
     others = {file: found for file, found in by_file.items() if file not in near}
     single = sum(len(found) == 1 for found in others.values())
-    places = {(s.file, s.reference.line) for found in others.values() if len(found) > 1 for s in found}
-    view.surroundings.load_innermost(places)
-    several = {(file, view.enclosing(file, line)) for file, line in places}
-    return groups[:most], len(groups) + single + len(several)
+    several = [file for file, found in others.items() if len(found) > 1]
+    definition_spans = view.reader.definition_spans(several, ENCLOSING[0])
+    inside = 0
+    outer: set[tuple[int, int]] = set()  # in no function: in a type, a value, or at the top
+    for file in several:
+        innermost = definition_spans[file].innermost
+        lines = {site.reference.line for site in others[file]}
+        numbers = {line: innermost(line) for line in lines}
+        inside += len({number for number in numbers.values() if number >= 0})
+        outer.update((file, line) for line, number in numbers.items() if number < 0)
+    view.surroundings.load_innermost(outer)
+    around = {(file, view.enclosing(file, line)) for file, line in outer}
+    return groups[:most], len(groups) + single + inside + len(around)
 
 
 def with_lines(edge: Edge, sites: Sequence[Located]) -> Edge:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Import
@@ -71,7 +71,6 @@ class Imports:
         self._wide: dict[int, tuple[FileRow, ...]] = {}
         self._clauses: dict[int, list[str]] = {}
         self._without_name: dict[int, list[DefinitionRow]] = {}
-        self._including: dict[frozenset[int], dict[int, list[str]]] = {}
         self._headers: dict[tuple[str, str], tuple[FileRow, ...]] = {}
 
     def table(self, file: int) -> ImportTable:
@@ -110,14 +109,26 @@ class Imports:
             found = self._wide[file] = tuple(rows.values())
         return found
 
-    def load_including(self, files: Iterable[int], wanted: frozenset[int]) -> None:
-        """Read for many files of C at once which includes may lead to some files."""
+    def included_among(self, files: Collection[int], wanted: frozenset[int]) -> dict[int, frozenset[int]]:
+        """What :meth:`wide_among` gives for many files of C, none of them among the wanted; left out where it is nothing."""
         names, importers = self._names_of_headers(wanted)
-        known = self._including.setdefault(wanted, {})
-        lacking = {file for file in files if file not in known}
-        if importers is not None and lacking:
-            found = self._view.reader.including(lacking & importers, names)
-            known.update((file, found.get(file, [])) for file in lacking)
+        if importers is None:
+            each = ((file, self.wide_among(file, wanted)) for file in files)
+            return {file: wide for file, wide in each if wide}
+        found: dict[int, frozenset[int]] = {}
+        known: dict[tuple[str, tuple[str, ...]], frozenset[int]] = {}
+        including = self._view.reader.including([file for file in files if file in importers], names)
+        for file, modules in including.items():
+            key = (self._view.row(file).path.rpartition("/")[0], tuple(modules))
+            wide = known.get(key)
+            if wide is None:
+                behind = (
+                    number for module in modules for number in self._behind_header(file, key[0], module)
+                )
+                wide = known[key] = frozenset(number for number in behind if number in wanted)
+            if wide:
+                found[file] = wide
+        return found
 
     def wide_among(self, file: int, wanted: frozenset[int]) -> frozenset[int]:
         """Those of some files that a file of C or C++ includes; other includes are not followed.
@@ -127,16 +138,23 @@ class Imports:
         names, importers = self._names_of_headers(wanted)
         if importers is not None and file not in importers:
             return frozenset()
-        includes = self._including.get(wanted, {}).get(file)
-        if includes is None:
-            modules = [one.module for one in self.table(file).wide]
-            includes = [module for module in modules if included_name(module) in names]
+        modules = [one.module for one in self.table(file).wide]
+        includes = [module for module in modules if included_name(module) in names]
         return frozenset(
             row.id
             for module in includes
             for row in self._header(file, module)
             if row.id in wanted and row.id != file
         )
+
+    def _behind_header(self, file: int, folder: str, module: str) -> tuple[int, ...]:
+        """The ids of the files that :meth:`_header` gives for a file of C."""
+        kept = self._view.reader.kept
+        found: tuple[int, ...] | None = kept.get(("header", folder, module))
+        if found is None:
+            found = tuple([row.id for row in self._header(file, module)])
+            kept.put(("header", folder, module), found, 150)
+        return found
 
     def _header(self, file: int, module: str) -> tuple[FileRow, ...]:
         """The files that an include leads to: the same for all files of a folder."""

@@ -21,7 +21,7 @@ class _Trees(threading.local):
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[bytes, str], Parsed] = OrderedDict()
-        self._uses: OrderedDict[tuple[bytes, str, str], list[Reference]] = OrderedDict()
+        self._uses: OrderedDict[tuple[bytes, str, str, tuple[int, ...]], list[Reference]] = OrderedDict()
 
     def get(self, digest: bytes, path: str) -> Parsed | None:
         """The file of a content and a path."""
@@ -33,13 +33,24 @@ class _Trees(threading.local):
         while len(self._kept) > KEPT_TREES:
             self._kept.popitem(last=False)
 
-    def uses(self, digest: bytes, path: str, name: str) -> list[Reference] | None:
-        """The uses of a name in the file of a content and a path; None where they are not kept."""
-        return self._uses.get((digest, path, name))
+    def uses(
+        self, digest: bytes, path: str, name: str, lines: tuple[int, ...] = ()
+    ) -> list[Reference] | None:
+        """The uses of a name in the file of a content and a path; None where they are not kept.
 
-    def keep_uses(self, digest: bytes, path: str, name: str, uses: list[Reference]) -> None:
-        """Keep the uses of a name in a file, and let go those kept longest."""
-        self._uses[digest, path, name] = uses
+        Args:
+            digest: Of the content.
+            path: Of the file.
+            name: The name.
+            lines: Where only pieces of the file were read, the lines that they were read for.
+        """
+        return self._uses.get((digest, path, name, lines))
+
+    def keep_uses(
+        self, digest: bytes, path: str, name: str, uses: list[Reference], lines: tuple[int, ...] = ()
+    ) -> None:
+        """Keep what :meth:`uses` gives, and let go what was kept longest."""
+        self._uses[digest, path, name, lines] = uses
         while len(self._uses) > KEPT_USES:
             self._uses.popitem(last=False)
 

@@ -64,6 +64,8 @@ def through(
 ) -> list[Located]:
     """References to members and to those that they override: the latter with less trust and a rule of their own."""
     known = set(bases) - set(rows)
+    if not known:
+        return [*sites]
     return [
         site._replace(confidence=round(site.confidence * BASE_TRUST, 3), rule=OVERRIDE)
         if site.target in known

@@ -35,6 +35,10 @@ class Pools:
             known = self._fit[key] = rows, fitting(rows, reference.role)
         return known[1]
 
+    def are_same(self, name: str, family: str) -> bool:
+        """Whether a name may mean the same definitions in every file."""
+        return len(self._classes.of_family(name, family).rows) <= CROWDED
+
     def _named(self, file: int, name: str, family: str) -> Sequence[DefinitionRow]:
         """The definitions that a name in a file may mean; of a name that very many files define the near ones."""
         named = self._classes.of_family(name, family)

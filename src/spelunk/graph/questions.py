@@ -383,7 +383,13 @@ def _finder(reader: Reader) -> Callable[[str, int], list[FileRow]]:
     def files(name: str, limit: int) -> list[FileRow]:
         if reader.damage is not None:
             return []
-        run = Run(whole_term(name), starts=True, ends=True)
-        return reader.files_with(Filter(), [[Requirement(frozenset((run,)))]], limit)
+        kept, key = reader.relations.kept, ("files", name, limit)
+        found: list[FileRow] | None = kept.get(key)
+        if found is None:
+            run = Run(whole_term(name), starts=True, ends=True)
+            found = reader.files_with(Filter(), [[Requirement(frozenset((run,)))]], limit)
+            if reader.damage is None:
+                kept.put(key, found, 100 + 100 * len(found))  # the rows are kept anyway, most of them
+        return [*found]
 
     return files

@@ -58,12 +58,18 @@ def references(
     if rows and finder is not None and (not roles or Role.USE in roles):
         most = min(MOST_PARSES, max(MOST_USE_FILES, limit))
         texts = 10 * most if len(sites) < limit else max(MOST_USE_TEXTS, limit)
-        sites = in_order(resolver, [*sites, *uses_of(resolver, every, finder, sites, most, texts)])
+        uses = uses_of(resolver, every, finder, sites, most, texts)
+        if uses:
+            sites = in_order(resolver, [*sites, *uses])
     sites = through(sites, rows, bases)
     if inside is not None:
         sites = [site for site in sites if inside(view.row(site.file).path)]
-    sites = sorted(sites, key=lambda site: doubt(site.confidence, SURE))
-    shown = sites[:limit]
+    sure = [site for site in sites if site.confidence >= SURE]
+    if len(sure) < len(sites):
+        sure += sorted(
+            (site for site in sites if site.confidence < SURE), key=lambda site: doubt(site.confidence, SURE)
+        )
+    shown = sure[:limit]
     view.surroundings.load_innermost((site.file, site.reference.line) for site in shown)
     edges = tuple(edge_at(view, site, view.symbol_around(site.file, site.reference.line)) for site in shown)
     return GraphAnswer(

@@ -6,16 +6,15 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Reference, Role, last_part
-from spelunk.graph.c_names import WantedInC
+from spelunk.graph.c_names import PLAIN, WantedInC
 from spelunk.graph.classes import MOST_DEFINITIONS
 from spelunk.graph.fields import Finder, is_field, is_stored
 from spelunk.graph.grading import Resolution, group_of
 from spelunk.graph.languages import CLASSES, VALUES, family_of, fits
-from spelunk.graph.mentions import in_code_of_c, mentions, pieces_of_c
 from spelunk.graph.nearness import steps_between
 from spelunk.graph.pools import CROWDED
 from spelunk.graph.resolve import Resolver
-from spelunk.graph.value_uses import uses_as_value
+from spelunk.graph.value_uses import lines_with, uses_as_value
 from spelunk.store.relation_reader import DefinitionRow, Site
 
 MOST_SITES: Final = 20_000
@@ -38,6 +37,8 @@ CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "constructor", "initiali
 UNDEFINED: Final = "undefined"
 """The rule of references to a name that nothing in the index defines."""
 UNDEFINED_TRUST: Final = 0.5
+
+_new: Final = tuple.__new__  # as a named tuple is made, but without its own function
 
 
 class Located(NamedTuple):
@@ -89,18 +90,26 @@ def sites_of(
         found = resolver.view.reader.references_to(name, roles, min(most, CROWDED_SITES) if crowded else most)
         unread += max(0, found.total - len(found.sites))
         resolver.view.load_rows(site.file for site in found.sites)
-        possible = [site for site in found.sites if not resolver.c_names.cannot_mean(site, name, asked)]
+        possible = [
+            site
+            for site in found.sites
+            if not (
+                (site.receiver or site.role is Role.WRITE) and resolver.c_names.cannot_mean(site, name, asked)
+            )
+        ]
         elsewhere += len(found.sites) - len(possible)
-        plain = _PlainSites(resolver, name, possible, wanted)
-        resolver.view.surroundings.load((s.file, s.line) for s in possible if not plain.has(s))
-        for site in possible:
-            if (site.file, site.line) in assigned and site.role is Role.WRITE:
+        plain = _plain_sites(resolver, name, possible, wanted)
+        others = [site for site in possible if site.receiver or (site.file, site.role) not in plain]
+        resolver.view.surroundings.load((s.file, s.line) for s in others)
+        for file, role, line, receiver in possible:
+            reference = _new(Reference, (name, role, line, receiver))
+            if not receiver and (file, role) in plain:
+                alike = plain[file, role]
+                located = None if alike is None else _new(Located, (file, reference, *alike[2:]))
+            elif role is Role.WRITE and (file, line) in assigned:
                 continue  # the definition itself
-            reference = Reference(name, site.role, site.line, site.receiver)
-            if plain.has(site):
-                located = plain.located(site.file, reference)
             else:
-                located = located_at(resolver, site.file, reference, wanted)
+                located = located_at(resolver, file, reference, wanted)
             if located is None:
                 elsewhere += 1
             else:
@@ -122,40 +131,26 @@ def _asked_of_c(resolver: Resolver, wanted: Collection[DefinitionRow]) -> Wanted
     )
 
 
-class _PlainSites:
-    """References of C that are the same all over a file: each file is resolved once, and similar files together."""
+def _plain_sites(
+    resolver: Resolver, name: str, sites: Sequence[Site], wanted: Collection[DefinitionRow]
+) -> dict[tuple[int, Role], Located | None]:
+    """What :func:`located_at` gives for references of C that are the same all over a file, by file and role.
 
-    def __init__(
-        self, resolver: Resolver, name: str, sites: Sequence[Site], wanted: Collection[DefinitionRow]
-    ) -> None:
-        self._resolver, self._wanted = resolver, wanted
-        self._means: dict[tuple[int, Role], Resolution] = {}
-        self._located: dict[tuple[int, Role], Located | None] = {}
-        files: dict[Role, dict[int, Reference]] = {}
-        for site in sites:
-            if resolver.c_names.is_plain(site.file, site.role, site.receiver):
-                by_file = files.setdefault(site.role, {})
-                if site.file not in by_file:
-                    by_file[site.file] = Reference(name, site.role, site.line, "")
-        for role, by_file in files.items():
-            resolver.c_names.load_plain(by_file.keys(), next(iter(by_file.values())))
-            for file, reference in by_file.items():
-                means = resolver.c_names.plain(file, reference)
-                if means is not None:
-                    self._means[file, role] = means
-
-    def has(self, site: Site) -> bool:
-        """Whether a reference is one of these."""
-        return not site.receiver and (site.file, site.role) in self._means
-
-    def located(self, file: int, reference: Reference) -> Located | None:
-        """What :func:`located_at` gives for it."""
-        means = self._means[file, reference.role]
-        key = (id(means), reference.role)
-        if key not in self._located:
-            self._located[key] = _located(self._resolver, file, reference, means, self._wanted)
-        known = self._located[key]
-        return None if known is None else known._replace(file=file, reference=reference)
+    Each file is resolved once, and similar files together.
+    """
+    view = resolver.view
+    files: dict[Role, dict[int, Reference]] = {role: {} for role in PLAIN}
+    for file, role, line, receiver in sites:
+        if not receiver and role in PLAIN and file not in files[role] and view.row(file).language == "c":
+            files[role][file] = Reference(name, role, line)
+    found: dict[tuple[int, Role], Located | None] = {}
+    for role, by_file in files.items():
+        alike: dict[int, Located | None] = {}
+        for file, means in resolver.c_names.plain_of(by_file, next(iter(by_file.values()), None)).items():
+            if id(means) not in alike:
+                alike[id(means)] = _located(resolver, file, by_file[file], means, wanted)
+            found[file, role] = alike[id(means)]
+    return found
 
 
 def _twins(resolver: Resolver, rows: Sequence[DefinitionRow]) -> list[DefinitionRow]:
@@ -188,10 +183,18 @@ def _is_linked(resolver: Resolver, row: DefinitionRow) -> bool:
 
 def in_order(resolver: Resolver, sites: Iterable[Located]) -> list[Located]:
     """Each place once, by path and line."""
-    once = {(s.file, s.reference): s for s in sites}
-    return sorted(
-        once.values(), key=lambda s: (resolver.view.row(s.file).path, s.reference.line, s.reference.name)
-    )
+    by_file: dict[int, dict[Reference, Located]] = {}
+    for site in sites:
+        by_file.setdefault(site.file, {})[site.reference] = site
+    out: list[Located] = []
+    for file in sorted(by_file, key=lambda file: resolver.view.row(file).path):
+        once = by_file[file]
+        out += [once[r] for r in sorted(once, key=_line_and_name)] if len(once) > 1 else once.values()
+    return out
+
+
+def _line_and_name(reference: Reference) -> tuple[int, str]:
+    return reference.line, reference.name
 
 
 def _names_of_owners(resolver: Resolver, rows: Iterable[DefinitionRow]) -> set[str]:
@@ -303,7 +306,12 @@ def uses_of(
         files = [f for f in finder(name, 10 * most) if family_of(f.language) in families]
         defined = _Defined(resolver, name)
         view.load_rows(file.id for file in files)
-        files.sort(key=lambda f: (f.id not in first, min(steps_between(p, f.path) for p in places), f.path))
+        steps: dict[str, int] = {}
+        for file in files:
+            folder = file.path.rpartition("/")[0]
+            if folder not in steps:
+                steps[folder] = min(steps_between(place, file.path) for place in places)
+        files.sort(key=lambda f: (f.id not in first, steps[f.path.rpartition("/")[0]], f.path))
         size = read = 0
         for n, file in enumerate(files):
             if read >= most or n >= most_texts or size + file.size > MOST_USE_CHARS:
@@ -311,27 +319,22 @@ def uses_of(
                     f"uses of `{name}` as a value were looked for in {n:,} of the {len(files):,} files that have it"
                 )
                 break
-            text = "" if file.language == "notebook" else view.reader.text_of_file(file.id)
-            unknown = _unknown_places(text, file.id, name, defined.lines(file.id), told)
+            known_here = defined.lines(file.id)
+            unknown = [
+                line
+                for line in lines_with(view, file, name)
+                if line not in known_here and (file.id, line) not in told
+            ]
             if not unknown:
                 continue
             read += 1
             size += file.size
-            piece = ""
-            if file.language == "c":
-                lines = {line for line, _ in unknown}
-                piece = pieces_of_c(text, lines)
-                unknown = [place for place in mentions(piece, name) if place[0] in lines]
-            if file.language in ("c", "cpp") and not in_code_of_c(piece or text, [at for _, at in unknown]):
-                continue
-            found_here = uses_as_value(view, file.id, name, piece)
+            found_here = uses_as_value(view, file, name, unknown)
             if found_here is None:
                 break
             view.surroundings.load((file.id, r.line) for r in found_here)
             for reference in found_here:
-                if reference.line not in defined.lines(file.id) and not _is_wanted(
-                    file.id, reference, wanted
-                ):
+                if reference.line not in known_here and not _is_wanted(file.id, reference, wanted):
                     located = located_at(resolver, file.id, reference, wanted)
                     if located is not None:
                         out.append(located)
@@ -356,13 +359,6 @@ class _Defined:
             rows = () if self._is_whole else self._view.named_in(file, self._name)
             found = self._lines[file] = {row.line for row in rows}
         return found
-
-
-def _unknown_places(
-    text: str, file: int, name: str, defined: Collection[int], told: Collection[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """The lines and offsets where a text has a name, but for lines with a known reference to it or its definition."""
-    return [(n, at) for n, at in mentions(text, name) if n not in defined and (file, n) not in told]
 
 
 def _is_wanted(file: int, reference: Reference, wanted: Collection[DefinitionRow]) -> bool:

@@ -88,8 +88,13 @@ class Surroundings:
         """Find what :meth:`innermost` gives for many places at once, without the other definitions around them."""
         lacking = {place for place in places if place not in self._inner}
         if lacking:
+            kept: dict[Place, tuple[DefinitionRow | None]] = self._reader.kept.get_all("inner", lacking)
+            self._inner.update((place, inner) for place, (inner,) in kept.items())
+            lacking.difference_update(kept)
+        if lacking:
             found = self._reader.innermost(lacking, ENCLOSING)
             self._inner.update((place, found.get(place)) for place in lacking)
+            self._reader.kept.put_all("inner", {place: ((found.get(place),), 300) for place in lacking})
 
     def load(self, places: Iterable[Place]) -> None:
         """Find the definitions around many places at once, without the rest of their files' definitions.

@@ -158,9 +158,13 @@ class GraphView:
 
     def line(self, file: int, number: int) -> str:
         """A line without blanks around it, cut where it is long; "" where there is none."""
-        lines = self.lines(file)
-        text = lines[number - 1].strip() if 0 < number <= len(lines) else ""
-        return text if len(text) <= MOST_LINE else text[: MOST_LINE - 1] + "…"
+        kept: str | None = self.reader.kept.get(("line", file, number))
+        if kept is None:
+            lines = self.lines(file)
+            text = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+            kept = text if len(text) <= MOST_LINE else text[: MOST_LINE - 1] + "…"
+            self.reader.kept.put(("line", file, number), kept, 100 + len(kept))
+        return kept
 
     def parsed(self, file: int) -> Parsed | None:
         """A file parsed again; None where a bound is reached."""
@@ -355,20 +359,19 @@ class GraphView:
 
     def symbol(self, row: DefinitionRow) -> Symbol:
         """A definition as callers see it, with its head and the first line of its documentation."""
+        kept: Symbol | None = self.reader.kept.get(row)
+        if kept is None:
+            kept = self._symbol(row)
+            self.reader.kept.put(row, kept, 500 + len(kept.signature) + len(kept.doc))
+        return kept
+
+    def _symbol(self, row: DefinitionRow) -> Symbol:
         file = self.row(row.file)
         lines = self.lines(row.file)
-        return Symbol(
-            row.name,
-            row.kind,
-            row.scope,
-            file.path,
-            row.line,
-            last_line(row),
-            file.language,
-            signature(lines, row.line, last_line(row), file.language),
-            doc_line(lines, row.line, last_line(row), file.language),
-            file.flags,
-        )
+        head = signature(lines, row.line, last_line(row), file.language)
+        doc = doc_line(lines, row.line, last_line(row), file.language)
+        place = file.path, row.line, last_line(row), file.language
+        return Symbol(row.name, row.kind, row.scope, *place, head, doc, file.flags)
 
     def file_symbol(self, file: int) -> Symbol:
         """A file as a symbol."""

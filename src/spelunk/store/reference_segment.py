@@ -37,6 +37,7 @@ import xxhash
 import zstandard
 
 from spelunk.errors import IndexCorruptError
+from spelunk.store.frames import decompress
 from spelunk.store.paths import GRAPH
 from spelunk.store.records import ReferenceSegmentRow
 from spelunk.store.relation_pack import BETWEEN
@@ -207,7 +208,7 @@ class ReferenceSegment:
     def _decompress(self, start: int, end: int) -> bytes:
         at = self._at[-1]
         try:
-            return bytes(zstandard.ZstdDecompressor().decompress(self._map[at + start : at + end]))
+            return decompress(self._map[at + start : at + end])
         except zstandard.ZstdError as error:
             raise IndexCorruptError(f"{self.path}: references damaged ({error}); {ADVICE}") from None
 

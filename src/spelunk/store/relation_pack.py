@@ -14,6 +14,7 @@ import zstandard
 
 from spelunk.chunk.relation import Import, RelationColumns, Relations
 from spelunk.errors import IndexCorruptError
+from spelunk.store.frames import decompress
 
 MODULE: Final = 255
 """Role in a segment of a row that is no reference: the file imports a module whose last part is the name."""
@@ -177,59 +178,54 @@ def unpack_imports(packed: bytes | None, names: Collection[str] = ()) -> list[Im
     Raises:
         IndexCorruptError: It does not decompress, or holds something else.
     """
-    if packed is None:
-        return []
-    try:
-        data = zstandard.ZstdDecompressor().decompress(packed)
-        if names and not any(json.dumps(name).encode() in data for name in names):
-            return []
-        imports = [Import(*row) for row in json.loads(data)]
-        return [one for one in imports if one.name in names] if names else imports
-    except (zstandard.ZstdError, TypeError, ValueError) as error:
-        raise IndexCorruptError(
-            f"stored imports are damaged ({error}); run `spelunk check --repair`"
-        ) from None
+    return NamedImports(names).read(packed)
 
 
-class Includes:
-    """Reads from packed imports the modules that end in the name of a file, and decodes nothing else of them.
+class NamedImports:
+    """Reads packed imports of many files; only the imports that take one of some names where any are given."""
 
-    A source file of C has dozens of includes, and thousands of files write the same one.
-    """
+    def __init__(self, names: Collection[str] = ()) -> None:
+        """Read these names."""
+        self._names = names
+        self._raw = [json.dumps(name).encode() for name in names]
 
-    def __init__(self, names: Collection[str]) -> None:
-        """Look for these last components of paths."""
-        self._names = frozenset(names)
-        self._raw = [json.dumps(name)[1:-1].encode() for name in names]
-        self._known: dict[bytes, str] = {}
-
-    def modules(self, packed: bytes) -> list[str]:
-        """The modules as they are written, in order.
+    def read(self, packed: bytes | None) -> list[Import]:
+        """The inverse of :meth:`Packer.imports`.
 
         Raises:
             IndexCorruptError: It does not decompress, or holds something else.
         """
+        if packed is None:
+            return []
+        names = self._names
         try:
-            data = zstandard.ZstdDecompressor().decompress(packed)
-            if not any(name in data for name in self._raw):
-                return []
-            rows = data[2:-2].split(b"], [")
-            if len(rows) != data.count(b"[") - 1:  # a module has such a bracket itself
-                modules = [one.module for one in unpack_imports(packed)]
+            data = decompress(packed)
+            for raw in self._raw:
+                if raw in data:
+                    break
             else:
-                modules = [self._module(row) for row in rows if any(name in row for name in self._raw)]
+                if names:
+                    return []
+            imports = [Import(*row) for row in json.loads(data)]
+            return [one for one in imports if one.name in names] if names else imports
         except (zstandard.ZstdError, TypeError, ValueError) as error:
-            raise IndexCorruptError(
-                f"stored imports are damaged ({error}); run `spelunk check --repair`"
-            ) from None
-        return [module for module in modules if included_name(module) in self._names]
+            raise _damaged(error) from None
 
-    def _module(self, row: bytes) -> str:
-        written = row[: row.index(b'", "') + 1]
-        found = self._known.get(written)
-        if found is None:
-            found = self._known[written] = str(json.loads(written))
-        return found
+
+def modules_of(packed: bytes) -> list[str]:
+    """The modules of packed imports as they are written, in order.
+
+    Raises:
+        IndexCorruptError: It does not decompress, or holds something else.
+    """
+    try:
+        return [str(row[0]) for row in json.loads(decompress(packed))]
+    except (zstandard.ZstdError, TypeError, ValueError, LookupError) as error:
+        raise _damaged(error) from None
+
+
+def _damaged(error: Exception) -> IndexCorruptError:
+    return IndexCorruptError(f"stored imports are damaged ({error}); run `spelunk check --repair`")
 
 
 def included_name(module: str) -> str:

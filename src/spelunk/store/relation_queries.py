@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from spelunk.store.definition_spans import LINE_BITS
 from spelunk.store.manifest import Manifest
 from spelunk.store.relation_reader import DefinitionRow, Place
 from spelunk.store.schema import decode_path
@@ -58,6 +59,18 @@ def definitions_in(manifest: Manifest, files: Collection[int]) -> dict[int, list
     for row in map(DefinitionRow._make, rows):
         out.setdefault(row.file, []).append(row)
     return out
+
+
+def spans_of(manifest: Manifest, files: Collection[int], kinds: Collection[str]) -> dict[int, list[int]]:
+    """First and last line, packed for an outline, of the definitions of files of some kinds, in the order of chunks."""
+    rows = manifest.all(
+        f"SELECT f.id, (SELECT group_concat(s.span) FROM (SELECT d.line << {LINE_BITS} | d.end_line AS span"
+        " FROM definitions d WHERE d.chunk >= f.first_chunk AND d.chunk < f.first_chunk + f.chunks"
+        f" AND d.kind IN ({','.join('?' * len(kinds))}) ORDER BY d.chunk, d.number) s)"
+        " FROM json_each(?) n CROSS JOIN files f ON f.id = n.value",
+        (*sorted(kinds), json.dumps(sorted(set(files)))),
+    )
+    return {file: [*map(int, spans.split(","))] for file, spans in rows if spans}
 
 
 def definitions_around(manifest: Manifest, places: Collection[Place]) -> dict[Place, list[DefinitionRow]]:

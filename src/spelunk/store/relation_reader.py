@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from spelunk.chunk.relation import Import, Role
 from spelunk.store.records import FileRow
+
+if TYPE_CHECKING:
+    from spelunk.store.definition_spans import DefinitionSpans
+    from spelunk.store.kept import Kept
 
 Place = tuple[int, int]
 """Id of a file version, and a line in it, 1-based."""
@@ -66,7 +70,12 @@ class RelationReader(Protocol):
 
     Names are exact: case counts. Every answer is a function of the files of the
     generation alone.
+
+    Attributes:
+        kept: What is kept of the generation for the next question.
     """
+
+    kept: Kept
 
     def files_at(self, paths: Collection[str]) -> dict[str, FileRow]:
         """The indexed files at these paths; others are left out."""
@@ -104,6 +113,9 @@ class RelationReader(Protocol):
             places: As for :meth:`definitions_around`, but any number of them in a file.
             kinds: Definitions of the first kinds count first; others only where there are none of them.
         """
+
+    def definition_spans(self, files: Collection[int], kinds: Collection[str]) -> dict[int, DefinitionSpans]:
+        """For each of some files what tells apart the definitions of some kinds that its lines lie in."""
 
     def references_to(self, name: str, roles: Collection[Role] = (), limit: int = 10_000) -> Sites:
         """Stored references to a name; those of all roles where none is given."""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import os
+from array import array
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final
 
 from spelunk.chunk.relation import Import, Role
 from spelunk.errors import IndexCorruptError
 from spelunk.store import relation_queries
+from spelunk.store.definition_spans import DefinitionSpans
+from spelunk.store.kept import kept_of
 from spelunk.store.manifest import Manifest
 from spelunk.store.manifest_references import unpack_files
 from spelunk.store.records import FileRow
-from spelunk.store.reference_segment import ReferenceSegment
+from spelunk.store.reference_segment import NameRows, ReferenceSegment
 from spelunk.store.relation_pack import (
     MAX_LINE,
     MODULE,
     ROLE_SHIFT,
-    Includes,
+    NamedImports,
+    included_name,
     module_names,
+    modules_of,
     name_hash,
     unpack_imports,
 )
@@ -31,6 +37,10 @@ FEW_FILES: Final = 500
 
 MAX_KEPT_FILES: Final = 20_000
 """Rows of files that are kept for the next question: some 12 MB."""
+MAX_KEPT_ROWS: Final = 2_000
+"""References of a name up to which their rows are kept."""
+MAX_WRITTEN: Final = 100_000
+"""Modules as they are written that are kept once: some 10 MB at most."""
 
 _ROLES: Final = {int(role): role for role in Role}
 _new: Final = tuple.__new__
@@ -47,6 +57,7 @@ class SnapshotRelations:
         manifest: Manifest,
         segments: Sequence[ReferenceSegment | IndexCorruptError],
         text: Callable[[int], Text],
+        opened: Hashable,
     ) -> None:
         """Answer from a generation that is held open.
 
@@ -55,11 +66,14 @@ class SnapshotRelations:
             segments: Its reference segments, mapped, in the manifest's order; the error of one that
                 is damaged is raised when references are asked for.
             text: Gives the text of a file.
+            opened: Tells what is open from another state of the same generation.
         """
         self._manifest = manifest
         self._mapped = segments
         self._text = text
         self._files: dict[int, FileRow] = {}
+        self._older: dict[int, FileRow] = {}
+        self.kept = kept_of(os.path.join(manifest.directory, manifest.name), (manifest.generation, opened))
 
     # Files
 
@@ -70,14 +84,17 @@ class SnapshotRelations:
 
     def file_rows(self, ids: Collection[int]) -> dict[int, FileRow]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
-        kept = self._files
+        kept, older = self._files, self._older
         lacking = [file for file in ids if file not in kept]
         if lacking:
-            if len(kept) + len(lacking) > MAX_KEPT_FILES:
-                kept.clear()
-                lacking = [*ids]
-            kept.update(self._manifest.files(lacking))
-        return {file: kept[file] for file in ids if file in kept}
+            found = {file: older[file] for file in lacking if file in older}
+            if len(found) < len(lacking):
+                found.update(self._manifest.files([file for file in lacking if file not in found]))
+            if len(kept) > MAX_KEPT_FILES // 2:
+                self._files, self._older = kept, older = {}, kept
+            kept.update(found)
+            return {file: row for file in ids if (row := kept.get(file) or older.get(file)) is not None}
+        return {file: kept[file] for file in ids}
 
     def paths_ending(self, endings: Sequence[str], limit: int = 1_000) -> list[str]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
@@ -125,6 +142,18 @@ class SnapshotRelations:
         """See :class:`~spelunk.store.relation_reader.RelationReader`."""
         return relation_queries.innermost(self._manifest, places, kinds)
 
+    def definition_spans(self, files: Collection[int], kinds: Collection[str]) -> dict[int, DefinitionSpans]:
+        """See :class:`~spelunk.store.relation_reader.RelationReader`."""
+        kind = f"spans {sorted(kinds)}"
+        found = self.kept.get_all(kind, files)
+        lacking = [file for file in files if file not in found]
+        if lacking:
+            spans = relation_queries.spans_of(self._manifest, lacking, kinds)
+            made = {file: DefinitionSpans(spans.get(file, ())) for file in lacking}
+            self.kept.put_all(kind, {file: (one, one.size) for file, one in made.items()})
+            found.update(made)
+        return found
+
     # References
 
     @cached_property
@@ -147,21 +176,37 @@ class SnapshotRelations:
         wanted = frozenset(map(int, roles or Role))
         found: dict[int, list[tuple[int, int, ReferenceSegment]]] = {}
         total = 0
-        value = name_hash(name)
-        for segment, dead in self.segments:
-            for part in segment.find(value):
-                for file, place, receiver in zip(*part, strict=True):
-                    if place >> ROLE_SHIFT in wanted and file not in dead:
-                        found.setdefault(file, []).append((place, receiver, segment))
-                        total += 1
+        for segment, dead, part in self._rows_of(name_hash(name)):
+            before = -1
+            rows: list[tuple[int, int, ReferenceSegment]] = []
+            for file, place, receiver in zip(*part, strict=True):
+                if place >> ROLE_SHIFT in wanted and file not in dead:
+                    if file != before:
+                        rows, before = found.setdefault(file, []), file
+                    rows.append((place, receiver, segment))
+                    total += 1
         sites: list[Site] = []
         for file in self._ordered(found):
-            for place, receiver, segment in sorted(found[file], key=_line)[: limit - len(sites)]:
+            rows = found[file]
+            if len(rows) > 1:
+                rows.sort(key=_line)
+            for place, receiver, segment in rows[: limit - len(sites)]:
                 written = segment.receiver(receiver) if receiver else ""
                 sites.append(_new(Site, (file, _ROLES[place >> ROLE_SHIFT], place & MAX_LINE, written)))
             if len(sites) >= limit:
                 break
         return Sites(sites, total)
+
+    def _rows_of(self, value: int) -> Iterator[tuple[ReferenceSegment, frozenset[int], NameRows]]:
+        """The rows of a name, part by part, with their segments and the files that are dead in those."""
+        parts: list[tuple[int, NameRows]] | None = self.kept.get(("rows", value))
+        if parts is None:
+            parts = [(n, part) for n, (one, _) in enumerate(self.segments) for part in one.find(value)]
+            rows = sum(len(part.files) for _, part in parts)
+            if rows <= MAX_KEPT_ROWS:
+                self.kept.put(("rows", value), parts, 400 * len(parts) + 50 * rows)
+        for n, part in parts:
+            yield *self.segments[n], part
 
     def _ordered(self, files: Collection[int]) -> list[int]:
         """Files in the order of their paths."""
@@ -209,10 +254,46 @@ class SnapshotRelations:
         Raises:
             IndexCorruptError: Stored imports are damaged.
         """
-        includes = Includes(names)
-        packed = relation_queries.packed_imports(self._manifest, files)
-        found = {file: includes.modules(data) for file, data in packed.items()}
-        return {file: modules for file, modules in found.items() if modules}
+        kind = f"including {sorted(names)}"
+        found: dict[int, tuple[str, ...]] = self.kept.get_all(kind, files)
+        lacking = [file for file in files if file not in found]
+        if lacking:
+            ends: dict[str, bool] = {}
+            made: dict[int, tuple[str, ...]] = {}
+            for file, written in self._modules(lacking).items():
+                some = []
+                for module in written:
+                    is_one = ends.get(module)
+                    if is_one is None:
+                        is_one = ends[module] = included_name(module) in names
+                    if is_one:
+                        some.append(module)
+                made[file] = tuple(some)
+            self.kept.put_all(kind, {file: (one, 8 * len(one)) for file, one in made.items()})
+            found.update(made)
+        return {file: [*modules] for file in files if (modules := found[file])}
+
+    def _modules(self, files: Collection[int]) -> dict[int, tuple[str, ...]]:
+        """The modules of the imports of files, as they are written."""
+        found: dict[int, tuple[str, ...]] = self.kept.get_all("modules", files)
+        lacking = [file for file in files if file not in found]
+        if lacking:
+            packed = relation_queries.packed_imports(self._manifest, lacking)
+            same = self._written
+            if len(same) > MAX_WRITTEN:
+                same.clear()
+            made: dict[int, tuple[str, ...]] = {}
+            for file in lacking:
+                modules = modules_of(packed[file]) if file in packed else ()
+                made[file] = tuple([same.setdefault(module, module) for module in modules])
+            self.kept.put_all("modules", {file: (one, 56 + 8 * len(one)) for file, one in made.items()})
+            found.update(made)
+        return found
+
+    @cached_property
+    def _written(self) -> dict[str, str]:
+        """Modules as they are written: thousands of files write the same one."""
+        return {}
 
     def importers(self, modules: Collection[str]) -> set[int]:
         """See :class:`~spelunk.store.relation_reader.RelationReader`.
@@ -220,12 +301,22 @@ class SnapshotRelations:
         Raises:
             IndexCorruptError: A reference segment is damaged.
         """
+        found: set[int] = set()
+        for name in set(modules):
+            files: array[int] | None = self.kept.get(("importers", name))
+            if files is None:
+                files = array("Q", sorted(self._importers(name)))
+                self.kept.put(("importers", name), files, 8 * len(files))
+            found.update(files)
+        return found
+
+    def _importers(self, name: str) -> set[int]:
         first = MODULE << ROLE_SHIFT  # the highest of the roles
+        value = name_hash(name)
         return {
             file
             for segment, dead in self.segments
-            for name in set(modules)
-            for part in segment.find(name_hash(name))
+            for part in segment.find(value)
             for file, place in zip(part.files, part.places, strict=True)
             if place >= first and file not in dead
         }
@@ -241,7 +332,8 @@ class SnapshotRelations:
         wanted = set(modules)
         ordered = self._ordered(self.importers(wanted))[:limit]
         packed = relation_queries.packed_imports(self._manifest, ordered)
-        imports = {file: unpack_imports(data, names) for file, data in packed.items()}
+        read = NamedImports(names).read if names else unpack_imports
+        imports = {file: read(data) for file, data in packed.items()}
         found = {
             file: [i for i in imports.get(file, ()) if not wanted.isdisjoint(module_names(i.module))]
             for file in ordered

@@ -133,7 +133,7 @@ class Snapshot:
         """Definitions, references and imports of the generation; use it in the thread of the snapshot."""
         from spelunk.store.relations_snapshot import SnapshotRelations
 
-        return SnapshotRelations(self._manifest, self._reference_segments, self.text)
+        return SnapshotRelations(self._manifest, self._reference_segments, self.text, self._opened)
 
     def _intact_files(self) -> list[SegmentFile]:
         for file in self._segment_files:
@@ -244,7 +244,9 @@ class Snapshot:
         return self._rows_of([span.file for span in spans[:limit]])
 
     def _rows_of(self, ids: Sequence[FileId]) -> list[FileRow]:
-        return [*map(self._manifest.files(ids).__getitem__, ids)]
+        relations: SnapshotRelations | None = self.__dict__.get("relations")  # which keeps rows
+        rows = self._manifest.files(ids) if relations is None else relations.file_rows(ids)
+        return [*map(rows.__getitem__, ids)]
 
     @cached_property
     def _holding(self) -> Holding:
@@ -361,10 +363,9 @@ class Snapshot:
 
     def text(self, file: FileId) -> Text:
         """A file's text; kept for the snapshot's life or until :meth:`forget`."""
-        text = self._texts.get(file)
-        if text is None:
-            text = self._texts[file] = unpack(*self._manifest.content(file)[:2])
-        return text
+        if file not in self._texts:
+            self._texts[file] = unpack(*self._manifest.content(file)[:2])
+        return self._texts[file]
 
     def forget(self, file: FileId) -> None:
         """See :class:`~spelunk.store.protocols.Reader`."""
@@ -389,9 +390,8 @@ class Snapshot:
     def coverage(self) -> tuple[int, int]:
         """See :class:`~spelunk.store.protocols.Reader`."""
         files = self._manifest.published_counts()[0]
-        if self._manifest.meta("complete", 0):
-            return files, files
-        return files, int(self._manifest.meta("planned", 0)) or files
+        is_complete = self._manifest.meta("complete", 0)
+        return files, files if is_complete else int(self._manifest.meta("planned", 0)) or files
 
     def rest(self) -> None:
         """Release the generation and keep what is open, for :meth:`resume`."""

@@ -10,6 +10,7 @@ from functools import cached_property
 import zstandard
 
 from spelunk.errors import IndexCorruptError
+from spelunk.store.frames import decompress
 from spelunk.store.records import ChunkRecord
 
 
@@ -64,11 +65,11 @@ def unpack(text: bytes, lines: bytes | None) -> Text:
         IndexCorruptError: It does not decompress.
     """
     try:
-        plain = zstandard.ZstdDecompressor().decompress(text).decode("utf-8", "surrogatepass")
+        plain = decompress(text).decode("utf-8", "surrogatepass")
         line_map = None
         if lines is not None:
             line_map = array.array("Q")
-            line_map.frombytes(zstandard.ZstdDecompressor().decompress(lines))
+            line_map.frombytes(decompress(lines))
     except (zstandard.ZstdError, TypeError, ValueError) as error:  # TypeError: NULL after a changed byte
         raise IndexCorruptError(f"a stored text is damaged ({error}); run `spelunk check --repair`") from None
     return Text(plain, line_map)

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from spelunk.chunk.relation import Import, Role
+from spelunk.store.definition_spans import LINE_BITS, DefinitionSpans
+from spelunk.store.kept import Kept
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.relation_pack import (
     MAX_LINE,
@@ -44,6 +46,7 @@ class MemoryRelations:
 
     def __init__(self, files: Mapping[int, MemoryFile]) -> None:
         """Answer from files by id."""
+        self.kept = Kept()
         self._files = dict(sorted(files.items(), key=lambda item: path_order(item[1].row.path)))
 
     def with_imports(self, imports: Mapping[str, Sequence[Import]]) -> MemoryRelations:
@@ -105,6 +108,14 @@ class MemoryRelations:
                     found[place] = min(inner, key=lambda d: (d.end_line, -d.line))
                     break
         return found
+
+    def definition_spans(self, files: Collection[int], kinds: Collection[str]) -> dict[int, DefinitionSpans]:
+        """See the protocol."""
+        rows = {file: self._definitions(file) if file in self._files else [] for file in files}
+        return {
+            file: DefinitionSpans([d.line << LINE_BITS | d.end_line for d in some if d.kind in kinds])
+            for file, some in rows.items()
+        }
 
     def _definitions(self, file: int) -> list[DefinitionRow]:
         found = [

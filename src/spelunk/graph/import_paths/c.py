@@ -79,15 +79,18 @@ def _found(tree: Tree, path: str, name: str, system: bool) -> list[str]:
         found = [p for p in found if folder_of(p) in ("include", "libc/include", "src/include")]
     if len(found) < 2:
         return found
-    roots = {
-        "/".join(p for p in (up, inner, tail) if p)
-        for up in ancestors(path)
-        for inner in ("", *_INCLUDE_FOLDERS)
-    }
-    direct = [p for p in found if p in roots]
+    roots = tree.keep(("c roots", folder_of(path)), lambda: _roots(path))
+    direct = [p for p in found if p[: -len(tail)].rstrip("/") in roots]
     if direct:
         return [max(direct, key=lambda p: (shared_folders(path, p), -len(p)))]
     most = max(shared_folders(path, p) for p in found)
     near = [p for p in found if shared_folders(path, p) == most]
     in_include = [p for p in near if "include/" in p]
     return (in_include or near)[:MAX_GUESSES]
+
+
+def _roots(path: str) -> frozenset[str]:
+    """The folders of headers above a file, and include folders there."""
+    return frozenset(
+        "/".join(p for p in (up, inner) if p) for up in ancestors(path) for inner in ("", *_INCLUDE_FOLDERS)
+    )
