@@ -47,6 +47,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix src tests benchmarks training
 
 # The lock pins what tests and checks run with; users get the lower bounds of pyproject.toml.
+# Make it with the oldest Python 3.11 there is (Debian 12 has 3.11.2): packages refuse some of those by their patch.
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install -q pip --upgrade
