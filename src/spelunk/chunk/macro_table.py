@@ -24,7 +24,7 @@ GROUP_ROWS: Final = 16
 
 _COMMENT: Final = re.compile(r"/\*[^*]*(?:\*(?!/)[^*]*)*\*/|//[^\n]*")
 _DEFINE: Final = re.compile(
-    r"""^\#[ \t]*+define[ \t]++([A-Za-z_]\w*+)(?:(?:[ \t]++((?:\w++(?![ \t]*+\()|[^\w\s"'\\/]|[ \t]++(?!$))++))?+[ \t\r]*+)$""",
+    r"""^\#[ \t]*+define[ \t]++([A-Za-z_]\w*+)(?:(?:[ \t]++((?:\w++(?![ \t]*+\()|[^\w\s"'\\/]|[ \t]++(?!$))+))?[ \t\r]*+)$""",
     re.MULTILINE | re.ASCII,
 )
 """A macro without parameters whose value has no strings, comments and calls. Linear in the line."""

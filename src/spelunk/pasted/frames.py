@@ -111,7 +111,7 @@ def formats_for(text: str) -> tuple[Format, ...]:
     return tuple(f for f in FORMATS if f.anchor in text and f.hint in text)
 
 
-_PREFIX: Final = re.compile(r"(?:[\s>|*+]++|E  |\[\w++\] |(?:error|stderr|stdout|ERROR)[:|] )*+")
+_PREFIX: Final = re.compile(r"(?:[\s>|*+]++|E  |\[\w++\] |(?:error|stderr|stdout|ERROR)[:|] )*")
 """What may stand before a frame: indentation, the marks of quotes, lists and runners, a log level."""
 
 _NO_FILE: Final = re.compile(r"[\w$+-]*+(?:[./\\][\w@$+ ~()-]*+)++")

@@ -15,13 +15,13 @@ MIN_MESSAGE: Final = 8
 MAX_MESSAGE: Final = 200
 
 _NAME: Final = re.compile(
-    r"(?<![\w$])[@$]?+[A-Za-z_][\w$]*+(?:(?:\.|::|->|#)~?+[A-Za-z_][\w$]*+|\\[A-Z][\w$]*+)*+[!?]?+(?P<call>\()?+"
+    r"(?<![\w$])[@$]?+[A-Za-z_][\w$]*+(?:(?:\.|::|->|#)~?+[A-Za-z_][\w$]*+|\\[A-Z][\w$]*+)*[!?]?+(?P<call>\()?"
 )
 _SPLIT: Final = re.compile(r"\.|::|->|#|\\")
 _COMPOUND: Final = re.compile(r"[^\W_]_\w|^_+\w|[a-z0-9][A-Z]")
 _SPAN: Final = re.compile(r"(`{1,2}+)(?=[^`\s])([^`\n]{1,200}+)\1")
 _OPTION: Final = re.compile(
-    r"(?<![\w-])--?+[a-z][\w]*+(?:-\w++)*+|(?<![\w-])[a-z]\w*+(?:-[a-z]\w*+)++(?![\w-])"
+    r"(?<![\w-])--?+[a-z][\w]*+(?:-\w++)*|(?<![\w-])[a-z]\w*+(?:-[a-z]\w*+)+(?![\w-])"
 )
 _QUOTED: Final = re.compile(r'["“]([^"“”\n]{8,300}+)["”]')
 _ERROR: Final = re.compile(r"(?:Error|Exception|Warning|Fault|Failure|Panic|Interrupt|Abort)s?$")
@@ -30,24 +30,24 @@ _ERRNO: Final = frozenset(errno.errorcode.values())
 _CODE: Final = re.compile(r"(?!(?:SHA|RFC|ISO|UTF|HTTP|CVE|PEP|MD|CP)\d)[A-Z]{1,4}\d{3,5}$")
 """A code of a compiler or a linter: E0308, TS2345, W0511."""
 _LABELLED: Final = re.compile(
-    r"(?<!\w)(?:error|warning|warn|panic|fatal|failed|failure|exception)(?:\[[\w-]{1,12}\]|\s[A-Z]{1,5}\d{2,6})?+:\s++(?=\S)",
+    r"(?<!\w)(?:error|warning|warn|panic|fatal|failed|failure|exception)(?:\[[\w-]{1,12}\]|\s[A-Z]{1,5}\d{2,6})?:\s++(?=\S)",
     re.IGNORECASE,
 )
 _AFTER: Final = re.compile(
-    r"[\])]?+(?:\s?\[[\w-]{1,12}\])?+:\s++(?=\S)|:(?=\S)|(?<=Error)\) |(?<=Exception)\) "
+    r"[\])]?+(?:\s?\[[\w-]{1,12}\])?:\s++(?=\S)|:(?=\S)|(?<=Error)\) |(?<=Exception)\) "
 )
 _VARIABLE: Final = re.compile(
     r"'[^'\n]*+'|\"[^\"\n]*+\"|`[^`\n]*+`|“[^”\n]*+”|‘[^’\n]*+’|<[^<>\n]*+>|\{[^{}\n]*+\}|\([^()\n]*+\)|\[[^\[\]\n]*+\]|%[sdrifvq]\b"
     r"|\b0x[0-9A-Fa-f]++|[\w.~-]*+[/\\][^\s,;'\"()]*+|\S*[=]\S*|\b\d[\w.:-]*+"
 )
-_CODE_BEFORE: Final = re.compile(r"^(?:[A-Z]{1,5}\d{2,6}|error|warning|fatal error)(?:\[\w++\])?+: ")
+_CODE_BEFORE: Final = re.compile(r"^(?:[A-Z]{1,5}\d{2,6}|error|warning|fatal error)(?:\[\w++\])?: ")
 _TOKEN: Final = re.compile(r"[^\s\"'`()\[\]<>{},;|=*“”‘’]++")
 _EXTENSION: Final = re.compile(r"[A-Za-z]\w{0,7}")
 _PIECE: Final = re.compile(r"[\w.@+-]+")
 _LOCATION: Final = re.compile(r":(\d{1,7})|#L?(\d{1,7})")
 _LINE_AFTER: Final = re.compile(r"[\"'`)\]]?+,? (?:on |at )?lines? (\d{1,7})\b", re.IGNORECASE)
 _BLOB: Final = re.compile(
-    r"https?://[^/\s]++/[^/\s]++/[^/\s]++/(?:-/)?+(?:blob|blame|tree|raw|src)/[^/\s]++/(?P<path>[^\s#?]++)(?:\?[^\s#]*+)?+(?:#L(?P<line>\d{1,7}))?"
+    r"https?://[^/\s]++/[^/\s]++/[^/\s]++/(?:-/)?(?:blob|blame|tree|raw|src)/[^/\s]++/(?P<path>[^\s#?]++)(?:\?[^\s#]*+)?(?:#L(?P<line>\d{1,7}))?"
 )
 
 

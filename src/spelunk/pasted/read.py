@@ -63,7 +63,7 @@ DATA: Final = 0.1
 _DATA: Final = re.compile(r"\d+|0x[0-9A-Fa-f]+|(?=\w*\d)[0-9A-Fa-f]{7,}|[0-9]\w*[0-9]\w*")
 _LINK: Final = re.compile(r"(?<!\w)https?://[^\s)>\]\"'`]++")
 _SCOPE: Final = re.compile(
-    r"\[([\w./-]{2,40})\]|[a-z]{2,10}\(([\w./-]{2,40})\)!?:|((?=\S{2,40}: )[\w-]++(?:(?:[./]|::)[\w-]++)*+):"
+    r"\[([\w./-]{2,40})\]|[a-z]{2,10}\(([\w./-]{2,40})\)!?:|((?=\S{2,40}: )[\w-]++(?:(?:[./]|::)[\w-]++)*):(?!:[\w-])"
 )
 _TEST_NAME: Final = re.compile(
     r"(?:test_+(?P<snake>\w+)|(?P<snake2>\w+?)_(?:test|spec)s?|Tests?(?P<camel>[A-Z]\w*)|(?P<camel2>[A-Z]\w*?)(?:Tests?|TestCase|Specs?|IT))(?:_\w*)?"
