@@ -65,10 +65,8 @@ class CNames:
         pool = self._pool(file, reference)
         return None if file in pool.files else self.meant(file, reference, pool.rows)
 
-    def plain_of(self, files: Collection[int], reference: Reference | None) -> dict[int, Resolution]:
-        """What :meth:`plain` gives for a reference in many files; those that define the name are left out."""
-        if reference is None:
-            return {}
+    def plain_of(self, files: Collection[int], reference: Reference) -> dict[int, Resolution]:
+        """What :meth:`plain` gives for a reference in many files, at least one; those that define the name are left out."""
         if not self._pools.are_same(reference.name, "c"):
             each = ((file, self.plain(file, reference)) for file in files)
             return {file: means for file, means in each if means is not None}

@@ -156,11 +156,11 @@ def first_groups(view: GraphView, sites: Sequence[Located], most: int) -> tuple[
     others = {file: found for file, found in by_file.items() if file not in near}
     single = sum(len(found) == 1 for found in others.values())
     several = [file for file, found in others.items() if len(found) > 1]
-    definition_spans = view.reader.definition_spans(several, ENCLOSING[0])
+    spans = view.reader.definition_spans(several, ENCLOSING[0])
     inside = 0
     outer: set[tuple[int, int]] = set()  # in no function: in a type, a value, or at the top
     for file in several:
-        innermost = definition_spans[file].innermost
+        innermost = spans[file].innermost
         lines = {site.reference.line for site in others[file]}
         numbers = {line: innermost(line) for line in lines}
         inside += len({number for number in numbers.values() if number >= 0})

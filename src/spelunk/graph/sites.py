@@ -105,6 +105,7 @@ def sites_of(
             reference = _new(Reference, (name, role, line, receiver))
             if not receiver and (file, role) in plain:
                 alike = plain[file, role]
+                # What the first such reference of the file means, at this place.
                 located = None if alike is None else _new(Located, (file, reference, *alike[2:]))
             elif role is Role.WRITE and (file, line) in assigned:
                 continue  # the definition itself
@@ -138,15 +139,16 @@ def _plain_sites(
 
     Each file is resolved once, and similar files together.
     """
-    view = resolver.view
     files: dict[Role, dict[int, Reference]] = {role: {} for role in PLAIN}
     for file, role, line, receiver in sites:
-        if not receiver and role in PLAIN and file not in files[role] and view.row(file).language == "c":
+        if role in files and file not in files[role] and resolver.c_names.is_plain(file, role, receiver):
             files[role][file] = Reference(name, role, line)
     found: dict[tuple[int, Role], Located | None] = {}
     for role, by_file in files.items():
+        if not by_file:
+            continue
         alike: dict[int, Located | None] = {}
-        for file, means in resolver.c_names.plain_of(by_file, next(iter(by_file.values()), None)).items():
+        for file, means in resolver.c_names.plain_of(by_file, next(iter(by_file.values()))).items():
             if id(means) not in alike:
                 alike[id(means)] = _located(resolver, file, by_file[file], means, wanted)
             found[file, role] = alike[id(means)]

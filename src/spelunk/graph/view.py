@@ -359,10 +359,10 @@ class GraphView:
 
     def symbol(self, row: DefinitionRow) -> Symbol:
         """A definition as callers see it, with its head and the first line of its documentation."""
-        kept: Symbol | None = self.reader.kept.get(row)
+        kept: Symbol | None = self.reader.kept.get(("symbol", row))
         if kept is None:
             kept = self._symbol(row)
-            self.reader.kept.put(row, kept, 500 + len(kept.signature) + len(kept.doc))
+            self.reader.kept.put(("symbol", row), kept, 500 + len(kept.signature) + len(kept.doc))
         return kept
 
     def _symbol(self, row: DefinitionRow) -> Symbol:

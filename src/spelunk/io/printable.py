@@ -26,9 +26,8 @@ def printable(text: str) -> str:
     An escape character reads ``\x1b``, a right-to-left override ``\u202e``, a
     byte of a file name that is not UTF-8 ``\x80``. Tabs stay; line ends do not.
     """
-    if text.replace(
-        "\t", ""
-    ).isprintable():  # no control, format or separator: the pattern is seldom compiled
+    # What is printable has no control, format character or separator: the pattern is seldom compiled.
+    if text.replace("\t", "").isprintable():
         return text
     return re.sub(_UNSAFE, _visible, text)
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 MAX_BYTES: Final = 32 << 20
 """Bytes kept in all, as their keepers estimate them."""
+OVERHEAD: Final = 250
+"""Bytes of the key of a value and of its place."""
 
 
 class Kept:
@@ -78,8 +80,6 @@ class Kept:
             _SIZE[0] += size  # what is put twice, or is gone by now, counts until the halves change
 
 
-OVERHEAD: Final = 250
-"""Bytes of the key of a value and of its place."""
 _GUARD: Final = threading.RLock()
 _SIZE: Final = [0]
 """Bytes in the new halves, at most."""

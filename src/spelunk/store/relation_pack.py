@@ -200,12 +200,8 @@ class NamedImports:
         names = self._names
         try:
             data = decompress(packed)
-            for raw in self._raw:
-                if raw in data:
-                    break
-            else:
-                if names:
-                    return []
+            if names and not any(raw in data for raw in self._raw):
+                return []
             imports = [Import(*row) for row in json.loads(data)]
             return [one for one in imports if one.name in names] if names else imports
         except (zstandard.ZstdError, TypeError, ValueError) as error:

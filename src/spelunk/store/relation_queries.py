@@ -62,7 +62,10 @@ def definitions_in(manifest: Manifest, files: Collection[int]) -> dict[int, list
 
 
 def spans_of(manifest: Manifest, files: Collection[int], kinds: Collection[str]) -> dict[int, list[int]]:
-    """First and last line, packed for an outline, of the definitions of files of some kinds, in the order of chunks."""
+    """First and last line, packed, of the definitions of some kinds in files, in the order of chunks.
+
+    As :class:`~spelunk.store.definition_spans.DefinitionSpans` takes them; files without any are left out.
+    """
     rows = manifest.all(
         f"SELECT f.id, (SELECT group_concat(s.span) FROM (SELECT d.line << {LINE_BITS} | d.end_line AS span"
         " FROM definitions d WHERE d.chunk >= f.first_chunk AND d.chunk < f.first_chunk + f.chunks"

@@ -332,7 +332,7 @@ class SnapshotRelations:
         wanted = set(modules)
         ordered = self._ordered(self.importers(wanted))[:limit]
         packed = relation_queries.packed_imports(self._manifest, ordered)
-        read = NamedImports(names).read if names else unpack_imports
+        read = NamedImports(names).read
         imports = {file: read(data) for file, data in packed.items()}
         found = {
             file: [i for i in imports.get(file, ()) if not wanted.isdisjoint(module_names(i.module))]

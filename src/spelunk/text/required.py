@@ -25,7 +25,7 @@ MAX_CLAUSES: Final = 64
 pairs: a pattern of 4,000 words took 12 s without a bound."""
 
 _MAX_RUN: Final = 48
-_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+WORD_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _FOLDS_BEYOND_ASCII: Final = frozenset("kKsS\u212a\u017f")
 """Ignoring case, RE2 lets k match the Kelvin sign and s the long s, and the reverse."""
 
@@ -202,7 +202,7 @@ def _characters(members: list[Any], folds: bool) -> frozenset[str]:
         characters.update(map(chr, range(low, high + 1)))
     # RE2 reads a|[Kk] as a|(?i:k), which matches the Kelvin sign
     folds = folds or {"k", "K"} <= characters or {"s", "S"} <= characters
-    if not characters <= _WORD or (folds and characters & _FOLDS_BEYOND_ASCII):
+    if not characters <= WORD_CHARACTERS or (folds and characters & _FOLDS_BEYOND_ASCII):
         return frozenset()
     lowered = frozenset(c.lower() for c in characters)
     return lowered if len(lowered) <= MAX_CLASS else frozenset()
@@ -219,9 +219,9 @@ def _is_outside(members: list[Any], folds: bool) -> bool:
             if str(argument) not in ("CATEGORY_SPACE", "CATEGORY_NOT_WORD"):
                 return False
         elif name == "LITERAL":
-            if chr(argument) in _WORD or (folds and chr(argument) in _FOLDS_BEYOND_ASCII):
+            if chr(argument) in WORD_CHARACTERS or (folds and chr(argument) in _FOLDS_BEYOND_ASCII):
                 return False
-        elif name != "RANGE" or folds or any(argument[0] <= ord(c) <= argument[1] for c in _WORD):
+        elif name != "RANGE" or folds or any(argument[0] <= ord(c) <= argument[1] for c in WORD_CHARACTERS):
             return False
     return True
 

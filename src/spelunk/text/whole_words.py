@@ -10,9 +10,8 @@ import re
 import warnings
 from typing import Any, Final
 
-from spelunk.text.required import DIFFERENT_IN_PYTHON
+from spelunk.text.required import DIFFERENT_IN_PYTHON, WORD_CHARACTERS
 
-_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _CHARACTERS: Final = tuple(map(chr, range(128)))
 
 _BEFORE: Final = r"(?:^|[^\pL\pN_\n])"
@@ -80,7 +79,7 @@ def _edge(items: list[Any], step: int) -> set[Edge]:
 def _kinds(name: str, argument: Any, step: int) -> set[Edge]:
     if name in ("LITERAL", "NOT_LITERAL", "IN", "ANY", "CATEGORY"):
         members = argument if name == "IN" else [(name, argument)]
-        return {character in _WORD for character in _CHARACTERS if _in_class(members, character)}
+        return {character in WORD_CHARACTERS for character in _CHARACTERS if _in_class(members, character)}
     if name == "AT":
         return {None}
     if name == "SUBPATTERN":
