@@ -65,8 +65,12 @@ def start(root: str, directory: str, options: Options) -> bool:
     return True
 
 
-def reap() -> None:
-    """Wait for the processes that have ended."""
+def reap() -> int:
+    """Collect the processes that have ended; does not wait for the others.
+
+    Returns:
+        How many of those started here still run.
+    """
     for pid in list(_pids):
         try:
             ended = os.waitpid(pid, os.WNOHANG)[0] == pid
@@ -74,3 +78,4 @@ def reap() -> None:
             ended = True
         if ended:
             _pids.remove(pid)
+    return len(_pids)
