@@ -15,7 +15,8 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from spelunk import Index
 from spelunk.evaluate.measures import CUTOFF, LineSpan, score

@@ -17,10 +17,11 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from spelunk.evaluate import compare, measures
 from spelunk.evaluate.run import load_queries

@@ -94,7 +94,7 @@ def copies(made: Sequence[tuple[list[Any], Any]], chunks: int) -> Iterator[tuple
 
 
 def _moved(entry: Any, copy: int) -> Any:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return replace(entry, path=f"copy{copy}/{entry.path}")
 

@@ -11,8 +11,10 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 import spelunk.search
 from spelunk.search.rank import model
@@ -41,7 +43,7 @@ def signals(weights: Any, prefix: str = "") -> dict[str, float]:
             found |= {
                 f"{prefix}{field.name}.{k}": float(v) for k, v in value.items() if isinstance(v, (int, float))
             }
-        elif is_dataclass(value):
+        elif isinstance(value, Struct):
             found |= signals(value, f"{prefix}{field.name}.")
     return found
 

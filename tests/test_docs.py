@@ -7,12 +7,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from dataclasses import fields, is_dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import fields
 
 import spelunk
 from spelunk import embed, errors
@@ -184,9 +185,13 @@ def test_every_public_method_of_an_index_is_documented() -> None:
     assert [n for n in methods if not re.search(rf"`(?:Index\.)?{n}\(", text)] == []
 
 
+def is_record(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Struct)
+
+
 @pytest.mark.parametrize(
     "name",
-    [name for name in sorted(spelunk.__all__) if is_dataclass(getattr(spelunk, name))],
+    [name for name in sorted(spelunk.__all__) if is_record(getattr(spelunk, name))],
 )
 def test_every_attribute_is_documented(name: str) -> None:
     section = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", page("python-api.md"), re.M | re.S)

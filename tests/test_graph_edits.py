@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from spelunk import Index
@@ -67,7 +67,7 @@ def graph(index: Index) -> dict[str, Any]:
     out = {}
     for name in NAMES:
         for what in ("definition", "references", "callers", "callees"):
-            answer = asdict(getattr(index, what)(name))
+            answer = msgspec.to_builtins(getattr(index, what)(name))
             assert not answer.pop("stale")
             out[f"{what} {name}"] = {k: v for k, v in answer.items() if k not in ("took_ms", "generation")}
     return out

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from spelunk.chunk import chunk, parse
 from spelunk.chunk.code import chunk_code

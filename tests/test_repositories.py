@@ -7,11 +7,11 @@ import os
 import pickle
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from spelunk import Index, WorkspaceError
 from spelunk.config import DEFAULTS, Options

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from spelunk import Index, SearchRequest, search_many
 from spelunk.errors import UsageError
@@ -58,7 +58,7 @@ def test_a_request_is_frozen_hashable_and_checked() -> None:
 
     assert request.languages == ("python",) and request.within == (("a",), ())
     assert hash(request) == hash(replace(request))
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         request.limit = 2  # type: ignore[misc]
     for wrong in (
         {"mode": "fuzzy"},

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from spelunk.errors import ConfigError
@@ -23,6 +22,7 @@ from spelunk.settings import (
     KIB,
     MIB,
     Schema,
+    SettingsGroup,
     Untrusted,
     above,
     below,
@@ -126,8 +126,7 @@ def _other_files(value: Any, own: Any) -> bool:
     return bool(own) and value != own
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(SettingsGroup, frozen=True):
     """Resolved settings. The field's ``help`` is its documentation.
 
     Those marked ``contents`` change what an index holds; they, and nothing
@@ -259,7 +258,7 @@ def setting_names() -> tuple[str, ...]:
 
 def contents_of(options: Options) -> dict[str, Any]:
     """The settings that change what an index holds, for its fingerprint."""
-    return {name: getattr(options, name) for name in SCHEMA.names if SCHEMA.facts(name)["contents"]}
+    return {name: getattr(options, name) for name in SCHEMA.names if SCHEMA.declared(name).contents}
 
 
 def resolve(

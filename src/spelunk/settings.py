@@ -1,11 +1,10 @@
 """Settings machinery: validators and declared fields.
 
-A group of settings is a frozen dataclass whose fields are made with
+A group of settings is a :class:`SettingsGroup` whose fields are made with
 :func:`setting`; :class:`Schema` validates values for it. Used by
 :mod:`spelunk.config` and by branchwork's settings::
 
-    @dataclass(frozen=True, slots=True)
-    class Options:
+    class Options(SettingsGroup, frozen=True):
         workers: int = setting(0, or_auto(integer(1, 16)), "Worker processes.")
 
     SCHEMA = Schema(Options, "SPELUNK_")
@@ -17,8 +16,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import field, fields
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
+
+from msgspec import Struct, StructMeta
 
 from spelunk.errors import ConfigError
 
@@ -236,6 +236,26 @@ def below(value: Any, own: Any) -> bool:
 # --- declared settings ----------------------------------------------------------------------------
 
 
+class Declared(NamedTuple):
+    """What one setting is declared with.
+
+    Attributes:
+        default: Its default, valid already.
+        check: Validates a raw value.
+        help: Its documentation in one line.
+        contents: Whether it changes what an index holds.
+        secret: Whether a value given by mistake may be a key: it is not shown in errors.
+        widens: When a workspace's own file may not set it without the user's trust.
+    """
+
+    default: Any
+    check: Check
+    help: str
+    contents: bool = False
+    secret: bool = False
+    widens: Widens = never
+
+
 def setting(
     default: Any,
     check: Check,
@@ -245,18 +265,23 @@ def setting(
     secret: bool = False,
     widens: Widens = never,
 ) -> Any:
-    """A field of a settings dataclass.
+    """A field of a :class:`SettingsGroup`; the arguments are the attributes of :class:`Declared`."""
+    return Declared(default, check, help, contents, secret, widens)
 
-    Args:
-        default: Its default, valid already.
-        check: Validates a raw value.
-        help: Its documentation in one line.
-        contents: Whether it changes what an index holds.
-        secret: Whether a value given by mistake may be a key: it is not shown in errors.
-        widens: When a workspace's own file may not set it without the user's trust.
-    """
-    metadata = {"check": check, "help": help, "contents": contents, "secret": secret, "widens": widens}
-    return field(default=default, metadata=metadata)
+
+class _SettingsMeta(StructMeta):
+    """Takes the declarations out of a class's body and leaves their defaults."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **options: Any) -> Any:
+        declared = {n: value for n, value in body.items() if isinstance(value, Declared)}
+        values = {n: value.default for n, value in declared.items()}
+        return super().__new__(cls, name, bases, body | values | {"declared": declared}, **options)
+
+
+class SettingsGroup(Struct, frozen=True, metaclass=_SettingsMeta):
+    """A group of settings; its fields are made by :func:`setting`."""
+
+    declared: ClassVar[Mapping[str, Declared]]
 
 
 class Untrusted(NamedTuple):
@@ -274,18 +299,18 @@ class Untrusted(NamedTuple):
 
 
 class Schema:
-    """The settings of one dataclass, by name."""
+    """The settings of one group, by name."""
 
-    def __init__(self, cls: type[Any], prefix: str, *, kind: str = "", help_page: str = "") -> None:
-        """Read the fields of a dataclass.
+    def __init__(self, cls: type[SettingsGroup], prefix: str, *, kind: str = "", help_page: str = "") -> None:
+        """Read the declarations of a group.
 
         Args:
-            cls: A dataclass whose fields were made by :func:`setting`.
+            cls: The group.
             prefix: What the environment variables begin with, e.g. ``SPELUNK_``.
             kind: Word before ``setting`` in errors, e.g. ``branchwork``.
             help_page: Where an error for an unknown name points to.
         """
-        self._fields = {f.name: f for f in fields(cls)}
+        self._fields = cls.declared
         self._prefix, self._kind, self._page = prefix, f"{kind} " if kind else "", help_page
 
     @property
@@ -300,9 +325,9 @@ class Schema:
         """The default of a setting."""
         return self._fields[name].default
 
-    def facts(self, name: str) -> Mapping[str, Any]:
+    def declared(self, name: str) -> Declared:
         """What :func:`setting` was called with."""
-        return self._fields[name].metadata
+        return self._fields[name]
 
     def check(self, name: str, value: Any, source: str) -> Any:
         """The valid value of a raw one.
@@ -319,9 +344,9 @@ class Schema:
             hint = f"did you mean {near[0]}?" if near else page
             raise ConfigError(f"{source}: unknown {self._kind}setting {name!r}; {hint}")
         try:
-            return known.metadata["check"](value)
+            return known.check(value)
         except ValueError as error:
-            shown = "..." if known.metadata["secret"] else repr(value)
+            shown = "..." if known.secret else repr(value)
             raise ConfigError(f"{source}: {self._kind}{name} = {shown}: {error}") from None
 
     def from_table(self, table: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -355,7 +380,7 @@ class Schema:
         return [
             Untrusted(name, shown(value), source)
             for name, value in values.items()
-            if self.facts(name)["widens"](value, own.get(name, self.default(name)))
+            if self.declared(name).widens(value, own.get(name, self.default(name)))
         ]
 
 

@@ -8,9 +8,10 @@ not valid UTF-8 keeps its bytes as lone surrogates (``os.fsdecode``). Lines are
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 MAX_SYMBOL: Final = 200
 """Longest symbol name kept, in characters; a longer one is not a name."""
@@ -41,8 +42,7 @@ def names_of_flags(bits: int) -> tuple[str, ...]:
     return tuple(str(flag.name).lower() for flag in Flag if flag.value & bits)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file that a source offers for indexing.
 
     Attributes:
@@ -60,8 +60,7 @@ class Entry:
     flags: Flag = Flag.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """A file left out on purpose.
 
     Attributes:
@@ -76,8 +75,7 @@ class Skipped:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """A file left out by an error.
 
     Attributes:
@@ -91,8 +89,7 @@ class Failed:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A file read and decoded.
 
     Attributes:
@@ -225,8 +222,7 @@ class Neighbours(NamedTuple):
     left_out: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """A commit.
 
     Attributes:
@@ -248,8 +244,7 @@ class Commit:
     file_count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """A ranked result.
 
     Attributes:
@@ -297,8 +292,7 @@ class Hit:
         return f"{self.path}:{self.start_line}-{self.end_line}"
 
 
-@dataclass(frozen=True, slots=True)
-class FileCounts:
+class FileCounts(Struct, frozen=True):
     """How every file that was seen ended: ``seen = indexed + unchanged + skipped + failed``.
 
     ``removed`` counts files of the previous generation that are gone; they are
@@ -313,8 +307,7 @@ class FileCounts:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryReport:
+class HistoryReport(Struct, frozen=True):
     """What an update did to the index of commits.
 
     Attributes:
@@ -356,8 +349,7 @@ class StageTime(NamedTuple):
     inside: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What an update did.
 
     Attributes:

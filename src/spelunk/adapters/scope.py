@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from spelunk.errors import ConfigError, UsageError, WorkspaceError
 from spelunk.io.cache_dir import home_folder
@@ -21,8 +22,7 @@ from spelunk.workspace.locate import is_within
 from spelunk.workspace.targets import Target, indexed_above, targets
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """What one client may search.
 
     Attributes:

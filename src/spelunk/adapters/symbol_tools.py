@@ -6,8 +6,9 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from spelunk.adapters.indexes import OpenIndexes
 from spelunk.adapters.scope import Scope

@@ -6,9 +6,10 @@ import os
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
+
+from msgspec.structs import replace
 
 from spelunk.adapters.budget import fit, fit_lines, json_tokens
 from spelunk.adapters.indexes import OpenIndexes

@@ -15,8 +15,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from spelunk import embed
 from spelunk.bench import sample
@@ -38,8 +39,7 @@ FILES: Final = 1_000
 BASE: Final = "one at a time"
 
 
-@dataclass(frozen=True, slots=True)
-class Arrangement:
+class Arrangement(Struct, frozen=True):
     """How the work is spread.
 
     Attributes:

@@ -15,8 +15,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from spelunk import __version__
 from spelunk.errors import SpelunkError
@@ -25,8 +26,7 @@ Say = Callable[[str], None]
 """Called with a few words about what is being measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """Data of a bar chart.
 
     Attributes:
@@ -42,8 +42,7 @@ class Chart:
     series: Mapping[str, Sequence[float | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """Result of a benchmark.
 
     Attributes:
@@ -59,8 +58,7 @@ class Result:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True):
     """One variant over all rounds.
 
     Attributes:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from spelunk.branchwork.document.document import REQUIRED_SECTIONS, canonical
 from spelunk.errors import ConfigError
-from spelunk.settings import Schema, boolean, choice, seconds, setting, text, texts
+from spelunk.settings import Schema, SettingsGroup, boolean, choice, seconds, setting, text, texts
 from spelunk.settings_files import workspace_files
 from spelunk.text import worklog
 
@@ -31,8 +30,7 @@ def _sources(value: Any) -> tuple[str, ...]:
     return names
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(SettingsGroup, frozen=True):
     """Resolved settings; a field's ``help`` is its documentation."""
 
     dir: str = setting(worklog.FOLDER, _folder,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.errors import BranchworkError, DocumentMissingError
@@ -25,8 +26,7 @@ LOCK_SECONDS: Final = 30.0
 """An edit holds the lock for milliseconds; a longer wait means that its holder is stopped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A document and its place.
 
     Attributes:
@@ -51,8 +51,7 @@ class Stored:
         return self.doc.field("slug").removeprefix("branchwork-")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """The result of a command that writes, or would write.
 
     Attributes:

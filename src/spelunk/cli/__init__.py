@@ -100,6 +100,8 @@ def script() -> NoReturn:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Threads of an onnx model's tokeniser would not survive a fork of this process.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not {"-h", "--help", "--version"} & set(sys.argv):
+        _import_msgspec()
     from spelunk.cli.output import never_raise
 
     never_raise()
@@ -112,6 +114,20 @@ def script() -> NoReturn:
         except (OSError, ValueError):
             pass  # it was reported, or there is nowhere to report it
     os._exit(status)
+
+
+def _import_msgspec() -> None:
+    """Import msgspec without typing_extensions, which it takes where it is installed.
+
+    That one imports inspect, ast and tokenize, a tenth of a whole search, and typing
+    has all of it that msgspec needs. For the console script alone: another thread
+    could not import typing_extensions meanwhile.
+    """
+    if "typing_extensions" not in sys.modules:
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+        import msgspec  # noqa: F401
+
+        del sys.modules["typing_extensions"]
 
 
 def _reserve_standard_descriptors() -> None:

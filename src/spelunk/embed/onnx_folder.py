@@ -12,10 +12,10 @@ import contextlib
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 import xxhash
+from msgspec import Struct
 
 from spelunk.config import ONNX
 from spelunk.errors import ConfigError
@@ -50,8 +50,7 @@ _POOLINGS: Final = {
 _IN_GRAPH: Final = ("Transformer", "Pooling", "Normalize")
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(Struct, frozen=True):
     """A model on disk.
 
     Attributes:

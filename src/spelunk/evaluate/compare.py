@@ -10,8 +10,9 @@ import json
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from spelunk.errors import UsageError
 from spelunk.evaluate.measures import Evaluation, LabelledQuery, Results
@@ -21,8 +22,7 @@ DRAWS: Final = 2000
 """Resamplings of the bootstrap; the interval's ends then move by some 0.0005."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """Difference of two runs in NDCG@10.
 
     Attributes:

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 CUTOFF: Final = 10
 """Results of a query that count."""
 
 
-@dataclass(frozen=True, slots=True)
-class LineSpan:
+class LineSpan(Struct, frozen=True):
     """A file, or lines of it; ``start`` and ``end`` are 0 where the whole file is meant."""
 
     path: str
@@ -38,8 +39,7 @@ class LineSpan:
         return self.start <= other.end and other.start <= self.end
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledQuery:
+class LabelledQuery(Struct, frozen=True):
     """A query and the lines or files that answer it.
 
     Attributes:
@@ -57,8 +57,7 @@ class LabelledQuery:
     category: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(Struct, frozen=True):
     """The three measures of one query, or their averages over ``queries``."""
 
     ndcg: float
@@ -71,8 +70,7 @@ Results = dict[tuple[str, str], list[LineSpan]]
 """Ranked spans by (corpus, query)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Struct, frozen=True):
     """The measures of a run, overall and by group; each query's score in the order given."""
 
     overall: Score

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 
 class OnBranches(NamedTuple):
@@ -14,8 +15,7 @@ class OnBranches(NamedTuple):
     branches: tuple[int, ...]
 
 
-@dataclass(slots=True)
-class _Repository:
+class _Repository(Struct):
     name: str
     branches: list[str]
     members: dict[tuple[int, ...], list[str]] = field(default_factory=dict)

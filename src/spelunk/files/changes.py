@@ -12,9 +12,11 @@ import os
 import stat
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from spelunk.config import Options
 from spelunk.errors import UsageError
@@ -33,8 +35,7 @@ PASS, LIST, TREE = range(3)
 """What is done with a folder: go through it, list it, walk it with all below it."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartialWalk:
+class PartialWalk(Struct, frozen=True):
     """What was found in a part of a folder.
 
     Attributes:

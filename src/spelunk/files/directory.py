@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.config import Options
 from spelunk.files.fence import Seen, rule_file
@@ -35,8 +36,7 @@ Reason = Skipped | Rule | str
 of ``hidden`` (its name), ``include`` (the setting) and ``git``."""
 
 
-@dataclass(slots=True)
-class Directory:
+class Directory(Struct):
     """A directory that a walk visits, with all that it inherits.
 
     Attributes:

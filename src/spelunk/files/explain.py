@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import time
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from spelunk.config import DEFAULTS, Options
 from spelunk.files.content import BINARY_PROBE, looks_binary
@@ -27,8 +29,7 @@ from spelunk.io.regular import read_head
 from spelunk.types import Flag, Skipped
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedFile:
+class IndexedFile(Struct, frozen=True):
     """How a file is stored in the index.
 
     Attributes:
@@ -48,8 +49,7 @@ class IndexedFile:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """Whether a path is indexed, and the rule that decides.
 
     Attributes:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.io.regular import read_regular
 
@@ -21,8 +22,7 @@ MAX_POINTER_BYTES: Final = 64 * 1024
 _COMMIT_ID: Final = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """A git repository.
 
     Attributes:

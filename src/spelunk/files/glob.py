@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct
 
 SPECIAL: Final = frozenset("*?[\\")
 """What makes a pattern more than a literal."""
@@ -20,8 +21,7 @@ _MAX_STARS: Final = 3
 Matcher = Callable[[str], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One line of an ignore file.
 
     Attributes:

@@ -15,8 +15,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.files.glob import (
     SPECIAL,
@@ -109,8 +110,7 @@ _ANY: Final = "**"
 """The component that matches any number of components."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchored(Struct, frozen=True):
     """A pattern with a slash: its components (literal, ``**`` or a matcher), or one expression."""
 
     rule: Rule

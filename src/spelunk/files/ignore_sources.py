@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.files.fence import Seen, rule_file
 from spelunk.files.git_config import excludes_file
@@ -26,8 +27,7 @@ MAX_IGNORE_BYTES: Final = 1024 * 1024
 """A larger ignore file is left out as if it were not there; real ones are a hundredth of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class OuterRules:
+class OuterRules(Struct, frozen=True):
     """The rules that hold at a root before its own ignore files are read.
 
     Attributes:

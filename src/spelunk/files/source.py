@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from spelunk.config import Options
 from spelunk.types import Entry, Failed, Flag, Skipped
@@ -22,8 +23,7 @@ def entry_of(row: Row) -> Entry:
     return Entry(row[0], row[1], row[2], row[3], Flag(row[4]))
 
 
-@dataclass(slots=True)
-class Walk:
+class Walk(Struct):
     """The files of a source.
 
     Attributes:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from spelunk.types import Flag
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(Struct, frozen=True):
     """A definition, or a file as a whole, which has the kind ``file``.
 
     Attributes:
@@ -46,8 +45,7 @@ class Symbol:
         return f"{self.path}:{self.line}-{self.end_line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """A relation between a place in a file and a symbol.
 
     Attributes:
@@ -88,8 +86,7 @@ class Edge:
         return f"{self.path}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
-class GraphAnswer:
+class GraphAnswer(Struct, frozen=True):
     """The answer to a question about symbols.
 
     Attributes:
@@ -120,8 +117,7 @@ class GraphAnswer:
     took_ms: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(Struct, frozen=True):
     """A folder of code on the map of a repository.
 
     Attributes:
@@ -141,8 +137,7 @@ class Package:
     used_by: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryMap:
+class RepositoryMap(Struct, frozen=True):
     """The repository on a page.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from spelunk.chunk.relation import Role
 from spelunk.graph.answer import Edge, GraphAnswer

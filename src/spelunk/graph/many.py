@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from spelunk.errors import UsageError
 from spelunk.graph.answer import Edge, GraphAnswer, Symbol, doubt

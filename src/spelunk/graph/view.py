@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from spelunk.chunk.receivers import MAX_RECEIVER
 from spelunk.chunk.relation import NO_RELATIONS, Import, Reference, Relations, Role

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from spelunk import embed
 from spelunk.config import BUILT_IN, DEFAULTS, Options

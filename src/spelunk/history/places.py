@@ -12,8 +12,9 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from spelunk.errors import UsageError
 from spelunk.files.git_dir import Repository, repository_of
@@ -48,8 +49,7 @@ class Span(NamedTuple):
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceHistory:
+class PlaceHistory(Struct, frozen=True):
     """The commits and the branchwork entries behind a place.
 
     Attributes:

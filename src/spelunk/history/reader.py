@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from spelunk import embed
 from spelunk.config import BUILT_IN, DEFAULTS

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 CLUSTER: Final = "cluster"
 """Kind of a problem that no repair of the index ends: the cluster with its chunks cannot be asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """A disagreement between the stores and the manifest.
 
     Attributes:
@@ -27,8 +28,7 @@ class Problem:
     repaired: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CheckReport:
+class CheckReport(Struct, frozen=True):
     """The result of verifying an index.
 
     Attributes:

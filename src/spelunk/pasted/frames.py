@@ -10,9 +10,10 @@ linear in its length. A row's pattern is compiled the first time its anchor occu
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, Literal
+
+from msgspec import Struct
 
 MAX_LINE: Final = 1_000
 """Characters of a line in which a format is looked for; a frame is shorter."""
@@ -27,8 +28,7 @@ _COLUMN: Final = r"(?::\d++)"
 _SOURCE: Final = r"(?<=\.)"
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """One format.
 
     Attributes:
@@ -87,8 +87,7 @@ FORMATS: Final = (
 """All formats: the frames of stack traces, then messages."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What a line names by one of the formats."""
 
     format: Format
@@ -97,7 +96,7 @@ class Found:
     function: str = ""
     qualified: str = ""
     message: str = ""
-    start: int = field(default=0, compare=False)
+    start: int = 0
 
 
 @cache

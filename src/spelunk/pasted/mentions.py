@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.pasted.vocabulary import ABBREVIATIONS, EXTENSIONS, NO_NAMES
 
@@ -51,8 +52,7 @@ _BLOB: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """An identifier in a line: as written without its call, and how much its shape says so, 0 to 1."""
 
     text: str
@@ -157,8 +157,7 @@ def quoted(line: str) -> list[str]:
     return [t for t in texts if len(t.split()) > 2]
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(Struct, frozen=True):
     """A path in a line, as written; ``module`` where it has no extension or is dotted."""
 
     path: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from spelunk.pasted.vocabulary import (
     EMPTY_ANSWERS,
@@ -46,8 +48,7 @@ _CODE_LINE: Final = re.compile(
 _CODE_END: Final = re.compile(r"(?:[{};]|\):|\)|->|=>|,)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line: its region, its text without the marks of Markdown and HTML around it, and the tags of HTML."""
 
     region: str

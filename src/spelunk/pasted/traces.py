@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from spelunk.pasted.frames import Format, Found, compiled, find
 from spelunk.pasted.types import FileMention
@@ -63,8 +65,7 @@ def where(path: str) -> tuple[str, int]:
     return path, 2 if absolute and "/" in path else 1
 
 
-@dataclass(slots=True)
-class Frame:
+class Frame(Struct):
     """A frame at a line of the text."""
 
     at: int
@@ -73,8 +74,7 @@ class Frame:
     function: str = ""
 
 
-@dataclass(slots=True)
-class Trace:
+class Trace(Struct):
     """Frames that stand together, outermost first or last as their format has it."""
 
     frames: list[Frame] = field(default_factory=list)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 Source = Literal["frame", "message", "path", "module"]
 
 
-@dataclass(frozen=True, slots=True)
-class FileMention:
+class FileMention(Struct, frozen=True):
     """A file that a text names, or a part of one.
 
     Attributes:
@@ -36,8 +36,7 @@ class FileMention:
     least: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Pasted:
+class Pasted(Struct, frozen=True):
     """A text that was pasted, as :func:`spelunk.pasted.read_pasted` understands it.
 
     Attributes:

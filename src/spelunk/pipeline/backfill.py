@@ -11,11 +11,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from msgspec import Struct
 
 from spelunk.errors import ProviderDownError, ProviderError, RefusedError
 from spelunk.observe import Observer, null_observer
@@ -101,8 +101,7 @@ def _ended(manifest: ManifestWriter, made: int, error: str) -> BackfillResult:
     return BackfillResult(made, waiting, refused, error)
 
 
-@dataclass(slots=True)
-class _PendingChunk:
+class _PendingChunk(Struct):
     id: int
     kind: str
     text: str
@@ -138,8 +137,7 @@ def _publish(vectors: VectorStore, group: Sequence[_PendingChunk], codes: dict[s
     return len(ready)
 
 
-@dataclass(slots=True)
-class _Calls:
+class _Calls(Struct):
     """Calls of the embedder, a bounded number at a time; the failure of one does not end the others."""
 
     embedder: Embedder

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from spelunk.config import MIB
 from spelunk.errors import SpelunkError, StorageError

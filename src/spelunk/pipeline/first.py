@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from spelunk.pipeline.literals import Found, Literals, saturated, scan
 from spelunk.pipeline.plan import Plan

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from spelunk.config import Options
 from spelunk.files.source import Source
@@ -14,8 +15,7 @@ from spelunk.types import Failed, Skipped
 from spelunk.workspace.focus import Focus
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One update.
 
     Attributes:
@@ -66,8 +66,7 @@ class Contents(NamedTuple):
     embedder: str
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(Struct, frozen=True):
     """What the index holds before the update, read once.
 
     Attributes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from spelunk.files.source import Row, entry_of
 from spelunk.store.packet import Item
@@ -11,8 +13,7 @@ from spelunk.store.records import Known
 from spelunk.types import Failed, Skipped
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What to do with each file.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from spelunk.observe import Observer, events
 from spelunk.pipeline.memory import Governor
@@ -12,8 +13,7 @@ from spelunk.store.packet import Item, Packet
 from spelunk.types import Failed, FileCounts, Report, Skipped
 
 
-@dataclass(frozen=True, slots=True)
-class BackfillResult:
+class BackfillResult(Struct, frozen=True):
     """Result of a backfill.
 
     Attributes:

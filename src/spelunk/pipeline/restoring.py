@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 import xxhash
+from msgspec.structs import replace
 
 from spelunk.config import LOCAL
 from spelunk.files.source import Source

@@ -10,8 +10,9 @@ import math
 import os
 import time
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from spelunk import embed, faults
 from spelunk.config import LOCAL

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from spelunk.errors import UsageError
 from spelunk.graph.answer import Edge, GraphAnswer, Package, RepositoryMap, Symbol

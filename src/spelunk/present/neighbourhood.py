@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from spelunk.graph.answer import Edge, GraphAnswer, Symbol
 from spelunk.io.printable import printable
@@ -14,8 +15,7 @@ MOST_LABEL: Final = 60
 """Characters of a name or place in a picture; a longer one is cut in its middle."""
 
 
-@dataclass(slots=True)
-class Box:
+class Box(Struct):
     """A symbol in the picture.
 
     Attributes:
@@ -47,8 +47,7 @@ class Arrow(NamedTuple):
     sure: bool
 
 
-@dataclass(slots=True)
-class Neighbourhood:
+class Neighbourhood(Struct):
     """The boxes, the first of which is the symbol itself, and the arrows, each pair once."""
 
     boxes: list[Box] = field(default_factory=list)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from msgspec.structs import asdict
 
 from spelunk.config import format_size
 from spelunk.io.printable import printable, printable_name

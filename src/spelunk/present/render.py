@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from spelunk.errors import UsageError
 from spelunk.io.printable import DIM, LINE, MATCH, PATH, printable, printable_name, styled
@@ -34,8 +36,7 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _RAW_IN_JSON: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """How much to show.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.search.answer import Matched
 from spelunk.text.tokens import MAX_WORD, part_spans, stem
@@ -23,8 +24,7 @@ MAX_COLUMNS: Final = 240
 """A longer line (minified code, data) is cut around its first match."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finder:
+class Finder(Struct, frozen=True):
     """Matches of the query in a line.
 
     Attributes:

@@ -13,8 +13,10 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from spelunk.errors import ProviderDownError, ProviderError, RefusedError
 from spelunk.io import atomic
@@ -43,8 +45,7 @@ class TransientError(ProviderError):
         self.counts = counts
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerState:
+class BreakerState(Struct, frozen=True):
     """State of one breaker.
 
     Attributes:

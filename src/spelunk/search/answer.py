@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from spelunk.types import Hit
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
+class Matched(Struct, frozen=True):
     """What of a query a text is matched by, for marking it in a snippet.
 
     Attributes:
@@ -28,8 +28,7 @@ class Matched:
 NOTHING_MATCHED: Final = Matched()
 
 
-@dataclass(frozen=True, slots=True)
-class MissingWord:
+class MissingWord(Struct, frozen=True):
     """A word of the query that occurs nowhere in the corpus: in no text, name or path.
 
     Attributes:
@@ -51,8 +50,7 @@ class FacetValue(NamedTuple):
     files: int
 
 
-@dataclass(frozen=True, slots=True)
-class Facets:
+class Facets(Struct, frozen=True):
     """Counts of the candidates that were ranked, of which the hits are the best.
 
     The values of a facet are in falling order of hits, then by name.
@@ -81,8 +79,7 @@ class Facets:
     by_file: Mapping[tuple[str, str], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The hits of one query and the state of the index that gave them.
 
     Attributes:

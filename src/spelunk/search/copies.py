@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from spelunk.errors import IndexCorruptError
 from spelunk.text.tokens import words
@@ -80,8 +82,7 @@ ReadText = Callable[["ScoredChunk"], str]
 """The text of a chunk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """A hit: the chunk that is shown, with the score and place of the best of its copies, and the others."""
 
     shown: ScoredChunk

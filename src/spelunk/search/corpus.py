@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from spelunk.search.inside import ANYWHERE, Inside, inside_of
 from spelunk.search.query import Match, Query
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from spelunk.history.reader import History
 
 
-@dataclass(frozen=True, slots=True)
-class SearchTarget:
+class SearchTarget(Struct, frozen=True):
     """One index to search.
 
     Attributes:
@@ -57,8 +58,7 @@ class SearchTarget:
         return _name_matches(filters.repo, self.names) and _name_matches(filters.branch, (self.branch,))
 
 
-@dataclass(slots=True)
-class Part:
+class Part(Struct):
     """One index during one search.
 
     Attributes:

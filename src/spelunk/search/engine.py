@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from spelunk.errors import IndexCorruptError, SpelunkError, UsageError
 from spelunk.search import messages, past, places, rare_names, verify
@@ -66,8 +68,7 @@ Scores = dict[int, dict[ChunkId, float]]
 """Scores by the number of the part, then by chunk."""
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResult:
+class SearchResult(Struct, frozen=True):
     """Hits, why a side of the search is missing if one is, what is to say about them, and counts if asked for."""
 
     hits: tuple[Hit, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from spelunk.store.protocols import ChunkId, FileId
 
@@ -12,8 +13,7 @@ FileSignal = Literal["frame", "mention", "history"]
 ChunkSignal = Literal["place", "message", "whole"]
 
 
-@dataclass(slots=True)
-class Evidence:
+class Evidence(Struct):
     """Strengths from 0 to 1, by the number of the index, then by file or chunk.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from spelunk.embed.protocol import STATIC_ID
 from spelunk.search.confidence import is_confident
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from spelunk.types import Hit
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """What is said about an answer; the attributes are those of :class:`~spelunk.search.answer.Answer`."""
 
     missing: tuple[MissingWord, ...] = ()

@@ -12,8 +12,9 @@ among the terms with the same beginning, and among those one edit away.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from spelunk.search.answer import MissingWord
 from spelunk.search.query import SYMBOL

@@ -44,9 +44,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from spelunk.errors import QuerySyntaxError, UsageError
 from spelunk.search.query_syntax import (
@@ -90,8 +92,7 @@ LONG_PHRASE: Final = 2_000
 expression: compiling one takes longer than the search."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """What one filter accepts: any of ``include`` (all, when empty) and none of ``exclude``."""
 
     include: tuple[str, ...] = ()
@@ -105,8 +106,7 @@ class Match:
         return (not self.include or value in self.include) and value not in self.exclude
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(Struct, frozen=True):
     """All filters of a query; false when there is none.
 
     Attributes:
@@ -134,8 +134,7 @@ class Filters:
         return any(own) or any(self.relations)
 
 
-@dataclass(frozen=True)  # without slots: what is derived is kept
-class Query:
+class Query(Struct, frozen=True, dict=True):
     """A parsed query. The attributes below are made on each access: hold what you need.
 
     Attributes:
@@ -147,9 +146,15 @@ class Query:
     """
 
     terms: tuple[Term, ...]
-    source: str = field(default="", compare=False)
-    pasted: Pasted | None = field(default=None, compare=False, repr=False)
-    reading: str = field(default="query", compare=False)
+    source: str = ""
+    pasted: Pasted | None = None
+    reading: str = "query"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Query) and self.terms == other.terms
+
+    def __hash__(self) -> int:
+        return hash(self.terms)
 
     def __str__(self) -> str:
         return " ".join(map(str, self.terms))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.errors import QuerySyntaxError, UsageError
 from spelunk.types import Flag
@@ -44,8 +45,7 @@ _PLAIN: Final = re.compile(r'(?!:|//)[^\s"\\]+')
 WORD, PHRASE, REGEX, SYMBOL, FILTER = "word", "phrase", "regex", "symbol", "filter"
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(Struct, frozen=True):
     """One term.
 
     Attributes:

@@ -20,8 +20,9 @@ A plain query that asks for a change (``fix crash of the parser``) has it too.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from spelunk.errors import QuerySyntaxError
 from spelunk.search.query import FILTERS, MAX_TEXT, Query, parse

@@ -8,8 +8,9 @@ occur nowhere. Each part is tried by itself, so this runs for empty answers alon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from spelunk.search.query import FILTER, PHRASE, REGEX, SYMBOL, WORD, Query, Term
 from spelunk.search.query_syntax import RELATIONS

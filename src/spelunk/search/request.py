@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
+
+from msgspec import Struct
+from msgspec.structs import force_setattr, replace
 
 from spelunk.errors import UsageError
 
@@ -45,8 +47,7 @@ class SearchOverrides(TypedDict, total=False):
     related: int
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
+class SearchRequest(Struct, frozen=True):
     """What to search for, and how.
 
     Attributes:
@@ -132,8 +133,8 @@ class SearchRequest:
             value = getattr(self, name)
             if isinstance(value, str):
                 raise UsageError(f"{name} = {value!r}: give a list")
-            object.__setattr__(self, name, tuple(value))
-        object.__setattr__(self, "within", tuple(map(tuple, self.within)))
+            force_setattr(self, name, tuple(value))
+        force_setattr(self, "within", tuple(map(tuple, self.within)))
 
 
 def request_of(query: str | SearchRequest, overrides: SearchOverrides) -> SearchRequest:

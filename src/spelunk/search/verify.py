@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.search.inside import ANYWHERE, Inside
 from spelunk.search.query import Query, phrase_test
@@ -35,8 +36,7 @@ _CROSSES_LINES: Final = re.compile(r"\\[snWDxXpPR0-9]|\[\^|\(\?|\n|\[\[")
 Test = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Verifier:
+class Verifier(Struct, frozen=True):
     """Tests that a chunk's text and row must pass.
 
     Attributes:
@@ -146,8 +146,7 @@ def passing(reader: Reader, ids: Sequence[ChunkId], test: Verifier) -> set[Chunk
     return {i for i, chunk in chunks.items() if test.accepts(chunk, reader.text(chunk.file).of(chunk))}
 
 
-@dataclass(frozen=True, slots=True)
-class RegexMatch:
+class RegexMatch(Struct, frozen=True):
     """A chunk in which a match of every pattern begins, and how many begin there."""
 
     chunk: ChunkRecord

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import tantivy
+from msgspec import Struct
 from tantivy import Occur, Query
 
 from spelunk.store.impact import any_level, forms
@@ -37,8 +37,7 @@ def _schema() -> tantivy.Schema:
 SCHEMA: Final = _schema()
 
 
-@dataclass(frozen=True, slots=True)
-class FullTextFilter:
+class FullTextFilter(Struct, frozen=True):
     """Which documents may be returned; applied before the best are chosen.
 
     An empty tuple is no condition, but ``files`` may allow none at all: None is

@@ -7,8 +7,9 @@ that another store, remote or in memory, can serve the same search.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from spelunk.store.records import ChunkRecord, FileRow
 from spelunk.store.relation_reader import RelationReader
@@ -37,8 +38,7 @@ class FieldFilter(NamedTuple):
         return folded.isdisjoint(map(str.casefold, self.exclude))
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """Which chunks may be returned; a store applies it before it chooses the best.
 
     The members hold together; the values of one are alternatives. An empty
@@ -80,8 +80,7 @@ class Filter:
         return (not self.kinds or kind in self.kinds) and kind not in self.not_kinds
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """A necessary condition of a match: the field has a term that fits one of the runs.
 
     A chunk that was cut inside a line, or holds a word too long to be indexed

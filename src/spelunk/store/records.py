@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from spelunk.types import Definition, Flag
 
@@ -103,8 +104,7 @@ class Known(NamedTuple):
     chunks: int
 
 
-@dataclass(frozen=True, slots=True)
-class FileRow:
+class FileRow(Struct, frozen=True):
     """An indexed file version.
 
     Attributes:

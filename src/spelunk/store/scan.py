@@ -12,10 +12,10 @@ Useful up to a few million rows. Tens of millions need a graph index in a server
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from spelunk.store.scorer import QuantizedQuery, quantize_query
@@ -34,8 +34,7 @@ SAMPLE: Final = 32_768
 Distances = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(Struct, frozen=True):
     """Which rows a search may return.
 
     Attributes:

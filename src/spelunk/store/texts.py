@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import zstandard
+from msgspec import Struct
 
 from spelunk.errors import IndexCorruptError
 from spelunk.store.frames import decompress
 from spelunk.store.records import ChunkRecord
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Struct, frozen=True, dict=True):
     """The text of one file version.
 
     Attributes:

@@ -9,8 +9,9 @@ Lines that are not understood are listed, not dropped.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 MAX_ROWS: Final = 400
 """A ``---`` that is not closed within so many rows is a thematic break."""
@@ -29,8 +30,7 @@ _TOML_KEY: Final = re.compile(r"""[ \t]*([\w"'.-]+)[ \t]*=[ \t]*(.*)$""")
 _TOML_TABLE: Final = re.compile(r"[ \t]*\[\[?([^\[\]]+)\]\]?[ \t]*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One key and its value.
 
     Attributes:
@@ -53,8 +53,7 @@ class Field:
     style: str
 
 
-@dataclass(frozen=True, slots=True)
-class FrontMatter:
+class FrontMatter(Struct, frozen=True):
     """The front matter of one document.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -24,8 +25,7 @@ _TABLE_RULE: Final = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*
 _TASK: Final = re.compile(r"\[([ xX])\](?:[ \t]+|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(Struct, frozen=True):
     """An ATX heading outside every list; ``line`` is a 0-based index."""
 
     line: int
@@ -33,8 +33,7 @@ class Heading:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(Struct, frozen=True):
     """A fenced code block.
 
     Attributes:
@@ -54,8 +53,7 @@ class Fence:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListItem:
+class ListItem(Struct, frozen=True):
     """A list item.
 
     Attributes:
@@ -79,8 +77,7 @@ class ListItem:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(Struct, frozen=True):
     """The blocks of a text, each kind in the order of the text.
 
     Attributes:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 MAX_ALTERNATIVES: Final = 16
 """Strings kept apart in one set; the look-ups of more would cost more than they save."""
@@ -37,8 +38,7 @@ _START: Final = "<"
 _END: Final = ">"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Run:
+class Run(Struct, frozen=True, order=True):
     """Word characters that a token has to contain.
 
     Attributes:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 
 class WatchLimitError(Exception):
     """No more can be watched; the message says what to do."""
 
 
-@dataclass(slots=True)
-class Hints:
+class Hints(Struct):
     """What was told while a watcher waited.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.io.atomic import write_bytes
 from spelunk.io.json_file import read_object
@@ -26,8 +27,7 @@ STARTING_SECONDS: Final = 30.0
 """A process that has not taken the lock for this long has ended: a start takes a second on a busy machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class BackgroundRun:
+class BackgroundRun(Struct, frozen=True):
     """A background run that has not completed the index.
 
     Attributes:

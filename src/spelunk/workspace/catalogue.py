@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.config import DEFAULTS, load
 from spelunk.errors import ConfigError, IndexBusyError, WorkspaceError
@@ -19,8 +20,7 @@ LOCKED: Final = "locked"
 """State of an index whose manifest another program keeps locked."""
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogueEntry:
+class CatalogueEntry(Struct, frozen=True):
     """A registered workspace.
 
     Attributes:
@@ -46,8 +46,7 @@ class CatalogueEntry:
     published: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """The registered workspaces.
 
     Attributes:

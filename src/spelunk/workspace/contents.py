@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from spelunk.errors import UsageError
 from spelunk.types import Definition
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from spelunk.store.records import FileRow
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """Lines of a file as indexed.
 
     Attributes:
@@ -45,8 +45,7 @@ class Passage:
     stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(Struct, frozen=True):
     """The names that a file defines.
 
     Attributes:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from spelunk.config import Options
 from spelunk.errors import IndexMissingError

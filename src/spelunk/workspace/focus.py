@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from spelunk.store.protocols import Filter
 
@@ -23,8 +24,7 @@ class Literal(NamedTuple):
     term: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Focus:
+class Focus(Struct, frozen=True):
     """Which files to index first.
 
     Attributes:

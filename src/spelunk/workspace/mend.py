@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from spelunk.config import DEFAULTS, LOCAL, Options
 from spelunk.errors import IndexFormatError, IndexMissingError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from spelunk.config import LOCAL, SCHEMA, Options
 from spelunk.errors import ConfigError

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from spelunk.config import Options
 from spelunk.errors import IndexCorruptError, IndexFormatError, IndexMissingError
@@ -23,8 +25,7 @@ MAX_REFUSED_SHOWN: Final = 100
 """Refused chunks that a status lists; the count has all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """A chunk for which the embedder makes no vector; full-text search still finds it."""
 
     path: str
@@ -33,8 +34,7 @@ class Refused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """The state of an index.
 
     Attributes:

@@ -12,9 +12,10 @@ import stat
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
+
+from msgspec import Struct, field
 
 from spelunk.adapters.agents import json_edit, text_block
 from spelunk.adapters.agents.clients import (
@@ -35,8 +36,7 @@ from spelunk.workspace.locate import is_within
 NEW_FILE_MODE: Final = 0o644
 
 
-@dataclass(slots=True)
-class FileChange:
+class FileChange(Struct):
     """What happens to one file.
 
     Attributes:

@@ -11,8 +11,9 @@ is the one candidate that the insertion turns into the present text.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from spelunk.adapters.agents.json_spans import Spot, parse, skip
 
@@ -22,8 +23,7 @@ DIFFERENT: Final = "different"
 """What :func:`add` found: nothing of that name, the same entry, another one."""
 
 
-@dataclass(frozen=True, slots=True)
-class JsonEntry:
+class JsonEntry(Struct, frozen=True):
     """An entry of a JSON document.
 
     Attributes:

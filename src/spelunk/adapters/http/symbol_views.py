@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from spelunk.adapters.http.problems import ApiError, bad_request
 from spelunk.adapters.http.views import clean, not_indexed

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from spelunk.branchwork.document import data
 from spelunk.branchwork.document.document import Worklog
@@ -11,8 +12,7 @@ from spelunk.branchwork.names import seconds
 from spelunk.branchwork.store import Store, Stored
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """One document in a list.
 
     Attributes:

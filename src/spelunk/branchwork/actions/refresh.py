@@ -7,8 +7,9 @@ lock; :func:`apply` changes the text, and changes nothing the second time.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from spelunk.branchwork.document import ci, data, edit, fit
 from spelunk.branchwork.document.document import Worklog
@@ -23,8 +24,7 @@ from spelunk.branchwork.store import Store
 from spelunk.text.markdown import code_span
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """The state of a branch now.
 
     Attributes:

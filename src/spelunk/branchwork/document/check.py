@@ -9,9 +9,10 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.branchwork.document import ci, data
 from spelunk.branchwork.document.document import DATE_TEXT, GATES, RISKS, STATUSES, Worklog
@@ -31,8 +32,7 @@ _PR: Final = re.compile(r"#?\d+(?:\s*/\s*\S.*)?$|[A-Z][A-Z0-9]*-\d+$")
 _CI_BOX: Final = re.compile(r"\b(?:CI|checks)\b.*\b(?:pass|green)", re.I)
 
 
-@dataclass(frozen=True, slots=True)
-class WorklogProblem:
+class WorklogProblem(Struct, frozen=True):
     """One fault of a document.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.branchwork.document.document import Worklog
 from spelunk.branchwork.document.edit import TABLE_HEAD, ensure_section, insert_block, splice
@@ -19,8 +20,7 @@ _STATES: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRow:
+class CheckRow(Struct, frozen=True):
     """A row of the table.
 
     Attributes:

@@ -7,9 +7,10 @@ Nothing is ever rendered back: ``Worklog.text`` is the text that was read. See
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
+
+from msgspec import Struct
 
 from spelunk.io import lines as text_lines
 from spelunk.text import front_matter, markdown
@@ -41,8 +42,7 @@ _ENTRY = re.compile(rf"{_DATE}\s*[:—–-]\s*(?:\[@([^\]]+)\]\s*)?(.*)$", re.I)
 _FROM = re.compile(r"^(.*?)\s+from\s+@([\w.-]+(?:\[bot\])?)\s*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """A level-2 heading and the lines below it.
 
     Attributes:
@@ -58,8 +58,7 @@ class Section:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateEntry:
+class UpdateEntry(Struct, frozen=True):
     """An update.
 
     Attributes:

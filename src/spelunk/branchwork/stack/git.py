@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
+
+from msgspec import Struct, field
 
 from spelunk.branchwork.errors import RepositoryError
 from spelunk.io.program import NOT_FOUND, Finished, Runner
@@ -21,8 +22,7 @@ _REBASES: Final = ("rebase-merge", "rebase-apply")
 _RENAMED: Final = re.compile(r"Branch: renamed refs/heads/(\S+) to refs/heads/(\S+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(Struct, frozen=True):
     """A branch, local or on the remote.
 
     Attributes:
@@ -38,8 +38,7 @@ class Ref:
     local: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Branches:
+class Branches(Struct, frozen=True):
     """The branches of a repository; a local one hides the remote one of its name.
 
     Attributes:

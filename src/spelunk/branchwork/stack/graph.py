@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 CURRENT: Final = "◉"
 OTHER: Final = "◯"
@@ -17,8 +19,7 @@ _GLYPHS: Final = "◉◯●○◎⦿•*"
 _MARKS: Final = {"merged": "✅ Merged", "closed": "🚫 Closed"}
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """Parents of branches, as one source gives them.
 
     Attributes:
@@ -38,8 +39,7 @@ class Graph:
     states: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A branch in a stack.
 
     Attributes:
@@ -58,8 +58,7 @@ class Member:
     current: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(Struct, frozen=True):
     """The stack of one branch: the line down to its root, and all branches above it.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from spelunk.branchwork.stack.git import Repo
 from spelunk.io.program import NOT_FOUND
@@ -21,8 +22,7 @@ _RESULTS: Final = {
 RUNNING: Final = "⏳ Running"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRun:
+class CheckRun(Struct, frozen=True):
     """A row of the CI table."""
 
     name: str
@@ -30,8 +30,7 @@ class CheckRun:
     details: str
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(Struct, frozen=True):
     """The facts of a pull request that a document has.
 
     Attributes:

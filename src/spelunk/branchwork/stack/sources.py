@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from spelunk.branchwork.stack import git_stack
 from spelunk.branchwork.stack.git import Repo
@@ -15,8 +16,7 @@ from spelunk.io.program import NOT_FOUND
 _BAD_ANSWER = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
-@dataclass(frozen=True, slots=True)
-class StackSource:
+class StackSource(Struct, frozen=True):
     """The graph of the first source that has the branch, and why each source before it gave none."""
 
     graph: Graph

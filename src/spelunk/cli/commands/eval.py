@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         compared = compare(queries, measured, evaluate(queries, earlier))
     median = sorted(took)[len(took) // 2]
     if args.json:
-        from dataclasses import asdict
+        from msgspec.structs import asdict
 
         put_json(
             {

@@ -178,7 +178,7 @@ def _after(args: argparse.Namespace) -> int:
 
 def _as_typed(args: argparse.Namespace, answer: Answer) -> Answer:
     """The answer with the query as it was typed, and in the order that was asked for."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     if args.reading == FIXED:
         answer = replace(answer, query=args.query)

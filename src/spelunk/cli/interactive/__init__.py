@@ -68,7 +68,7 @@ def _found(
     indexes: Sequence[Index], args: argparse.Namespace, targets: list[Target], wanted: Wanted
 ) -> Answer:
     """The answer to what was typed, under the flags of the command."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from spelunk.cli.commands.search import request_of
     from spelunk.files.languages import LANGUAGES, PROSE

@@ -10,8 +10,9 @@ add up to its score.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from spelunk.search.evidence import Evidence
 from spelunk.search.rank import signals
@@ -32,8 +33,7 @@ ORDER_DIGITS: Final = 9
 """Digits of a score that decide the order; the rest depends on the order of additions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(Struct, frozen=True):
     """What each signal is worth.
 
     Fitted by a softmax over each query's files on 751 labelled queries over 40
@@ -202,8 +202,7 @@ def _relevance(candidates: Sequence[ScoredChunk]) -> tuple[list[float], list[flo
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
+class _Model(Struct, frozen=True):
     """The weights, and the facts that files are compared with.
 
     Attributes:

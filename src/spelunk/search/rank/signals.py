@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from spelunk.search.terms import STOP_WORDS, content_words
 from spelunk.store.records import ChunkRecord, FileRow
@@ -72,8 +73,7 @@ MAX_TEXT_STEMS: Final = 128
 """The same of a pasted text, the heaviest: the rest are words said once in passing."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryFacts:
+class QueryFacts(Struct, frozen=True):
     """The facts about a query that ranking uses; made by :func:`facts`.
 
     Attributes:
@@ -100,8 +100,7 @@ class QueryFacts:
         return sum([w for s, w in self.weights.items() if s in found])
 
 
-@dataclass(slots=True)
-class ScoredChunk:
+class ScoredChunk(Struct):
     """A chunk on its way to becoming a hit.
 
     Attributes:
