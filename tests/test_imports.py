@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -180,11 +181,28 @@ def test_the_root_of_the_package_stays_small() -> None:
         ),
         (
             "from spelunk import Index; Index.open('.')",
-            ["numpy", "tantivy", "tree_sitter", "asyncio", "_hashlib", "pickle", "urllib.parse"],
+            [
+                "numpy",
+                "tantivy",
+                "tree_sitter",
+                "asyncio",
+                "_hashlib",
+                "pickle",
+                "urllib.parse",
+                "dataclasses",
+            ],
         ),
         (
             "import spelunk.search.engine, spelunk.search.reading, spelunk.store.snapshot",
-            ["numpy", "spelunk.pasted", "subprocess", "spelunk.chunk.parsed", "shutil", "string"],
+            [
+                "numpy",
+                "spelunk.pasted",
+                "subprocess",
+                "spelunk.chunk.parsed",
+                "shutil",
+                "string",
+                "dataclasses",
+            ],
         ),
     ],
 )
@@ -196,3 +214,20 @@ def test_start_up_stays_light(statement: str, heavy: list[str], tmp_path: Path) 
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_the_console_script_keeps_typing_extensions_out(tmp_path: Path) -> None:
+    """msgspec takes it where it is installed, as here, and it imports inspect."""
+    assert find_spec("typing_extensions") is not None
+    (tmp_path / "a.py").write_text("def otter(): ...\n")
+    words = ["spelunk", "search", "otter", str(tmp_path), "--index-dir", str(tmp_path / "ix")]
+    subprocess.run([sys.executable, "-m", *words], check=True)
+
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", *words], capture_output=True, text=True, check=True
+    )
+
+    assert "a.py" in done.stdout
+    rows = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    imported = {row.rpartition("|")[2].strip() for row in rows}
+    assert "msgspec" in imported and not {"typing_extensions", "inspect"} & imported
