@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
 import warnings
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
+from pathlib import Path
 from re import _constants as code  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
@@ -14,6 +18,7 @@ from typing import Any
 import pytest
 
 import spelunk
+from spelunk.pasted.frames import Format
 
 OTHER_PROGRAMS = ("ray", "__main__", "qdrant", "fastembed")
 """Parts of names of modules that import a package of an extra, or run a program."""
@@ -79,14 +84,26 @@ def test_no_pattern_depends_on_the_patch_of_python(monkeypatch: pytest.MonkeyPat
 
 
 def patterns_in(path: str) -> Iterator[tuple[str | bytes, int]]:
-    """The patterns of the compiled ones that a module holds: those of an import that came before this test."""
+    """The patterns that a module holds or names in a call; those of an import before this test are compiled already."""
     name = path.removesuffix(".py").removesuffix("/__init__").rpartition("/src/")[2].replace("/", ".")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         values = [*vars(importlib.import_module(name)).values()]
     for value in values:
         inside = value if isinstance(value, tuple | list) else [value]
-        yield from ((one.pattern, one.flags & ~re.UNICODE) for one in inside if isinstance(one, re.Pattern))
+        for one in inside:
+            if isinstance(one, re.Pattern):
+                yield one.pattern, one.flags & ~re.UNICODE
+            elif isinstance(one, Format):  # compiled at its first use
+                yield from ((text, 0) for text in (one.pattern, one.before, one.after))
+    for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.") and node.args:
+            text = node.args[0]
+            if isinstance(text, ast.Constant) and isinstance(text.value, str | bytes):
+                names = re.findall(
+                    r"\bre\.([A-Z]+)\b", " ".join(map(ast.unparse, [*node.args[1:], *node.keywords]))
+                )
+                yield text.value, reduce(or_, (getattr(re, name) for name in names), re.NOFLAG)
 
 
 @pytest.mark.parametrize("pattern", ["(?:ab)++", "(?:-a+)*+", "(?:(a))?+", "(?>ab|a)c", "x(?:a|bc)*+"])

@@ -3,8 +3,10 @@
 A row says how a line of a stack trace, of a compiler or of a test runner names a
 file, a line and a function. Rows are tried in their order, so that the more
 telling one stands first. Every pattern starts at a fixed string or at the start
-of the line and reads forward with possessive quantifiers, so that a line costs time
-linear in its length. A row's pattern is compiled the first time its anchor occurs.
+of the line and reads forward with possessive quantifiers of single characters, so that
+a line costs time linear in its length. Groups are not possessive, because Python before
+3.11.5 reads such groups wrongly; where one must not be given up, ``(?:X|(?!X))`` says it.
+A row's pattern is compiled the first time its anchor occurs.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ MAX_LINE: Final = 1_000
 Order = Literal["first", "last"]
 """Where a trace has its innermost frame."""
 
-_SCHEME: Final = r"(?:(?:file|https?|webpack|webpack-internal|app|rsrc|vscode-file|package|node):(?://[^/\s()]*+)?+(?:/?\([\w-]++\)(?=/))?+)?+"
-_PATH: Final = rf"{_SCHEME}(?P<path>(?:/?+[A-Za-z]:(?=[\\/]))?+[^\s:()\[\]{{}}<>\"'`|;,]++)"
+_SCHEMES: Final = "(?:file|https?|webpack|webpack-internal|app|rsrc|vscode-file|package|node):"
+_SCHEME: Final = rf"(?:{_SCHEMES}(?://[^/\s()]*+|(?!//))(?:/?\([\w-]++\)(?=/))?|(?!{_SCHEMES}))"
+_PATH: Final = rf"{_SCHEME}(?P<path>(?:/?+[A-Za-z]:(?=[\\/]))?[^\s:()\[\]{{}}<>\"'`|;,]++)"
 _LINE: Final = r":(?P<line>\d{1,7}+)"
 _COLUMN: Final = r"(?::\d++)"
-_SOURCE: Final = r"(?<=\.)"
+_ALIAS: Final = r"(?: \[as [^\]\n]++\])?"
 
 
 class Format(Struct, frozen=True):
@@ -53,36 +56,36 @@ class Format(Struct, frozen=True):
 
 FORMATS: Final = (
     # name, anchor, pattern
-    Format("python", 'File "', r'File "(?P<path>[^"\n]++)", line (?P<line>\d{1,7}+)(?:, in (?P<function>[^\s,]++))?+', "last"),
-    Format("ipython", "File ", rf"File {_PATH}{_LINE}(?:, in (?P<function>[\w.<>]++))?+", "last"),
+    Format("python", 'File "', r'File "(?P<path>[^"\n]++)", line (?P<line>\d{1,7}+)(?:, in (?P<function>[^\s,]++))?', "last"),
+    Format("ipython", "File ", rf"File {_PATH}{_LINE}(?:, in (?P<function>[\w.<>]++))?", "last"),
     Format("ipython", "[", rf"\[{_PATH}\]\([^()\s]*+\) in (?P<function>[\w.<>]++)", "last", after=r"-{1,4}+> ?(?P<line>\d{1,7}+)", hint=" in "),
     Format("ipython", "", rf"{_PATH} in (?P<function>[\w<>]++)\(", "last", after=r"-{1,4}+> ?(?P<line>\d{1,7}+)", hint=" in "),
-    Format("rust", "panicked at ", rf"panicked at (?:'(?P<message>[^'\n]*+)', )?+{_PATH}{_LINE}", "first"),
+    Format("rust", "panicked at ", rf"panicked at (?:'(?P<message>[^'\n]*+)', )?{_PATH}{_LINE}", "first"),
     Format("lldb", "frame #", rf"frame #\d++: [^`\n]++`(?P<function>[^\s(]++)[^\n]*? at {_PATH}{_LINE}", "first"),
-    Format("java", "at ", r"at (?:[\w.@-]++/{1,2}+)*+(?P<qualified>[\w.$<>-]++)\((?P<path>[\w$-]++(?:\.[\w-]++)++)(?::(?P<line>\d{1,7}+))?+\)", "first"),
-    Format("csharp", "at ", r"at (?P<qualified>[^\s()]++) ?+\([^\n]*?\) in (?P<path>(?:[A-Za-z]:)?+[^:\n]++):line (?P<line>\d{1,7}+)", "first", hint=":line "),
-    Format("javascript", "at ", rf"at (?:(?:async|new) )*+(?:(?P<function>[^()\s]++)(?: \[as [^\]\n]++\])?+ )?+\(?+{_PATH}{_LINE}{_COLUMN}", "first", before=r"\s*+\d++: (?:0x[0-9a-f]++ - )?+(?P<function>[^\s(]++)"),
-    Format("csharp", "at ", r"at (?P<qualified>[\w`+$]++(?:\.[\w`+$<>\[\],]++)++)\((?:[\w.`\[\]&<>?]++ \w++(?:, )?+)*+\)", "first", hint="("),
+    Format("java", "at ", r"at (?:[\w.@-]++/{1,2}+)*(?P<qualified>[\w.$<>-]++)\((?P<path>[\w$-]++(?:\.[\w-]++)+)(?::(?P<line>\d{1,7}+))?\)", "first"),
+    Format("csharp", "at ", r"at (?P<qualified>[^\s()]++) ?+\([^\n]*?\) in (?P<path>(?:[A-Za-z]:)?[^:\n]++):line (?P<line>\d{1,7}+)", "first", hint=":line "),
+    Format("javascript", "at ", rf"at (?:(?:async|new) )*(?:(?P<function>[^()\s]++){_ALIAS} |(?![^()\s]++{_ALIAS} ))\(?+{_PATH}{_LINE}{_COLUMN}", "first", before=r"\s*+\d++: (?:0x[0-9a-f]++ - )?(?P<function>[^\s(]++)"),
+    Format("csharp", "at ", r"at (?P<qualified>[\w`+$]++(?:\.[\w`+$<>\[\],]++)+)\((?:[\w.`\[\]&<>?]++ \w++(?:, )?)*\)", "first", hint="("),
     Format("firefox", "", rf"(?P<function>[\w.$/<*-]*+)@(?=\S*[/.]){_PATH}{_LINE}{_COLUMN}", "first", hint="@"),
-    Format("go", "", rf"(?P<path>[^\s:]++(?<=\.go)){_LINE}(?: \+0x[0-9a-f]++)", "first", before=r"(?:created by )?+(?P<function>[^\s]+)\(|created by (?P<creator>\S++)", hint=".go:"),
-    Format("ruby", "", rf"(?:\d++: )?+(?:from )?+{_PATH}{_LINE}:in [`'](?P<function>[^'`\n]++)'", "first", hint=":in "),
+    Format("go", "", rf"(?P<path>[^\s:]++(?<=\.go)){_LINE}(?: \+0x[0-9a-f]++)", "first", before=r"(?:created by )?(?P<function>[^\s]+)\(|created by (?P<creator>\S++)", hint=".go:"),
+    Format("ruby", "", rf"(?:\d++: )?(?:from )?{_PATH}{_LINE}:in [`'](?P<function>[^'`\n]++)'", "first", hint=":in "),
     Format("php", "", r"#\d++ (?P<path>[^()\n]++)\((?P<line>\d{1,7}+)\): (?P<function>[^\s(]++)", "first", hint="#"),
     Format("dart", "", rf"#\d++\s++(?P<function>[^\s(]++) \({_PATH}{_LINE}", "first", hint="#"),
-    Format("c", "", rf"#\d++\s++(?:0x[0-9a-f]++ in )?+(?P<function>[^\s(]++)(?:[^\n]*? )??(?:at )?+{_PATH}{_LINE}", "first", hint="#"),
+    Format("c", "", rf"#\d++\s++(?:0x[0-9a-f]++ in )?(?P<function>[^\s(]++)(?:[^\n]*? )??(?:at )?{_PATH}{_LINE}", "first", hint="#"),
     Format("haskell", "called at ", rf"called at {_PATH}{_LINE}", "first"),
-    Format("elixir", "", rf"(?:\([\w.-]++ [^()\s]++\) )?+{_PATH}{_LINE}: (?P<function>[^\s()]++(?:(?<=/\d)|(?<=/\d\d)))", "first", hint="/"),
+    Format("elixir", "", rf"(?:\([\w.-]++ [^()\s]++\) )?{_PATH}{_LINE}: (?P<function>[^\s()]++(?:(?<=/\d)|(?<=/\d\d)))", "first", hint="/"),
     Format("lua", "", rf"{_PATH}{_LINE}: in (?:function|method|field|upvalue|local|global) ['<](?P<function>[^'>\n]++)", "first", hint=": in "),
     Format("pytest", "", rf"{_PATH}{_LINE}: in (?P<function>\S++)", "last", hint=": in "),
-    Format("pytest", "", rf"(?P<path>[^\s:]++(?<=\.py)){_LINE}: (?P<message>[\w.]++(?:(?<=Error)|(?<=Exception)|(?<=Warning)))?+$", "last", hint=".py:"),
-    Format("julia", "@ ", rf"@ (?:[\w.]++ )?+{_PATH}{_LINE}", "first", before=r"\s*+\[\d++\] (?P<function>[^\s(]++)"),
+    Format("pytest", "", rf"(?P<path>[^\s:]++(?<=\.py)){_LINE}: (?P<message>[\w.]++(?:(?<=Error)|(?<=Exception)|(?<=Warning)))?$", "last", hint=".py:"),
+    Format("julia", "@ ", rf"@ (?:[\w.]++ )?{_PATH}{_LINE}", "first", before=r"\s*+\[\d++\] (?P<function>[^\s(]++)"),
     Format("maven", "", rf"{_PATH}:\[(?P<line>\d{{1,7}}+),\d++\] ?+(?P<message>[^\n]*+)", hint=":["),
-    Format("patch", "+++ ", r"\+\+\+ (?:b/)?+(?P<path>[^\s]++)", after=r"@@ -\d++(?:,\d++)?+ \+(?P<line>\d{1,7}+)"),
+    Format("patch", "+++ ", r"\+\+\+ (?:b/)?(?P<path>[^\s]++)", after=r"@@ -\d++(?:,\d++)? \+(?P<line>\d{1,7}+)"),
     Format("rustc", "-->", rf"--> {_PATH}{_LINE}{_COLUMN}"),
-    Format("compiler", "", r"(?P<path>(?:[A-Za-z]:)?+[^\s:()\"'<>]++)\((?P<line>\d{1,7}+)(?:,\d++)*+\) ?+: (?P<message>[^\n]++)", hint="): "),
+    Format("compiler", "", r"(?P<path>(?:[A-Za-z]:)?[^\s:()\"'<>]++)\((?P<line>\d{1,7}+)(?:,\d++)*\) ?+: (?P<message>[^\n]++)", hint="): "),
     Format("php", " in ", rf" in {_PATH}(?: on line |:)(?P<line>\d{{1,7}}+)"),
     Format("perl", " at ", rf" at {_PATH} line (?P<line>\d{{1,7}}+)"),
     Format("swift", ": file ", rf": file {_PATH}, line (?P<line>\d{{1,7}}+)"),
-    Format("compiler", "", rf"{_PATH}{_LINE}{_COLUMN}?+(?: -|:| )\s?+(?P<message>[^\n]++)", hint=":"),
+    Format("compiler", "", rf"{_PATH}{_LINE}(?:{_COLUMN}|(?!{_COLUMN}))(?: -|:| )\s?+(?P<message>[^\n]++)", hint=":"),
 )  # fmt: skip
 """All formats: the frames of stack traces, then messages."""
 
