@@ -19,7 +19,7 @@ class Cli:
     def __init__(self, home: Path, cwd: Path) -> None:
         self.home = home
         self.cwd = cwd
-        drop = ("SPELUNK_", "NO_COLOR", "COLUMNS", "RUST_BACKTRACE")
+        drop = ("SPELUNK_", "NO_COLOR", "COLUMNS", "RUST_BACKTRACE", "PYTHONUNBUFFERED")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
         self.env |= {"SPELUNK_HOME": str(home), "PYTHONUTF8": "1", "GIT_CONFIG_GLOBAL": os.devnull}
         self.forks = forks(self.env)

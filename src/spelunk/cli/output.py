@@ -103,8 +103,14 @@ def tell(text: str, end: str = "\n") -> None:
 
 
 def note(args: argparse.Namespace, text: str) -> None:
-    """:func:`say`, unless ``-q``."""
+    """:func:`say`, unless ``-q``; results that were put stand before it.
+
+    Raises:
+        OSError: Standard output cannot be written.
+    """
     if not args.quiet:
+        if sys.stdout is not None:
+            sys.stdout.flush()
         say(text, "info")
 
 
