@@ -6,6 +6,7 @@ import pytest
 
 from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.grading import TRUST
+from spelunk.graph.impact import importers
 from spelunk.graph.names import find
 from spelunk.graph.signature import doc_line, signature
 from spelunk.graph.spelling import is_called_like
@@ -163,6 +164,29 @@ GO = {
 )
 def test_rules_of_go(name: str, place: str, rule: str) -> None:
     assert Repository(GO).meaning("main.go", name) == (place, rule)
+
+
+@pytest.mark.parametrize(
+    "module", ["example.com/queue/v2", "gopkg.in/queue.v3", "example.com/go-queue", "example.com/queue"]
+)
+def test_the_package_at_the_root_of_a_go_module_is_called_by_its_own_name(module: str) -> None:
+    """Its folder has no name, and the last part of its path is a version or no name."""
+    repository = Repository(
+        {
+            "go.mod": f"module {module}\n",
+            "take.go": "package queue\n\ntype Lock struct{}\n\nfunc Take() {}\n",
+            "keys/pair.go": "package keys\n\ntype Pair struct{}\n\nfunc (p Pair) Take() {}\n",
+            "cmd/main.go": f'package main\n\nimport "{module}"\n\nfunc main() {{\n\tqueue.Take()\n}}\n',
+        }
+    )
+
+    assert repository.meaning("cmd/main.go", "Take") == ("take.go:5", "import")
+    assert [repository.place(row) for row in repository.rows("queue.Take")] == ["take.go:5"]
+    assert [repository.place(row) for row in repository.rows("queue.Lock")] == ["take.go:3"]
+    (file,) = [row for row in [repository.view.row_at("take.go")] if row is not None]
+    assert [repository.view.row(one.file).path for one in importers(repository.resolver, file.id)] == [
+        "cmd/main.go"
+    ]
 
 
 JAVA = {

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from spelunk.chunk.relation import Role, last_part
 from spelunk.graph.answer import Edge, GraphAnswer, Symbol
 from spelunk.graph.callers import grouped
+from spelunk.graph.import_paths import imported_as
 from spelunk.graph.overriding import BASE_TRUST, overridden
 from spelunk.graph.resolve import Resolver
 from spelunk.graph.sites import Located, sites_of
@@ -171,11 +172,9 @@ def _reach(resolver: Resolver, changed: Changed, steps: int) -> list[_Reached]:
 def importers(resolver: Resolver, file: int) -> list[Located]:
     """The imports of other files that lead to a file."""
     view = resolver.view
-    path = view.row(file).path
-    folder, _, name = path.rpartition("/")
-    parts = {last_part("./" + name), name.partition(".")[0], folder.rpartition("/")[2]} - {""}
+    row = view.row(file)
     out: list[Located] = []
-    importing = view.reader.importing(parts)
+    importing = view.reader.importing(imported_as(view.reader, row.path, row.language))
     view.load_rows(importing)
     for other, imports in sorted(importing.items(), key=lambda pair: view.row(pair[0]).path):
         for one in imports:

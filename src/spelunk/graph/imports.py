@@ -370,6 +370,10 @@ def bound_names(one: Import, family: str = "") -> tuple[str, ...]:
         return (one.alias,)
     if one.name and one.name != "*":
         return (one.name,)
+    if family == "go":
+        from spelunk.graph.import_paths.go import package_names
+
+        return (*package_names(one.module), one.module)
     parts = [part for part in _PARTS.split(one.module.strip("<>\"'")) if part]
     if not parts:
         return ()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from spelunk.errors import UsageError
 from spelunk.graph.citation import PLACE, check_line, file_at
 from spelunk.graph.columns import rows_at
+from spelunk.graph.import_paths import package_names
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, NOT_CODE
 from spelunk.graph.spans import last_line
 from spelunk.graph.view import GraphView
@@ -96,7 +97,11 @@ def within(view: GraphView, rows: Sequence[DefinitionRow], wanted: Sequence[str]
         return ending
     found = []
     for row, own in names.items():
-        path = view.row(row.file).path
+        path, language = view.row(row.file).path, view.row(row.file).language
+        package = package_names(view.reader, path, language)
+        if wanted[0] in package and own == list(wanted[1:]):
+            found.append(row)
+            continue
         left = iter([*path.split("/")[:-1], path.rpartition("/")[2].partition(".")[0], *own])
         if all(part in left for part in wanted):
             found.append(row)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from spelunk.chunk.relation import Reference, Role, last_part
+from spelunk.chunk.relation import Reference, Role
 from spelunk.graph.c_names import PLAIN, WantedInC
 from spelunk.graph.classes import MOST_DEFINITIONS
 from spelunk.graph.fields import Finder, is_field, is_stored
 from spelunk.graph.grading import Resolution, group_of
+from spelunk.graph.import_paths import imported_as
 from spelunk.graph.languages import CLASSES, VALUES, family_of, fits
 from spelunk.graph.nearness import steps_between
 from spelunk.graph.pools import CROWDED
@@ -215,10 +216,9 @@ def _aliased(
     modules: set[str] = set()
     offered: set[str] = set()
     for row in rows[:100]:
-        path = view.row(row.file).path
-        folder, _, base = path.rpartition("/")
-        modules |= {last_part("./" + base), base.partition(".")[0], folder.rpartition("/")[2]}
-    for file, imports in view.reader.importing(modules - {""}, names={*names, "default"}).items():
+        file_row = view.row(row.file)
+        modules |= imported_as(view.reader, file_row.path, file_row.language)
+    for file, imports in view.reader.importing(modules, names={*names, "default"}).items():
         aliases = {one.alias for one in imports if one.alias and (one.name in names or one.name == "default")}
         for alias in sorted(aliases - names):
             found = view.relations(file).references

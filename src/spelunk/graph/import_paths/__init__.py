@@ -10,11 +10,12 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Final, NamedTuple
 
-from spelunk.chunk.relation import Import
+from spelunk.chunk.relation import Import, last_part
 from spelunk.graph.import_paths.tree import Tree, tree_of
+from spelunk.store.relation_pack import module_names
 from spelunk.store.relation_reader import RelationReader
 
-__all__ = ["NameOrigin", "reexported", "resolve_import"]
+__all__ = ["NameOrigin", "imported_as", "package_names", "reexported", "resolve_import"]
 
 _RULES: Final = {
     language: rule
@@ -75,6 +76,28 @@ def resolve_import(reader: RelationReader, path: str, language: str, record: Imp
         a file mean that the rules do not decide, or that a package has a submodule and a name alike.
     """
     return _resolve(tree_of(reader), path, language, record)
+
+
+def imported_as(reader: RelationReader, path: str, language: str) -> set[str]:
+    """The last parts of the modules by which other files may import a file, as the index of imports has them."""
+    folder, _, name = path.rpartition("/")
+    parts = {last_part("./" + name), name.partition(".")[0], folder.rpartition("/")[2]}
+    if language == "go":
+        from spelunk.graph.import_paths.go import modules_in
+
+        for module in modules_in(tree_of(reader), folder):
+            parts |= set(module_names(module))
+    return parts - {""}
+
+
+def package_names(reader: RelationReader, path: str, language: str) -> tuple[str, ...]:
+    """The names of the package at the root of a module that a file is in: the folder there has another or none."""
+    if language != "go":
+        return ()
+    from spelunk.graph.import_paths import go
+
+    modules = go.modules_in(tree_of(reader), path.rpartition("/")[0])
+    return tuple(name for module in modules for name in go.package_names(module))
 
 
 def _resolve(tree: Tree, path: str, language: str, record: Import) -> list[str]:

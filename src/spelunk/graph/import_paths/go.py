@@ -9,7 +9,26 @@ from spelunk.chunk.relation import Import
 from spelunk.graph.import_paths.tree import Tree, folder_of, join, shared_folders
 
 _MODULE: Final = re.compile(r"^\s*module\s+\"?([^\s\"]+)", re.MULTILINE)
+_VERSION: Final = re.compile(r"v\d+")
+_ENDING: Final = re.compile(r"\.v\d+$")
 _REPLACE: Final = re.compile(r"^\s*(?:replace\s+)?(\S+)(?:\s+v\S+)?\s+=>\s+(\.\.?/\S*|\.)\s*$", re.MULTILINE)
+
+
+def package_names(module: str) -> tuple[str, ...]:
+    """The names that a package may have by its import path, the likeliest first; its files decide, and are not read.
+
+    ``caddy`` and ``v2`` of ``…/caddy/v2``, ``yaml`` of ``gopkg.in/yaml.v3``, ``redis`` of ``…/go-redis``.
+    """
+    parts = module.split("/")
+    ends = [*reversed(parts[-2:])] if len(parts) > 1 and _VERSION.fullmatch(parts[-1]) else [parts[-1]]
+    bare = [_ENDING.sub("", end) for end in reversed(ends)]
+    plain = [name.removeprefix("go-").removesuffix("-go").removesuffix(".go") for name in bare]
+    return tuple(dict.fromkeys([*plain, *bare]))
+
+
+def modules_in(tree: Tree, folder: str) -> list[str]:
+    """The paths of the modules whose root is a folder."""
+    return [name for name, root in _modules(tree) if root == folder]
 
 
 def resolve(tree: Tree, path: str, record: Import) -> list[str]:
