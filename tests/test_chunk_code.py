@@ -9,9 +9,12 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spelunk.chunk import assemble, chunk, code, parse
 from spelunk.chunk.grammar import FAMILIES, bad_pattern, grammar_for
+from spelunk.chunk.mended import mended
 from spelunk.config import Options
 from spelunk.files.languages import language_of
 from spelunk.types import Document
@@ -378,3 +381,74 @@ def test_threads_do_not_share_a_parser() -> None:
 
     assert all(result == results[0] for result in results)
     assert id(parse(document(text, "python"), OPTIONS).grammar) not in parsers
+
+
+SPLIT = """\
+static int before(int n) {
+  return n;
+}
+
+#ifdef _WIN32
+int wide(int n) {
+  return n; // not a brace: }
+}
+
+int narrow(int argc, char **argv) {
+#else /*}*/
+int main(int argc, char **argv) {
+#endif
+  if (argc) {
+    return before('}');
+  }
+  return 0;
+}
+
+int after(void) {
+  return 1;
+}
+"""
+"""A header that an #if splits: its brace is closed once for both."""
+
+
+@pytest.mark.parametrize("language", ["c", "cpp"])
+def test_a_function_whose_header_an_if_splits_takes_no_other_with_it(language):
+    found = {
+        (d.name, d.line) for c in chunk(parse(document(SPLIT, language), OPTIONS)) for d in c.definitions
+    }
+
+    both = {("before", 1), ("wide", 6), ("narrow", 10), ("after", 20)}
+    assert found == (both | {("main", 12)} if language == "c" else both)
+
+
+def test_the_ends_of_a_split_function_are_those_of_its_own_body():
+    rows = {
+        c.symbol: (c.start_line, c.end_line) for c in chunk(parse(document(SPLIT, "c"), OPTIONS)) if c.symbol
+    }
+
+    assert rows["narrow"][1] >= 18 and rows.get("after", (20, 22)) == (20, 22)
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        ("#if A\nint f() {\n#else\nint g() {\n#endif\n}\n", "     \nint f() {\n     \nint g() ;\n      \n}\n"),
+        ("int f() {\n#if A\n}\n#else\nreturn 1; }\n#endif\n", "int f() {\n     \n}\n     \nreturn 1;  \n      \n"),
+        ("#if A\nint f() {}\n#else\nint g() {}\n#endif\n", None),
+        ("#if A\nif (a) {\n#endif\n#if A\n}\n#endif\n", None),
+        ("#if A\n{\n#else\n}\n#endif\n", None),
+        ("#if A\n#if B\nint f() {\n#else\nint g() {\n#endif\n#else\nint h() {\n#endif\n}\n",
+         "     \n     \nint f() {\n     \nint g() ;\n      \n     \nint h() ;\n      \n}\n"),
+        ("#endif\n#else\n}\n", None),
+    ],
+)  # fmt: skip
+def test_directives_that_split_a_brace_are_taken_out(text, changed):
+    assert mended(text.encode(), "c").decode() == (text if changed is None else changed)
+
+
+@given(st.text(st.sampled_from("#if\n#else\n#endif\n{}()\"'/*\\ ab"), max_size=200))
+def test_a_mended_text_keeps_its_lines_and_length(text):
+    out = mended(text.encode(), "c").decode()
+
+    assert len(out) == len(text) and [n for n, c in enumerate(out) if c == "\n"] == [
+        n for n, c in enumerate(text) if c == "\n"
+    ]

@@ -7,7 +7,7 @@ from typing import Final
 READER_VERSION: Final = 1
 """Raised when the same bytes are decoded to another text."""
 
-CHUNKER_VERSION: Final = 5
+CHUNKER_VERSION: Final = 6
 """Raised when the same text is cut or named otherwise."""
 
 RELATIONS_VERSION: Final = 1

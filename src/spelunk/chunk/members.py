@@ -55,7 +55,7 @@ def add_members(parsed: Parsed, chunks: list[Chunk]) -> None:
     import tree_sitter
 
     root = parsed.tree.root_node
-    recover = bool(grammar.functions) and root.has_error
+    recover = bool(grammar.functions) and (root.has_error or parsed.is_mended)
     keywords, patterns = grammar.members
     places = [match.span() for keyword in keywords for match in keyword.finditer(parsed.source)]
     if not places and not recover:

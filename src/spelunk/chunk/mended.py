@@ -1,8 +1,12 @@
-"""Mend what a grammar misreads: the same text with a byte or two changed, so that all positions stay.
+"""Mend what a grammar misreads: the same text with some bytes changed, so that all positions stay.
 
 The grammar of TypeScript joins a member of an interface that ends without a semicolon with a call
 signature that begins with type parameters on the next line (``a: B`` and ``<T>(x: T): C``), and
 takes the rest of the file for an error. A semicolon in place of a blank before the ``<`` parts them.
+
+C and C++: branches of an ``#if`` that each open a brace (``int f(int a) {`` / ``#else`` /
+``int g(int b) {`` / ``#endif``) share the text that closes it. Such directives become blanks, and
+the later branches open nothing: their braces become semicolons.
 """
 
 from __future__ import annotations
@@ -10,7 +14,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-MENDABLE: Final = frozenset({"typescript"})
+PREPROCESSED: Final = frozenset({"c", "cpp", "objc", "cuda", "arduino"})
+
+MENDABLE: Final = frozenset({"typescript"}) | PREPROCESSED
 """Grammars whose texts are mended where their tree has errors. Not TSX, where ``<`` begins an element."""
 
 MAX_ABOVE: Final = 60
@@ -22,7 +28,79 @@ _ENDED: Final = re.compile(rb"[\w>)\]}'\"]\s*$")
 """The end of a line whose member is complete; none behind an operator or an opening bracket."""
 
 
-def mended(source: bytes) -> bytes:
+_HIDDEN: Final = re.compile(
+    rb"/\*.*?(?:\*/|\Z)|//[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'", re.DOTALL
+)
+"""Comments and literals, whose braces do not count."""
+_DIRECTIVE: Final = re.compile(
+    rb"^[ \t]*#[ \t]*(if|ifdef|ifndef|elif|elifdef|elifndef|else|endif)\b[^\n]*(?:(?<=\\)\n[^\n]*)*",
+    re.MULTILINE,
+)
+_NOT_NEWLINE: Final = re.compile(rb"[^\n]")
+_BRACE: Final = re.compile(rb"[{}]")
+
+
+def mended(source: bytes, grammar: str) -> bytes:
+    """A text that the grammar reads better; the same object where nothing is to be mended."""
+    return _balanced(source) if grammar in PREPROCESSED else _with_semicolons(source)
+
+
+class _Group:
+    """One ``#if`` with its branches: the spans of its directives, and the braces of each branch that it leaves open."""
+
+    __slots__ = ("branches", "directives")
+
+    def __init__(self, span: tuple[int, int]) -> None:
+        self.directives = [span]
+        self.branches: list[list[int]] = [[]]
+
+    def add(self, brace: int, opens: bool) -> None:
+        """Count a brace: the offset of one that opens, or that of one that closes, as its complement."""
+        branch = self.branches[-1]
+        if not opens and branch and branch[-1] >= 0:
+            branch.pop()
+        else:
+            branch.append(brace if opens else ~brace)
+
+
+def _balanced(source: bytes) -> bytes:
+    """A text of C in which no ``#if`` opens or closes a brace twice."""
+    plain = _HIDDEN.sub(lambda m: _NOT_NEWLINE.sub(b" ", m[0]), source)
+    events = [(m.start(), m) for p in (_DIRECTIVE, _BRACE) for m in p.finditer(plain)]
+    events.sort(key=lambda event: event[0])
+    out: bytearray | None = None
+    groups: list[_Group] = []
+    skip = 0
+    for at, match in events:
+        if match.re is _BRACE:
+            if groups and at >= skip:
+                groups[-1].add(at, match[0] == b"{")
+            continue
+        skip = match.end()
+        if match[1].startswith(b"if"):
+            groups.append(_Group(match.span()))
+        elif groups:
+            groups[-1].directives.append(match.span())
+            if match[1] != b"endif":
+                groups[-1].branches.append([])
+                continue
+            group = groups.pop()
+            first = group.branches[0]
+            if groups:
+                for brace in first:  # what the first branch leaves open is open in the outer one
+                    groups[-1].add(brace if brace >= 0 else ~brace, brace >= 0)
+            shapes = [[brace >= 0 for brace in branch] for branch in group.branches]
+            if not first or len(shapes) < 2 or any(shape != shapes[0] for shape in shapes):
+                continue
+            out = bytearray(source) if out is None else out
+            for start, end in group.directives:
+                out[start:end] = _NOT_NEWLINE.sub(b" ", source[start:end])
+            for brace in (brace for branch in group.branches[1:] for brace in branch):
+                out[brace if brace >= 0 else ~brace] = ord(";" if brace >= 0 else " ")
+    return source if out is None else bytes(out)
+
+
+def _with_semicolons(source: bytes) -> bytes:
     """A text of TypeScript with semicolons before call signatures; the same object where nothing is to be mended."""
     out: bytearray | None = None
     for match in _SIGNATURE.finditer(source):

@@ -59,6 +59,7 @@ class Parsed(NamedTuple):
         captured: The nodes that one query has found, by capture, for other readers of the tree that ask
             for the same; filled by the first. None where there is no tree.
         macros: What a table of macros defines, which needs no tree; None of any other file.
+        is_mended: Whether the tree is that of a changed text (:mod:`spelunk.chunk.mended`).
     """
 
     document: Document
@@ -68,6 +69,7 @@ class Parsed(NamedTuple):
     source: bytes = b""
     captured: dict[str, list[Any]] | None = None
     macros: list[Macro] | None = None
+    is_mended: bool = False
 
 
 def line_starts(parsed: Parsed) -> list[int]:
@@ -93,9 +95,8 @@ def parse_code(document: Document) -> Parsed:
     tree = _tree(grammar, source.translate(_ASCII) if grammar.name in ASCII_ONLY else source)
     if tree is None:
         return Parsed(document, rows)
-    if grammar.name in MENDABLE and tree.root_node.has_error:
-        tree = _mended(grammar, source, tree)
-    return Parsed(document, rows, grammar, tree, source, {})
+    better = _mended(grammar, source, tree) if grammar.name in MENDABLE and tree.root_node.has_error else tree
+    return Parsed(document, rows, grammar, better, source, {}, is_mended=better is not tree)
 
 
 def _tree(grammar: LanguageGrammar, source: bytes) -> Any:
@@ -120,9 +121,10 @@ def _tree(grammar: LanguageGrammar, source: bytes) -> Any:
 
 def _mended(grammar: LanguageGrammar, source: bytes, tree: Any) -> Any:
     """The tree of the mended text, where fewer bytes of it are errors."""
-    changed = mended(source)
+    wrong = wrong_bytes(tree.root_node)
+    changed = mended(source, grammar.name) if wrong else source
     other = None if changed is source else _tree(grammar, changed)
-    return tree if other is None or wrong_bytes(other.root_node) >= wrong_bytes(tree.root_node) else other
+    return tree if other is None or wrong_bytes(other.root_node) >= wrong else other
 
 
 def wrong_bytes(root: Any) -> int:
