@@ -234,8 +234,11 @@ class Index(IndexRefresh, GraphQuestions):
         self.close()
         return report
 
-    def clear(self) -> bool:
+    def clear(self, *, wait: bool = False) -> bool:
         """Delete the index: every file that Spelunk wrote, and the index directory unless other files are in it.
+
+        Args:
+            wait: Wait for another writer instead of raising.
 
         Returns:
             Whether there was an index.
@@ -245,4 +248,4 @@ class Index(IndexRefresh, GraphQuestions):
             IndexBusyError: Another process is writing to it.
             StorageError: A file cannot be deleted.
         """
-        return locate.clear(self.directory, self.root, self._release)
+        return locate.clear(self.directory, self.root, self._release, wait)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -236,7 +237,7 @@ def test_colour_does_not_change_the_text(indexed, tree):
     [
         ("logo.png", "binary"), ("build.log", "*.log"), ("nowhere.py", "no such file"), ("src/queue.py:400", "it has 6 lines"),
         ("src/queue.py:3-1", "counted from 1"), ("src/queue.py:0", "counted from 1"), ("src/queue.py:flsh", "did you mean flush?"),
-        ("src/queue.py:", "give PATH"), ("src", "not"), ("/etc/passwd", "not"),
+        ("src/queue.py:", "give PATH"), ("src", "a folder"), ("/etc/passwd", "not"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_told(indexed, place, part):
@@ -312,3 +313,66 @@ def test_words_without_a_command_are_completed_as_a_search(cli):
 def test_jsonl_and_the_flags_about_files_exclude_each_other(cli):
     assert "not allowed with" in cli.refused("x", "-l", "--json")
     assert json.loads(cli.ok("connects", "--jsonl").splitlines()[0])["path"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["why was the default changed", "path expressions in queues", "map of builtins", "check utf8 validity"],
+)
+def test_an_error_of_a_question_that_begins_with_a_command_says_how_to_search(indexed, words):
+    assert indexed.refused(*words.split()).endswith(f"; to search for these words: spelunk -- {words}")
+    assert indexed("--", *words.split(), "-k", "1").returncode in (0, 1)
+
+
+def test_a_wrong_flag_of_one_word_is_no_question(indexed):
+    assert "to search for" not in indexed.refused("status", "--nonsense")
+
+
+@pytest.mark.parametrize("path", ["srcc/", "src/nosuch", "/no/such/folder", "./gone"])
+def test_a_last_word_that_looks_like_a_path_and_is_none_is_told(indexed, path):
+    told = f"spelunk: {path}: no such file or folder; it is taken as a word of the query\n"
+
+    assert told in indexed("flush", path).stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["flush", "and/or"], ["flush", "https://example.com/a"], ["srcc/"], ["flush", "src/"]]
+)
+def test_other_words_with_a_slash_are_not(indexed, words):
+    assert "taken as a word" not in indexed(*words).stderr
+
+
+def test_an_outline_tells_why_it_is_empty(indexed):
+    (indexed.cwd / "notes.txt").write_text("plain words\n")
+    empty = indexed("outline", "notes.txt")
+
+    assert (empty.returncode, empty.stdout) == (1, "")
+    assert "notes.txt: no definitions found in it" in empty.stderr
+    assert "src: a folder; name a file in it" in indexed.refused("outline", "src")
+    assert "src: a folder; name a file in it" in indexed.refused("read", "src")
+
+
+def test_a_list_without_repositories_leaves_the_folder_as_it_was(indexed, tmp_path):
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "a.txt").write_text("otters\n")
+
+    assert "no git repositories" in indexed.refused("index", "--repos", tmp_path / "plain")
+    assert "a.txt" in indexed.ok("search", "otters", tmp_path / "plain")
+
+
+def test_clear_waits_for_another_writer(cli, tree):
+    cli.ok("index")
+    place = cli.json("status")["directory"]
+    holder = subprocess.Popen(
+        [sys.executable, "-c", "import sys, time; from spelunk.store.writer_lock import WriterLock as L\n"
+         "lock = L(sys.argv[1]); lock.acquire('test'); print(flush=True); sys.stdin.read(); lock.release()", place],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert holder.stdout.readline()
+    assert "wait for it with --wait" in cli.refused("clear", "--yes")
+    waiting = subprocess.Popen(
+        [*cli.argv, "clear", "--yes", "--wait"], cwd=cli.cwd, env=cli.env, stderr=subprocess.PIPE
+    )
+    holder.communicate(b"")
+
+    assert b"deleted the index" in waiting.communicate()[1] and waiting.returncode == 0

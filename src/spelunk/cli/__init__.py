@@ -158,7 +158,19 @@ def _dispatch(words: list[str]) -> int:
     if command.passthrough:
         return int(module.run(shared, rest))
     parser = command_parser(name, command.summary, module.configure)
-    return int(module.run(parse(parser, [*shared, *rest])))
+    if name == "search":
+        return int(module.run(parse(parser, [*shared, *rest])))
+    from spelunk.errors import UsageError, WorkspaceError
+
+    try:
+        return int(module.run(parse(parser, [*shared, *rest])))
+    except (UsageError, WorkspaceError) as error:
+        from spelunk.cli.bare import as_search
+
+        more = as_search(name, rest) if type(error) in (UsageError, WorkspaceError) else ""
+        if not more:
+            raise
+        raise type(error)(f"{error}{more}") from None
 
 
 def _handle_signals() -> None:

@@ -93,6 +93,7 @@ def _search(words: Sequence[str]) -> int:
     elif args.words:
         args.query, args.paths = query_and_paths(args.words)
         _refuse_near_command(args, plain)
+        _tell_missing_path(args)
     elif args.interactive:
         args.query, args.paths = "", []
     elif _is_piped():
@@ -131,6 +132,32 @@ def query_and_paths(words: Sequence[str]) -> Words:
 
 def _is_plainly_path(word: str) -> bool:
     return ("/" in word or word in (".", "..")) and os.path.exists(os.path.expanduser(word))
+
+
+def _tell_missing_path(args: argparse.Namespace) -> None:
+    """Tell that a last word is no PATH where it looks like one: from the root, a folder, or below one that exists."""
+    word = args.words[-1]
+    if (
+        len(args.words) < 2
+        or args.paths
+        or "/" not in word
+        or "://" in word
+        or any(c.isspace() for c in word)
+    ):
+        return
+    first = word.partition("/")[0]
+    if first in ("", ".", "..", "~") or word.endswith("/") or os.path.isdir(first):
+        from spelunk.cli.output import note
+
+        note(args, f"{word}: no such file or folder; it is taken as a word of the query")
+
+
+def as_search(name: str, rest: Sequence[str]) -> str:
+    """What to add to an error of a command whose words may be a question: how to search for them; or ""."""
+    words = [word for word in rest if not word.startswith("-")]
+    if len(words) < 2 or any(map(os.path.exists, words)):
+        return ""
+    return f"; to search for these words: spelunk -- {' '.join([name, *rest])}"
 
 
 def _refuse_near_command(args: argparse.Namespace, plain: Sequence[str]) -> None:

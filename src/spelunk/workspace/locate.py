@@ -172,13 +172,14 @@ def _is_own(directory: str, name: str) -> bool:
     return stat.S_ISREG(mode) and OWN_FILES.fullmatch(name) is not None
 
 
-def clear(directory: str, root: str, close: Callable[[], object]) -> bool:
+def clear(directory: str, root: str, close: Callable[[], object], wait: bool = False) -> bool:
     """Delete the index of a workspace under the writer's lock; False where there is none.
 
     Args:
         directory: The index directory.
         root: The workspace.
         close: Called when the lock is held: releases what this process has open of it.
+        wait: Wait for another writer instead of raising.
 
     Raises:
         WorkspaceError: The index directory holds the index of another workspace.
@@ -191,7 +192,7 @@ def clear(directory: str, root: str, close: Callable[[], object]) -> bool:
     if owner != root:
         raise WorkspaceError(f"{directory}: the index of {owner}, not of {root}")
     writer = WriterLock(directory)
-    writer.acquire("clear")
+    writer.acquire("clear", wait=wait)
     try:
         close()
         delete(directory)

@@ -66,7 +66,7 @@ def record(root: str, directory: str, source: Source) -> None:
     """Make an index one of many repositories, if its source is.
 
     Raises:
-        WorkspaceError: There is an index of the folder's own files.
+        WorkspaceError: There is an index of the folder's own files, or there are no repositories.
         StorageError: It cannot be written.
     """
     if isinstance(source, FolderSource):
@@ -76,6 +76,10 @@ def record(root: str, directory: str, source: Source) -> None:
         raise WorkspaceError(
             f"{root}: indexed as a folder of files; choose another --index-dir, or `spelunk clear` it first"
         )
+    if held is None:
+        from spelunk.files.repository_list import listed
+
+        listed(place)  # or the folder would stay one of repositories, without any
     locate.claim(directory, root)
     if held != place:
         _write(os.path.join(directory, LIST), {"place": place})

@@ -89,7 +89,7 @@ def targets(paths: Sequence[str], index_dir: str | None = None) -> list[Target]:
     return [Target(root, tuple(sorted(within or ()))) for root, within in parts.items()]
 
 
-def file_in(path: str, index_dir: str | None = None) -> Target:
+def file_in(path: str, index_dir: str | None = None, *, no_folder: bool = False) -> Target:
     """Resolve the path of one file, which need not exist.
 
     A name that the current folder does not have is taken relative to the root
@@ -97,10 +97,12 @@ def file_in(path: str, index_dir: str | None = None) -> Target:
     index gives way to an indexed folder that holds the file.
 
     Raises:
-        WorkspaceError: It is in no workspace.
+        WorkspaceError: It is in no workspace, or a folder where none may be given.
     """
     here = targets([], index_dir)[0].root
     absolute = os.path.abspath(os.path.expanduser(path))
+    if no_folder and os.path.isdir(absolute):
+        raise WorkspaceError(f"{path}: a folder; name a file in it")
     missing = not os.path.lexists(absolute) and not os.path.isabs(path)
     if missing and os.path.lexists(os.path.join(here, path)):
         return Target(here, (os.path.normpath(path),))

@@ -13,6 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="default: the current folder")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("--wait", action="store_true", help="wait for another writer instead of giving up")
     parser.add_argument("--json", action="store_true", help="print one object")
 
 
@@ -34,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
     if exists and not args.yes and not _agreed(f"Delete the index of {short(root)} in {short(directory)}?"):
         note(args, "nothing deleted")
         return 1
-    cleared = exists and Index(root, directory, DEFAULTS).clear()  # not opened: the root may no longer exist
+    cleared = exists and Index(root, directory, DEFAULTS).clear(
+        wait=args.wait
+    )  # not opened: the root may no longer exist
     if not exists:
         locate.forget(root)
     if args.json:

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.workspace.locate import has_index
     from spelunk.workspace.targets import file_in
 
-    target = file_in(args.path, args.index_dir)
+    target = file_in(args.path, args.index_dir, no_folder=True)
     with open_target(args, target) as index, hushed(args.verbose):
         inside = target.within[0] if target.within else "."
         if not has_index(index.directory) and not os.path.isfile(os.path.join(target.root, inside)):
@@ -42,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         links = links_of(args)
         page(args, link_lines(shown, links, os.path.join(target.root, inside)) if links else shown)
+    if not outline.definitions:
+        note(args, f"{args.path}: no definitions found in it")
     if left:
         note(args, f"{left:,} more definitions; raise --limit or --max-tokens, or read the file")
     if outline.stale:

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.workspace.targets import file_in
 
     place = parse_place(args.place)
-    target = file_in(place.path, args.index_dir)
+    target = file_in(place.path, args.index_dir, no_folder=True)
     inside = target.within[0] if target.within else "."
     with open_target(args, target) as index, hushed(args.verbose):
         if not has_index(index.directory):
