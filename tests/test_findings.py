@@ -230,3 +230,19 @@ def test_a_long_query_without_cosines_is_given_the_benefit_of_the_doubt() -> Non
 
 def test_a_search_in_regex_mode_is_confident_of_what_it_finds() -> None:
     assert said("receiver", mode="regex").confident
+
+
+@pytest.mark.parametrize(
+    ("query", "confident"),
+    [
+        ("flush_wombats", False),  # `flush` occurs, the name does not
+        ("flushBatches", True),
+        ("flush_batches", True),
+        ("MessageReceivers", True),  # its parts occur
+        ("flush wombats", True),
+    ],
+)
+def test_a_name_alone_that_occurs_in_no_spelling_is_not_found_with_confidence(
+    query: str, confident: bool
+) -> None:
+    assert said(query).confident is confident

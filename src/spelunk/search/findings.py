@@ -59,4 +59,9 @@ def findings(
         return Findings(missing, False, reasons(corpus, query, mode, missing, finds))
     by_cosine = all(part.reader.embedder == STATIC_ID for part in corpus.parts)
     confident = facts is None or is_confident(hits, [g.shown for g in groups], facts, by_cosine=by_cosine)
-    return Findings(missing, confident)
+    return Findings(missing, confident and not _is_missing_name(query, missing))
+
+
+def _is_missing_name(query: Query, missing: Sequence[MissingWord]) -> bool:
+    """Whether the query is one name that occurs nowhere, in no other spelling either."""
+    return len(query.terms) == 1 and query.kind_of_query == "symbol" and any(not word.parts for word in missing)
