@@ -64,4 +64,6 @@ def findings(
 
 def _is_missing_name(query: Query, missing: Sequence[MissingWord]) -> bool:
     """Whether the query is one name that occurs nowhere, in no other spelling either."""
-    return len(query.terms) == 1 and query.kind_of_query == "symbol" and any(not word.parts for word in missing)
+    return (
+        len(query.terms) == 1 and query.kind_of_query == "symbol" and any(not word.parts for word in missing)
+    )
