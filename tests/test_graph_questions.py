@@ -112,11 +112,18 @@ def test_references_of_one_role_and_in_one_folder(app: Repository) -> None:
     assert places(found) == ["tests/test_store.py:9"]
 
 
-def test_references_to_a_name_that_nothing_defines(app: Repository) -> None:
-    found = ask(app, references, "NotImplementedError")
+def test_references_to_a_name_that_nothing_defines() -> None:
+    files = {
+        "a.py": "def f():\n    vanish()\n",
+        "b.py": "from gone import vanish\n\n\ndef g():\n    vanish()\n",
+    }
+    found = ask(Repository(files), references, "vanish")
 
     assert found.targets == ()
-    assert [(e.citation, e.rule) for e in found.edges] == []  # raised, not called
+    assert [(e.citation, e.rule) for e in found.edges] == [
+        ("a.py:2", "undefined"), ("b.py:1", "undefined"), ("b.py:5", "undefined"),
+    ]  # fmt: skip
+    assert ask(Repository(files), references, "missing").edges == ()
 
 
 def test_callers_as_a_tree(app: Repository) -> None:

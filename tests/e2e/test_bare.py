@@ -9,6 +9,7 @@ import pytest
 
 from spelunk.cli import COMMANDS
 from spelunk.cli.bare import near_command, query_and_paths
+from spelunk.store.writer_lock import GRACE_SECONDS
 
 from .conftest import Cli
 
@@ -373,6 +374,8 @@ def test_clear_waits_for_another_writer(cli, tree):
     waiting = subprocess.Popen(
         [*cli.argv, "clear", "--yes", "--wait"], cwd=cli.cwd, env=cli.env, stderr=subprocess.PIPE
     )
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.wait(timeout=GRACE_SECONDS + 2)  # without the flag it gives up
     holder.communicate(b"")
 
     assert b"deleted the index" in waiting.communicate()[1] and waiting.returncode == 0

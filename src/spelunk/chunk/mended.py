@@ -15,6 +15,7 @@ import re
 from typing import Final
 
 PREPROCESSED: Final = frozenset({"c", "cpp", "objc", "cuda", "arduino"})
+"""Grammars of C and what grew out of it."""
 
 MENDABLE: Final = frozenset({"typescript"}) | PREPROCESSED
 """Grammars whose texts are mended where their tree has errors. Not TSX, where ``<`` begins an element."""
@@ -36,67 +37,85 @@ _DIRECTIVE: Final = re.compile(
     rb"^[ \t]*#[ \t]*(if|ifdef|ifndef|elif|elifdef|elifndef|else|endif)\b[^\n]*(?:(?<=\\)\n[^\n]*)*",
     re.MULTILINE,
 )
+"""What begins, parts and ends the branches, with the lines that a backslash joins."""
 _NOT_NEWLINE: Final = re.compile(rb"[^\n]")
 _BRACE: Final = re.compile(rb"[{}]")
 
 
 def mended(source: bytes, grammar: str) -> bytes:
-    """A text that the grammar reads better; the same object where nothing is to be mended."""
+    """A text that a grammar of :data:`MENDABLE` reads better; the same object where nothing is to be mended.
+
+    Args:
+        source: UTF-8.
+        grammar: Its name.
+
+    Returns:
+        As many bytes, with every newline where it was.
+    """
     return _balanced(source) if grammar in PREPROCESSED else _with_semicolons(source)
 
 
+_Brace = tuple[int, bool]
+"""The offset of a brace, and whether it opens."""
+
+
 class _Group:
-    """One ``#if`` with its branches: the spans of its directives, and the braces of each branch that it leaves open."""
+    """One ``#if`` with its branches: the spans of its directives, and the braces that each branch leaves unmatched."""
 
     __slots__ = ("branches", "directives")
 
     def __init__(self, span: tuple[int, int]) -> None:
         self.directives = [span]
-        self.branches: list[list[int]] = [[]]
+        self.branches: list[list[_Brace]] = [[]]
 
-    def add(self, brace: int, opens: bool) -> None:
-        """Count a brace: the offset of one that opens, or that of one that closes, as its complement."""
+    def add(self, offset: int, opens: bool) -> None:
+        """Take a brace into the last branch; one that closes takes away the one that it closes."""
         branch = self.branches[-1]
-        if not opens and branch and branch[-1] >= 0:
+        if not opens and branch and branch[-1][1]:
             branch.pop()
         else:
-            branch.append(brace if opens else ~brace)
+            branch.append((offset, opens))
+
+    def splits(self) -> bool:
+        """Whether there are several branches, and all leave the same braces unmatched."""
+        first, *others = ([opens for _, opens in branch] for branch in self.branches)
+        return bool(first and others) and all(other == first for other in others)
 
 
 def _balanced(source: bytes) -> bytes:
-    """A text of C in which no ``#if`` opens or closes a brace twice."""
+    """A text of C in which no ``#if`` opens or closes a brace once for each branch; the first branch does."""
     plain = _HIDDEN.sub(lambda m: _NOT_NEWLINE.sub(b" ", m[0]), source)
-    events = [(m.start(), m) for p in (_DIRECTIVE, _BRACE) for m in p.finditer(plain)]
+    events = [(m.start(), m) for pattern in (_DIRECTIVE, _BRACE) for m in pattern.finditer(plain)]
     events.sort(key=lambda event: event[0])
     out: bytearray | None = None
     groups: list[_Group] = []
-    skip = 0
-    for at, match in events:
+    behind = 0  # the last directive
+    for offset, match in events:
         if match.re is _BRACE:
-            if groups and at >= skip:
-                groups[-1].add(at, match[0] == b"{")
+            if groups and offset >= behind:
+                groups[-1].add(offset, match[0] == b"{")
             continue
-        skip = match.end()
+        behind = match.end()
         if match[1].startswith(b"if"):
             groups.append(_Group(match.span()))
-        elif groups:
-            groups[-1].directives.append(match.span())
-            if match[1] != b"endif":
-                groups[-1].branches.append([])
-                continue
-            group = groups.pop()
-            first = group.branches[0]
-            if groups:
-                for brace in first:  # what the first branch leaves open is open in the outer one
-                    groups[-1].add(brace if brace >= 0 else ~brace, brace >= 0)
-            shapes = [[brace >= 0 for brace in branch] for branch in group.branches]
-            if not first or len(shapes) < 2 or any(shape != shapes[0] for shape in shapes):
-                continue
+            continue
+        if not groups:
+            continue
+        groups[-1].directives.append(match.span())
+        if match[1] != b"endif":
+            groups[-1].branches.append([])
+            continue
+        group = groups.pop()
+        if groups:
+            for brace in group.branches[0]:
+                groups[-1].add(*brace)
+        if group.splits():
             out = bytearray(source) if out is None else out
             for start, end in group.directives:
                 out[start:end] = _NOT_NEWLINE.sub(b" ", source[start:end])
-            for brace in (brace for branch in group.branches[1:] for brace in branch):
-                out[brace if brace >= 0 else ~brace] = ord(";" if brace >= 0 else " ")
+            for branch in group.branches[1:]:
+                for at, opens in branch:
+                    out[at] = ord(";" if opens else " ")
     return source if out is None else bytes(out)
 
 

@@ -147,6 +147,7 @@ def _dispatch(words: list[str]) -> int:
     from importlib import import_module
 
     from spelunk.cli.parser import command_parser, parse, split_words
+    from spelunk.errors import UsageError, WorkspaceError
 
     shared, name, rest = split_words(words)
     command = COMMANDS.get(ALIASES.get(name, name)) if name is not None else None
@@ -158,17 +159,13 @@ def _dispatch(words: list[str]) -> int:
     if command.passthrough:
         return int(module.run(shared, rest))
     parser = command_parser(name, command.summary, module.configure)
-    if name == "search":
-        return int(module.run(parse(parser, [*shared, *rest])))
-    from spelunk.errors import UsageError, WorkspaceError
-
     try:
         return int(module.run(parse(parser, [*shared, *rest])))
     except (UsageError, WorkspaceError) as error:
-        from spelunk.cli.bare import as_search
+        from spelunk.cli.bare import how_to_search
 
-        more = as_search(name, rest) if type(error) in (UsageError, WorkspaceError) else ""
-        if not more:
+        more = how_to_search(name, rest)
+        if not more or type(error) not in (UsageError, WorkspaceError):  # others have more than a line
             raise
         raise type(error)(f"{error}{more}") from None
 

@@ -135,7 +135,10 @@ def _is_plainly_path(word: str) -> bool:
 
 
 def _tell_missing_path(args: argparse.Namespace) -> None:
-    """Tell that a last word is no PATH where it looks like one: from the root, a folder, or below one that exists."""
+    """Tell that the last word of the query names no file or folder, where it looks as if it should.
+
+    It does where it begins at the root, at home, or at a folder that exists, or ends in a slash.
+    """
     word = args.words[-1]
     if (
         len(args.words) < 2
@@ -152,10 +155,14 @@ def _tell_missing_path(args: argparse.Namespace) -> None:
         note(args, f"{word}: no such file or folder; it is taken as a word of the query")
 
 
-def as_search(name: str, rest: Sequence[str]) -> str:
-    """What to add to an error of a command whose words may be a question: how to search for them; or ""."""
+def how_to_search(name: str, rest: Sequence[str]) -> str:
+    """What to add to an error of a command whose words may be a question: how to search for them.
+
+    Returns:
+        "" behind ``search`` itself, and where fewer than two words follow or one of them is a path that exists.
+    """
     words = [word for word in rest if not word.startswith("-")]
-    if len(words) < 2 or any(map(os.path.exists, words)):
+    if name == "search" or len(words) < 2 or any(map(os.path.exists, words)):
         return ""
     return f"; to search for these words: spelunk -- {' '.join([name, *rest])}"
 

@@ -10,7 +10,7 @@ from spelunk.cli.pager import screen_flags
 from spelunk.cli.parser import whole
 
 MODES: Final = ("hybrid", "lexical", "semantic", "symbol", "regex")
-"""As in :mod:`spelunk.search.request`, which the help does without: it imports dataclasses and inspect."""
+"""As in :mod:`spelunk.search.request`, which the help does without: it imports msgspec."""
 FIXED: Final = "fixed"
 """The reading of ``-F``."""
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Import
+from spelunk.graph.import_paths import go
 from spelunk.graph.languages import CLASSES, FOLDER_PACKAGES, WITH_IMPORT_RULES, family_of
 from spelunk.graph.view import GraphView, qualified
 from spelunk.store.records import FileRow
@@ -371,9 +372,7 @@ def bound_names(one: Import, family: str = "") -> tuple[str, ...]:
     if one.name and one.name != "*":
         return (one.name,)
     if family == "go":
-        from spelunk.graph.import_paths.go import package_names
-
-        return (*package_names(one.module), one.module)
+        return (*go.package_names(one.module), one.module)
     parts = [part for part in _PARTS.split(one.module.strip("<>\"'")) if part]
     if not parts:
         return ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from spelunk.errors import UsageError
 from spelunk.graph.citation import PLACE, check_line, file_at
 from spelunk.graph.columns import rows_at
-from spelunk.graph.import_paths import package_names
+from spelunk.graph.import_paths import root_package_names
 from spelunk.graph.languages import CALLABLE, CLASSES, EXTENDING, NOT_CODE
 from spelunk.graph.spans import last_line
 from spelunk.graph.view import GraphView
@@ -97,9 +97,9 @@ def within(view: GraphView, rows: Sequence[DefinitionRow], wanted: Sequence[str]
         return ending
     found = []
     for row, own in names.items():
-        path, language = view.row(row.file).path, view.row(row.file).language
-        package = package_names(view.reader, path, language)
-        if wanted[0] in package and own == list(wanted[1:]):
+        file = view.row(row.file)
+        path = file.path
+        if own == list(wanted[1:]) and wanted[0] in root_package_names(view.reader, path, file.language):
             found.append(row)
             continue
         left = iter([*path.split("/")[:-1], path.rpartition("/")[2].partition(".")[0], *own])

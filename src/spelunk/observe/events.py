@@ -1,6 +1,6 @@
 """Events of updates, searches and remote calls, as an observer receives them.
 
-Named tuples, because a dataclass costs ten times as much to define at import.
+Named tuples: logs take their ``_asdict``, and they cost no library at import.
 ``logs.py`` has their names and levels in logs, ``metrics.py`` what is counted.
 """
 

@@ -89,7 +89,7 @@ def targets(paths: Sequence[str], index_dir: str | None = None) -> list[Target]:
     return [Target(root, tuple(sorted(within or ()))) for root, within in parts.items()]
 
 
-def file_in(path: str, index_dir: str | None = None, *, no_folder: bool = False) -> Target:
+def file_in(path: str, index_dir: str | None = None) -> Target:
     """Resolve the path of one file, which need not exist.
 
     A name that the current folder does not have is taken relative to the root
@@ -97,12 +97,10 @@ def file_in(path: str, index_dir: str | None = None, *, no_folder: bool = False)
     index gives way to an indexed folder that holds the file.
 
     Raises:
-        WorkspaceError: It is in no workspace, or a folder where none may be given.
+        WorkspaceError: It is in no workspace.
     """
     here = targets([], index_dir)[0].root
     absolute = os.path.abspath(os.path.expanduser(path))
-    if no_folder and os.path.isdir(absolute):
-        raise WorkspaceError(f"{path}: a folder; name a file in it")
     missing = not os.path.lexists(absolute) and not os.path.isabs(path)
     if missing and os.path.lexists(os.path.join(here, path)):
         return Target(here, (os.path.normpath(path),))
@@ -116,3 +114,15 @@ def file_in(path: str, index_dir: str | None = None, *, no_folder: bool = False)
         indexed = None if index_dir else indexed_above(folder)
         root = indexed or (here if inside or missing else target_of(folder, index_dir).root)
     return Target(root, (os.path.relpath(absolute, root),))
+
+
+def file_only(path: str, index_dir: str | None = None) -> Target:
+    """:func:`file_in`, of a path that is no folder.
+
+    Raises:
+        WorkspaceError: It is one, or in no workspace.
+    """
+    target = file_in(path, index_dir)
+    if os.path.isdir(os.path.join(target.root, *target.within)):
+        raise WorkspaceError(f"{path}: a folder; name a file in it")
+    return target

@@ -42,7 +42,7 @@ HOUSEKEEPING_SECONDS: Final = 10.0
 MIN_UPDATE_BYTES: Final = 192 * 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # no Struct: its text would show the token
 class ServeOptions:
     """What the command line asks for.
 

@@ -35,9 +35,8 @@ def run(args: argparse.Namespace) -> int:
     if exists and not args.yes and not _agreed(f"Delete the index of {short(root)} in {short(directory)}?"):
         note(args, "nothing deleted")
         return 1
-    cleared = exists and Index(root, directory, DEFAULTS).clear(
-        wait=args.wait
-    )  # not opened: the root may no longer exist
+    # not opened: the root may no longer exist
+    cleared = exists and Index(root, directory, DEFAULTS).clear(wait=args.wait)
     if not exists:
         locate.forget(root)
     if args.json:

@@ -24,9 +24,9 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.present.graph import fit_outline
     from spelunk.present.hyperlinks import link_lines
     from spelunk.workspace.locate import has_index
-    from spelunk.workspace.targets import file_in
+    from spelunk.workspace.targets import file_only
 
-    target = file_in(args.path, args.index_dir, no_folder=True)
+    target = file_only(args.path, args.index_dir)
     with open_target(args, target) as index, hushed(args.verbose):
         inside = target.within[0] if target.within else "."
         if not has_index(index.directory) and not os.path.isfile(os.path.join(target.root, inside)):

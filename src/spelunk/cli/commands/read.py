@@ -75,10 +75,10 @@ def run(args: argparse.Namespace) -> int:
     from spelunk.cli.targets import announce, open_target
     from spelunk.io.printable import printable
     from spelunk.workspace.locate import has_index
-    from spelunk.workspace.targets import file_in
+    from spelunk.workspace.targets import file_only
 
     place = parse_place(args.place)
-    target = file_in(place.path, args.index_dir, no_folder=True)
+    target = file_only(place.path, args.index_dir)
     inside = target.within[0] if target.within else "."
     with open_target(args, target) as index, hushed(args.verbose):
         if not has_index(index.directory):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from spelunk.errors import SpelunkError
 
@@ -25,8 +27,7 @@ MODES: Final = ("hybrid", "lexical", "symbol", "regex")
 """Modes that answer while one types, on any model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What is searched for.
 
     Attributes:
@@ -40,8 +41,7 @@ class Wanted:
     files: str = ALL
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct):
     """What the screen shows.
 
     Attributes:
@@ -75,31 +75,31 @@ class State:
         self.selected = max(0, min(len(self.hits) - 1, self.selected + steps))
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
+class _Result(Struct, frozen=True):
     number: int
     answer: Answer | None = None
     error: str = ""
 
 
-@dataclass
 class Session:
     """An interactive search. Its methods are called by the screen's thread; searches run in another.
 
-    Args:
-        search: Answers; called in the other thread, one call at a time.
-        query: What to begin with.
-        mode: The mode to begin with.
+    Attributes:
+        changed: Called in the other thread with what brings a result into the state; the screen
+            runs it in its own thread.
     """
 
-    search: Callable[[Wanted], Answer]
-    query: str = ""
-    mode: str = MODES[0]
-    changed: Callable[[Callable[[], None]], object] = field(default=lambda apply: apply())
-    """Called in the other thread with what brings a result into the state; the screen runs it in its own thread."""
+    def __init__(self, search: Callable[[Wanted], Answer], query: str = "", mode: str = MODES[0]) -> None:
+        """Make the session; its thread begins with the context.
 
-    def __post_init__(self) -> None:
-        self.state = State(Wanted(self.query, self.mode))
+        Args:
+            search: Answers; called in the other thread, one call at a time.
+            query: What to begin with.
+            mode: The mode to begin with.
+        """
+        self.search = search
+        self.changed: Callable[[Callable[[], None]], object] = lambda apply: apply()
+        self.state = State(Wanted(query, mode))
         self._wake = threading.Condition()
         self._asked: tuple[int, Wanted] | None = None
         self._number = 0

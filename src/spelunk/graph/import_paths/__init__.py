@@ -11,11 +11,12 @@ from importlib import import_module
 from typing import Final, NamedTuple
 
 from spelunk.chunk.relation import Import, last_part
+from spelunk.graph.import_paths import go
 from spelunk.graph.import_paths.tree import Tree, tree_of
 from spelunk.store.relation_pack import module_names
 from spelunk.store.relation_reader import RelationReader
 
-__all__ = ["NameOrigin", "imported_as", "package_names", "reexported", "resolve_import"]
+__all__ = ["NameOrigin", "imported_as", "reexported", "resolve_import", "root_package_names"]
 
 _RULES: Final = {
     language: rule
@@ -83,19 +84,18 @@ def imported_as(reader: RelationReader, path: str, language: str) -> set[str]:
     folder, _, name = path.rpartition("/")
     parts = {last_part("./" + name), name.partition(".")[0], folder.rpartition("/")[2]}
     if language == "go":
-        from spelunk.graph.import_paths.go import modules_in
-
-        for module in modules_in(tree_of(reader), folder):
-            parts |= set(module_names(module))
+        for module in go.modules_in(tree_of(reader), folder):
+            parts |= module_names(module)
     return parts - {""}
 
 
-def package_names(reader: RelationReader, path: str, language: str) -> tuple[str, ...]:
-    """The names of the package at the root of a module that a file is in: the folder there has another or none."""
+def root_package_names(reader: RelationReader, path: str, language: str) -> tuple[str, ...]:
+    """The names of a file's package where it is at the root of a module of Go, whose folder has another name or none.
+
+    () everywhere else.
+    """
     if language != "go":
         return ()
-    from spelunk.graph.import_paths import go
-
     modules = go.modules_in(tree_of(reader), path.rpartition("/")[0])
     return tuple(name for module in modules for name in go.package_names(module))
 

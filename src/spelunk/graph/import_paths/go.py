@@ -20,8 +20,8 @@ def package_names(module: str) -> tuple[str, ...]:
     ``caddy`` and ``v2`` of ``…/caddy/v2``, ``yaml`` of ``gopkg.in/yaml.v3``, ``redis`` of ``…/go-redis``.
     """
     parts = module.split("/")
-    ends = [*reversed(parts[-2:])] if len(parts) > 1 and _VERSION.fullmatch(parts[-1]) else [parts[-1]]
-    bare = [_ENDING.sub("", end) for end in reversed(ends)]
+    ends = parts[-2:] if _VERSION.fullmatch(parts[-1]) else parts[-1:]
+    bare = [_ENDING.sub("", end) for end in ends]
     plain = [name.removeprefix("go-").removesuffix("-go").removesuffix(".go") for name in bare]
     return tuple(dict.fromkeys([*plain, *bare]))
 
